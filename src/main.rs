@@ -1,0 +1,3 @@
+//! Thin entry point: everything is in the library.
+
+fn main() {}
