@@ -1,0 +1,28 @@
+//! A place for one SQLite database of a test's own; it creates no file and knows no schema.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+/// A directory that is removed with this value, and the database's path in it.
+pub struct SqliteFile {
+    directory: TempDir,
+    path: PathBuf,
+}
+
+impl SqliteFile {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+/// The file itself does not exist yet.
+pub fn file() -> SqliteFile {
+    let directory = TempDir::with_prefix("paydeck-test-").expect("make a temporary directory");
+    let path = directory.path().join("paydeck.db");
+    SqliteFile { directory, path }
+}
