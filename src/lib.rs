@@ -24,6 +24,7 @@ pub mod engine;
 pub mod locale;
 pub mod provider;
 pub mod sandbox;
+pub mod secret;
 pub mod store;
 pub mod telemetry;
 pub mod text;

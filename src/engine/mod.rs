@@ -1,1 +1,3 @@
-//! engine: to be filled.
+//! Use cases over ports, one verb per file. Nothing here knows SQL, HTTP or a screen.
+
+pub mod ports;

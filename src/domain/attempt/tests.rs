@@ -1,0 +1,307 @@
+use chrono::TimeZone;
+
+use super::*;
+use crate::domain::ids::Noun;
+use crate::domain::money::Currency;
+
+fn now() -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 11, 21, 5, 0, 0).unwrap()
+}
+
+fn won(minor: i64) -> Money {
+    Money::new(minor, Currency::KRW)
+}
+
+fn attempt(kind: AttemptKind, state: AttemptState) -> Attempt {
+    Attempt {
+        id: AttemptId(1),
+        public_id: PublicId::new(Noun::Attempt, "01J9ZX5V3M8Q7K2N4T6W8Y0B2D"),
+        kind,
+        invoice_id: InvoiceId(1),
+        payment_id: (kind == AttemptKind::Refund).then_some(PaymentId(1)),
+        customer_id: CustomerId(1),
+        subscription_id: None,
+        attempt_no: 1,
+        source: Source::Manual,
+        provider: ProviderName::Toss,
+        mode: Mode::Sim,
+        method_id: Some(MethodId(1)),
+        order_id: "pdabc-inv-1".into(),
+        idem_key: "k".into(),
+        provider_ref: None,
+        body: vec![],
+        amount: won(9_900),
+        expected_balance_minor: (kind == AttemptKind::Refund).then_some(9_900),
+        also_cancel: AlsoCancel::No,
+        state,
+        needs_human: false,
+        lease_owner: None,
+        lease_epoch: 1,
+        lease_until: None,
+        send_after: None,
+        first_sent_at: Some(now() - Duration::minutes(5)),
+        last_sent_at: Some(now() - Duration::minutes(5)),
+        send_count: 1,
+        next_check_at: None,
+        checks: 0,
+        not_seen: 0,
+        refusal: None,
+        replayed_at: None,
+        trace_id: None,
+        operator: "kim".into(),
+        reason: String::new(),
+        created_at: now(),
+        settled_at: None,
+    }
+}
+
+fn seen(status: SeenStatus) -> PaymentSeen {
+    PaymentSeen {
+        order_id: "pdabc-inv-1".into(),
+        provider_ref: "pk_1".into(),
+        status,
+        total: won(9_900),
+        balance_minor: 9_900,
+        approved_at: Some(now()),
+        cancels: vec![],
+        failure: None,
+        method: "card".into(),
+    }
+}
+
+fn refusal(code: &str, proves: Proves, http_status: u16) -> Refusal {
+    Refusal {
+        code: code.into(),
+        class: FailureClass::Soft,
+        proves,
+        http_status,
+    }
+}
+
+fn charge(attempt: &Attempt, evidence: &Evidence, source: EvidenceSource) -> Verdict {
+    learn_charge(attempt, evidence, source, now()).unwrap()
+}
+
+#[test]
+fn a_lost_answer_never_becomes_a_decline() {
+    let open = attempt(AttemptKind::Charge, AttemptState::Sent);
+    for why in [
+        Unusable::TimedOut,
+        Unusable::Broken,
+        Unusable::ServerError,
+        Unusable::Unreadable,
+        Unusable::Mismatch,
+    ] {
+        let verdict = charge(&open, &Evidence::Unusable(why), EvidenceSource::Answer);
+        assert!(matches!(verdict, Verdict::StillUnknown(_)), "{why:?}");
+    }
+    let throttled = charge(
+        &open,
+        &Evidence::Throttled {
+            retry_after_s: None,
+        },
+        EvidenceSource::Answer,
+    );
+    assert!(matches!(throttled, Verdict::StillUnknown(_)));
+}
+
+#[test]
+fn an_answer_for_another_amount_or_order_settles_nothing_and_pages() {
+    let open = attempt(AttemptKind::Charge, AttemptState::Sent);
+    let other_amount = PaymentSeen {
+        total: won(990_000),
+        ..seen(SeenStatus::Captured)
+    };
+    let other_order = PaymentSeen {
+        order_id: "pdabc-inv-2".into(),
+        ..seen(SeenStatus::Captured)
+    };
+    let other_currency = PaymentSeen {
+        total: Money::new(9_900, Currency::USD),
+        ..seen(SeenStatus::Captured)
+    };
+    for wrong in [other_amount, other_order, other_currency] {
+        match charge(&open, &Evidence::Seen(wrong), EvidenceSource::Answer) {
+            Verdict::StillUnknown(unsettled) => assert!(unsettled.needs_human),
+            verdict => panic!("{verdict:?}"),
+        }
+    }
+}
+
+#[test]
+fn not_seen_means_send_the_same_again_and_never_declined() {
+    let open = attempt(AttemptKind::Charge, AttemptState::Unknown);
+    assert_eq!(
+        charge(&open, &Evidence::NotSeen, EvidenceSource::LookUp),
+        still(NextStep::Resend)
+    );
+    let old = Attempt {
+        first_sent_at: Some(now() - Duration::days(15)),
+        ..open
+    };
+    assert_eq!(
+        charge(&old, &Evidence::NotSeen, EvidenceSource::LookUp),
+        page()
+    );
+}
+
+#[test]
+fn a_refusal_goes_back_to_ready_only_when_nothing_was_ever_sent() {
+    let first = attempt(AttemptKind::Charge, AttemptState::Sent);
+    assert_eq!(
+        charge(&first, &Evidence::NotSent, EvidenceSource::Answer),
+        Verdict::BackToReady
+    );
+    let again = Attempt {
+        state: AttemptState::Unknown,
+        send_count: 2,
+        ..first
+    };
+    assert!(matches!(
+        charge(&again, &Evidence::NotSent, EvidenceSource::Answer),
+        Verdict::StillUnknown(_)
+    ));
+}
+
+#[test]
+fn a_transient_refusal_is_declined_only_after_it_was_replayed_and_looked_up_a_minute_later() {
+    let trouble = refusal("PROVIDER_ERROR", Proves::Nothing, 400);
+    let sent = attempt(AttemptKind::Charge, AttemptState::Sent);
+    let first = charge(
+        &sent,
+        &Evidence::Refused(trouble.clone()),
+        EvidenceSource::Answer,
+    );
+    assert!(matches!(first, Verdict::StillUnknown(ref u) if !u.was_replayed));
+
+    let resent = Attempt {
+        state: AttemptState::Unknown,
+        send_count: 2,
+        refusal: Some(trouble.clone()),
+        ..sent
+    };
+    let second = charge(&resent, &Evidence::Refused(trouble), EvidenceSource::Answer);
+    assert!(matches!(second, Verdict::StillUnknown(ref u) if u.was_replayed));
+
+    let early = Attempt {
+        replayed_at: Some(now() - Duration::seconds(30)),
+        ..resent.clone()
+    };
+    assert_eq!(
+        charge(&early, &Evidence::NotSeen, EvidenceSource::LookUp),
+        still(NextStep::Resend)
+    );
+    let late = Attempt {
+        replayed_at: Some(now() - Duration::seconds(61)),
+        ..resent
+    };
+    match charge(&late, &Evidence::NotSeen, EvidenceSource::LookUp) {
+        Verdict::Declined(declined) => assert_eq!(declined.class, FailureClass::ProviderDown),
+        verdict => panic!("{verdict:?}"),
+    }
+}
+
+#[test]
+fn a_refused_look_up_says_nothing_about_the_charge() {
+    let open = attempt(AttemptKind::Charge, AttemptState::Unknown);
+    let not_found = refusal("REJECT_CARD_PAYMENT", Proves::NotExecuted, 403);
+    assert!(matches!(
+        charge(&open, &Evidence::Refused(not_found), EvidenceSource::LookUp),
+        Verdict::StillUnknown(_)
+    ));
+}
+
+#[test]
+fn a_success_after_a_decline_is_found_and_a_second_reference_is_a_contradiction() {
+    let declined = attempt(AttemptKind::Charge, AttemptState::Declined);
+    assert!(matches!(
+        charge(
+            &declined,
+            &Evidence::Seen(seen(SeenStatus::Captured)),
+            EvidenceSource::LookUp
+        ),
+        Verdict::Charged(_)
+    ));
+    let paid = Attempt {
+        provider_ref: Some("pk_2".into()),
+        ..attempt(AttemptKind::Charge, AttemptState::Succeeded)
+    };
+    assert_eq!(
+        learn_charge(
+            &paid,
+            &Evidence::Seen(seen(SeenStatus::Captured)),
+            EvidenceSource::LookUp,
+            now()
+        ),
+        Err(Contradiction)
+    );
+}
+
+#[test]
+fn a_refund_succeeds_only_when_our_tag_and_amount_are_among_the_cancels() {
+    let open = Attempt {
+        order_id: "rf:7QK2".into(),
+        ..attempt(AttemptKind::Refund, AttemptState::Sent)
+    };
+    let cancel = |reason: &str, amount_minor| CancelSeen {
+        transaction_key: "t".into(),
+        reason: reason.into(),
+        amount_minor,
+        at: now(),
+        is_done: true,
+    };
+    let with = |cancels| {
+        Evidence::Seen(PaymentSeen {
+            cancels,
+            ..seen(SeenStatus::Captured)
+        })
+    };
+    assert!(matches!(
+        learn_refund(&open, &with(vec![cancel("asked [rf:7QK2]", 9_900)]), now()),
+        Ok(Verdict::Refunded(_))
+    ));
+    for other in [
+        cancel("asked [rf:7QK2X]", 9_900),
+        cancel("asked", 9_900),
+        cancel("[rf:7QK2]", 900),
+    ] {
+        assert_eq!(
+            learn_refund(&open, &with(vec![other]), now()),
+            Ok(still(NextStep::Resend))
+        );
+    }
+}
+
+#[test]
+fn a_refund_refusal_is_read_back_before_it_counts() {
+    let sent = Attempt {
+        order_id: "rf:7QK2".into(),
+        ..attempt(AttemptKind::Refund, AttemptState::Sent)
+    };
+    let no = refusal("NOT_CANCELABLE_PAYMENT", Proves::NotExecuted, 403);
+    assert!(matches!(
+        learn_refund(&sent, &Evidence::Refused(no.clone()), now()),
+        Ok(Verdict::StillUnknown(_))
+    ));
+    let read_back = Attempt {
+        state: AttemptState::Unknown,
+        refusal: Some(no),
+        ..sent
+    };
+    assert!(matches!(
+        learn_refund(
+            &read_back,
+            &Evidence::Seen(seen(SeenStatus::Captured)),
+            now()
+        ),
+        Ok(Verdict::Declined(_))
+    ));
+}
+
+#[test]
+fn looking_never_stops() {
+    assert_eq!(next_check_delay_s(0), 5);
+    assert_eq!(next_check_delay_s(8), 21_600);
+    assert_eq!(next_check_delay_s(20), 86_400);
+    assert_eq!(next_check_delay_s(u32::MAX), 86_400);
+}

@@ -1,0 +1,223 @@
+//! What the engine asks of a payment provider. Wire formats stay behind it.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::customer::Card;
+use crate::domain::evidence::{Evidence, Refusal, Unusable};
+use crate::domain::mode::{Mode, ProviderName};
+use crate::domain::money::Money;
+use crate::secret::Secret;
+
+use super::{BoxFuture, Desk};
+
+/// What a charge is to say. Turned into bytes once; the same bytes are sent every time.
+#[derive(Debug, Clone, Copy)]
+pub struct ChargeRequest<'a> {
+    /// Our name for it.
+    pub order_id: &'a str,
+    /// What the customer reads on the bill, 1 to 100 characters.
+    pub order_name: &'a str,
+    /// What the provider knows the customer by.
+    pub customer_key: &'a str,
+    /// How much.
+    pub amount: Money,
+}
+
+/// What a refund is to say.
+#[derive(Debug, Clone, Copy)]
+pub struct RefundRequest<'a> {
+    /// Reason with our tag, at most 200 characters.
+    pub reason: &'a str,
+    /// How much; always explicit.
+    pub amount: Money,
+    /// What the provider must still hold, or it refuses.
+    pub expected_balance_minor: i64,
+}
+
+/// One send of a charge.
+#[derive(Debug, Clone, Copy)]
+pub struct ChargeCall<'a> {
+    /// What is charged.
+    pub billing_key: &'a Secret,
+    /// The stored bytes.
+    pub body: &'a [u8],
+    /// The attempt's idempotency key.
+    pub idem_key: &'a str,
+    /// Our name for it, to compare the answer with.
+    pub order_id: &'a str,
+    /// What the answer must say.
+    pub amount: Money,
+}
+
+/// One send of a refund.
+#[derive(Debug, Clone, Copy)]
+pub struct RefundCall<'a> {
+    /// The provider's name for the payment.
+    pub provider_ref: &'a str,
+    /// The stored bytes.
+    pub body: &'a [u8],
+    /// The attempt's idempotency key.
+    pub idem_key: &'a str,
+}
+
+/// Confirming a checkout payment that the customer authenticated in the browser.
+#[derive(Debug, Clone, Copy)]
+pub struct ConfirmCall<'a> {
+    /// The provider's name for the payment.
+    pub payment_key: &'a str,
+    /// Our name for it.
+    pub order_id: &'a str,
+    /// What we ask; compared with what the browser brought before anything is sent.
+    pub amount: Money,
+    /// The attempt's idempotency key.
+    pub idem_key: &'a str,
+}
+
+/// What came of one call.
+#[derive(Debug, Clone)]
+pub struct CallReport {
+    /// What it proves.
+    pub evidence: Evidence,
+    /// HTTP status, where there was an answer.
+    pub http_status: Option<u16>,
+    /// The provider's trace id, for its support.
+    pub trace_id: Option<String>,
+    /// SHA-256 of the body, where there was one; bodies are not kept.
+    pub body_sha256: Option<String>,
+    /// How long it took.
+    pub elapsed_ms: u64,
+}
+
+/// What came of registering a card.
+#[derive(Debug, Clone)]
+pub enum IssueOutcome {
+    /// A billing key was issued. It exists nowhere but here: seal it at once.
+    Issued {
+        /// The key.
+        billing_key: Secret,
+        /// What the provider says of the card.
+        card: Card,
+    },
+    /// Refused with a code.
+    Refused(Refusal),
+    /// Nothing left.
+    NotSent,
+    /// No usable answer. A key may exist that we do not know; the card must be registered again.
+    Unusable(Unusable),
+}
+
+/// What came of deleting a billing key.
+#[derive(Debug, Clone)]
+pub enum DeleteOutcome {
+    /// It is gone (now or already).
+    Deleted,
+    /// Refused with a code.
+    Refused(Refusal),
+    /// No usable answer; deleting again is safe.
+    Unanswered,
+}
+
+/// One row of the provider's transaction list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransactionSeen {
+    /// The provider's name for the approval or cancel.
+    pub transaction_key: String,
+    /// The provider's name for the payment.
+    pub provider_ref: String,
+    /// Our name for it.
+    pub order_id: String,
+    /// The provider's word for its status.
+    pub status: String,
+    /// Whether this row is money going back.
+    pub is_cancel: bool,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// How much, as an absolute value.
+    pub amount: Money,
+}
+
+/// Why a list or a check could not be had. Nothing about money follows from it.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// The provider was not reached.
+    #[error("{operation}: provider not reached")]
+    NotReached {
+        /// What was asked.
+        operation: &'static str,
+    },
+    /// Refused with a code.
+    #[error("{operation}: refused with {code} (http {status})")]
+    Refused {
+        /// What was asked.
+        operation: &'static str,
+        /// The provider's code.
+        code: String,
+        /// HTTP status.
+        status: u16,
+    },
+    /// The answer could not be used.
+    #[error("{operation}: unusable answer")]
+    Unusable {
+        /// What was asked.
+        operation: &'static str,
+    },
+}
+
+/// A payment provider. Object-safe, because it is chosen per payment method at run time. No
+/// method retries by itself, and none returns a guess.
+pub trait Provider: Send + Sync {
+    /// Which one.
+    fn name(&self) -> ProviderName;
+    /// Live, test or sim, by its keys.
+    fn mode(&self) -> Mode;
+    /// The exact bytes of a charge.
+    fn charge_body(&self, request: &ChargeRequest<'_>) -> Vec<u8>;
+    /// The exact bytes of a refund.
+    fn refund_body(&self, request: &RefundRequest<'_>) -> Vec<u8>;
+    /// Sends a charge once.
+    fn charge<'a>(&'a self, desk: &'a mut Desk, call: ChargeCall<'a>) -> BoxFuture<'a, CallReport>;
+    /// Sends a refund once.
+    fn refund<'a>(&'a self, desk: &'a mut Desk, call: RefundCall<'a>) -> BoxFuture<'a, CallReport>;
+    /// Confirms a checkout payment once.
+    fn confirm<'a>(
+        &'a self,
+        desk: &'a mut Desk,
+        call: ConfirmCall<'a>,
+    ) -> BoxFuture<'a, CallReport>;
+    /// Asks about an order of ours.
+    fn look_up_order<'a>(
+        &'a self,
+        desk: &'a mut Desk,
+        order_id: &'a str,
+    ) -> BoxFuture<'a, CallReport>;
+    /// Asks about a payment.
+    fn look_up_payment<'a>(
+        &'a self,
+        desk: &'a mut Desk,
+        provider_ref: &'a str,
+    ) -> BoxFuture<'a, CallReport>;
+    /// Turns a single-use auth key into a billing key. Never sent twice.
+    fn issue<'a>(
+        &'a self,
+        desk: &'a mut Desk,
+        auth_key: &'a Secret,
+        customer_key: &'a str,
+    ) -> BoxFuture<'a, IssueOutcome>;
+    /// Deletes a billing key at the provider.
+    fn delete_key<'a>(
+        &'a self,
+        desk: &'a mut Desk,
+        billing_key: &'a Secret,
+    ) -> BoxFuture<'a, DeleteOutcome>;
+    /// A page of the provider's transactions in `[from, to)`, oldest first, after `after`.
+    fn transactions<'a>(
+        &'a self,
+        desk: &'a mut Desk,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        after: Option<&'a str>,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<TransactionSeen>, ProviderError>>;
+    /// Proves that order look-up works with this key.
+    fn self_test<'a>(&'a self, desk: &'a mut Desk) -> BoxFuture<'a, Result<(), ProviderError>>;
+}
