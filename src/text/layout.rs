@@ -21,7 +21,7 @@ const CUT: &str = "..";
 pub fn width(text: impl AsRef<str>) -> usize {
     text.as_ref()
         .graphemes(true)
-        .map(|grapheme| grapheme.width())
+        .map(unicode_width::UnicodeWidthStr::width)
         .sum()
 }
 

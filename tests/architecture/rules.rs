@@ -139,6 +139,7 @@ const ROOMS: &[Room] = &[
         name: "locale",
         may_use: Inside::Only(&["text"]),
         crates: Outside::Only(&[
+            "toml",
             "unicode_normalization",
             "unicode_segmentation",
             "unicode_width",

@@ -79,7 +79,7 @@ proptest! {
     #[test]
     fn the_known_width_is_the_unicode_width_of_its_graphemes(raw in hostile()) {
         let shown = Shown::line(&raw);
-        let cells: usize = shown.as_str().graphemes(true).map(|grapheme| grapheme.width()).sum();
+        let cells: usize = shown.as_str().graphemes(true).map(unicode_width::UnicodeWidthStr::width).sum();
         prop_assert_eq!(shown.width(), cells);
         prop_assert!(shown.as_str().width() <= shown.width());
     }
