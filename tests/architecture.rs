@@ -150,7 +150,10 @@ fn allowed_arrows_tests_comments_and_texts_are_left_alone() {
             "src/store/invoice.rs",
             "use crate::engine::ports::Store; use super::rows;",
         ),
-        ("src/config/load.rs", "use crate::vault::Secret;"),
+        (
+            "src/config/load.rs",
+            "use crate::vault::private_file; use crate::secret::Secret;",
+        ),
         (
             "src/cli/mod.rs",
             "use crate::config; fn f() { config::load(); crate::store::open(); }",

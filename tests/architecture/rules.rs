@@ -52,16 +52,19 @@ const CHANCE_AND_WAITING: &[&str] = &["rand", "tokio"];
 const TELEMETRY: &[&str] = &["tracing_appender", "tracing_subscriber"];
 const SEALING: &[&str] = &["chacha20poly1305"];
 
+/// Leaves: anyone may use them, and they use nobody.
+const LEAVES: &[&str] = &["text", "locale", "secret"];
+
 /// No row, no room: a new module of the crate's root comes with its arrows.
 const ROOMS: &[Room] = &[
     Room {
         name: "domain",
-        may_use: Inside::Only(&["text"]),
-        crates: Outside::Only(&["chrono", "chrono_tz", "sha2", "thiserror", "serde"]),
+        may_use: Inside::Only(&[]),
+        crates: Outside::Only(&["chrono", "chrono_tz", "sha2", "hmac", "thiserror", "serde"]),
     },
     Room {
         name: "engine",
-        may_use: Inside::Only(&["domain", "text"]),
+        may_use: Inside::Only(&["domain"]),
         crates: Outside::Except(&[
             SCREEN,
             DATABASE,
@@ -74,12 +77,12 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "store",
-        may_use: Inside::Only(&["domain", "engine::ports", "engine::queries", "text"]),
+        may_use: Inside::Only(&["domain", "engine::ports", "engine::queries"]),
         crates: Outside::Except(&[SCREEN, NETWORK, COMMAND_LINE, TELEMETRY, SEALING]),
     },
     Room {
         name: "provider",
-        may_use: Inside::Only(&["domain", "engine::ports", "text", "vault::Secret"]),
+        may_use: Inside::Only(&["domain", "engine::ports"]),
         crates: Outside::Except(&[SCREEN, DATABASE, COMMAND_LINE, TELEMETRY, SEALING]),
     },
     Room {
@@ -89,7 +92,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "webhook",
-        may_use: Inside::Only(&["domain", "engine", "text", "locale"]),
+        may_use: Inside::Only(&["domain", "engine"]),
         crates: Outside::Except(&[
             SCREEN,
             DATABASE,
@@ -101,29 +104,27 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "worker",
-        may_use: Inside::Only(&["domain", "engine", "text", "locale"]),
+        may_use: Inside::Only(&["domain", "engine"]),
         crates: Outside::Except(&[SCREEN, DATABASE, NETWORK, COMMAND_LINE, TELEMETRY, SEALING]),
     },
     Room {
         name: "notify",
-        may_use: Inside::Only(&["domain", "engine", "text", "locale"]),
+        may_use: Inside::Only(&["domain", "engine"]),
         crates: Outside::Except(&[SCREEN, DATABASE, COMMAND_LINE, TELEMETRY, SEALING]),
     },
     Room {
         name: "console",
-        may_use: Inside::Only(&["domain", "engine", "text", "locale"]),
+        may_use: Inside::Only(&["domain", "engine"]),
         crates: Outside::Except(&[DATABASE, NETWORK, COMMAND_LINE, TELEMETRY, SEALING]),
     },
     Room {
         name: "sandbox",
-        may_use: Inside::Only(&["domain", "text"]),
+        may_use: Inside::Only(&["domain"]),
         crates: Outside::Except(&[SCREEN, COMMAND_LINE, TELEMETRY, SEALING]),
     },
     Room {
         name: "demo",
-        may_use: Inside::Only(&[
-            "domain", "engine", "store", "sandbox", "vault", "text", "config",
-        ]),
+        may_use: Inside::Only(&["domain", "engine", "store", "sandbox", "vault", "config"]),
         crates: Outside::Except(&[SCREEN, NETWORK, COMMAND_LINE, TELEMETRY, SEALING]),
     },
     Room {
@@ -137,7 +138,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "locale",
-        may_use: Inside::Only(&["text"]),
+        may_use: Inside::Only(&[]),
         crates: Outside::Only(&[
             "toml",
             "unicode_normalization",
@@ -146,8 +147,13 @@ const ROOMS: &[Room] = &[
         ]),
     },
     Room {
+        name: "secret",
+        may_use: Inside::Only(&[]),
+        crates: Outside::Only(&["zeroize"]),
+    },
+    Room {
         name: "config",
-        may_use: Inside::Only(&["domain", "vault::Secret"]),
+        may_use: Inside::Only(&["domain", "vault::private_file"]),
         crates: Outside::Only(&[
             "serde",
             "thiserror",
@@ -159,7 +165,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "telemetry",
-        may_use: Inside::Only(&["config", "text"]),
+        may_use: Inside::Only(&["config"]),
         crates: Outside::Only(&[
             "tracing",
             "tracing_appender",
@@ -187,7 +193,7 @@ const ROOMS: &[Room] = &[
 ];
 
 /// Rooms that hold rules: no file, socket, process, thread or environment of their own.
-const PURE: &[&str] = &["domain", "engine", "text", "locale"];
+const PURE: &[&str] = &["domain", "engine", "text", "locale", "secret"];
 const IMPURE_STD: &[&str] = &["env", "fs", "net", "process", "thread"];
 const MONEY: &[&str] = &["domain", "engine", "store"];
 
@@ -251,17 +257,20 @@ fn arrows(source: &Source, dependencies: &BTreeSet<String>) -> Vec<Finding> {
 }
 
 fn may_reach(room: &Room, segments: &[String]) -> bool {
-    let own = segments.first().is_some_and(|first| first == room.name);
-    own || match room.may_use {
-        Inside::Everything => true,
-        Inside::Only(allowed) => allowed.iter().any(|path| {
-            path.split("::")
-                .zip(segments)
-                .filter(|(a, b)| a == b)
-                .count()
-                == path.split("::").count()
-        }),
-    }
+    let is_open_to_all = segments
+        .first()
+        .is_some_and(|first| first == room.name || LEAVES.contains(&first.as_str()));
+    is_open_to_all
+        || match room.may_use {
+            Inside::Everything => true,
+            Inside::Only(allowed) => allowed.iter().any(|path| {
+                path.split("::")
+                    .zip(segments)
+                    .filter(|(a, b)| a == b)
+                    .count()
+                    == path.split("::").count()
+            }),
+        }
 }
 
 fn may_depend(room: &Room, segments: &[String]) -> bool {
