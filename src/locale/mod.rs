@@ -17,3 +17,5 @@ pub use time::Day;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod words_tests;

@@ -102,7 +102,7 @@ impl Locale {
         }
     }
 
-    /// How long until something: `in 40 s`, `in 2m`; 40초 뒤, 2분 뒤. What is due already is `now`.
+    /// How long until something: `in 40s`, `in 2m`; 40초 뒤, 2분 뒤. What is due already is `now`.
     pub fn until(&'static self, seconds: i64) -> String {
         match largest_unit(seconds) {
             (Unit::Now, number) if number > 0 => self.timed("until", "second", number),

@@ -179,3 +179,9 @@ fn a_mark_without_a_base_is_dropped_and_a_third_mark_too() {
         "a<U+200B><U+0338>"
     );
 }
+
+#[test]
+fn a_mark_behind_a_lost_jamo_never_moves_to_the_letter_before_it() {
+    assert_eq!(Shown::line("\u{a8}\u{1161}\u{301}").as_str(), "\u{a8}");
+    assert_eq!(Shown::line("e\u{1161}\u{301}").as_str(), "e");
+}
