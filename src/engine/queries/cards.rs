@@ -1,0 +1,137 @@
+//! Everything about one customer, one subscription, one invoice.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::attempt::Attempt;
+use crate::domain::customer::{Customer, PaymentMethod};
+use crate::domain::ids::PublicId;
+use crate::domain::invoice::Invoice;
+use crate::domain::money::Money;
+use crate::domain::payment::Payment;
+use crate::domain::plan::Plan;
+use crate::domain::subscription::{Change, Subscription, Term};
+
+use super::lists::{FailedRow, PaymentRow, SubscriptionRow, UnknownRow};
+
+/// One customer on one screen.
+#[derive(Debug, Clone)]
+pub struct CustomerCard {
+    /// Contact data, raw.
+    pub customer: Customer,
+    /// Subscriptions, running ones first.
+    pub subscriptions: Vec<SubscriptionRow>,
+    /// Payment methods, active ones first.
+    pub methods: Vec<PaymentMethod>,
+    /// The last twelve payments.
+    pub payments: Vec<PaymentRow>,
+    /// What is owed and failed.
+    pub failures: Vec<FailedRow>,
+    /// What is unknown.
+    pub unknowns: Vec<UnknownRow>,
+    /// Notes, newest first.
+    pub notes: Vec<Note>,
+    /// Paid in all, per currency, less refunds.
+    pub lifetime: Vec<Money>,
+    /// Credits left.
+    pub credits: i64,
+}
+
+/// A note on a customer, payment or subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// About what.
+    pub target: PublicId,
+    /// Who wrote it.
+    pub author: String,
+    /// What, raw.
+    pub text: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// One subscription.
+#[derive(Debug, Clone)]
+pub struct SubscriptionCard {
+    /// The row as lists show it.
+    pub row: SubscriptionRow,
+    /// All of it.
+    pub subscription: Subscription,
+    /// The running term.
+    pub term: Term,
+    /// The plan.
+    pub plan: Plan,
+    /// The last 24 invoices, newest first.
+    pub invoices: Vec<Invoice>,
+    /// Its history, newest first, at most 50.
+    pub changes: Vec<Change>,
+}
+
+/// Everything about one invoice, in time order.
+#[derive(Debug, Clone)]
+pub struct Timeline {
+    /// The invoice.
+    pub invoice: Invoice,
+    /// Who owes it, raw.
+    pub customer: Customer,
+    /// Its payments; more than one only after a duplicate.
+    pub payments: Vec<Payment>,
+    /// Its charge and refund attempts, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// What happened.
+    pub entries: Vec<TimelineEntry>,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone)]
+pub struct TimelineEntry {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What.
+    pub what: TimelineEvent,
+}
+
+/// What may happen to an invoice.
+#[derive(Debug, Clone)]
+pub enum TimelineEvent {
+    /// It was made.
+    InvoiceMade,
+    /// An attempt was started; index into [`Timeline::attempts`].
+    Started(usize),
+    /// A piece of evidence came in.
+    Evidence {
+        /// Index into [`Timeline::attempts`].
+        attempt: usize,
+        /// `answer`, `look_up`, …
+        source: String,
+        /// [`crate::domain::evidence::Evidence::name`].
+        outcome: String,
+        /// The provider's code.
+        code: Option<String>,
+        /// HTTP status.
+        http_status: Option<u16>,
+        /// The provider's trace id.
+        trace_id: Option<String>,
+    },
+    /// An attempt was settled.
+    Settled(usize),
+    /// Money went back.
+    Refunded {
+        /// How much.
+        amount: Money,
+        /// Why, raw.
+        reason: String,
+        /// Who.
+        operator: String,
+    },
+    /// A person pressed a key.
+    Audit {
+        /// Who.
+        person: String,
+        /// What.
+        verb: String,
+        /// With which result.
+        result: String,
+        /// Why, raw.
+        reason: String,
+    },
+}

@@ -1,0 +1,236 @@
+//! The filter language of lists: words, and `field:value` terms joined by "and".
+//!
+//! `status:past_due plan:pro amount>9900 서현` keeps past-due rows of plans whose code begins with
+//! `pro`, above 9,900, whose customer's name contains 서현.
+
+use chrono::{DateTime, Utc};
+
+/// One condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// The customer's name, e-mail or phone contains this, or an id ends with it.
+    Text(String),
+    /// The row's state is one of these stored names.
+    Status(Vec<String>),
+    /// The plan's code is this or begins with it and a dash.
+    Plan(String),
+    /// The card's issuer code, or its last digits.
+    Card(String),
+    /// The provider's code of the last refusal.
+    Code(String),
+    /// The class of the last refusal.
+    Class(String),
+    /// The amount compared with so many minor units.
+    Amount(Comparison, i64),
+    /// The person who acted.
+    By(String),
+}
+
+/// How an amount is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// Equal.
+    Is,
+    /// At least.
+    AtLeast,
+    /// At most.
+    AtMost,
+}
+
+/// Why a filter cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FilterError {
+    /// A field we do not have.
+    #[error("unknown field {0:?}: use status, plan, card, code, class, amount or by")]
+    UnknownField(String),
+    /// An amount that is not a number.
+    #[error("{0:?} is not an amount")]
+    NotAnAmount(String),
+    /// A field without a value.
+    #[error("{0}: needs a value")]
+    Empty(String),
+}
+
+/// All of these must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// The conditions.
+    pub conditions: Vec<Condition>,
+}
+
+impl Filter {
+    /// Reads what a person typed; see the module's text.
+    pub fn parse(typed: &str) -> Result<Self, FilterError> {
+        let conditions = typed
+            .split_whitespace()
+            .map(parse_word)
+            .collect::<Result<_, _>>()?;
+        Ok(Self { conditions })
+    }
+
+    /// Whether everything passes.
+    pub fn is_empty(&self) -> bool {
+        self.conditions.is_empty()
+    }
+}
+
+fn parse_word(word: &str) -> Result<Condition, FilterError> {
+    for (sign, comparison) in [
+        (">=", Comparison::AtLeast),
+        ("<=", Comparison::AtMost),
+        (">", Comparison::AtLeast),
+        ("<", Comparison::AtMost),
+    ] {
+        if let Some(("amount", value)) = word.split_once(sign) {
+            return Ok(Condition::Amount(comparison, parse_amount(value)?));
+        }
+    }
+    let Some((field, value)) = word.split_once(':') else {
+        return Ok(Condition::Text(word.to_owned()));
+    };
+    if value.is_empty() {
+        return Err(FilterError::Empty(field.to_owned()));
+    }
+    match field {
+        "status" | "state" => Ok(Condition::Status(
+            value.split(',').map(str::to_owned).collect(),
+        )),
+        "plan" => Ok(Condition::Plan(value.to_owned())),
+        "card" | "method" => Ok(Condition::Card(value.to_owned())),
+        "code" => Ok(Condition::Code(value.to_ascii_uppercase())),
+        "class" => Ok(Condition::Class(value.to_owned())),
+        "amount" => Ok(Condition::Amount(Comparison::Is, parse_amount(value)?)),
+        "by" => Ok(Condition::By(value.to_owned())),
+        _ => Err(FilterError::UnknownField(field.to_owned())),
+    }
+}
+
+fn parse_amount(text: &str) -> Result<i64, FilterError> {
+    text.replace(',', "")
+        .parse()
+        .map_err(|_| FilterError::NotAnAmount(text.to_owned()))
+}
+
+/// Which column a list is ordered by. The row id is always the second key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SortBy {
+    /// The list's own time: created, captured, failed since, due.
+    Time,
+    /// The amount.
+    Amount,
+    /// The customer's name.
+    Name,
+    /// The state.
+    State,
+}
+
+/// Which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// Smallest first.
+    Ascending,
+    /// Largest first.
+    Descending,
+}
+
+/// Where a page ends and the next begins: the sort key and the row id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// Sort key, when it is a number or an instant in microseconds.
+    pub number: i64,
+    /// Sort key, when it is a text.
+    pub text: String,
+    /// Row id.
+    pub id: i64,
+}
+
+/// Which way a page lies from its cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Toward {
+    /// The rows after it in the list's order.
+    Later,
+    /// The rows before it, given in the list's order.
+    Earlier,
+}
+
+/// What a list is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListQuery {
+    /// Which rows.
+    pub filter: Filter,
+    /// By which column; none for the list's own order.
+    pub sort: Option<(SortBy, Order)>,
+    /// From where; none for the first page.
+    pub cursor: Option<Cursor>,
+    /// Which way from there.
+    pub toward: Toward,
+    /// How many rows at most.
+    pub limit: u32,
+    /// The list's own time at or after this.
+    pub from: Option<DateTime<Utc>>,
+    /// The list's own time before this.
+    pub to: Option<DateTime<Utc>>,
+    /// Only rows of this customer.
+    pub customer: Option<i64>,
+}
+
+impl ListQuery {
+    /// The first `limit` rows of everything.
+    pub fn first(limit: u32) -> Self {
+        Self {
+            filter: Filter::default(),
+            sort: None,
+            cursor: None,
+            toward: Toward::Later,
+            limit,
+            from: None,
+            to: None,
+            customer: None,
+        }
+    }
+}
+
+/// A window of rows.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// The rows, in the list's order.
+    pub rows: Vec<T>,
+    /// Each row's own cursor, beside it.
+    pub cursors: Vec<Cursor>,
+    /// Whether rows follow in the direction asked for.
+    pub has_more: bool,
+    /// How many rows the filter keeps in all; none when counting would be slow.
+    pub total: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_fields_are_read() {
+        let filter = Filter::parse("status:past_due,unpaid plan:pro amount>9,900 서현").unwrap();
+        assert_eq!(
+            filter.conditions,
+            [
+                Condition::Status(vec!["past_due".into(), "unpaid".into()]),
+                Condition::Plan("pro".into()),
+                Condition::Amount(Comparison::AtLeast, 9_900),
+                Condition::Text("서현".into()),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_unknown_field_is_named() {
+        assert_eq!(
+            Filter::parse("colour:red"),
+            Err(FilterError::UnknownField("colour".into()))
+        );
+        assert_eq!(
+            Filter::parse("plan:"),
+            Err(FilterError::Empty("plan".into()))
+        );
+        assert!(Filter::parse("amount:lots").is_err());
+    }
+}

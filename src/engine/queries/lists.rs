@@ -1,0 +1,349 @@
+//! Rows of the lists.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::domain::attempt::{AttemptKind, Source};
+use crate::domain::audit::AuditRecord;
+use crate::domain::dunning::DunningState;
+use crate::domain::failure::FailureClass;
+use crate::domain::ids::{
+    AttemptId, CustomerId, InvoiceId, PaymentId, PlanId, PublicId, RunId, SubscriptionId,
+};
+use crate::domain::mode::Mode;
+use crate::domain::money::Money;
+use crate::domain::plan::Plan;
+use crate::domain::run::{Decision, Run};
+use crate::domain::states::{AttemptState, InvoiceState, MethodState, SubscriptionState};
+
+/// A customer beside another row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomerBrief {
+    /// Row id.
+    pub id: CustomerId,
+    /// Public id.
+    pub public_id: PublicId,
+    /// Full name, raw.
+    pub name: String,
+}
+
+/// A card beside another row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardBrief {
+    /// Issuer code.
+    pub issuer: String,
+    /// Masked number.
+    pub number: String,
+    /// (year, month), where known.
+    pub expiry: Option<(i32, u32)>,
+    /// Whether it may be charged.
+    pub state: MethodState,
+}
+
+/// A row of the customer list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomerRow {
+    /// Who.
+    pub customer: CustomerBrief,
+    /// E-mail address, raw.
+    pub email: String,
+    /// Phone number, raw.
+    pub phone: String,
+    /// Running subscriptions.
+    pub subscriptions: u32,
+    /// Since when.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What a person should notice about an upcoming renewal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RenewalFlag {
+    /// The card expires before the charge.
+    CardExpires,
+    /// The provider deleted the billing key.
+    KeyDeleted,
+    /// No card at all.
+    NoMethod,
+    /// Money is owed already.
+    PastDue,
+    /// It ends instead of renewing.
+    Ends,
+    /// A trial becomes a paid subscription.
+    TrialEnds,
+}
+
+/// A row of the subscription and renewal lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubscriptionRow {
+    /// Row id.
+    pub id: SubscriptionId,
+    /// Public id.
+    pub public_id: PublicId,
+    /// Who pays.
+    pub customer: CustomerBrief,
+    /// Plan name, raw.
+    pub plan_name: String,
+    /// Plan code.
+    pub plan_code: String,
+    /// Where it stands.
+    pub state: SubscriptionState,
+    /// What one period costs.
+    pub amount: Money,
+    /// When the next period falls due.
+    pub next_due_at: Option<DateTime<Utc>>,
+    /// Scheduled end.
+    pub cancel_at: Option<DateTime<Utc>>,
+    /// Paid up to here.
+    pub paid_until: Option<DateTime<Utc>>,
+    /// What is charged.
+    pub card: Option<CardBrief>,
+    /// What to notice.
+    pub flags: Vec<RenewalFlag>,
+    /// Since when.
+    pub created_at: DateTime<Utc>,
+}
+
+/// A local day with the instants it begins and ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalDay {
+    /// The date in the billing zone.
+    pub date: NaiveDate,
+    /// Its first instant.
+    pub from: DateTime<Utc>,
+    /// The first instant of the next.
+    pub to: DateTime<Utc>,
+}
+
+/// Renewals of one local day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenewalDay {
+    /// The day.
+    pub day: LocalDay,
+    /// How many.
+    pub count: u64,
+    /// Sums per currency.
+    pub amounts: Vec<Money>,
+    /// How many carry each flag.
+    pub flags: Vec<(RenewalFlag, u64)>,
+}
+
+/// A row of the failed list: an invoice that is not paid after a failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedRow {
+    /// The invoice.
+    pub invoice_id: InvoiceId,
+    /// Its public id.
+    pub invoice_public_id: PublicId,
+    /// Its state.
+    pub invoice_state: InvoiceState,
+    /// The subscription, unless one-time.
+    pub subscription_id: Option<SubscriptionId>,
+    /// The subscription's state.
+    pub subscription_state: Option<SubscriptionState>,
+    /// Who owes it.
+    pub customer: CustomerBrief,
+    /// Plan name or description, raw.
+    pub what: String,
+    /// How much.
+    pub amount: Money,
+    /// Provider code of the last refusal.
+    pub code: Option<String>,
+    /// Its class.
+    pub class: Option<FailureClass>,
+    /// Attempts of any source.
+    pub attempts: u32,
+    /// Attempts of the schedule used up.
+    pub dunning_used: u32,
+    /// What dunning does next.
+    pub dunning: DunningState,
+    /// When.
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    /// Since when.
+    pub first_failed_at: DateTime<Utc>,
+    /// The state of an open attempt that locks it.
+    pub open_attempt: Option<AttemptState>,
+}
+
+/// A row of the payment list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentRow {
+    /// Row id.
+    pub id: PaymentId,
+    /// Public id.
+    pub public_id: PublicId,
+    /// The invoice it paid.
+    pub invoice_id: InvoiceId,
+    /// The subscription, unless one-time.
+    pub subscription_id: Option<SubscriptionId>,
+    /// Who paid.
+    pub customer: CustomerBrief,
+    /// Plan name or description, raw.
+    pub what: String,
+    /// What was taken.
+    pub captured: Money,
+    /// What went back, minor units.
+    pub refunded_minor: i64,
+    /// What is on its way back, minor units.
+    pub reserved_minor: i64,
+    /// When.
+    pub captured_at: DateTime<Utc>,
+    /// The card.
+    pub card: Option<CardBrief>,
+    /// Our name for it.
+    pub order_id: String,
+    /// The provider's name for it.
+    pub provider_ref: String,
+    /// Taken for an obligation that was already paid.
+    pub is_duplicate: bool,
+    /// Live, test or sim.
+    pub mode: Mode,
+}
+
+/// A row of the plan list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanRow {
+    /// The plan.
+    pub plan: Plan,
+    /// Its product's name, raw.
+    pub product_name: String,
+    /// Active and past-due subscriptions.
+    pub active: u64,
+    /// Trialing subscriptions.
+    pub trialing: u64,
+    /// Their MRR, rounded.
+    pub mrr: Money,
+}
+
+/// A row of the unknown inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownRow {
+    /// The attempt.
+    pub id: AttemptId,
+    /// Its public id.
+    pub public_id: PublicId,
+    /// Charge or refund.
+    pub kind: AttemptKind,
+    /// `sent` or `unknown`.
+    pub state: AttemptState,
+    /// Whose money.
+    pub customer: CustomerBrief,
+    /// The invoice it is about.
+    pub invoice_id: InvoiceId,
+    /// How much.
+    pub amount: Money,
+    /// Our name for it.
+    pub order_id: String,
+    /// Who started it.
+    pub source: Source,
+    /// First sent.
+    pub first_sent_at: Option<DateTime<Utc>>,
+    /// Last sent.
+    pub last_sent_at: Option<DateTime<Utc>>,
+    /// How often sent.
+    pub send_count: u32,
+    /// Look-ups so far.
+    pub checks: u32,
+    /// How many said "not seen".
+    pub not_seen: u32,
+    /// Next look-up.
+    pub next_check_at: Option<DateTime<Utc>>,
+    /// What the last piece of evidence said.
+    pub last_outcome: Option<String>,
+    /// When.
+    pub last_evidence_at: Option<DateTime<Utc>>,
+    /// A person has to look at it.
+    pub needs_human: bool,
+    /// Who pressed the key.
+    pub operator: String,
+}
+
+/// A row of the run list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRow {
+    /// The run.
+    pub run: Run,
+    /// How many rows have each decision; none counts those under way.
+    pub totals: Vec<(Option<Decision>, u64)>,
+}
+
+/// A row of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunItemRow {
+    /// Row id of the item.
+    pub id: i64,
+    /// Which run.
+    pub run_id: RunId,
+    /// Which subscription.
+    pub subscription_id: SubscriptionId,
+    /// Its public id.
+    pub subscription_public_id: PublicId,
+    /// Who pays.
+    pub customer: CustomerBrief,
+    /// The invoice, once made.
+    pub invoice_id: Option<InvoiceId>,
+    /// How much.
+    pub amount: Option<Money>,
+    /// What was decided.
+    pub decision: Option<Decision>,
+    /// Details.
+    pub reason: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// A row of the activity list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActivityRow {
+    /// The record.
+    pub record: AuditRecord,
+}
+
+/// A row of the event list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventRow {
+    /// Row id.
+    pub id: i64,
+    /// The provider's name for its kind.
+    pub kind: String,
+    /// When it came.
+    pub received_at: DateTime<Utc>,
+    /// Where it stands.
+    pub state: String,
+    /// How often it was worked on.
+    pub tries: u32,
+}
+
+/// What a search found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    /// What it is.
+    pub target: HitTarget,
+    /// Its public id.
+    pub public_id: PublicId,
+    /// Who it belongs to.
+    pub customer: CustomerBrief,
+    /// Which field matched: `name`, `email`, `phone`, `card`, `order_id`, `amount`, …
+    pub matched: &'static str,
+    /// What it is about: plan name, masked card, raw.
+    pub label: String,
+    /// Amount, where it has one.
+    pub amount: Option<Money>,
+    /// When it was made.
+    pub at: DateTime<Utc>,
+}
+
+/// What a search may find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HitTarget {
+    /// A customer.
+    Customer(CustomerId),
+    /// A subscription.
+    Subscription(SubscriptionId),
+    /// A payment.
+    Payment(PaymentId),
+    /// An invoice.
+    Invoice(InvoiceId),
+    /// An attempt.
+    Attempt(AttemptId),
+    /// A plan.
+    Plan(PlanId),
+}
