@@ -1,0 +1,479 @@
+//! What a person may ask for, the plan that shows what would happen, and what came of it.
+//!
+//! Every verb is first an [`ActionPlan`] with a fingerprint of the rows it was computed from.
+//! Applying computes it again in the transaction that writes, and refuses when the fingerprint
+//! differs. Console, CLI and jobs share both.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::attempt::AlsoCancel;
+use crate::domain::evidence::Refusal;
+use crate::domain::ids::{
+    AttemptId, CustomerId, InvoiceId, PaymentId, PlanId, PublicId, SubscriptionId,
+};
+use crate::domain::mode::Mode;
+use crate::domain::money::Money;
+use crate::domain::operator::{Denied, Verb};
+use crate::domain::payment::{RefundAmount, RefundError};
+use crate::domain::period::Interval;
+use crate::domain::states::SubscriptionState;
+use crate::secret::Secret;
+
+use super::ports::StoreError;
+use super::queries::{CardBrief, CustomerBrief};
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub enum Request {
+    /// Charge an open or draft invoice.
+    Charge {
+        /// Which.
+        invoice: InvoiceId,
+    },
+    /// Charge again after a decline: a new attempt under a new key.
+    Retry {
+        /// Which.
+        invoice: InvoiceId,
+    },
+    /// Give money back.
+    Refund {
+        /// Out of which payment.
+        payment: PaymentId,
+        /// How much.
+        amount: RefundAmount,
+        /// Why; stored and sent.
+        reason: String,
+        /// What else happens to the subscription.
+        also_cancel: AlsoCancel,
+    },
+    /// End a subscription at once.
+    CancelNow {
+        /// Which.
+        subscription: SubscriptionId,
+        /// Why.
+        reason: String,
+    },
+    /// End it when the paid period ends.
+    CancelAtEnd {
+        /// Which.
+        subscription: SubscriptionId,
+        /// Why.
+        reason: String,
+    },
+    /// Take a scheduled end back.
+    UndoCancel {
+        /// Which.
+        subscription: SubscriptionId,
+    },
+    /// Charge once.
+    OneTime {
+        /// Whom.
+        customer: CustomerId,
+        /// How much.
+        amount: Money,
+        /// For what.
+        description: String,
+    },
+    /// Start a subscription with its first charge, or with its trial.
+    Subscribe {
+        /// Who.
+        customer: CustomerId,
+        /// On which plan.
+        plan: PlanId,
+        /// How many units.
+        quantity: u32,
+    },
+    /// Register a card from an auth key, and charge what is owed with it.
+    AddMethod {
+        /// Whose.
+        customer: CustomerId,
+        /// From the provider's window; single use.
+        auth_key: Secret,
+    },
+    /// Create a customer.
+    CreateCustomer {
+        /// What the provider will know it by; made at random when none.
+        customer_key: Option<String>,
+        /// Full name.
+        name: String,
+        /// E-mail address.
+        email: String,
+        /// Phone number.
+        phone: String,
+    },
+    /// Create a plan, and its product when the code is new.
+    CreatePlan(PlanInput),
+    /// Change a plan; running terms keep their price.
+    EditPlan {
+        /// Which.
+        plan: PlanId,
+        /// What it becomes.
+        change: PlanChange,
+    },
+    /// Close a plan to new subscriptions.
+    DeactivatePlan {
+        /// Which.
+        plan: PlanId,
+    },
+    /// Write a note.
+    Note {
+        /// On which customer, payment or subscription.
+        target: PublicId,
+        /// What.
+        text: String,
+    },
+    /// Ask the provider about an unknown attempt now.
+    ResolveUnknown {
+        /// Which.
+        attempt: AttemptId,
+    },
+}
+
+/// A plan as a person gives it.
+#[derive(Debug, Clone)]
+pub struct PlanInput {
+    /// Product code.
+    pub product: String,
+    /// Product name, when the product is new.
+    pub product_name: String,
+    /// Plan code.
+    pub code: String,
+    /// Plan name.
+    pub name: String,
+    /// Price per interval and unit.
+    pub price: Money,
+    /// How often.
+    pub interval: Interval,
+    /// Entitlement level.
+    pub tier: String,
+    /// Free days first.
+    pub trial_days: u32,
+    /// What it includes.
+    pub features: Vec<String>,
+}
+
+/// What changes on a plan; none leaves a field as it is.
+#[derive(Debug, Clone, Default)]
+pub struct PlanChange {
+    /// Name.
+    pub name: Option<String>,
+    /// Price of new terms.
+    pub price: Option<Money>,
+    /// Entitlement level.
+    pub tier: Option<String>,
+    /// Free days first.
+    pub trial_days: Option<u32>,
+    /// What it includes.
+    pub features: Option<Vec<String>>,
+    /// Open to new subscriptions again.
+    pub activate: bool,
+}
+
+impl Request {
+    /// The verb whose capability is needed.
+    pub const fn verb(&self) -> Verb {
+        match self {
+            Self::Charge { .. } => Verb::Charge,
+            Self::Retry { .. } => Verb::Retry,
+            Self::Refund { .. } => Verb::Refund,
+            Self::CancelNow { .. } => Verb::CancelNow,
+            Self::CancelAtEnd { .. } => Verb::CancelAtEnd,
+            Self::UndoCancel { .. } => Verb::UndoCancel,
+            Self::OneTime { .. } => Verb::OneTime,
+            Self::Subscribe { .. } => Verb::Subscribe,
+            Self::AddMethod { .. } => Verb::SwapCard,
+            Self::CreateCustomer { .. } => Verb::CreateCustomer,
+            Self::CreatePlan(_) => Verb::CreatePlan,
+            Self::EditPlan { .. } => Verb::EditPlan,
+            Self::DeactivatePlan { .. } => Verb::DeactivatePlan,
+            Self::Note { .. } => Verb::Note,
+            Self::ResolveUnknown { .. } => Verb::ResolveUnknown,
+        }
+    }
+}
+
+/// What would happen. Dialogs and `--dry-run` print this; applying needs its fingerprint.
+#[derive(Debug, Clone)]
+pub struct ActionPlan {
+    /// What is asked for.
+    pub verb: Verb,
+    /// Live, test or sim.
+    pub mode: Mode,
+    /// Digest of the request and of every row it was computed from: 16 hex characters.
+    pub fingerprint: String,
+    /// Whose.
+    pub customer: Option<CustomerBrief>,
+    /// What it acts on: invoice, payment, subscription, plan, attempt.
+    pub subject: Option<PublicId>,
+    /// The subscription it touches.
+    pub subscription: Option<PublicId>,
+    /// What the subject is, raw: plan name, description.
+    pub what: String,
+    /// What is charged.
+    pub card: Option<CardBrief>,
+    /// How much moves.
+    pub amount: Option<Money>,
+    /// The one call to the provider, if there is one.
+    pub call: Option<PlannedCall>,
+    /// What follows.
+    pub effects: Vec<Effect>,
+    /// What does *not* happen, though one might think so.
+    pub not_happening: Vec<NotHappening>,
+    /// What to think about first.
+    pub warnings: Vec<Warning>,
+    /// What the person must do to confirm.
+    pub confirm: Confirmation,
+}
+
+/// A call to the provider as it would be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedCall {
+    /// `charge`, `cancel`, `issue`, `look up`.
+    pub operation: &'static str,
+    /// Our name for it; the tag for a refund.
+    pub order_id: String,
+    /// Idempotency key.
+    pub idem_key: String,
+    /// For a refund: what the provider must still hold, in minor units.
+    pub expected_balance_minor: Option<i64>,
+}
+
+/// Something that follows when the action succeeds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// The subscription's state.
+    State {
+        /// Before.
+        from: SubscriptionState,
+        /// After.
+        to: SubscriptionState,
+    },
+    /// The next charge.
+    NextCharge {
+        /// Before.
+        from: Option<DateTime<Utc>>,
+        /// After; none: no further charge.
+        to: Option<DateTime<Utc>>,
+    },
+    /// Access is paid up to here.
+    AccessUntil(DateTime<Utc>),
+    /// The subscription ends at this time.
+    EndsAt(DateTime<Utc>),
+    /// MRR grows or shrinks by this.
+    Mrr(Money),
+    /// Credits grow or shrink by this.
+    Credits(i64),
+    /// What can still be refunded afterwards.
+    RefundableAfter(Money),
+    /// So many unpaid invoices are withdrawn.
+    InvoicesVoided(u64),
+    /// This invoice is charged at once with the new card.
+    ChargesOwed {
+        /// Which.
+        invoice: PublicId,
+        /// How much.
+        amount: Money,
+    },
+    /// So many running subscriptions keep their price and go on.
+    SubscriptionsKept(u64),
+    /// The free trial lasts until then.
+    TrialUntil(DateTime<Utc>),
+}
+
+/// What one might expect and does not happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NotHappening {
+    /// The subscription goes on.
+    Cancel,
+    /// Nothing is given back.
+    Refund,
+    /// The rest of the payment stays.
+    RefundOfRest,
+    /// The provider is not called.
+    ProviderCall,
+    /// The renewal schedule stays as it is.
+    ScheduleMove,
+    /// The dunning schedule stays as it is.
+    DunningMove,
+}
+
+/// What to think about first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Warning {
+    /// The card has expired or will before the charge.
+    CardExpired,
+    /// The provider's terms keep billing keys for recurring payments.
+    KeysAreForRecurring,
+    /// The name mixes scripts or looks like a message of this program.
+    SuspiciousName,
+    /// The last decline says that this card will not work.
+    HardDecline,
+    /// The subscription has an end scheduled.
+    CancelScheduled,
+}
+
+/// What a person must do to confirm, by verb and mode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Confirmation {
+    /// Press the confirming key.
+    Key,
+    /// Type the amount.
+    Amount(Money),
+    /// Type the last four characters of this id.
+    Ending(String),
+    /// Type the amount, then the last four characters of this id.
+    AmountAndEnding(Money, String),
+}
+
+/// What came of an action.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// It happened.
+    Done(Receipt),
+    /// It had happened before.
+    AlreadyDone(Receipt),
+    /// The provider said no. No money moved.
+    Declined {
+        /// The row.
+        receipt: Receipt,
+        /// The refusal.
+        refusal: Refusal,
+    },
+    /// Nobody knows yet. The target is locked until evidence arrives.
+    Unknown(Receipt),
+    /// Certainly nothing was sent. It may be tried again.
+    NotSent(Receipt),
+}
+
+/// What to show of a result.
+#[derive(Debug, Clone, Default)]
+pub struct Receipt {
+    /// What was made or changed.
+    pub public_id: Option<PublicId>,
+    /// The attempt, where money was to move.
+    pub attempt: Option<PublicId>,
+    /// Its row id.
+    pub attempt_id: Option<AttemptId>,
+    /// The invoice.
+    pub invoice: Option<PublicId>,
+    /// The payment.
+    pub payment: Option<PublicId>,
+    /// The subscription and its state now.
+    pub subscription: Option<(PublicId, SubscriptionState)>,
+    /// How much moved.
+    pub amount: Option<Money>,
+    /// When the next charge falls due.
+    pub next_due_at: Option<DateTime<Utc>>,
+}
+
+/// Why a verb did not happen. Nothing was sent unless the variant says so.
+#[derive(Debug, thiserror::Error)]
+pub enum VerbError {
+    /// The person may not do this.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// The rows changed since the plan was made.
+    #[error("the plan is stale: the rows changed since it was made")]
+    Stale,
+    /// The state of things does not allow it.
+    #[error("refused: {0}")]
+    Refused(Refused),
+    /// The amount does not fit.
+    #[error(transparent)]
+    Amount(#[from] RefundError),
+    /// What was given makes no sense.
+    #[error("{field}: {reason}")]
+    Input {
+        /// Which field.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The database did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A billing key could not be sealed or opened.
+    #[error(transparent)]
+    Vault(#[from] super::ports::KeyVaultError),
+    /// A date or amount is out of range.
+    #[error("{0}")]
+    Range(String),
+}
+
+/// Why the state of things does not allow a verb.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// An earlier attempt is not settled; nothing new may be started.
+    #[error("attempt {attempt} by {operator} is not settled")]
+    InProgress {
+        /// Which.
+        attempt: PublicId,
+        /// Who started it.
+        operator: String,
+        /// When.
+        since: DateTime<Utc>,
+    },
+    /// The invoice is paid.
+    #[error("it is paid already")]
+    AlreadyPaid,
+    /// The invoice is void or still being made.
+    #[error("the invoice cannot be charged")]
+    NotChargeable,
+    /// There is nothing to retry: no attempt was declined.
+    #[error("nothing was declined")]
+    NothingDeclined,
+    /// There is no card to charge.
+    #[error("there is no card to charge")]
+    NoMethod,
+    /// The provider deleted the billing key.
+    #[error("the billing key was deleted at the provider")]
+    KeyDeleted,
+    /// The subscription's state does not allow it.
+    #[error("the subscription is {0}")]
+    SubscriptionState(SubscriptionState),
+    /// No end is scheduled.
+    #[error("no cancel is scheduled")]
+    NothingScheduled,
+    /// An end is scheduled already.
+    #[error("a cancel is scheduled already")]
+    AlreadyScheduled,
+    /// The customer has a running subscription of this product.
+    #[error("the customer has a running subscription of this product")]
+    OneSubscription,
+    /// The plan takes no new subscriptions.
+    #[error("the plan is closed to new subscriptions")]
+    PlanInactive,
+    /// The plan is closed already.
+    #[error("the plan is closed already")]
+    PlanAlreadyInactive,
+    /// The key, code or address is taken.
+    #[error("{0} is taken")]
+    Taken(&'static str),
+    /// Above the person's limit.
+    #[error("above the limit of {limit}: needs approval")]
+    NeedsApproval {
+        /// The limit.
+        limit: Money,
+    },
+    /// The attempt is settled.
+    #[error("the attempt is settled")]
+    Settled,
+    /// The amount in the database is not what plan and quantity give.
+    #[error("the invoice's amount is not what the term gives")]
+    AmountMismatch,
+    /// Below what the provider charges.
+    #[error("the smallest charge is {0}")]
+    BelowMinimum(Money),
+    /// The card could not be registered.
+    #[error("the card could not be registered ({0})")]
+    CardRefused(String),
+    /// Too many troubled calls in a row; calls are held back.
+    #[error("the circuit breaker is open")]
+    BreakerOpen,
+    /// The charge that is to be refunded is not settled.
+    #[error("the payment's charge is not settled")]
+    ChargeNotSettled,
+    /// Another currency than this provider takes.
+    #[error("the provider takes {0} only")]
+    Currency(&'static str),
+}
