@@ -306,6 +306,14 @@ fn ctrl_z_where_nobody_could_continue_is_refused() {
 }
 
 #[test]
+fn ctrl_z_under_a_shell_without_job_control_is_refused() {
+    let mut person = Person::at(Start::default().through_a_shell("\"$@\"; exit $?"));
+    person.sees("ready");
+    person.types("\x1a");
+    person.sees("nobody to continue");
+}
+
+#[test]
 fn a_console_stopped_from_outside_takes_the_terminal_again() {
     let mut person = Person::at(Start::default());
     person.sees("ready");
@@ -328,6 +336,16 @@ fn without_colours_no_colour_is_written_and_the_selection_is_reversed() {
 #[test]
 fn with_colours_they_are_written() {
     let mut person = Person::at(Start::default());
+    person.sees("selected");
+    assert!(person.written().contains("38;5;"));
+}
+
+#[test]
+fn a_chosen_colour_level_stands_over_no_color() {
+    let start = Start::default()
+        .with("NO_COLOR", "1")
+        .with("PAYDECK_PTY_COLOR", "16");
+    let mut person = Person::at(start);
     person.sees("selected");
     assert!(person.written().contains("38;5;"));
 }

@@ -42,7 +42,8 @@ pub fn run() {
 async fn console() {
     let in_flight = Arc::new(AtomicBool::new(false));
     let look = Arc::clone(&in_flight);
-    let caps = Caps::detect(ColorChoice::Auto);
+    let choice = std::env::var("PAYDECK_PTY_COLOR").unwrap_or_else(|_| "auto".to_owned());
+    let caps = Caps::detect(choice.parse::<ColorChoice>().expect("a choice"));
     let options = TermOptions::new(caps, Arc::new(move || look.load(Ordering::SeqCst)));
     let (session, mut notices) = match TermSession::enter(options) {
         Ok(entered) => entered,

@@ -391,7 +391,7 @@ mod tests {
     #[test]
     fn an_escape_split_from_its_arrow_is_joined_again() {
         let patient = InputOptions {
-            escape: Duration::from_secs(60),
+            escape: Duration::from_mins(1),
             ..InputOptions::ssh()
         };
         let (mut person, mut events, _control) = terminal(patient);

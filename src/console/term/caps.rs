@@ -176,13 +176,11 @@ fn guess(term: &str, colorterm: Option<&str>, multiplexer: Multiplexer) -> Color
         "foot",
     ];
     const MONO: [&str; 4] = ["vt100", "vt102", "vt52", "-m"];
+    let says_so = multiplexer == Multiplexer::None
+        && colorterm.is_some_and(|value| matches!(value, "truecolor" | "24bit"));
     if term.is_empty() || term == "dumb" || MONO.iter().any(|mono| term.ends_with(mono)) {
         ColorLevel::Mono
-    } else if TRUE_COLOR.iter().any(|name| term.contains(name)) {
-        ColorLevel::TrueColor
-    } else if multiplexer == Multiplexer::None
-        && colorterm.is_some_and(|value| matches!(value, "truecolor" | "24bit"))
-    {
+    } else if says_so || TRUE_COLOR.iter().any(|name| term.contains(name)) {
         ColorLevel::TrueColor
     } else if term.contains("256") || multiplexer == Multiplexer::Tmux {
         ColorLevel::Ansi256

@@ -52,7 +52,7 @@ pub struct EndLimits {
 impl EndLimits {
     pub const fn for_call_timeout(timeout: Duration) -> Self {
         Self {
-            idle: Duration::from_millis(500),
+            idle: Duration::from_millis(300),
             in_flight: timeout.saturating_add(Duration::from_secs(10)),
         }
     }
@@ -154,7 +154,7 @@ mod tests {
         let looks = std::sync::atomic::AtomicUsize::new(0);
         let limits = EndLimits {
             idle: Duration::ZERO,
-            in_flight: Duration::from_secs(600),
+            in_flight: Duration::from_mins(10),
         };
         let three_looks = move || looks.fetch_add(1, Ordering::SeqCst) < 3;
         ending(three_looks, limits).wait();

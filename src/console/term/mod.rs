@@ -29,7 +29,7 @@ mod watchdog;
 pub use caps::{
     Caps, Charset, ColorChoice, ColorLevel, Fit, Link, Multiplexer, Refusal, UnknownColorChoice,
 };
-pub use clipboard::{COPY_LIMIT, CopyError, Sent, load_tmux_buffer, osc52};
+pub use clipboard::{COPY_LIMIT, CopyError, CopyRoute, load_tmux_buffer, osc52};
 pub use ending::{Cause, EndLimits};
 pub use modes::Switch;
 pub use screen::Screen;

@@ -18,7 +18,7 @@ use rustix::termios::tcgetwinsize;
 use tokio::sync::mpsc;
 
 use super::caps::{Caps, Multiplexer, Refusal};
-use super::clipboard::{CopyError, Sent, load_tmux_buffer, osc52};
+use super::clipboard::{CopyError, CopyRoute, osc52};
 use super::ending::{Cause, EndLimits, Ending};
 use super::modes::{self, Modes, Switch};
 use super::screen::{Screen, SizeSource};
@@ -225,20 +225,25 @@ impl TermSession {
         Ok(())
     }
 
-    /// Sends text to the clipboard of the person's terminal. Inside tmux it waits for tmux, two seconds at most.
-    pub fn copy(&mut self, text: &str) -> Result<Sent, CopyError> {
-        if self.options.clipboard == Switch::Off {
-            return Err(CopyError::Off);
+    /// How copying works here.
+    pub const fn copy_route(&self) -> CopyRoute {
+        match (self.options.clipboard, self.options.caps.multiplexer) {
+            (Switch::Off, _) => CopyRoute::Off,
+            (Switch::On, Multiplexer::Tmux) => CopyRoute::Tmux,
+            (Switch::On, Multiplexer::None | Multiplexer::Screen) => CopyRoute::Terminal,
+        }
+    }
+
+    /// Sends text to the clipboard of the person's terminal, if that is the route.
+    pub fn copy(&mut self, text: &str) -> Result<(), CopyError> {
+        if self.copy_route() != CopyRoute::Terminal {
+            return Err(CopyError::OtherRoute);
         }
         let sequence = osc52(text)?;
-        if self.options.caps.multiplexer == Multiplexer::Tmux {
-            return load_tmux_buffer(text);
-        }
         self.terminal
             .backend_mut()
             .write_apart(&sequence)
-            .map_err(CopyError::Terminal)?;
-        Ok(Sent::Terminal)
+            .map_err(CopyError::Terminal)
     }
 
     /// Steps aside for the shell and returns when the person comes back.

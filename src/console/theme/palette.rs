@@ -52,8 +52,8 @@ struct Shade {
     ansi: Color,
 }
 
-const fn shade(rgb: u32, indexed: u8, ansi: Color) -> Option<Shade> {
-    Some(Shade { rgb, indexed, ansi })
+const fn shade(rgb: u32, indexed: u8, ansi: Color) -> Shade {
+    Shade { rgb, indexed, ansi }
 }
 
 impl Shade {
@@ -76,21 +76,21 @@ impl Palette {
             Self::Terminal => ColorLevel::Ansi16,
             _ => level,
         };
-        let (ink, paper) = match self {
+        let colors = match self {
             Self::Terminal | Self::Mono => terminal(role),
             Self::Dark => dark(role),
             Self::Light => light(role),
             Self::Deuteranopia => deuteranopia(role),
         };
         let mut style = Style::new().add_modifier(weight(role));
-        if let Some(ink) = ink {
+        if let Some(ink) = colors.ink {
             style = style.fg(ink.at(level));
         }
-        if let Some(paper) = paper {
+        if let Some(paper) = colors.paper {
             style = style.bg(paper.at(level));
         }
         // Where no ink is named for context, faintness tells it from text on any background.
-        if role == Role::Dim && ink.is_none() {
+        if role == Role::Dim && colors.ink.is_none() {
             style = style.add_modifier(Modifier::DIM);
         }
         style
@@ -112,10 +112,34 @@ const fn weight(role: Role) -> Modifier {
     }
 }
 
-type Colors = (Option<Shade>, Option<Shade>);
+/// Ink and paper; what is not named stays the terminal's own.
+#[derive(Debug, Clone, Copy)]
+struct Colors {
+    ink: Option<Shade>,
+    paper: Option<Shade>,
+}
 
-const BLACK: Option<Shade> = shade(0x00_00_00, 16, Color::Black);
-const WHITE: Option<Shade> = shade(0xff_ff_ff, 231, Color::White);
+const OWN: Colors = Colors {
+    ink: None,
+    paper: None,
+};
+
+const fn ink(ink: Shade) -> Colors {
+    Colors {
+        ink: Some(ink),
+        paper: None,
+    }
+}
+
+const fn banner(ink: Shade, paper: Shade) -> Colors {
+    Colors {
+        ink: Some(ink),
+        paper: Some(paper),
+    }
+}
+
+const BLACK: Shade = shade(0x00_00_00, 16, Color::Black);
+const WHITE: Shade = shade(0xff_ff_ff, 231, Color::White);
 
 const fn terminal(role: Role) -> Colors {
     let red = shade(0, 1, Color::Red);
@@ -124,14 +148,14 @@ const fn terminal(role: Role) -> Colors {
     let cyan = shade(0, 6, Color::Cyan);
     let blue = shade(0, 4, Color::Blue);
     match role {
-        Role::NeedsPerson => (red, None),
-        Role::Waits => (yellow, None),
-        Role::Settled => (green, None),
-        Role::Accent | Role::BorderFocused | Role::TabActive | Role::Key => (cyan, None),
-        Role::Bar => (blue, None),
-        Role::ModeLive => (WHITE, red),
-        Role::ModeTest => (BLACK, yellow),
-        Role::ModeSim => (BLACK, cyan),
+        Role::NeedsPerson => ink(red),
+        Role::Waits => ink(yellow),
+        Role::Settled => ink(green),
+        Role::Accent | Role::BorderFocused | Role::TabActive | Role::Key => ink(cyan),
+        Role::Bar => ink(blue),
+        Role::ModeLive => banner(WHITE, red),
+        Role::ModeTest => banner(BLACK, yellow),
+        Role::ModeSim => banner(BLACK, cyan),
         Role::Text
         | Role::Title
         | Role::Header
@@ -140,7 +164,7 @@ const fn terminal(role: Role) -> Colors {
         | Role::Border
         | Role::Dim
         | Role::Axis
-        | Role::BarPast => (None, None),
+        | Role::BarPast => OWN,
     }
 }
 
@@ -149,17 +173,17 @@ const fn dark(role: Role) -> Colors {
     let dim = shade(0x8a_8f_98, 245, Color::Gray);
     let line = shade(0x5c_62_6e, 241, Color::DarkGray);
     match role {
-        Role::NeedsPerson => (shade(0xff_6b_6b, 203, Color::LightRed), None),
-        Role::Waits => (shade(0xf2_b6_4a, 215, Color::LightYellow), None),
-        Role::Settled => (shade(0x8f_d1_7f, 114, Color::LightGreen), None),
-        Role::Accent | Role::BorderFocused | Role::TabActive | Role::Key => (accent, None),
-        Role::Bar => (shade(0x6f_a8_e8, 74, Color::LightBlue), None),
-        Role::BarPast | Role::Border | Role::Axis => (line, None),
-        Role::Dim => (dim, None),
-        Role::ModeLive => (WHITE, shade(0xc0_1c_28, 160, Color::Red)),
-        Role::ModeTest => (BLACK, shade(0xf2_b6_4a, 215, Color::Yellow)),
-        Role::ModeSim => (BLACK, shade(0x7d_cf_ff, 117, Color::Cyan)),
-        Role::Text | Role::Title | Role::Header | Role::Selection | Role::Caret => (None, None),
+        Role::NeedsPerson => ink(shade(0xff_6b_6b, 203, Color::LightRed)),
+        Role::Waits => ink(shade(0xf2_b6_4a, 215, Color::LightYellow)),
+        Role::Settled => ink(shade(0x8f_d1_7f, 114, Color::LightGreen)),
+        Role::Accent | Role::BorderFocused | Role::TabActive | Role::Key => ink(accent),
+        Role::Bar => ink(shade(0x6f_a8_e8, 74, Color::LightBlue)),
+        Role::BarPast | Role::Border | Role::Axis => ink(line),
+        Role::Dim => ink(dim),
+        Role::ModeLive => banner(WHITE, shade(0xc0_1c_28, 160, Color::Red)),
+        Role::ModeTest => banner(BLACK, shade(0xf2_b6_4a, 215, Color::Yellow)),
+        Role::ModeSim => banner(BLACK, shade(0x7d_cf_ff, 117, Color::Cyan)),
+        Role::Text | Role::Title | Role::Header | Role::Selection | Role::Caret => OWN,
     }
 }
 
@@ -168,17 +192,17 @@ const fn light(role: Role) -> Colors {
     let dim = shade(0x5f_5f_5f, 59, Color::DarkGray);
     let line = shade(0x9e_9e_9e, 247, Color::Gray);
     match role {
-        Role::NeedsPerson => (shade(0xb0_10_20, 124, Color::Red), None),
-        Role::Waits => (shade(0x8a_5a_00, 94, Color::Magenta), None),
-        Role::Settled => (shade(0x1d_6f_2a, 28, Color::Green), None),
-        Role::Accent | Role::BorderFocused | Role::TabActive | Role::Key => (accent, None),
-        Role::Bar => (shade(0x2a_6a_b0, 25, Color::Blue), None),
-        Role::BarPast | Role::Border | Role::Axis => (line, None),
-        Role::Dim => (dim, None),
-        Role::ModeLive => (WHITE, shade(0xb0_10_20, 124, Color::Red)),
-        Role::ModeTest => (BLACK, shade(0xf0_c0_50, 221, Color::Yellow)),
-        Role::ModeSim => (WHITE, shade(0x00_5f_87, 24, Color::Blue)),
-        Role::Text | Role::Title | Role::Header | Role::Selection | Role::Caret => (None, None),
+        Role::NeedsPerson => ink(shade(0xb0_10_20, 124, Color::Red)),
+        Role::Waits => ink(shade(0x8a_5a_00, 94, Color::Magenta)),
+        Role::Settled => ink(shade(0x1d_6f_2a, 28, Color::Green)),
+        Role::Accent | Role::BorderFocused | Role::TabActive | Role::Key => ink(accent),
+        Role::Bar => ink(shade(0x2a_6a_b0, 25, Color::Blue)),
+        Role::BarPast | Role::Border | Role::Axis => ink(line),
+        Role::Dim => ink(dim),
+        Role::ModeLive => banner(WHITE, shade(0xb0_10_20, 124, Color::Red)),
+        Role::ModeTest => banner(BLACK, shade(0xf0_c0_50, 221, Color::Yellow)),
+        Role::ModeSim => banner(WHITE, shade(0x00_5f_87, 24, Color::Blue)),
+        Role::Text | Role::Title | Role::Header | Role::Selection | Role::Caret => OWN,
     }
 }
 
@@ -187,12 +211,12 @@ const fn deuteranopia(role: Role) -> Colors {
     let yellow = shade(0xf0_e4_42, 227, Color::LightYellow);
     let blue = shade(0x56_b4_e9, 74, Color::LightBlue);
     match role {
-        Role::NeedsPerson => (orange, None),
-        Role::Waits => (yellow, None),
-        Role::Settled | Role::Bar => (blue, None),
-        Role::ModeLive => (BLACK, orange),
-        Role::ModeTest => (BLACK, yellow),
-        Role::ModeSim => (BLACK, blue),
+        Role::NeedsPerson => ink(orange),
+        Role::Waits => ink(yellow),
+        Role::Settled | Role::Bar => ink(blue),
+        Role::ModeLive => banner(BLACK, orange),
+        Role::ModeTest => banner(BLACK, yellow),
+        Role::ModeSim => banner(BLACK, blue),
         _ => dark(role),
     }
 }
