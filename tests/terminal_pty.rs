@@ -5,7 +5,6 @@
 //! each step waits for what must appear.
 #![expect(
     clippy::expect_used,
-    clippy::unwrap_used,
     clippy::panic,
     reason = "a test that cannot go on says so"
 )]
@@ -17,7 +16,7 @@ mod pty_person;
 
 use std::time::Duration;
 
-use pty_person::{Ended, Person, Start};
+use pty_person::{Ended, Person, Start, pause};
 use rustix::process::Signal;
 
 /// The program under test; without the variable it is a test that has nothing to do.
@@ -30,21 +29,21 @@ fn child_program() {
 
 #[test]
 fn it_paints_and_quits_and_gives_the_terminal_back() {
-    let mut person = Person::at(Start::default());
+    let mut person = Person::at(&Start::default());
     person.sees("ready 80x24");
     assert!(person.on_alternate_screen());
     assert_ne!(person.settings(), person.settings_before);
     person.types("q");
     assert_eq!(person.sees_the_end(), Ended::Code(0));
     assert!(!person.on_alternate_screen());
-    assert!(!person.screen(|screen| screen.bracketed_paste()));
-    assert!(!person.screen(|screen| screen.hide_cursor()));
+    assert!(!person.screen(vt100::Screen::bracketed_paste));
+    assert!(!person.screen(vt100::Screen::hide_cursor));
     assert_eq!(person.settings(), person.settings_before);
 }
 
 #[test]
 fn it_asks_the_terminal_nothing() {
-    let mut person = Person::at(Start::default());
+    let mut person = Person::at(&Start::default());
     person.sees("ready");
     person.resizes(100, 30);
     person.sees("resize 100x30");
@@ -66,7 +65,7 @@ fn it_asks_the_terminal_nothing() {
 
 #[test]
 fn keys_arrive_in_every_shape() {
-    let mut person = Person::at(Start::default());
+    let mut person = Person::at(&Start::default());
     person.sees("ready");
     for (bytes, seen) in [
         ("j", "key Char('j')"),
@@ -87,10 +86,10 @@ fn keys_arrive_in_every_shape() {
 #[test]
 fn an_escape_split_by_a_slow_link_stays_one_key() {
     let start = Start::default().with("SSH_CONNECTION", "192.0.2.1 1 192.0.2.2 22");
-    let mut person = Person::at(start);
+    let mut person = Person::at(&start);
     person.sees("ready");
     person.types("\x1b");
-    person.pauses(Duration::from_millis(20));
+    pause(Duration::from_millis(20));
     person.types("[A");
     person.sees("key Up");
     person.never_saw("key Esc");
@@ -99,7 +98,7 @@ fn an_escape_split_by_a_slow_link_stays_one_key() {
 
 #[test]
 fn a_late_reply_of_the_terminal_presses_no_key() {
-    let mut person = Person::at(Start::default());
+    let mut person = Person::at(&Start::default());
     person.sees("ready");
     person.types("\x1b]11;rgb:0000/0000/0000\x1b\\\x1b[?2026;2$y\x1b[?997;1n");
     person.types("\x1b]11;rgb:");
@@ -112,7 +111,7 @@ fn a_late_reply_of_the_terminal_presses_no_key() {
 
 #[test]
 fn a_reply_torn_from_its_escape_is_a_burst_and_presses_no_key() {
-    let mut person = Person::at(Start::default());
+    let mut person = Person::at(&Start::default());
     person.sees("ready");
     person.types("\x1b");
     person.sees("key Esc");
@@ -123,7 +122,7 @@ fn a_reply_torn_from_its_escape_is_a_burst_and_presses_no_key() {
 
 #[test]
 fn a_paste_with_a_q_does_not_quit() {
-    let mut person = Person::at(Start::default());
+    let mut person = Person::at(&Start::default());
     person.sees("ready");
     person.types("\x1b[200~q\ry\x1b[201~");
     person.sees("paste \"q\\ny\"");
@@ -133,7 +132,7 @@ fn a_paste_with_a_q_does_not_quit() {
 
 #[test]
 fn a_paste_without_brackets_is_a_burst() {
-    let mut person = Person::at(Start::default());
+    let mut person = Person::at(&Start::default());
     person.sees("ready");
     person.types("quit\r");
     person.sees("burst 5");
@@ -142,7 +141,7 @@ fn a_paste_without_brackets_is_a_burst() {
 
 #[test]
 fn a_resize_is_reported_and_repainted() {
-    let mut person = Person::at(Start::default());
+    let mut person = Person::at(&Start::default());
     person.sees("ready 80x24");
     person.resizes(120, 40);
     person.sees("resize 120x40");
@@ -153,7 +152,7 @@ fn a_resize_is_reported_and_repainted() {
 
 #[test]
 fn a_panic_of_a_worker_leaves_the_console_alone() {
-    let mut person = Person::at(Start::default());
+    let mut person = Person::at(&Start::default());
     person.sees("ready");
     person.types("W");
     person.sees("worker panicked");
@@ -165,7 +164,7 @@ fn a_panic_of_a_worker_leaves_the_console_alone() {
 
 #[test]
 fn a_panic_of_the_console_restores_the_terminal_and_is_reported() {
-    let mut person = Person::at(Start::default());
+    let mut person = Person::at(&Start::default());
     person.sees("ready");
     person.types("P");
     assert_eq!(person.sees_the_end(), Ended::Code(101));
@@ -180,7 +179,7 @@ fn a_panic_of_the_console_restores_the_terminal_and_is_reported() {
 #[test]
 fn signals_to_end_restore_the_terminal() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
-        let mut person = Person::at(Start::default());
+        let mut person = Person::at(&Start::default());
         person.sees("ready");
         person.sends(signal);
         assert_eq!(
@@ -196,7 +195,7 @@ fn signals_to_end_restore_the_terminal() {
 
 #[test]
 fn sigterm_ends_a_console_that_is_stuck_in_a_write() {
-    let mut person = Person::at(Start::default());
+    let mut person = Person::at(&Start::default());
     person.sees("ready");
     person.types("L");
     person.sees("flooding");
@@ -211,7 +210,7 @@ fn sigterm_ends_a_console_that_is_stuck_in_a_write() {
 
 #[test]
 fn a_call_in_flight_outlives_sigterm_but_not_the_terminal() {
-    let mut person = Person::at(Start::default());
+    let mut person = Person::at(&Start::default());
     person.sees("ready");
     person.types("F");
     person.sees("in flight");
@@ -226,7 +225,7 @@ fn a_call_in_flight_outlives_sigterm_but_not_the_terminal() {
 
 #[test]
 fn a_hangup_ends_an_idle_console_within_a_second() {
-    let mut person = Person::at(Start::default());
+    let mut person = Person::at(&Start::default());
     person.sees("ready");
     person.hangs_up("j");
     assert_eq!(
@@ -237,7 +236,7 @@ fn a_hangup_ends_an_idle_console_within_a_second() {
 
 #[test]
 fn a_hangup_is_noticed_where_the_hangup_signal_is_ignored() {
-    let mut person = Person::at(Start::default().through_a_shell("trap '' HUP; \"$@\"; exit $?"));
+    let mut person = Person::at(&Start::default().through_a_shell("trap '' HUP; \"$@\"; exit $?"));
     person.sees("ready");
     person.hangs_up("j");
     assert_eq!(
@@ -250,7 +249,7 @@ fn a_hangup_is_noticed_where_the_hangup_signal_is_ignored() {
 fn a_hangup_is_noticed_where_no_signal_comes() {
     // In a session of its own the terminal is not the controlling one, so the kernel sends nothing.
     let script = "trap '' HUP; setsid -w \"$@\"; exit $?";
-    let mut person = Person::at(Start::default().through_a_shell(script));
+    let mut person = Person::at(&Start::default().through_a_shell(script));
     person.sees("ready");
     person.hangs_up("j");
     assert_eq!(
@@ -261,13 +260,13 @@ fn a_hangup_is_noticed_where_no_signal_comes() {
 
 #[test]
 fn a_call_in_flight_outlives_a_hangup_without_burning_the_processor() {
-    let mut person = Person::at(Start::default());
+    let mut person = Person::at(&Start::default());
     person.sees("ready");
     person.types("F");
     person.sees("in flight");
     let before = person.processor_ticks();
     person.hangs_up("j");
-    person.pauses(Duration::from_secs(2));
+    pause(Duration::from_secs(2));
     assert!(person.is_running());
     let ticks = person.processor_ticks() - before;
     assert!(ticks < 5, "{ticks} ticks of 10 ms in 2 s");
@@ -282,7 +281,7 @@ fn a_call_in_flight_outlives_a_hangup_without_burning_the_processor() {
 
 #[test]
 fn ctrl_z_gives_the_shell_its_terminal_and_fg_brings_the_console_back() {
-    let mut person = Person::at(Start::default().under_job_control());
+    let mut person = Person::at(&Start::default().under_job_control());
     person.sees("ready");
     person.types("\x1a");
     person.sees_the_main_screen();
@@ -297,7 +296,7 @@ fn ctrl_z_gives_the_shell_its_terminal_and_fg_brings_the_console_back() {
 
 #[test]
 fn ctrl_z_where_nobody_could_continue_is_refused() {
-    let mut person = Person::at(Start::default());
+    let mut person = Person::at(&Start::default());
     person.sees("ready");
     person.types("\x1a");
     person.sees("nobody to continue");
@@ -307,7 +306,7 @@ fn ctrl_z_where_nobody_could_continue_is_refused() {
 
 #[test]
 fn ctrl_z_under_a_shell_without_job_control_is_refused() {
-    let mut person = Person::at(Start::default().through_a_shell("\"$@\"; exit $?"));
+    let mut person = Person::at(&Start::default().through_a_shell("\"$@\"; exit $?"));
     person.sees("ready");
     person.types("\x1a");
     person.sees("nobody to continue");
@@ -315,7 +314,7 @@ fn ctrl_z_under_a_shell_without_job_control_is_refused() {
 
 #[test]
 fn a_console_stopped_from_outside_takes_the_terminal_again() {
-    let mut person = Person::at(Start::default());
+    let mut person = Person::at(&Start::default());
     person.sees("ready");
     person.sends(Signal::STOP);
     person.sends(Signal::CONT);
@@ -326,7 +325,7 @@ fn a_console_stopped_from_outside_takes_the_terminal_again() {
 
 #[test]
 fn without_colours_no_colour_is_written_and_the_selection_is_reversed() {
-    let mut person = Person::at(Start::default().with("NO_COLOR", "1"));
+    let mut person = Person::at(&Start::default().with("NO_COLOR", "1"));
     person.sees("selected 김서현");
     let written = person.written();
     assert!(!written.contains("38;") && !written.contains("48;"));
@@ -335,7 +334,7 @@ fn without_colours_no_colour_is_written_and_the_selection_is_reversed() {
 
 #[test]
 fn with_colours_they_are_written() {
-    let mut person = Person::at(Start::default());
+    let mut person = Person::at(&Start::default());
     person.sees("selected");
     assert!(person.written().contains("38;5;"));
 }
@@ -345,19 +344,19 @@ fn a_chosen_colour_level_stands_over_no_color() {
     let start = Start::default()
         .with("NO_COLOR", "1")
         .with("PAYDECK_PTY_COLOR", "16");
-    let mut person = Person::at(start);
+    let mut person = Person::at(&start);
     person.sees("selected");
     assert!(person.written().contains("38;5;"));
 }
 
 #[test]
 fn an_idle_console_neither_writes_nor_wakes() {
-    let mut person = Person::at(Start::default());
+    let mut person = Person::at(&Start::default());
     person.sees("ready");
     person.types("j");
     person.sees("key Char('j')");
     let (bytes, wakes) = (person.written().len(), person.context_switches());
-    person.pauses(Duration::from_secs(1));
+    pause(Duration::from_secs(1));
     assert_eq!(person.written().len(), bytes);
     let woken = person.context_switches() - wakes;
     assert!(woken <= 2, "woke {woken} times");
@@ -365,7 +364,7 @@ fn an_idle_console_neither_writes_nor_wakes() {
 
 #[test]
 fn the_terminal_is_refused_where_there_is_none() {
-    let mut person = Person::at(Start::default().with("TERM", "dumb"));
+    let mut person = Person::at(&Start::default().with("TERM", "dumb"));
     person.sees("no console here");
     assert_eq!(person.sees_the_end(), Ended::Code(0));
     assert!(!person.written().contains("\x1b["));

@@ -1,5 +1,6 @@
 //! A small console on the terminal core, which shows on screen what happened to it.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,7 +49,7 @@ async fn console() {
     let (session, mut notices) = match TermSession::enter(options) {
         Ok(entered) => entered,
         Err(EnterError::Refused(refusal)) => {
-            println!("no console here: {refusal}");
+            writeln!(std::io::stdout(), "no console here: {refusal}").expect("a line");
             return;
         }
         Err(error) => panic!("{error}"),
@@ -138,9 +139,6 @@ impl Child {
             Notice::Quit(_) => {
                 self.session.leave();
                 // What is in flight decides when the process ends, not this loop.
-                while self.in_flight.load(Ordering::SeqCst) {
-                    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
-                }
                 std::future::pending::<()>().await;
             }
             Notice::Suspend => self.suspend(),

@@ -80,8 +80,19 @@ fn now() -> Instant {
     Instant::now()
 }
 
+/// For tests whose subject is the passing of time, and between two looks at a process.
+pub fn pause(time: Duration) {
+    let until = now() + time;
+    while let Some(left) = until
+        .checked_duration_since(now())
+        .filter(|left| !left.is_zero())
+    {
+        std::thread::park_timeout(left);
+    }
+}
+
 impl Person {
-    pub fn at(start: Start) -> Self {
+    pub fn at(start: &Start) -> Self {
         let pair = native_pty_system()
             .openpty(PtySize::default())
             .expect("a pseudo-terminal");
@@ -91,7 +102,7 @@ impl Person {
             .status();
         assert!(made.is_ok_and(|status| status.success()), "mkfifo");
         let settings_before = format!("{:?}", pair.master.get_termios());
-        let command = command(&start, &directory);
+        let command = command(start, &directory);
         let child = pair.slave.spawn_command(command).expect("the child");
         drop(pair.slave);
         let seen = Arc::new((
@@ -130,14 +141,6 @@ impl Person {
 
     pub fn sends(&self, signal: Signal) {
         kill_process(self.pid(), signal).expect("a signal");
-    }
-
-    /// For tests whose subject is the passing of time.
-    pub fn pauses(&self, time: Duration) {
-        let until = now() + time;
-        while let Some(left) = until.checked_duration_since(now()).filter(|d| !d.is_zero()) {
-            std::thread::park_timeout(left);
-        }
     }
 
     pub fn resizes(&mut self, cols: u16, rows: u16) {
@@ -227,7 +230,7 @@ impl Person {
                 };
             }
             assert!(now() < until, "still running after {limit:?}");
-            self.pauses(Duration::from_millis(2));
+            pause(Duration::from_millis(2));
         }
     }
 
@@ -259,7 +262,7 @@ impl Person {
         let mut quiet = 0;
         while quiet < 5 {
             assert!(now() < until, "the child never got stuck");
-            self.pauses(Duration::from_millis(40));
+            pause(Duration::from_millis(40));
             let ticks = self.processor_ticks();
             quiet = if ticks == before { quiet + 1 } else { 0 };
             before = ticks;
