@@ -151,7 +151,7 @@ impl DunningPolicy {
         };
         match class {
             FailureClass::Config => unchanged,
-            FailureClass::ProviderDown => self.after_outage(unchanged, source, at),
+            FailureClass::ProviderDown => after_outage(unchanged, source, at),
             FailureClass::Hard => DunningStep {
                 state: DunningState::AwaitingCard,
                 next_attempt_at: None,
@@ -163,24 +163,6 @@ impl DunningPolicy {
                 self.one_more(before, at, self.days.first().copied().unwrap_or(1))
             }
             FailureClass::Soft => self.next_of_schedule(before, source, at),
-        }
-    }
-
-    /// An outage uses nothing up: the scheduled attempt is tried again in an hour.
-    fn after_outage(
-        &self,
-        unchanged: DunningStep,
-        source: Source,
-        at: DateTime<Utc>,
-    ) -> DunningStep {
-        let next = at.checked_add_signed(chrono::Duration::hours(1));
-        match source {
-            Source::Run | Source::Dunning => DunningStep {
-                state: DunningState::Scheduled,
-                next_attempt_at: next,
-                ..unchanged
-            },
-            Source::Manual | Source::CardUpdate | Source::First => unchanged,
         }
     }
 
@@ -247,6 +229,19 @@ impl DunningPolicy {
                 makes_past_due: true,
             },
         }
+    }
+}
+
+/// An outage uses nothing up: the scheduled attempt is tried again in an hour.
+fn after_outage(unchanged: DunningStep, source: Source, at: DateTime<Utc>) -> DunningStep {
+    let next = at.checked_add_signed(chrono::Duration::hours(1));
+    match source {
+        Source::Run | Source::Dunning => DunningStep {
+            state: DunningState::Scheduled,
+            next_attempt_at: next,
+            ..unchanged
+        },
+        Source::Manual | Source::CardUpdate | Source::First => unchanged,
     }
 }
 

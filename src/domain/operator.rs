@@ -186,8 +186,7 @@ impl Verb {
             | Self::Note => &[Support, Oncall, Admin],
             Self::ResolveUnknown => &[Oncall, Finance, Admin],
             Self::Bulk | Self::BillRun => &[Oncall, Admin],
-            Self::ForceState => &[Finance, Admin],
-            Self::Approve => &[Finance, Admin],
+            Self::ForceState | Self::Approve => &[Finance, Admin],
             Self::CreatePlan | Self::EditPlan | Self::DeactivatePlan => &[Admin],
         }
     }

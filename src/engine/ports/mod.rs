@@ -14,6 +14,7 @@
 //! ```
 
 mod provider;
+mod rows;
 mod store;
 
 use chrono::{DateTime, Utc};
@@ -24,6 +25,7 @@ use crate::domain::mode::{Mode, ProviderName};
 use crate::secret::Secret;
 
 pub use provider::*;
+pub use rows::*;
 pub use store::*;
 
 /// A boxed future, for ports that are chosen at run time.

@@ -1,8 +1,10 @@
 use chrono::TimeZone;
 
 use super::*;
-use crate::domain::ids::Noun;
-use crate::domain::money::Currency;
+use crate::domain::attempt::{AlsoCancel, AttemptKind, Source};
+use crate::domain::ids::{AttemptId, CustomerId, InvoiceId, MethodId, Noun, PaymentId, PublicId};
+use crate::domain::mode::{Mode, ProviderName};
+use crate::domain::money::{Currency, Money};
 
 fn now() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 11, 21, 5, 0, 0).unwrap()

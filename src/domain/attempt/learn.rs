@@ -1,0 +1,340 @@
+//! What evidence makes of an attempt.
+//!
+//! [`learn_charge`] and [`learn_refund`] are the only places where evidence becomes a verdict.
+//! Their default is "still unknown"; "we do not know" never turns into declined or succeeded.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::Attempt;
+use crate::domain::evidence::{
+    CancelSeen, Evidence, EvidenceSource, PaymentSeen, Proves, Refusal, SeenStatus, Unusable,
+};
+use crate::domain::failure::FailureClass;
+use crate::domain::states::AttemptState;
+
+/// Longest time the provider remembers an idempotency key, less a day.
+pub const RESEND_WINDOW_DAYS: i64 = 14;
+/// After a refusal was replayed, a look-up proves absence only when this much later.
+pub const REPLAY_SETTLE_S: i64 = 60;
+
+/// What evidence means for an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It says what we know already.
+    AlreadyKnown,
+    /// The charge was executed.
+    Charged(PaymentSeen),
+    /// The refund was executed.
+    Refunded(CancelSeen),
+    /// Not executed, and never will be under this key.
+    Declined(Refusal),
+    /// It never left: it may be sent again, unchanged.
+    BackToReady,
+    /// Nobody knows yet.
+    StillUnknown(Unsettled),
+}
+
+/// What to do about an attempt that is still unknown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsettled {
+    /// The next step.
+    pub next: NextStep,
+    /// A refusal to remember.
+    pub refusal: Option<Refusal>,
+    /// The refusal came back unchanged on a re-send.
+    pub was_replayed: bool,
+    /// A person has to look at it.
+    pub needs_human: bool,
+}
+
+/// What the reconciler does next with an unknown attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextStep {
+    /// Look it up when the schedule says.
+    LookLater,
+    /// Look it up within seconds.
+    LookSoon,
+    /// Send the same bytes under the same id and key again.
+    Resend,
+}
+
+/// Evidence that cannot be true together with what is settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("evidence contradicts a settled attempt")]
+pub struct Contradiction;
+
+impl Unsettled {
+    fn look(next: NextStep) -> Self {
+        Self {
+            next,
+            refusal: None,
+            was_replayed: false,
+            needs_human: false,
+        }
+    }
+}
+
+fn still(next: NextStep) -> Verdict {
+    Verdict::StillUnknown(Unsettled::look(next))
+}
+
+fn page() -> Verdict {
+    Verdict::StillUnknown(Unsettled {
+        needs_human: true,
+        ..Unsettled::look(NextStep::LookLater)
+    })
+}
+
+/// What `evidence` means for a charge. `now` is database time.
+pub fn learn_charge(
+    attempt: &Attempt,
+    evidence: &Evidence,
+    source: EvidenceSource,
+    now: DateTime<Utc>,
+) -> Result<Verdict, Contradiction> {
+    match attempt.state {
+        AttemptState::Sent | AttemptState::Unknown => {
+            Ok(learn_open_charge(attempt, evidence, source, now))
+        }
+        AttemptState::Succeeded | AttemptState::Duplicate => match evidence {
+            Evidence::Seen(seen) if seen.status == SeenStatus::Captured => {
+                let is_same = attempt.provider_ref.as_deref() == Some(seen.provider_ref.as_str());
+                if is_same {
+                    Ok(Verdict::AlreadyKnown)
+                } else {
+                    Err(Contradiction)
+                }
+            }
+            Evidence::Seen(seen) if seen.status == SeenStatus::Failed => Err(Contradiction),
+            _ => Ok(Verdict::AlreadyKnown),
+        },
+        AttemptState::Declined
+        | AttemptState::NotExecuted
+        | AttemptState::Abandoned
+        | AttemptState::Ready
+        | AttemptState::WaitingApproval => match evidence {
+            Evidence::Seen(seen)
+                if seen.status == SeenStatus::Captured && matches_order(attempt, seen) =>
+            {
+                Ok(Verdict::Charged(seen.clone()))
+            }
+            _ => Ok(Verdict::AlreadyKnown),
+        },
+    }
+}
+
+fn matches_order(attempt: &Attempt, seen: &PaymentSeen) -> bool {
+    seen.order_id == attempt.order_id
+        && seen.total == attempt.amount
+        && !seen.provider_ref.is_empty()
+}
+
+fn learn_open_charge(
+    attempt: &Attempt,
+    evidence: &Evidence,
+    source: EvidenceSource,
+    now: DateTime<Utc>,
+) -> Verdict {
+    match evidence {
+        Evidence::Seen(seen) => match seen.status {
+            SeenStatus::Captured if matches_order(attempt, seen) => Verdict::Charged(seen.clone()),
+            SeenStatus::Failed if seen.order_id == attempt.order_id => match &seen.failure {
+                Some(failure) => Verdict::Declined(declined_as(attempt, failure)),
+                None => Verdict::Declined(declined_as(attempt, &expired())),
+            },
+            SeenStatus::Captured | SeenStatus::Failed => page(),
+            SeenStatus::Pending | SeenStatus::Other => still(NextStep::LookLater),
+        },
+        Evidence::Refused(refusal) => learn_refusal(attempt, refusal, source),
+        Evidence::NotSent
+            if attempt.send_count <= 1
+                && attempt.state == AttemptState::Sent
+                && source == EvidenceSource::Answer =>
+        {
+            Verdict::BackToReady
+        }
+        Evidence::NotSeen => not_seen(attempt, now),
+        Evidence::Busy => still(NextStep::LookSoon),
+        Evidence::Unusable(Unusable::Mismatch) => page(),
+        Evidence::NotSent | Evidence::Throttled { .. } | Evidence::Unusable(_) => {
+            still(NextStep::LookLater)
+        }
+    }
+}
+
+/// A look-up that says "failed" after a replayed transient refusal keeps the class of that refusal.
+fn declined_as(attempt: &Attempt, failure: &Refusal) -> Refusal {
+    let class = match (&attempt.refusal, attempt.replayed_at) {
+        (Some(first), Some(_)) if first.code == failure.code => class_after_replay(first),
+        _ if failure.proves == Proves::Nothing => FailureClass::ProviderDown,
+        _ => failure.class,
+    };
+    Refusal {
+        class,
+        ..failure.clone()
+    }
+}
+
+fn class_after_replay(refusal: &Refusal) -> FailureClass {
+    match refusal.proves {
+        Proves::Unlisted => FailureClass::Unclassified,
+        Proves::Nothing | Proves::LookUp | Proves::ConfigTrouble => FailureClass::ProviderDown,
+        Proves::NotExecuted => refusal.class,
+    }
+}
+
+fn expired() -> Refusal {
+    Refusal {
+        code: "EXPIRED".into(),
+        class: FailureClass::ProviderDown,
+        proves: Proves::NotExecuted,
+        http_status: 200,
+    }
+}
+
+fn learn_refusal(attempt: &Attempt, refusal: &Refusal, source: EvidenceSource) -> Verdict {
+    if source != EvidenceSource::Answer {
+        // A refused look-up says nothing about the charge.
+        return still(NextStep::LookLater);
+    }
+    let is_coded_4xx = (400..500).contains(&refusal.http_status)
+        && !matches!(refusal.http_status, 401 | 409 | 429);
+    let came_back = attempt.send_count > 1
+        && attempt
+            .refusal
+            .as_ref()
+            .is_some_and(|r| r.code == refusal.code);
+    match refusal.proves {
+        Proves::NotExecuted => Verdict::Declined(refusal.clone()),
+        Proves::LookUp => Verdict::StillUnknown(Unsettled {
+            refusal: Some(refusal.clone()),
+            ..Unsettled::look(NextStep::LookSoon)
+        }),
+        Proves::ConfigTrouble => Verdict::StillUnknown(Unsettled {
+            refusal: Some(refusal.clone()),
+            needs_human: true,
+            ..Unsettled::look(NextStep::LookLater)
+        }),
+        Proves::Nothing | Proves::Unlisted => Verdict::StillUnknown(Unsettled {
+            refusal: Some(refusal.clone()),
+            was_replayed: is_coded_4xx && came_back,
+            ..Unsettled::look(NextStep::LookLater)
+        }),
+    }
+}
+
+fn not_seen(attempt: &Attempt, now: DateTime<Utc>) -> Verdict {
+    if let (Some(at), Some(refusal)) = (attempt.replayed_at, &attempt.refusal)
+        && now - at >= Duration::seconds(REPLAY_SETTLE_S)
+    {
+        return Verdict::Declined(Refusal {
+            class: class_after_replay(refusal),
+            ..refusal.clone()
+        });
+    }
+    resend_or_wait(attempt, now)
+}
+
+fn resend_or_wait(attempt: &Attempt, now: DateTime<Utc>) -> Verdict {
+    let is_in_window = attempt
+        .first_sent_at
+        .is_some_and(|at| now - at < Duration::days(RESEND_WINDOW_DAYS));
+    if is_in_window {
+        still(NextStep::Resend)
+    } else {
+        page()
+    }
+}
+
+/// What `evidence` means for a refund. `now` is database time.
+///
+/// A refusal by itself never settles a refund: the payment is read back first, and only a
+/// definitive code together with an absent tag and an unchanged balance declines it.
+pub fn learn_refund(
+    attempt: &Attempt,
+    evidence: &Evidence,
+    now: DateTime<Utc>,
+) -> Result<Verdict, Contradiction> {
+    let is_open = matches!(attempt.state, AttemptState::Sent | AttemptState::Unknown);
+    let is_settled_success = matches!(
+        attempt.state,
+        AttemptState::Succeeded | AttemptState::Duplicate
+    );
+    match evidence {
+        Evidence::Seen(seen) => match our_cancel(attempt, seen) {
+            Some(_) if is_settled_success => Ok(Verdict::AlreadyKnown),
+            Some(cancel) if cancel.is_done => Ok(Verdict::Refunded(cancel.clone())),
+            Some(_) => Ok(if is_open {
+                still(NextStep::LookLater)
+            } else {
+                Verdict::AlreadyKnown
+            }),
+            None if is_settled_success => Err(Contradiction),
+            None if is_open => Ok(absent_refund(attempt, seen, now)),
+            None => Ok(Verdict::AlreadyKnown),
+        },
+        _ if !is_open => Ok(Verdict::AlreadyKnown),
+        Evidence::Refused(refusal) => Ok(Verdict::StillUnknown(Unsettled {
+            refusal: Some(refusal.clone()),
+            needs_human: refusal.proves == Proves::ConfigTrouble,
+            ..Unsettled::look(NextStep::LookSoon)
+        })),
+        Evidence::NotSent if attempt.send_count <= 1 && attempt.state == AttemptState::Sent => {
+            Ok(Verdict::BackToReady)
+        }
+        Evidence::Busy => Ok(still(NextStep::LookSoon)),
+        Evidence::Unusable(Unusable::Mismatch) => Ok(page()),
+        // A payment we captured that its provider does not know: never proof about the refund.
+        Evidence::NotSeen
+        | Evidence::NotSent
+        | Evidence::Throttled { .. }
+        | Evidence::Unusable(_) => Ok(still(NextStep::LookLater)),
+    }
+}
+
+fn our_cancel<'s>(attempt: &Attempt, seen: &'s PaymentSeen) -> Option<&'s CancelSeen> {
+    seen.cancels.iter().find(|cancel| {
+        cancel.amount_minor == attempt.amount.minor() && has_tag(&cancel.reason, &attempt.order_id)
+    })
+}
+
+/// Whether a cancel reason carries our tag as a whole word.
+fn has_tag(reason: &str, tag: &str) -> bool {
+    reason
+        .split(|c: char| c.is_whitespace() || c == '[' || c == ']')
+        .any(|word| word == tag)
+}
+
+fn absent_refund(attempt: &Attempt, seen: &PaymentSeen, now: DateTime<Utc>) -> Verdict {
+    match &attempt.refusal {
+        Some(refusal) if refusal.proves == Proves::NotExecuted => {
+            Verdict::Declined(refusal.clone())
+        }
+        Some(refusal)
+            if attempt.expected_balance_minor != Some(seen.balance_minor)
+                && refusal.proves == Proves::LookUp =>
+        {
+            let code = "REFUNDED_ELSEWHERE".into();
+            Verdict::Declined(Refusal {
+                code,
+                ..refusal.clone()
+            })
+        }
+        _ => resend_or_wait(attempt, now),
+    }
+}
+
+/// When to look at an unknown attempt again, in seconds after its `checks`-th look-up. There is no
+/// last look: after the schedule ends it is daily.
+pub fn next_check_delay_s(checks: u32) -> i64 {
+    const SCHEDULE: [i64; 8] = [5, 15, 45, 120, 300, 900, 3_600, 10_800];
+    let index = usize::try_from(checks).unwrap_or(usize::MAX);
+    match SCHEDULE.get(index) {
+        Some(delay) => *delay,
+        None if index < SCHEDULE.len() + 12 => 21_600,
+        None => 86_400,
+    }
+}
+
+#[cfg(test)]
+mod tests;
