@@ -46,7 +46,7 @@ impl Document {
 
 fn place(path: &Path, text: &str, span: Range<usize>) -> Place {
     let before = &text.as_bytes()[..span.start.min(text.len())];
-    let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+    let line = before.split(|byte| *byte == b'\n').count();
     Place::File {
         path: path.to_owned(),
         line,
@@ -66,6 +66,15 @@ impl Reading<'_> {
                 Some(section) => format!("{section}.{}", name.get_ref()),
                 None => name.get_ref().to_string(),
             };
+            // In quotes, `"dunning.hour"` is a name of its own and would set nothing.
+            if name.get_ref().contains('.') {
+                let suggestion = suggestion(&key);
+                return Err(ConfigError::UnknownKey {
+                    place: place(self.path, self.text, name.span()),
+                    key: format!("\"{}\"", name.get_ref()),
+                    suggestion,
+                });
+            }
             self.entry(key, name.span(), value)?;
         }
         Ok(())

@@ -2,7 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+
+use crate::secret::Secret;
+
+/// Out of sight from the moment it is read.
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    let text: Option<String> = Option::deserialize(deserializer)?;
+    Ok(text.map(Secret::new))
+}
 
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
@@ -24,7 +32,8 @@ pub(super) struct Raw {
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(super) struct RawDatabase {
-    pub(super) url: Option<String>,
+    #[serde(deserialize_with = "secret")]
+    pub(super) url: Option<Secret>,
 }
 
 #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -37,7 +46,8 @@ pub(super) struct RawProvider {
 #[serde(default)]
 pub(super) struct RawToss {
     pub(super) base_url: String,
-    pub(super) secret_key: Option<String>,
+    #[serde(deserialize_with = "secret")]
+    pub(super) secret_key: Option<Secret>,
     pub(super) secret_key_file: Option<String>,
 }
 
@@ -202,6 +212,10 @@ impl Default for RawLog {
 
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(default)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the unit is part of the key's name"
+)]
 pub(super) struct RawTimeouts {
     pub(super) connect_s: i64,
     pub(super) total_s: i64,
@@ -220,6 +234,10 @@ impl Default for RawTimeouts {
 
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(default)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the unit is part of the key's name"
+)]
 pub(super) struct RawLeases {
     pub(super) attempt_s: i64,
     pub(super) run_s: i64,

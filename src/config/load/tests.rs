@@ -213,6 +213,10 @@ fn what_is_wrong_is_named_with_file_line_and_key() {
             "\n\n[dunning]\nhuor = 3",
             "config.toml:7: unknown key dunning.huor; did you mean dunning.hour?",
         ),
+        (
+            "\"dunning.hour\" = 3",
+            "config.toml:4: unknown key \"dunning.hour\"; did you mean dunning.hour?",
+        ),
         ("colours = 3", "config.toml:4: unknown key colours"),
         (
             "billing.zone = \"Seoul\"",
@@ -399,4 +403,36 @@ fn the_largest_limit_of_a_persons_roles_holds_and_other_currencies_need_a_second
     );
     assert_eq!(alone(&[Role::Admin], dollar), None);
     assert_eq!(alone(&[Role::Support, Role::Viewer], won), None);
+}
+
+#[test]
+fn people_keep_their_names_as_written() {
+    let people = "[people.Kim]\nuid = 1\nroles = [\"admin\"]\n[people.\"박 서현\"]\nuid = 2\nroles = [\"viewer\"]\n";
+    let settings = loaded(&format!("{SIM}{people}")).unwrap();
+    let names: Vec<&str> = settings
+        .people
+        .iter()
+        .map(|person| person.name.as_str())
+        .collect();
+    assert_eq!(names, ["Kim", "박 서현"]);
+}
+
+#[test]
+fn s17_nothing_read_shows_a_password_or_a_key_while_it_is_checked() {
+    let raw = layer(
+        Some(
+            "database.url = \"postgres://u:canary@h/d\"\nprovider.toss.secret_key = \"live_sk_canary\"",
+        ),
+        &[],
+    );
+    assert!(!format!("{raw:?}").contains("canary"));
+    let error =
+        loaded("mode = \"test\"\nbilling.hour = 9\ndatabase.url = \"mysql://u:canary@h/d\"")
+            .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with(":3: database.url is neither sqlite:PATH nor postgres://…"),
+        "{error}"
+    );
 }
