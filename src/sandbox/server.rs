@@ -1,0 +1,382 @@
+//! The provider's face: reads a request, lets the clerk or the file answer it, and follows the plan of a fault.
+//!
+//! The order of checks is the provider's: authentication, idempotency, then everything about the request itself.
+//! What was begun is finished even when the client has gone; only the answer is lost then.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
+use serde_json::Value;
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::auth;
+use super::bodies;
+use super::clerk::{Forced, Job, Task};
+use super::connection::Line;
+use super::idempotency::{MAX_KEY_CHARS, Scope};
+use super::ledger::Refusal;
+use super::lookups;
+use super::persist::{self, File};
+use super::requests::Seen;
+use super::routes::Route;
+use super::scenario::{Execution, Plan, Shape};
+use super::scripts::Subject;
+use super::shaping::{self, Headers};
+use super::shared::{Shared, locked};
+use super::wire::Answer;
+
+const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// Everything a request handler needs.
+pub(super) struct Desk {
+    pub shared: Arc<Shared>,
+    pub file: File,
+    pub clerk: mpsc::Sender<Job>,
+    /// Executions under way; they end with the simulator.
+    pub tasks: Mutex<JoinSet<()>>,
+}
+
+/// One request, read.
+pub(super) struct Call {
+    pub method: String,
+    pub path: String,
+    pub query: Option<String>,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    pub trace: String,
+}
+
+/// Answers everything below `/v1` and whatever else is no part of the control interface.
+pub(super) async fn provider(
+    State(desk): State<Arc<Desk>>,
+    ConnectInfo(line): ConnectInfo<Line>,
+    request: Request,
+) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+        return response;
+    };
+    let call = Call::new(parts, body, locked(&desk.shared.ids).trace_id());
+    let (sender, answered) = oneshot::channel();
+    let task_line = line.clone();
+    desk.spawn({
+        let desk = Arc::clone(&desk);
+        async move { desk.serve(call, &task_line, sender).await }
+    })
+    .await;
+    answered.await.unwrap_or_else(|_| {
+        line.cut();
+        Response::new(Body::empty())
+    })
+}
+
+impl Call {
+    fn new(parts: Parts, body: Bytes, trace: String) -> Self {
+        Self {
+            method: parts.method.as_str().to_owned(),
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().map(str::to_owned),
+            headers: parts.headers,
+            body,
+            trace,
+        }
+    }
+
+    fn idempotency_key(&self) -> Option<&HeaderValue> {
+        self.headers
+            .get("idempotency-key")
+            .filter(|_| self.method == "POST")
+    }
+}
+
+/// What is known of a request once it is let in.
+struct Admitted {
+    route: Route,
+    scope: Option<Scope>,
+    test_code: Option<Refusal>,
+}
+
+impl Desk {
+    async fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock().await;
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+
+    async fn serve(
+        self: Arc<Self>,
+        call: Call,
+        line: &Line,
+        sender: oneshot::Sender<Response<Body>>,
+    ) {
+        let started = Instant::now();
+        let route = Route::parse(&call.method, &call.path);
+        let number = self.note(&call, route.as_ref());
+        let admitted = self.admit(&call, route);
+        let plan = match &admitted {
+            Ok(admitted) => self.plan(&call, admitted, number).await,
+            Err(_) => Plan::undisturbed(),
+        };
+        if let Some(late_ms) = plan.late_ms {
+            line.cut();
+            drop(sender);
+            tokio::time::sleep(Duration::from_millis(late_ms)).await;
+            if let Ok(admitted) = admitted {
+                drop(self.execute(&call, admitted, &plan).await);
+            }
+            return;
+        }
+        let latency = Duration::from_millis(self.shared.latency_ms.load(Ordering::Relaxed));
+        let executed_at = started + latency / 2 + Duration::from_millis(plan.wait_before_ms);
+        let answered_at =
+            started + latency + Duration::from_millis(plan.wait_before_ms + plan.wait_after_ms);
+        let answer = match admitted {
+            Ok(admitted) => {
+                self.execute_within(&call, admitted, &plan, executed_at, answered_at)
+                    .await
+            }
+            Err(refusal) => Answer::refused(&refusal, &self.shared.codes),
+        };
+        let answer = shaping::shape(answer, &plan.shape, line, &self.shared.codes);
+        if plan.shape != Shape::Cut
+            && let Some(seen) = locked(&self.shared.requests).find(number)
+        {
+            seen.status = Some(answer.status);
+        }
+        let headers = Headers {
+            trace: &call.trace,
+            idempotency_key: call.idempotency_key(),
+        };
+        // The client may have gone.
+        drop(sender.send(shaping::response(answer, &plan.shape, &headers)));
+    }
+
+    /// Executes between the two times; a second request under the same key meets "being processed" all the while.
+    async fn execute_within(
+        &self,
+        call: &Call,
+        admitted: Admitted,
+        plan: &Plan,
+        executed_at: Instant,
+        answered_at: Instant,
+    ) -> Answer {
+        let entered = match admitted.scope {
+            None => None,
+            Some(scope) => match self.shared.in_flight.enter(scope) {
+                Some(entered) => Some(entered),
+                None => return self.refused("IDEMPOTENT_REQUEST_PROCESSING"),
+            },
+        };
+        sleep_until(executed_at).await;
+        let answer = self.execute(call, admitted, plan).await;
+        sleep_until(answered_at).await;
+        drop(entered);
+        answer
+    }
+
+    fn note(&self, call: &Call, route: Option<&Route>) -> u64 {
+        let key = call
+            .headers
+            .get("idempotency-key")
+            .and_then(|key| key.to_str().ok());
+        locked(&self.shared.requests).add(Seen {
+            number: 0,
+            at: self.shared.clock.now(),
+            endpoint: route.map(Route::endpoint),
+            method: call.method.clone(),
+            path: call.path.clone(),
+            query: call.query.clone(),
+            body: call.body.clone(),
+            idempotency_key: key.map(str::to_owned),
+            status: None,
+            fault: None,
+        })
+    }
+
+    fn admit(&self, call: &Call, route: Option<Route>) -> Result<Admitted, Refusal> {
+        let switches = self.shared.switches();
+        let header = call
+            .headers
+            .get(header::AUTHORIZATION)
+            .map(HeaderValue::as_bytes);
+        let secret_key = auth::authenticate(header, &self.shared.secret_keys, &switches)?;
+        let route = route.ok_or_else(|| Refusal::code("NOT_FOUND_HTTP_METHOD"))?;
+        auth::check_key_kind(&secret_key, route.endpoint(), &switches)?;
+        if self
+            .shared
+            .is_over_limit(route.endpoint(), switches.rate_limit_per_minute)
+        {
+            return Err(Refusal {
+                status: Some(429),
+                ..Refusal::code("TOO_MANY_REQUESTS")
+            });
+        }
+        let key = call
+            .idempotency_key()
+            .map(|key| String::from_utf8_lossy(key.as_bytes()));
+        if key
+            .as_ref()
+            .is_some_and(|key| key.chars().count() > MAX_KEY_CHARS)
+        {
+            return Err(Refusal::code("INVALID_IDEMPOTENCY_KEY"));
+        }
+        let test_code = call.headers.get("tosspayments-test-code").map(|code| {
+            let code = String::from_utf8_lossy(code.as_bytes()).into_owned();
+            let is_known = self.shared.codes.knows(&code);
+            if is_known {
+                Refusal::code(code)
+            } else {
+                Refusal::code("INVALID_TEST_CODE")
+            }
+        });
+        Ok(Admitted {
+            scope: key.map(|key| Scope::new(&key, &secret_key, &call.method, &call.path)),
+            route,
+            test_code,
+        })
+    }
+
+    /// The plan of the fault that strikes this call, or none.
+    async fn plan(&self, call: &Call, admitted: &Admitted, number: u64) -> Plan {
+        if locked(&self.shared.scripts).is_empty() {
+            return Plan::undisturbed();
+        }
+        let subject = self.subject(call, &admitted.route).await;
+        let chance = || locked(&self.shared.ids).chance_per_mille();
+        let fault =
+            locked(&self.shared.scripts).strike(admitted.route.endpoint(), &subject, chance);
+        let Some(fault) = fault else {
+            return Plan::undisturbed();
+        };
+        if let Some(seen) = locked(&self.shared.requests).find(number) {
+            seen.fault = serde_json::to_value(&fault).ok();
+        }
+        fault.plan()
+    }
+
+    async fn subject(&self, call: &Call, route: &Route) -> Subject {
+        let field = |name: &str| {
+            let body = serde_json::from_slice::<Value>(&call.body).ok()?;
+            body.get(name)?.as_str().map(str::to_owned)
+        };
+        match route {
+            Route::Payment { payment_key } | Route::Cancel { payment_key } => {
+                let known = persist::subject_of_payment(&self.file.read, payment_key)
+                    .await
+                    .ok()
+                    .flatten();
+                let (order, customer) =
+                    known.map_or((None, None), |(order, customer)| (Some(order), customer));
+                Subject {
+                    customer,
+                    order,
+                    payment: Some(payment_key.clone()),
+                }
+            }
+            Route::Order { order_id } => {
+                let shown = super::switches::LookupAfterDecline::Aborted;
+                let known = persist::payment_by_order(&self.file.read, order_id, shown)
+                    .await
+                    .ok()
+                    .flatten();
+                let (payment, customer) = known.map_or((None, None), |known| {
+                    (Some(known.payment_key), known.customer_key)
+                });
+                Subject {
+                    customer,
+                    order: Some(order_id.clone()),
+                    payment,
+                }
+            }
+            _ => Subject {
+                customer: field("customerKey"),
+                order: field("orderId"),
+                payment: field("paymentKey"),
+            },
+        }
+    }
+
+    async fn execute(&self, call: &Call, admitted: Admitted, plan: &Plan) -> Answer {
+        let codes = &self.shared.codes;
+        let spoilt =
+            shaping::fixed(&plan.shape, codes).filter(|_| shaping::is_of_provider(&plan.shape));
+        let forced = match (&plan.execution, spoilt.clone()) {
+            (Execution::Normal, _) => admitted.test_code.map_or(Forced::No, Forced::Refuse),
+            (Execution::Refused(refusal), _) => Forced::Refuse(refusal.clone()),
+            (Execution::Skipped, Some(answer)) => Forced::Instead(answer),
+            // It never reached the provider: nothing is executed, and nothing is remembered.
+            (Execution::Skipped, None) => return Answer::with_status(502, Vec::new()),
+        };
+        let task = match task_of(&admitted.route, &call.body) {
+            Some(task) => task,
+            None => {
+                return lookups::answer(self, &admitted.route, call.query.as_deref(), forced).await;
+            }
+        };
+        let (reply, answered) = oneshot::channel();
+        let job = Job {
+            task,
+            scope: admitted.scope,
+            trace: call.trace.clone(),
+            forced,
+            bind_instead: spoilt.map(|answer| (answer.status, answer.body)),
+            reply,
+        };
+        self.ask_clerk(job, answered).await
+    }
+
+    pub(super) async fn ask_clerk(&self, job: Job, answered: oneshot::Receiver<Answer>) -> Answer {
+        if self.clerk.send(job).await.is_err() {
+            return self.refused("UNKNOWN_ERROR");
+        }
+        match answered.await {
+            Ok(answer) => answer,
+            Err(_) => self.refused("UNKNOWN_ERROR"),
+        }
+    }
+
+    pub(super) fn refused(&self, code: &'static str) -> Answer {
+        Answer::refused(&Refusal::code(code), &self.shared.codes)
+    }
+}
+
+async fn sleep_until(at: Instant) {
+    if at > Instant::now() {
+        tokio::time::sleep_until(at).await;
+    }
+}
+
+/// What the clerk has to do for a route; none for look-ups.
+fn task_of(route: &Route, body: &[u8]) -> Option<Task> {
+    let task = match route {
+        Route::Issue { auth_key } => Task::Issue(bodies::issue(auth_key.as_deref(), body)),
+        Route::IssueDirectly => Task::IssueDirectly(bodies::issue_directly(body)),
+        Route::Charge { billing_key } => Task::Charge {
+            billing_key: billing_key.clone(),
+            request: bodies::charge(body),
+        },
+        Route::DeleteKey { billing_key } => Task::DeleteKey {
+            billing_key: billing_key.clone(),
+            reason: "삭제 API 요청",
+        },
+        Route::Confirm => Task::Confirm(bodies::confirm(body)),
+        Route::Cancel { payment_key } => Task::Cancel {
+            payment_key: payment_key.clone(),
+            request: bodies::cancel(body),
+        },
+        // Settling by hand needs an extra contract, which this merchant does not have.
+        Route::SettleByHand => Task::Refuse(Refusal::code("FORBIDDEN_REQUEST")),
+        Route::Payment { .. } | Route::Order { .. } | Route::Transactions | Route::Settlements => {
+            return None;
+        }
+    };
+    Some(task)
+}
