@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use chrono::{DateTime, Utc};
 use rand::rngs::StdRng;
-use rand::{Rng, RngCore, SeedableRng};
+use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use sha2::{Digest, Sha256};
 
 use super::wire;
@@ -25,7 +25,7 @@ pub(super) struct Ids {
 
 impl Ids {
     pub(super) fn new(seed: Option<u64>, starts: u64) -> Self {
-        let rng = seed.map_or_else(StdRng::from_os_rng, |seed| {
+        let rng = seed.map_or_else(rand::make_rng, |seed| {
             StdRng::seed_from_u64(seed.wrapping_add(starts.wrapping_mul(0x9E37_79B9_7F4A_7C15)))
         });
         Self {
