@@ -1,8 +1,4 @@
 //! What lands in the log file of a real process. One test: a process starts telemetry once.
-#![expect(
-    clippy::expect_used,
-    reason = "a test that cannot be set up has failed"
-)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

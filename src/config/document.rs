@@ -92,7 +92,7 @@ impl Reading<'_> {
                 return Err(invalid(place, key, Problem::Expected("a section")));
             };
             self.table(Some(&key), inner)?;
-            self.keep(key, place);
+            self.keep(key, &place);
             return Ok(());
         }
         let Some(kind) = kind_of(&key) else {
@@ -106,13 +106,13 @@ impl Reading<'_> {
         if !is_of_kind(kind, value.get_ref()) {
             return Err(invalid(place, key, Problem::Expected(kind.expected())));
         }
-        self.keep(key, place);
+        self.keep(key, &place);
         Ok(())
     }
 
-    fn keep(&mut self, key: String, place: Place) {
+    fn keep(&mut self, key: String, place: &Place) {
         if let Place::File { line, .. } = place {
-            self.lines.insert(key, line);
+            self.lines.insert(key, *line);
         }
     }
 }
