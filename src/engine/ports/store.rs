@@ -268,6 +268,11 @@ pub trait Invoices: Send {
     /// Makes an invoice with one line.
     fn insert_invoice(&mut self, new: &NewInvoice<'_>)
     -> impl Future<Output = R<InvoiceId>> + Send;
+    /// The subscription an invoice belongs to, without locking either.
+    fn subscription_of_invoice(
+        &mut self,
+        id: InvoiceId,
+    ) -> impl Future<Output = R<Option<SubscriptionId>>> + Send;
     /// Reads an invoice and locks it until the transaction ends.
     fn lock_invoice(&mut self, id: InvoiceId) -> impl Future<Output = R<Invoice>> + Send;
     /// Writes it back if the version is unchanged; the version grows by one.
