@@ -9,9 +9,11 @@
 //! Invariant: nothing but a key that somebody pressed becomes an [`InputEvent::Key`].
 
 mod burst;
+mod gate;
 mod key;
 mod parser;
 mod reader;
+mod resize;
 mod sequence;
 
 pub use burst::{Burst, BurstGuard};

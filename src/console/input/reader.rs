@@ -9,25 +9,22 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use signal_hook::SigId;
-use signal_hook::consts::SIGWINCH;
-use signal_hook::low_level::{pipe, unregister};
 use tokio::sync::mpsc;
 
 use super::InputEvent;
 use super::burst::BurstGuard;
+use super::gate::{Gate, Wish};
 use super::parser::{Parser, Token, Waiting};
+use super::resize::ResizePipe;
 use crate::console::term::monotonic_now;
 
 /// A full queue holds back the reader, not the memory.
 const QUEUE: usize = 256;
 const READ: usize = 4096;
-/// How long a pause waits for the reader to let go of the terminal.
-const PARK_LIMIT: Duration = Duration::from_millis(200);
 
 /// How patient the reader is with what arrives in pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,7 +197,7 @@ impl Reader {
         let mut polled = [
             PollFd::new(&self.terminal, PollFlags::IN),
             PollFd::new(&self.woken, PollFlags::IN),
-            PollFd::new(&self.resized.read, PollFlags::IN),
+            PollFd::new(&self.resized, PollFlags::IN),
         ];
         let timeout = self
             .deadline
@@ -285,83 +282,6 @@ impl Reader {
                 .map_err(|_| End::Released)?;
         }
         Ok(())
-    }
-}
-
-/// Turns the resize signal into something `poll` can wait for.
-#[derive(Debug)]
-struct ResizePipe {
-    read: UnixStream,
-    registration: SigId,
-}
-
-impl ResizePipe {
-    fn open() -> io::Result<Self> {
-        let (read, write) = UnixStream::pair()?;
-        read.set_nonblocking(true)?;
-        let registration = pipe::register(SIGWINCH, write)?;
-        Ok(Self { read, registration })
-    }
-
-    /// A storm of resizes is one resize: only the last size counts.
-    fn drain(&mut self) {
-        let mut bytes = [0; 64];
-        while self.read.read(&mut bytes).is_ok_and(|count| count > 0) {}
-    }
-}
-
-impl Drop for ResizePipe {
-    fn drop(&mut self) {
-        unregister(self.registration);
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Wish {
-    #[default]
-    Read,
-    Pause,
-}
-
-/// Where the console and the reader agree on who has the terminal.
-#[derive(Debug, Default)]
-struct Gate {
-    wish: Mutex<(Wish, Parked)>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Parked {
-    #[default]
-    No,
-    Yes,
-}
-
-impl Gate {
-    fn set(&self, wish: Wish) {
-        self.wish.lock().unwrap_or_else(PoisonError::into_inner).0 = wish;
-        self.changed.notify_all();
-    }
-
-    /// Gives up after a moment: a reader that waits in a full queue does not touch the terminal either.
-    fn wait_until_parked(&self) {
-        let state = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
-        let _parked = self
-            .changed
-            .wait_timeout_while(state, PARK_LIMIT, |(_, parked)| *parked == Parked::No);
-    }
-
-    fn park_while_paused(&self) {
-        let mut state = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
-        while state.0 == Wish::Pause {
-            state.1 = Parked::Yes;
-            self.changed.notify_all();
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        state.1 = Parked::No;
     }
 }
 

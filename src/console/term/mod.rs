@@ -5,6 +5,7 @@
 //! | `session` | [`TermSession`]: enter, draw, suspend, leave |
 //! | `screen` | the ratatui backend: one write per frame, no bytes when nothing changed, no questions asked |
 //! | `modes` | raw mode and the sequences that switch the terminal over and back |
+//! | `output` | the standard output as the place where frames go |
 //! | `tty` | writes to the terminal; knows when it is gone |
 //! | `signals`, `watchdog` | threads that notice signals and a hangup even while the console is stuck in a write |
 //! | `ending` | how the process ends once it must |
@@ -19,6 +20,7 @@ mod caps;
 mod clipboard;
 mod ending;
 mod modes;
+mod output;
 mod panic;
 mod screen;
 mod session;

@@ -5,22 +5,20 @@
 //! [`TermSession::leave`], or once the terminal is gone, nothing is drawn.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ratatui::layout::{Rect, Size};
 use ratatui::{Frame, Terminal};
-use rustix::io::Errno;
-use rustix::stdio::stdout;
-use rustix::termios::tcgetwinsize;
 use tokio::sync::mpsc;
 
 use super::caps::{Caps, Multiplexer, Refusal};
 use super::clipboard::{CopyError, CopyRoute, osc52};
 use super::ending::{Cause, EndLimits, Ending};
 use super::modes::{self, Modes, Switch};
+use super::output::{Output, kernel_size, title_sequence};
 use super::screen::{Screen, SizeSource};
 use super::signals::{self, somebody_can_continue_us, stop_until_continued};
 use super::watchdog::Watchdog;
@@ -29,12 +27,12 @@ use crate::console::input::InputControl;
 
 /// Signals and panics are rare; what does not fit is a repetition.
 const NOTICES: usize = 16;
-const TITLE_LIMIT: usize = 80;
 
 /// What happens around the console, apart from keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// Stop drawing and return; calls in flight go on, and the process ends by itself when they are settled.
+    /// Stop drawing and give up what is not in flight. The process ends by itself once all calls are settled; who returns
+    /// before that must have seen them settled, and ends with [`Cause::exit_code`].
     Quit(Cause),
     /// Somebody asked us to stop: call [`TermSession::suspend`].
     Suspend,
@@ -111,6 +109,7 @@ pub enum DrawError {
     /// The terminal is gone or was given back: stop drawing; the process is ending.
     #[error("terminal is gone")]
     Gone,
+    /// The screen may show half a frame: [`TermSession::repaint`] before the next one.
     #[error("terminal cannot be written")]
     Terminal(#[source] io::Error),
 }
@@ -281,73 +280,5 @@ impl TermSession {
 impl Drop for TermSession {
     fn drop(&mut self) {
         self.leave();
-    }
-}
-
-/// The standard output as the place where frames go.
-#[derive(Debug)]
-struct Output;
-
-impl Write for Output {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write_all(bytes)?;
-        Ok(bytes.len())
-    }
-
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let _pen = tty::pen();
-        // Looked at under the pen: whoever gives the terminal back takes it too.
-        if !modes::is_held() {
-            return Err(Errno::IO.into());
-        }
-        tty::write_all(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Some terminals report no size; the classic one is then the best guess.
-fn kernel_size() -> io::Result<Size> {
-    let size = tcgetwinsize(stdout())?;
-    if size.ws_col == 0 || size.ws_row == 0 {
-        return Ok(Size::new(80, 24));
-    }
-    Ok(Size::new(size.ws_col, size.ws_row))
-}
-
-fn title_sequence(title: &str) -> String {
-    let reorders = |c: char| matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    let shown: String = title
-        .chars()
-        .filter(|&character| !character.is_control() && !reorders(character))
-        .take(TITLE_LIMIT)
-        .collect();
-    format!("\x1b]2;{shown}\x1b\\")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_title_cannot_smuggle_a_sequence() {
-        assert_eq!(
-            title_sequence("paydeck \x1b]52;c;eA==\x07[LIVE]\u{9c}\u{202e} 실패 12"),
-            "\x1b]2;paydeck ]52;c;eA==[LIVE] 실패 12\x1b\\"
-        );
-    }
-
-    #[test]
-    fn a_title_has_a_limit() {
-        let sequence = title_sequence(&"가".repeat(500));
-        assert_eq!(sequence.matches('가').count(), TITLE_LIMIT);
-    }
-
-    #[test]
-    fn a_hung_up_terminal_is_not_an_ordinary_error() {
-        assert!(tty::is_hangup(&Errno::IO.into()));
-        assert!(!tty::is_hangup(&Errno::NOSPC.into()));
     }
 }
