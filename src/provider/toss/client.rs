@@ -1,0 +1,462 @@
+//! The Toss Payments client: each method is one request, sent once.
+//!
+//! It decides nothing about money; `map` says what an answer proves. The billing key stands in the
+//! URL, where the provider wants it, and nowhere else; URLs never leave `http`.
+
+use chrono::{DateTime, Utc};
+use reqwest::Url;
+use reqwest::header::{HeaderName, HeaderValue};
+use sha2::{Digest, Sha256};
+
+use crate::domain::evidence::{Evidence, Proves, Refusal, Unusable};
+use crate::domain::failure::FailureClass;
+use crate::domain::mode::{Mode, ProviderName};
+use crate::domain::money::Currency;
+use crate::engine::ports::{
+    BoxFuture, CallReport, ChargeCall, ChargeRequest, ConfirmCall, DeleteOutcome, Desk,
+    IssueOutcome, Provider, ProviderError, RefundCall, RefundRequest, TransactionSeen,
+};
+use crate::provider::http::{ANSWER_LIMIT, Exchange, Http, LIST_LIMIT, Origin, Patience, hex};
+use crate::secret::Secret;
+
+use super::codes::{self, CallKind};
+use super::map::{self, Expected, NotOk};
+use super::options::{self, TossOptions, TossSetupError};
+use super::{body, wire};
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const TEST_CODE: HeaderName = HeaderName::from_static("tosspayments-test-code");
+/// Longest idempotency key the provider takes.
+const IDEM_KEY_LEN: usize = 300;
+/// An order id that cannot exist: ours begin with `pd`, and nobody else orders under our keys.
+const NO_SUCH_ORDER: &str = "no-such-order-paydeck-self-test";
+/// Most pages one call for transactions asks for.
+const MAX_PAGES: u32 = 8;
+
+/// A client for one secret key. Cloning shares its connections.
+#[derive(Clone)]
+pub struct TossClient {
+    origin: Origin,
+    http: Http,
+    mode: Mode,
+    test_code: Option<HeaderValue>,
+    merchant_id: Option<String>,
+}
+
+impl std::fmt::Debug for TossClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TossClient({} at {})", self.mode, self.origin)
+    }
+}
+
+impl TossClient {
+    /// Checks that host, key and mode fit together, and builds the client. Sends nothing.
+    pub fn new(opts: TossOptions) -> Result<Self, TossSetupError> {
+        codes::check()?;
+        let origin = options::origin(&opts.base_url, opts.mode)?;
+        let headers = options::headers(&opts.secret_key, opts.mode)?;
+        if opts.connect_timeout.is_zero() || opts.total_timeout < opts.connect_timeout {
+            return Err(TossSetupError::Timeouts);
+        }
+        let patience = Patience {
+            connect: opts.connect_timeout,
+            total: opts.total_timeout,
+        };
+        Ok(Self {
+            http: Http::build(&origin, patience, &headers)?,
+            origin,
+            mode: opts.mode,
+            test_code: None,
+            merchant_id: None,
+        })
+    }
+
+    /// The same client, for which the provider's test environment answers every POST with `code`.
+    /// Refused in live mode.
+    pub fn with_test_code(self, code: &str) -> Result<Self, TossSetupError> {
+        let value = options::test_code(code, self.mode)?;
+        Ok(Self {
+            test_code: Some(value),
+            ..self
+        })
+    }
+
+    /// The same client, for which an answer about another merchant id is a mismatch.
+    #[must_use]
+    pub fn with_merchant_id(self, merchant_id: impl Into<String>) -> Self {
+        Self {
+            merchant_id: Some(merchant_id.into()),
+            ..self
+        }
+    }
+
+    fn expected<'a>(&'a self, call: CallKind) -> Expected<'a> {
+        Expected {
+            call,
+            order_id: None,
+            provider_ref: None,
+            total: None,
+            merchant_id: self.merchant_id.as_deref(),
+        }
+    }
+
+    async fn post(
+        &self,
+        segments: &[&str],
+        idem_key: &str,
+        body: Vec<u8>,
+    ) -> Result<Exchange, Unsendable> {
+        let url = self.origin.at(segments).ok_or(Unsendable::Path)?;
+        if idem_key.is_empty() || idem_key.len() > IDEM_KEY_LEN {
+            return Err(Unsendable::IdempotencyKey);
+        }
+        let value = HeaderValue::from_str(idem_key).map_err(|_| Unsendable::IdempotencyKey)?;
+        let mut extra = vec![(IDEMPOTENCY_KEY, value)];
+        extra.extend(self.test_code.clone().map(|code| (TEST_CODE, code)));
+        Ok(self.http.post(url, body, &extra).await)
+    }
+
+    async fn get(&self, segments: &[&str]) -> Result<Exchange, Unsendable> {
+        let url = self.origin.at(segments).ok_or(Unsendable::Path)?;
+        Ok(self.http.get(url, ANSWER_LIMIT).await)
+    }
+
+    async fn charge_once(&self, call: ChargeCall<'_>) -> CallReport {
+        if call.amount.currency() != Currency::KRW {
+            return unsendable(CallKind::Charge, Unsendable::Currency);
+        }
+        let path = ["v1", "billing", call.billing_key.expose()];
+        let expected = Expected {
+            order_id: Some(call.order_id),
+            total: Some(call.amount),
+            ..self.expected(CallKind::Charge)
+        };
+        let sent = self.post(&path, call.idem_key, call.body.to_vec()).await;
+        report(sent, &expected)
+    }
+
+    async fn confirm_once(&self, call: ConfirmCall<'_>) -> CallReport {
+        if call.amount.currency() != Currency::KRW {
+            return unsendable(CallKind::Confirm, Unsendable::Currency);
+        }
+        let expected = Expected {
+            order_id: Some(call.order_id),
+            provider_ref: Some(call.payment_key),
+            total: Some(call.amount),
+            ..self.expected(CallKind::Confirm)
+        };
+        let path = ["v1", "payments", "confirm"];
+        let sent = self.post(&path, call.idem_key, body::confirm(&call)).await;
+        report(sent, &expected)
+    }
+
+    async fn issue_once(&self, auth_key: &Secret, customer_key: &str) -> IssueOutcome {
+        // An auth key works once; should the network deliver the request twice, the second copy
+        // gets the first one's answer under this key.
+        let digest = Sha256::digest(auth_key.expose().as_bytes());
+        let idem_key = format!("issue-{}", hex(&digest));
+        let body = body::issue(auth_key, customer_key);
+        let path = ["v1", "billing", "authorizations", "issue"];
+        let exchange = match self.post(&path, &idem_key, body).await {
+            Ok(exchange) => exchange,
+            Err(why) => return IssueOutcome::Refused(why.refusal()),
+        };
+        let issued = map::ok_body(&exchange, CallKind::Issue).and_then(|body| {
+            map::billing(body, customer_key, self.merchant_id.as_deref()).map_err(NotOk::Unusable)
+        });
+        match issued {
+            Ok((billing_key, card)) => IssueOutcome::Issued { billing_key, card },
+            Err(NotOk::Refused(refusal)) => IssueOutcome::Refused(refusal),
+            Err(NotOk::NotSent) => IssueOutcome::NotSent,
+            Err(NotOk::Unusable(why)) => IssueOutcome::Unusable(why),
+            Err(NotOk::NotFound | NotOk::Throttled { .. } | NotOk::Busy) => {
+                IssueOutcome::Unusable(Unusable::ServerError)
+            }
+        }
+    }
+
+    async fn delete_once(&self, billing_key: &Secret) -> DeleteOutcome {
+        let Some(url) = self.origin.at(&["v1", "billing", billing_key.expose()]) else {
+            return DeleteOutcome::Refused(Unsendable::Path.refusal());
+        };
+        let exchange = self.http.delete(url).await;
+        match map::ok_body(&exchange, CallKind::Delete) {
+            Ok(_) => DeleteOutcome::Deleted,
+            Err(NotOk::Refused(refusal)) if refusal.code == "ALREADY_REMOVED_BILLING_KEY" => {
+                DeleteOutcome::Deleted
+            }
+            Err(NotOk::Refused(refusal)) if refusal.proves != Proves::Nothing => {
+                DeleteOutcome::Refused(refusal)
+            }
+            Err(_) => DeleteOutcome::Unanswered,
+        }
+    }
+
+    /// A page counts as the last when it is shorter than asked for, so rows at or after `to`, which
+    /// the provider may or may not include, are dropped here and the page is filled up again.
+    async fn page(
+        &self,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<TransactionSeen>, ProviderError> {
+        const OPERATION: &str = "list transactions";
+        let limit = limit.max(1);
+        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+        let unusable = || ProviderError::Unusable {
+            operation: OPERATION,
+        };
+        let mut after = after.map(ToOwned::to_owned);
+        let mut page = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let url = self
+                .transactions_url(from, to, after.as_deref(), limit)
+                .ok_or_else(unusable)?;
+            let exchange = self.http.get(url, LIST_LIMIT).await;
+            let body = map::ok_body(&exchange, CallKind::LookUp)
+                .map_err(|not_ok| list_error(OPERATION, not_ok))?;
+            let rows = map::transactions(body).ok_or_else(unusable)?;
+            let is_last = rows.len() < wanted;
+            let next = rows.last().map(|row| row.transaction_key.clone());
+            page.extend(rows.into_iter().filter(|row| row.at < to));
+            if is_last || page.len() >= wanted || next == after {
+                break;
+            }
+            after = next;
+        }
+        page.truncate(wanted);
+        Ok(page)
+    }
+
+    fn transactions_url(
+        &self,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Option<Url> {
+        let mut url = self.origin.at(&["v1", "transactions"])?;
+        let korea = wire::korea()?;
+        let local = |at: DateTime<Utc>| {
+            let local = at.with_timezone(&korea);
+            local.format("%Y-%m-%dT%H:%M:%S").to_string()
+        };
+        let mut query = url.query_pairs_mut();
+        query
+            .append_pair("startDate", &local(from))
+            .append_pair("endDate", &local(to))
+            .append_pair("limit", &limit.to_string());
+        if let Some(after) = after {
+            query.append_pair("startingAfter", after);
+        }
+        drop(query);
+        Some(url)
+    }
+
+    async fn prove_look_up(&self) -> Result<(), ProviderError> {
+        const OPERATION: &str = "look-up self-test";
+        let report = self.find_order(NO_SUCH_ORDER).await;
+        match report.evidence {
+            Evidence::NotSeen => Ok(()),
+            Evidence::Refused(refusal) => Err(list_error(OPERATION, NotOk::Refused(refusal))),
+            Evidence::NotSent => Err(list_error(OPERATION, NotOk::NotSent)),
+            Evidence::Throttled { retry_after_s } => {
+                Err(list_error(OPERATION, NotOk::Throttled { retry_after_s }))
+            }
+            Evidence::Seen(_) | Evidence::Busy | Evidence::Unusable(_) => {
+                Err(ProviderError::Unusable {
+                    operation: OPERATION,
+                })
+            }
+        }
+    }
+
+    async fn find_order(&self, order_id: &str) -> CallReport {
+        let expected = Expected {
+            order_id: Some(order_id),
+            ..self.expected(CallKind::LookUp)
+        };
+        let sent = self.get(&["v1", "payments", "orders", order_id]).await;
+        report(sent, &expected)
+    }
+
+    async fn find_payment(&self, provider_ref: &str) -> CallReport {
+        let expected = Expected {
+            provider_ref: Some(provider_ref),
+            ..self.expected(CallKind::LookUp)
+        };
+        report(self.get(&["v1", "payments", provider_ref]).await, &expected)
+    }
+
+    async fn refund_once(&self, call: RefundCall<'_>) -> CallReport {
+        let expected = Expected {
+            provider_ref: Some(call.provider_ref),
+            ..self.expected(CallKind::Cancel)
+        };
+        let path = ["v1", "payments", call.provider_ref, "cancel"];
+        let sent = self.post(&path, call.idem_key, call.body.to_vec()).await;
+        report(sent, &expected)
+    }
+}
+
+/// A request of ours that cannot be written down. It is refused here, before anything is sent.
+#[derive(Debug, Clone, Copy)]
+enum Unsendable {
+    Path,
+    IdempotencyKey,
+    Currency,
+}
+
+impl Unsendable {
+    fn refusal(self) -> Refusal {
+        let code = match self {
+            Self::Path => "PAYDECK_BAD_REFERENCE",
+            Self::IdempotencyKey => "PAYDECK_BAD_IDEMPOTENCY_KEY",
+            Self::Currency => "PAYDECK_CURRENCY_NOT_SUPPORTED",
+        };
+        Refusal {
+            code: code.into(),
+            class: FailureClass::Config,
+            proves: Proves::NotExecuted,
+            http_status: 0,
+        }
+    }
+}
+
+fn unsendable(call: CallKind, why: Unsendable) -> CallReport {
+    // A question that cannot be asked proves nothing about what it asks for.
+    let proves = match call {
+        CallKind::LookUp => Proves::Unlisted,
+        _ => Proves::NotExecuted,
+    };
+    CallReport {
+        evidence: Evidence::Refused(Refusal {
+            proves,
+            ..why.refusal()
+        }),
+        http_status: None,
+        trace_id: None,
+        body_sha256: None,
+        elapsed_ms: 0,
+    }
+}
+
+fn report(sent: Result<Exchange, Unsendable>, expected: &Expected<'_>) -> CallReport {
+    let exchange = match sent {
+        Ok(exchange) => exchange,
+        Err(why) => return unsendable(expected.call, why),
+    };
+    CallReport {
+        evidence: map::evidence(&exchange, expected),
+        http_status: exchange.status,
+        trace_id: exchange.trace_id.clone(),
+        body_sha256: exchange.body_sha256(),
+        elapsed_ms: exchange.elapsed_ms,
+    }
+}
+
+fn list_error(operation: &'static str, not_ok: NotOk) -> ProviderError {
+    let refused = |code: &str, status| ProviderError::Refused {
+        operation,
+        code: code.to_owned(),
+        status,
+    };
+    match not_ok {
+        NotOk::NotSent => ProviderError::NotReached { operation },
+        NotOk::Refused(refusal) => refused(&refusal.code, refusal.http_status),
+        NotOk::NotFound => refused("NOT_FOUND_PAYMENT", 404),
+        NotOk::Throttled { .. } => refused("TOO_MANY_REQUESTS", 429),
+        NotOk::Busy | NotOk::Unusable(_) => ProviderError::Unusable { operation },
+    }
+}
+
+impl Provider for TossClient {
+    fn name(&self) -> ProviderName {
+        ProviderName::Toss
+    }
+
+    fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    fn charge_body(&self, request: &ChargeRequest<'_>) -> Vec<u8> {
+        body::charge(request)
+    }
+
+    fn refund_body(&self, request: &RefundRequest<'_>) -> Vec<u8> {
+        body::refund(request)
+    }
+
+    fn charge<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        call: ChargeCall<'a>,
+    ) -> BoxFuture<'a, CallReport> {
+        Box::pin(self.charge_once(call))
+    }
+
+    fn refund<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        call: RefundCall<'a>,
+    ) -> BoxFuture<'a, CallReport> {
+        Box::pin(self.refund_once(call))
+    }
+
+    fn confirm<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        call: ConfirmCall<'a>,
+    ) -> BoxFuture<'a, CallReport> {
+        Box::pin(self.confirm_once(call))
+    }
+
+    fn look_up_order<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        order_id: &'a str,
+    ) -> BoxFuture<'a, CallReport> {
+        Box::pin(self.find_order(order_id))
+    }
+
+    fn look_up_payment<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        provider_ref: &'a str,
+    ) -> BoxFuture<'a, CallReport> {
+        Box::pin(self.find_payment(provider_ref))
+    }
+
+    fn issue<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        auth_key: &'a Secret,
+        customer_key: &'a str,
+    ) -> BoxFuture<'a, IssueOutcome> {
+        Box::pin(self.issue_once(auth_key, customer_key))
+    }
+
+    fn delete_key<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        billing_key: &'a Secret,
+    ) -> BoxFuture<'a, DeleteOutcome> {
+        Box::pin(self.delete_once(billing_key))
+    }
+
+    fn transactions<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        after: Option<&'a str>,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<TransactionSeen>, ProviderError>> {
+        Box::pin(self.page(from, to, after, limit))
+    }
+
+    fn self_test<'a>(&'a self, _desk: &'a mut Desk) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(self.prove_look_up())
+    }
+}
