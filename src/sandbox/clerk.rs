@@ -7,76 +7,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
 use super::codes::Codes;
 use super::error::SandboxError;
 use super::idempotency::{Scope, Stored, is_bound};
 use super::ids::Ids;
-use super::ledger::{
-    self, Book, CancelRequest, CardDraft, ChargeRequest, ConfirmRequest, Context, IssueRequest,
-    Notice, Payment, Refusal,
-};
+use super::ledger::{Book, Context, Notice, Payment, Refusal};
 use super::persist::{self, File, IdempotentAnswer, Wanted};
 use super::shared::Shared;
 use super::switches::Switches;
+use super::task::{self, Done, Forced, Job, Task, perform};
 use super::wire::{self, Answer};
 
 const BATCH: usize = 64;
-
-/// What a request wants done. A body that could not be read is carried on, because a replay comes first.
-#[derive(Debug)]
-pub(super) enum Task {
-    Issue(Result<IssueRequest, Refusal>),
-    IssueDirectly(Result<(Option<String>, CardDraft), Refusal>),
-    Charge {
-        billing_key: String,
-        request: Result<ChargeRequest, Refusal>,
-    },
-    DeleteKey {
-        billing_key: String,
-        reason: &'static str,
-    },
-    Confirm(Result<ConfirmRequest, Refusal>),
-    Cancel {
-        payment_key: String,
-        request: Result<CancelRequest, Refusal>,
-    },
-    /// Always the same refusal, bound to its key like any other.
-    Refuse(Refusal),
-    Register {
-        customer_key: String,
-        card: CardDraft,
-    },
-    OpenCheckout {
-        order_id: String,
-        amount: i64,
-        customer_key: Option<String>,
-        card: CardDraft,
-    },
-}
-
-/// What a fault or a test code does to the execution.
-#[derive(Debug)]
-pub(super) enum Forced {
-    No,
-    /// Refused at the stage where the card would be asked.
-    Refuse(Refusal),
-    /// Not executed at all; this is answered.
-    Instead(Answer),
-}
-
-#[derive(Debug)]
-pub(super) struct Job {
-    pub task: Task,
-    pub scope: Option<Scope>,
-    pub trace: String,
-    pub forced: Forced,
-    /// What is bound to the key instead of the answer, where a fault spoils the answer inside the provider.
-    pub bind_instead: Option<(u16, Bytes)>,
-    pub reply: oneshot::Sender<Answer>,
-}
 
 pub(super) struct Clerk {
     pub shared: Arc<Shared>,
@@ -134,7 +78,11 @@ impl Clerk {
     ) -> Result<(), SandboxError> {
         let switches = self.shared.switches();
         let mut transaction = self.file.write.begin_with("begin immediate").await?;
-        let wanted = wanted_by(&batch);
+        let mut wanted = Wanted::default();
+        for work in &batch {
+            wanted.scopes.extend(work.scope);
+            task::want(&work.task, &mut wanted);
+        }
         let stored = persist::load(&mut transaction, &wanted, &mut self.book).await?;
         let mut bound = Vec::new();
         for work in batch {
@@ -250,56 +198,6 @@ impl Clerk {
     }
 }
 
-/// What the rules answered with.
-enum Done {
-    Payment(i64),
-    Card(i64),
-    Nothing,
-    Json(serde_json::Value),
-}
-
-fn perform(book: &mut Book, task: Task, context: &mut Context<'_>) -> Result<Done, Refusal> {
-    match task {
-        Task::Issue(request) => ledger::issue(book, &request?, context).map(Done::Card),
-        Task::IssueDirectly(request) => {
-            let (customer_key, card) = request?;
-            ledger::issue_directly(book, customer_key.as_deref(), card, context).map(Done::Card)
-        }
-        Task::Charge {
-            billing_key,
-            request,
-        } => ledger::charge(book, &billing_key, &request?, context).map(Done::Payment),
-        Task::DeleteKey {
-            billing_key,
-            reason,
-        } => ledger::delete_key(book, &billing_key, reason, context).map(|()| Done::Nothing),
-        Task::Confirm(request) => ledger::confirm(book, &request?, context).map(Done::Payment),
-        Task::Cancel {
-            payment_key,
-            request,
-        } => ledger::cancel(book, &payment_key, &request?, context).map(Done::Payment),
-        Task::Refuse(refusal) => Err(refusal),
-        Task::Register { customer_key, card } => {
-            let auth_key = ledger::register(book, &customer_key, card, context)?;
-            Ok(Done::Json(
-                json!({ "authKey": auth_key, "customerKey": customer_key }),
-            ))
-        }
-        Task::OpenCheckout {
-            order_id,
-            amount,
-            customer_key,
-            card,
-        } => {
-            let id = ledger::open_checkout(book, &order_id, amount, customer_key, card, context)?;
-            let payment_key = book.payment(id).map(|payment| payment.payment_key.clone());
-            Ok(Done::Json(
-                json!({ "paymentKey": payment_key, "orderId": order_id, "amount": amount }),
-            ))
-        }
-    }
-}
-
 fn unexpected(codes: &Codes) -> Answer {
     Answer::refused(&Refusal::code("UNKNOWN_ERROR"), codes)
 }
@@ -334,39 +232,4 @@ impl Work {
             reply,
         )
     }
-}
-
-fn wanted_by(batch: &[Work]) -> Wanted {
-    let mut wanted = Wanted::default();
-    for work in batch {
-        wanted.scopes.extend(work.scope);
-        match &work.task {
-            Task::Issue(Ok(request)) => wanted.auth_keys.extend(request.auth_key.clone()),
-            Task::Charge {
-                billing_key,
-                request,
-            } => {
-                wanted.billing_keys.push(billing_key.clone());
-                wanted.order_ids.extend(
-                    request
-                        .as_ref()
-                        .ok()
-                        .and_then(|request| request.order_id.clone()),
-                );
-            }
-            Task::DeleteKey { billing_key, .. } => wanted.billing_keys.push(billing_key.clone()),
-            Task::Confirm(Ok(request)) => {
-                wanted.payment_keys.extend(request.payment_key.clone());
-                wanted.order_ids.extend(request.order_id.clone());
-            }
-            Task::Cancel { payment_key, .. } => wanted.payment_keys.push(payment_key.clone()),
-            Task::Issue(Err(_))
-            | Task::Confirm(Err(_))
-            | Task::IssueDirectly(_)
-            | Task::Refuse(_)
-            | Task::Register { .. }
-            | Task::OpenCheckout { .. } => {}
-        }
-    }
-    wanted
 }

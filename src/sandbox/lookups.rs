@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 
-use super::clerk::Forced;
 use super::error::SandboxError;
 use super::ledger::{Payment, Refusal, Status, is_session_over};
 use super::persist::{self, TransactionQuery};
 use super::routes::{Route, query_value};
 use super::server::Desk;
+use super::task::Forced;
 use super::wire::{self, Answer};
 
 const MOST_ROWS: usize = 5_000;

@@ -4,6 +4,7 @@
 //! `provider`, so that the two can disagree. Tests and the demo count charges here, in its ledger, not in our tables.
 //! Invariant: what was answered is on disk; a killed simulator loses nothing that anybody was told.
 
+mod admission;
 mod auth;
 mod bodies;
 mod clerk;
@@ -28,6 +29,7 @@ mod server;
 mod shaping;
 mod shared;
 mod switches;
+mod task;
 mod webhook;
 mod wire;
 

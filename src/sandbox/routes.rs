@@ -78,10 +78,9 @@ pub(super) fn masked_path(path: &str) -> String {
     let mut segments: Vec<&str> = path.split('/').collect();
     if let ["", "v1", "billing", rest @ ..] = segments.as_mut_slice() {
         match rest {
-            ["authorizations", last] if !matches!(*last, "issue" | "card") => *last = "***",
-            ["authorizations", ..] => {}
+            ["authorizations", "issue" | "card"] | [] => {}
+            ["authorizations", auth_key] => *auth_key = "***",
             [key, ..] => *key = "***",
-            [] => {}
         }
     }
     segments.join("/")

@@ -84,7 +84,7 @@ pub enum Fault {
     UnknownFields,
     /// Look-ups only: "no such payment" although there may be one.
     NotFound,
-    /// The answer shows a payment that is still IN_PROGRESS.
+    /// The answer shows a payment that is still `IN_PROGRESS`.
     InProgress,
 }
 

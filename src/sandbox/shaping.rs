@@ -63,7 +63,7 @@ pub(super) fn shape(answer: Answer, shape: &Shape, line: &Line, codes: &Codes) -
         }
         Shape::OtherOrder => {
             return altered(answer, |fields| {
-                set(fields, "orderId", json!("someone-elses-order"))
+                set(fields, "orderId", json!("someone-elses-order"));
             });
         }
         Shape::OtherAmount(amount) => {

@@ -28,17 +28,17 @@ pub struct Switches {
     pub auth_key_lifetime_seconds: Option<u32>,
     /// Deleting a key that is deleted already.
     pub second_delete: SecondDelete,
-    /// Whether taxFreeAmount counts for this merchant.
+    /// Whether `taxFreeAmount` counts for this merchant.
     pub tax_free_amount: TaxFreeAmount,
     /// Sign of `amount` on the cancel rows of /v1/transactions.
     pub cancel_row_amount: CancelRowAmount,
     /// Order of /v1/transactions.
     pub transactions_order: TransactionsOrder,
-    /// Whether cancelling a billing payment sends PAYMENT_STATUS_CHANGED.
+    /// Whether cancelling a billing payment sends `PAYMENT_STATUS_CHANGED`.
     pub cancel_webhook: CancelWebhook,
     /// Which answers to a webhook count as success.
     pub webhook_success: WebhookSuccess,
-    /// Least time between two cancels of one payment (FORBIDDEN_CONSECUTIVE_REQUEST otherwise); 0: none.
+    /// Least time between two cancels of one payment (`FORBIDDEN_CONSECUTIVE_REQUEST` otherwise); 0: none.
     pub cancel_gap_ms: u32,
     /// Requests per minute and endpoint before 429; 0: no limit.
     pub rate_limit_per_minute: u32,

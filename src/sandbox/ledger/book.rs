@@ -135,7 +135,7 @@ impl Book {
     pub fn payment_of_key(&self, payment_key: &str) -> Option<&Payment> {
         self.payments
             .values()
-            .find(|payment| payment.payment_key == payment_key)
+            .find(|payment| payment.key == payment_key)
     }
 
     /// The newest payment of an order that a new charge would collide with.

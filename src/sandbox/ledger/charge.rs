@@ -36,7 +36,7 @@ pub fn charge(
     check_order_is_free(book, order_id, context)?;
     let mut payment = Payment {
         id: book.next_payment_id(),
-        payment_key: context.ids.payment_key(context.merchant_id, context.now),
+        key: context.ids.payment_key(context.merchant_id, context.now),
         order_id: order_id.to_owned(),
         order_name: order_name.to_owned(),
         kind: Kind::Billing,

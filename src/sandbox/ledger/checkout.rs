@@ -30,7 +30,7 @@ pub fn open_checkout(
     let card = Card::from_draft(book.next_card_id(), customer_key, draft);
     let payment = Payment {
         id: book.next_payment_id(),
-        payment_key: context.ids.payment_key(context.merchant_id, context.now),
+        key: context.ids.payment_key(context.merchant_id, context.now),
         order_id: order_id.to_owned(),
         order_name: "체크아웃 결제".to_owned(),
         kind: Kind::Normal,

@@ -120,7 +120,7 @@ fn give_billing_key(book: &mut Book, card: Card, context: &mut Context<'_>) -> i
     id
 }
 
-/// Deletes a key. `reason` goes into the BILLING_DELETED event.
+/// Deletes a key. `reason` goes into the `BILLING_DELETED` event.
 pub fn delete_key(
     book: &mut Book,
     billing_key: &str,

@@ -72,7 +72,8 @@ pub struct Cancel {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
     pub id: i64,
-    pub payment_key: String,
+    /// The provider's paymentKey, stable for life.
+    pub key: String,
     pub order_id: String,
     pub order_name: String,
     pub kind: Kind,

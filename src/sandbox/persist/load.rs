@@ -198,7 +198,7 @@ fn payment_of(row: &SqliteRow) -> Result<Payment, SandboxError> {
     let status: String = row.try_get("status")?;
     Ok(Payment {
         id: row.try_get("payment_id")?,
-        payment_key: row.try_get("payment_key")?,
+        key: row.try_get("payment_key")?,
         order_id: row.try_get("order_id")?,
         order_name: row.try_get("order_name")?,
         kind: if kind == "NORMAL" {

@@ -95,8 +95,8 @@ impl File {
     pub async fn start(&self) -> Result<FileStart, SandboxError> {
         const COUNT: &str = "insert into setting (name, value) values ('starts', '1') \
             on conflict (name) do update set value = cast(cast(value as integer) + 1 as text)";
-        sqlx::query(COUNT).execute(&self.write).await?;
         const SETTINGS: &str = "select name, value from setting order by name";
+        sqlx::query(COUNT).execute(&self.write).await?;
         let mut start = FileStart {
             starts: 0,
             clock_offset_us: 0,
@@ -113,7 +113,7 @@ impl File {
             let corrupt = |what| SandboxError::Corrupt { what };
             match row.try_get("name")? {
                 "starts" => {
-                    start.starts = value.parse().map_err(|_| corrupt("a count of starts"))?
+                    start.starts = value.parse().map_err(|_| corrupt("a count of starts"))?;
                 }
                 "clock_offset_us" => {
                     start.clock_offset_us = value.parse().map_err(|_| corrupt("a clock offset"))?;

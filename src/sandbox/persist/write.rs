@@ -131,7 +131,7 @@ async fn put_payment(
 ) -> Result<(), SandboxError> {
     sqlx::query(PUT_PAYMENT)
         .bind(payment.id)
-        .bind(&payment.payment_key)
+        .bind(&payment.key)
         .bind(&payment.order_id)
         .bind(&payment.order_name)
         .bind(match payment.kind {
