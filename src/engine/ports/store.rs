@@ -300,6 +300,8 @@ pub trait Attempts: Send {
     /// Makes an attempt.
     fn insert_attempt(&mut self, new: &NewAttempt<'_>)
     -> impl Future<Output = R<AttemptId>> + Send;
+    /// The invoice an attempt is about, without locking either.
+    fn attempt_target(&mut self, id: AttemptId) -> impl Future<Output = R<InvoiceId>> + Send;
     /// Reads an attempt and locks it until the transaction ends.
     fn lock_attempt(&mut self, id: AttemptId) -> impl Future<Output = R<Attempt>> + Send;
     /// Writes every changeable field back if the stored row still fits `fence`.
@@ -338,6 +340,8 @@ pub trait Payments: Send {
     /// Makes a payment.
     fn insert_payment(&mut self, new: &NewPayment<'_>)
     -> impl Future<Output = R<PaymentId>> + Send;
+    /// The invoice a payment paid, without locking either.
+    fn payment_target(&mut self, id: PaymentId) -> impl Future<Output = R<InvoiceId>> + Send;
     /// Reads a payment and locks it until the transaction ends.
     fn lock_payment(&mut self, id: PaymentId) -> impl Future<Output = R<Payment>> + Send;
     /// The payments of an invoice, duplicates last.
