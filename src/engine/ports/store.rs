@@ -208,6 +208,8 @@ pub trait Plans: Send {
     fn plan(&mut self, id: PlanId) -> impl Future<Output = R<Plan>> + Send;
     /// Finds a plan by its code.
     fn plan_by_code(&mut self, code: &str) -> impl Future<Output = R<Option<Plan>>> + Send;
+    /// How many subscriptions that have not ended run on a plan.
+    fn count_running_on(&mut self, id: PlanId) -> impl Future<Output = R<u64>> + Send;
     /// Writes name, price, tier, trial, features and active back if the version is unchanged.
     fn save_plan(&mut self, plan: &Plan) -> impl Future<Output = R<()>> + Send;
 }
