@@ -1,0 +1,150 @@
+//! Secrets never show: every error path is forced, and everything that can be printed or logged is
+//! searched for the secret key, the billing key and the auth key.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use paydeck::engine::ports::{ConfirmCall, Desk, Provider, RefundCall};
+use paydeck::secret::Secret;
+
+use crate::responder::{Act, Responder, answer};
+use crate::{Charge, charge, client, won};
+
+const SECRET_KEY: &str = "test_sk_CANARYsecret";
+const BILLING_KEY: &str = "CANARYbilling_0=";
+const AUTH_KEY: &str = "CANARYauth";
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no panic in the log").extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn acts() -> Vec<Act> {
+    let echo = format!(
+        r#"{{"code":"INVALID_REQUEST","message":"{SECRET_KEY} {BILLING_KEY} {AUTH_KEY}"}}"#
+    );
+    let echo_in_code = format!(r#"{{"code":"{BILLING_KEY}"}}"#);
+    let done = include_str!("../../assets/fixtures/toss/payment_done.json");
+    let other = include_str!("../../assets/fixtures/toss/billing.json")
+        .replace("Z_t5vOvQxrj4499PeiJcjen28-V2RyqgYTwN44Rdzk0=", BILLING_KEY);
+    let redirect = format!("location: /v1/billing/{BILLING_KEY}\r\n");
+    vec![
+        Act::Close,
+        Act::Reset,
+        Act::ResetUnread,
+        Act::Hang(Vec::new()),
+        Act::Hang(answer("200 OK", "", done)[..80].to_vec()),
+        Act::Write(b"not http at all\r\n\r\n".to_vec()),
+        Act::Write(answer("200 OK", "", "<html>")),
+        Act::Write(answer("200 OK", "", done)),
+        Act::Write(answer("200 OK", "", &other)),
+        Act::Write(answer("302 Found", &redirect, "")),
+        Act::Write(answer("400 Bad Request", "", &echo)),
+        Act::Write(answer("400 Bad Request", "", &echo_in_code)),
+        Act::Write(answer(
+            "401 Unauthorized",
+            "",
+            r#"{"code":"UNAUTHORIZED_KEY"}"#,
+        )),
+        Act::Write(answer("429 Too Many Requests", "", "")),
+        Act::Write(answer("500 Oops", "", &echo)),
+    ]
+}
+
+/// Everything there is to print after every call was made against `base_url`.
+async fn all_calls(base_url: &str) -> String {
+    let client = client(base_url, SECRET_KEY, Duration::from_millis(200));
+    let desk = &mut Desk::new();
+    let key = Secret::new(BILLING_KEY);
+    let charged = charge(
+        &client,
+        Charge {
+            billing_key: BILLING_KEY,
+            customer_key: "ck",
+            order_id: "pd7QK2-INV1-1",
+            idem_key: "k1",
+        },
+    )
+    .await;
+    let refund = RefundCall {
+        provider_ref: "pk",
+        body: b"{}",
+        idem_key: "k2",
+    };
+    let confirm = ConfirmCall {
+        payment_key: "pk",
+        order_id: "o1",
+        amount: won(100),
+        idem_key: "k3",
+    };
+    let day = chrono::DateTime::from_timestamp(1_700_000_000, 0).expect("a date");
+    let refunded = client.refund(desk, refund).await;
+    let confirmed = client.confirm(desk, confirm).await;
+    let by_order = client.look_up_order(desk, "o1").await;
+    let by_payment = client.look_up_payment(desk, "pk").await;
+    let issued = client
+        .issue(desk, &Secret::new(AUTH_KEY), "aENcQAtPdYbTjGhtQnNVj")
+        .await;
+    let deleted = client.delete_key(desk, &key).await;
+    let listed = client.transactions(desk, day, day, None, 10).await;
+    let tested = client.self_test(desk).await;
+    let displayed = [
+        listed.as_ref().err().map(ToString::to_string),
+        tested.as_ref().err().map(ToString::to_string),
+    ];
+    format!(
+        "{client:?} {charged:?} {refunded:?} {confirmed:?} {by_order:?} {by_payment:?} \
+         {issued:?} {deleted:?} {listed:?} {tested:?} {displayed:?}"
+    )
+}
+
+#[tokio::test]
+async fn no_error_path_prints_or_logs_a_key() {
+    let log = Log::default();
+    let writer = log.clone();
+    // The only test of this file that listens; another one's subscriber would be as good.
+    let listening = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .try_init();
+    assert!(listening.is_ok(), "somebody else listens");
+    let mut printed = String::new();
+    for act in acts() {
+        let responder = Responder::start(act).await;
+        printed.push_str(&all_calls(&responder.base_url).await);
+        assert!(
+            responder.requests().len() >= 8,
+            "every call reaches the responder"
+        );
+    }
+    let refused = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let nobody = format!("http://{}", refused.local_addr().expect("an address"));
+    drop(refused);
+    printed.push_str(&all_calls(&nobody).await);
+    let logged = String::from_utf8_lossy(&log.0.lock().expect("no panic in the log")).into_owned();
+    assert!(!logged.is_empty(), "the http crates log at this level");
+    let encoded = {
+        use base64::Engine as _;
+        base64::engine::general_purpose::STANDARD.encode(format!("{SECRET_KEY}:"))
+    };
+    for (place, text) in [("printed", &printed), ("logged", &logged)] {
+        for secret in ["CANARY", encoded.as_str()] {
+            assert!(
+                !text.contains(secret),
+                "{place}: {:?}",
+                text.lines().find(|line| line.contains(secret))
+            );
+        }
+    }
+}
