@@ -1,1 +1,33 @@
-//! store: to be filled.
+//! All SQL, for SQLite and PostgreSQL: one text per statement where the two agree.
+//!
+//! [`SqlStore`] implements the port `engine::ports::Store`; one file per noun holds the statements
+//! of [`SqlTx`]. `sqlite/` and `postgres/` hold how each is opened and what must differ. [`create`],
+//! [`migrate`] make a database; [`bulk`] fills one fast. Rules of money are in the schema itself
+//! (`assets/migrations`), not here.
+
+mod attempts;
+mod books;
+pub mod bulk;
+
+mod connection;
+mod customers;
+mod error;
+mod invoices;
+mod open;
+mod payments;
+mod plans;
+mod postgres;
+mod rows;
+mod runs;
+mod schema;
+mod sql;
+mod sqlite;
+mod subscriptions;
+mod tx;
+mod url;
+
+pub use open::{Access, OpenOptions, SqlStore};
+pub use schema::{Migrated, NewDatabase, SCHEMA_VERSION, create, migrate};
+pub use sql::{Cells, Row, Stmt, Value};
+pub use tx::SqlTx;
+pub use url::{DatabaseUrl, DatabaseUrlError};

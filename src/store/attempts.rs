@@ -1,0 +1,298 @@
+//! Attempts and the evidence about them. What fences a write is in its `where`, never in a read
+//! before it.
+
+use chrono::{DateTime, Utc};
+
+use super::sql::{Cells, Row, Stmt, args, locked};
+use super::tx::SqlTx;
+use crate::domain::attempt::{AlsoCancel, Attempt, AttemptKind, Source};
+use crate::domain::evidence::{Proves, Refusal};
+use crate::domain::failure::FailureClass;
+use crate::domain::ids::{
+    AttemptId, CustomerId, EvidenceId, InvoiceId, MethodId, Noun, PaymentId, SubscriptionId,
+};
+use crate::domain::period::local_date;
+use crate::domain::states::AttemptState;
+use crate::engine::ports::{Attempts, Claim, Fence, NewAttempt, NewEvidence, StoreError};
+
+type R<T> = Result<T, StoreError>;
+
+macro_rules! columns {
+    () => {
+        "id, public_id, kind, invoice_id, payment_id, customer_id, subscription_id, attempt_no, source, provider, mode, method_id, order_id, idem_key, provider_ref, body, amount_minor, currency, expected_balance_minor, also_cancel, state, needs_human, lease_owner, lease_epoch, lease_until, send_after, first_sent_at, last_sent_at, send_count, next_check_at, checks, not_seen, refusal_code, refusal_class, refusal_proves, refusal_http_status, replayed_at, trace_id, operator, reason, created_at, settled_at"
+    };
+}
+/// What a worker may take at `$1`: the lease has ended, the look-up is due, and a row that was never
+/// sent is either meant to go by now or has waited so long that its person gave it up.
+macro_rules! is_to_be_worked_on {
+    () => {
+        "state in ('ready', 'sent', 'unknown')
+        and (next_check_at is null or next_check_at <= $1)
+        and (lease_until is null or lease_until <= $1)
+        and (state <> 'ready' or (send_after is not null and send_after <= $1)
+            or (send_after is null and (source in ('run', 'dunning') or created_at <= $1 - 120000000)))
+        order by next_check_at nulls first, id limit $2"
+    };
+}
+
+const NOW: Stmt = Stmt::split(
+    "select cast(unixepoch('subsec') * 1000000 as integer) as now",
+    "select (extract(epoch from clock_timestamp()) * 1000000)::bigint as now",
+);
+const INSERT: Stmt = Stmt::both(
+    "insert into attempt (public_id, tail, kind, invoice_id, payment_id, customer_id, subscription_id, attempt_no, source, provider, mode, method_id, order_id, idem_key, provider_ref, body, amount_minor, currency, expected_balance_minor, also_cancel, state, send_after, lease_owner, lease_until, lease_epoch, first_sent_at, last_sent_at, send_count, operator, reason, created_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $26, $27, $28, $29, $30) returning id",
+);
+const LOCK: Stmt = locked!("select ", columns!(), " from attempt where id = $1");
+const SAVE: Stmt = Stmt::both(
+    "update attempt set state = $4, provider_ref = $5, needs_human = $6, lease_owner = $7, lease_epoch = $8, lease_until = $9, send_after = $10, first_sent_at = $11, last_sent_at = $12, send_count = $13, next_check_at = $14, checks = $15, not_seen = $16, refusal_code = $17, refusal_class = $18, refusal_proves = $19, refusal_http_status = $20, replayed_at = $21, trace_id = $22, operator = $23, reason = $24, settled_at = $25, settled_on = $26, evidence_id = coalesce($27, evidence_id)
+    where id = $1 and state = $2 and ($3 is null or lease_epoch = $3)",
+);
+const CHARGES_OF: Stmt = Stmt::both(concat!(
+    "select ",
+    columns!(),
+    " from attempt where invoice_id = $1 and kind = 'charge' order by id"
+));
+const REFUNDS_OF: Stmt = Stmt::both(concat!(
+    "select ",
+    columns!(),
+    " from attempt where target_id = $1 and kind = 'refund' order by id"
+));
+const CLAIM: Stmt = Stmt::split(
+    concat!(
+        "update attempt set lease_owner = $3, lease_until = $4, lease_epoch = lease_epoch + 1
+        where id in (select id from attempt where ",
+        is_to_be_worked_on!(),
+        ") returning ",
+        columns!()
+    ),
+    concat!(
+        "update attempt set lease_owner = $3, lease_until = $4, lease_epoch = lease_epoch + 1
+        where id = any (array(select id from attempt where ",
+        is_to_be_worked_on!(),
+        " for no key update skip locked)) returning ",
+        columns!()
+    ),
+);
+const RELEASE: Stmt = Stmt::both(
+    "update attempt set lease_until = $2
+    where lease_owner = $1 and state in ('ready', 'sent', 'unknown') and lease_until > $2",
+);
+const OWNERS: Stmt = Stmt::both(
+    "select distinct lease_owner from attempt
+    where state in ('ready', 'sent', 'unknown') and lease_owner is not null order by lease_owner",
+);
+const INSERT_EVIDENCE: Stmt = Stmt::both(
+    "insert into evidence (attempt_id, source, outcome, http_status, code, reference, amount_minor, currency, trace_id, body_sha256, elapsed_ms, at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning id",
+);
+
+fn read_refusal(cells: &Cells<'_>) -> R<Option<Refusal>> {
+    let Some(code) = cells.opt_text("refusal_code")? else {
+        return Ok(None);
+    };
+    let status = cells.i64("refusal_http_status")?;
+    Ok(Some(Refusal {
+        code,
+        class: cells.word("refusal_class", FailureClass::parse)?,
+        proves: cells.word("refusal_proves", Proves::parse)?,
+        http_status: u16::try_from(status)
+            .map_err(|_| cells.bad(format!("refusal_http_status is {status}")))?,
+    }))
+}
+
+fn read(row: &Row) -> R<Attempt> {
+    let cells = row.cells("attempt")?;
+    Ok(Attempt {
+        id: AttemptId(cells.i64("id")?),
+        public_id: cells.public_id()?,
+        kind: cells.word("kind", AttemptKind::parse)?,
+        invoice_id: InvoiceId(cells.i64("invoice_id")?),
+        payment_id: cells.opt_i64("payment_id")?.map(PaymentId),
+        customer_id: CustomerId(cells.i64("customer_id")?),
+        subscription_id: cells.opt_i64("subscription_id")?.map(SubscriptionId),
+        attempt_no: cells.u32("attempt_no")?,
+        source: cells.word("source", Source::parse)?,
+        provider: cells.provider()?,
+        mode: cells.mode()?,
+        method_id: cells.opt_i64("method_id")?.map(MethodId),
+        order_id: cells.text("order_id")?,
+        idem_key: cells.text("idem_key")?,
+        provider_ref: cells.opt_text("provider_ref")?,
+        body: cells.bytes("body")?,
+        amount: cells.money("amount_minor")?,
+        expected_balance_minor: cells.opt_i64("expected_balance_minor")?,
+        also_cancel: cells.word("also_cancel", AlsoCancel::parse)?,
+        state: cells.word("state", AttemptState::parse)?,
+        needs_human: cells.yes("needs_human")?,
+        lease_owner: cells.opt_text("lease_owner")?,
+        lease_epoch: cells.i64("lease_epoch")?,
+        lease_until: cells.opt_at("lease_until")?,
+        send_after: cells.opt_at("send_after")?,
+        first_sent_at: cells.opt_at("first_sent_at")?,
+        last_sent_at: cells.opt_at("last_sent_at")?,
+        send_count: cells.u32("send_count")?,
+        next_check_at: cells.opt_at("next_check_at")?,
+        checks: cells.u32("checks")?,
+        not_seen: cells.u32("not_seen")?,
+        refusal: read_refusal(&cells)?,
+        replayed_at: cells.opt_at("replayed_at")?,
+        trace_id: cells.opt_text("trace_id")?,
+        operator: cells.text("operator")?,
+        reason: cells.text("reason")?,
+        created_at: cells.at("created_at")?,
+        settled_at: cells.opt_at("settled_at")?,
+    })
+}
+
+impl SqlTx<'_> {
+    async fn attempts(&mut self, stmt: &Stmt, id: i64) -> R<Vec<Attempt>> {
+        let rows = self.rows(stmt, args![id]).await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// The evidence that this transaction took in last about an attempt.
+    fn evidence_of(&self, attempt: AttemptId) -> Option<EvidenceId> {
+        let newest = self.evidence.iter().rev();
+        newest
+            .copied()
+            .find_map(|(about, id)| (about == attempt).then_some(id))
+    }
+}
+
+impl Attempts for SqlTx<'_> {
+    async fn db_now(&mut self) -> R<DateTime<Utc>> {
+        let rows = self.rows(&NOW, args![]).await?;
+        match rows.first() {
+            Some(row) => row.counts("clock").at("now"),
+            None => Err(StoreError::Other("the database has no clock".into())),
+        }
+    }
+
+    async fn insert_attempt(&mut self, new: &NewAttempt<'_>) -> R<AttemptId> {
+        let sent_at = (new.state == AttemptState::Sent).then_some(new.at);
+        let values = args![
+            new.public_id.as_str(),
+            new.public_id.tail(),
+            new.kind.as_str(),
+            new.invoice_id,
+            new.payment_id,
+            new.customer_id,
+            new.subscription_id,
+            new.attempt_no,
+            new.source.as_str(),
+            new.provider.as_str(),
+            new.mode.as_str(),
+            new.method_id,
+            new.order_id,
+            new.idem_key,
+            new.provider_ref,
+            new.body,
+            new.amount.minor(),
+            new.amount.currency().code(),
+            new.expected_balance_minor,
+            new.also_cancel.as_str(),
+            new.state.as_str(),
+            new.send_after,
+            new.lease.map(|lease| lease.owner),
+            new.lease.map(|lease| lease.until),
+            new.lease.is_some(),
+            sent_at,
+            sent_at.is_some(),
+            new.operator,
+            new.reason,
+            new.at
+        ];
+        self.insert(&INSERT, values).await.map(AttemptId)
+    }
+
+    async fn lock_attempt(&mut self, id: AttemptId) -> R<Attempt> {
+        read(&self.one(&LOCK, args![id], Noun::Attempt).await?)
+    }
+
+    async fn save_attempt(&mut self, attempt: &Attempt, fence: Fence) -> R<()> {
+        let zone = self.store.zone();
+        let refusal = attempt.refusal.as_ref();
+        let values = args![
+            attempt.id,
+            fence.state.as_str(),
+            fence.epoch,
+            attempt.state.as_str(),
+            attempt.provider_ref.as_deref(),
+            attempt.needs_human,
+            attempt.lease_owner.as_deref(),
+            attempt.lease_epoch,
+            attempt.lease_until,
+            attempt.send_after,
+            attempt.first_sent_at,
+            attempt.last_sent_at,
+            attempt.send_count,
+            attempt.next_check_at,
+            attempt.checks,
+            attempt.not_seen,
+            refusal.map(|refusal| refusal.code.as_str()),
+            refusal.map(|refusal| refusal.class.as_str()),
+            refusal.map(|refusal| refusal.proves.as_str()),
+            refusal.map(|refusal| refusal.http_status),
+            attempt.replayed_at,
+            attempt.trace_id.as_deref(),
+            attempt.operator.as_str(),
+            attempt.reason.as_str(),
+            attempt.settled_at,
+            attempt.settled_at.map(|at| local_date(at, zone)),
+            self.evidence_of(attempt.id)
+        ];
+        self.change(&SAVE, values, Noun::Attempt).await
+    }
+
+    async fn charges_of(&mut self, invoice: InvoiceId) -> R<Vec<Attempt>> {
+        self.attempts(&CHARGES_OF, invoice.0).await
+    }
+
+    async fn refunds_of(&mut self, payment: PaymentId) -> R<Vec<Attempt>> {
+        self.attempts(&REFUNDS_OF, payment.0).await
+    }
+
+    async fn claim_open_attempts(&mut self, claim: Claim<'_>) -> R<Vec<Attempt>> {
+        let until = claim.now + chrono::Duration::seconds(claim.lease_s);
+        let values = args![claim.now, claim.limit, claim.owner, until];
+        let rows = self.rows(&CLAIM, values).await?;
+        let mut claimed: Vec<Attempt> = rows.iter().map(read).collect::<R<_>>()?;
+        // An update gives its rows back in no order.
+        claimed.sort_by_key(|attempt| (attempt.next_check_at, attempt.id));
+        Ok(claimed)
+    }
+
+    async fn release_leases_of(&mut self, owner: &str, now: DateTime<Utc>) -> R<u64> {
+        self.execute(&RELEASE, args![owner, now]).await
+    }
+
+    async fn lease_owners(&mut self) -> R<Vec<String>> {
+        let rows = self.rows(&OWNERS, args![]).await?;
+        rows.iter()
+            .map(|row| row.counts("attempt").text("lease_owner"))
+            .collect()
+    }
+
+    async fn insert_evidence(&mut self, new: &NewEvidence<'_>) -> R<EvidenceId> {
+        let currency = new.amount.map(crate::domain::money::Money::currency);
+        let elapsed = i64::try_from(new.elapsed_ms).unwrap_or(i64::MAX);
+        let values = args![
+            new.attempt_id,
+            new.source.as_str(),
+            new.outcome,
+            new.http_status,
+            new.code,
+            new.reference,
+            new.amount.map(crate::domain::money::Money::minor),
+            currency.as_ref().map(|currency| currency.code()),
+            new.trace_id,
+            new.body_sha256,
+            elapsed,
+            new.at
+        ];
+        let id = EvidenceId(self.insert(&INSERT_EVIDENCE, values).await?);
+        self.evidence.push((new.attempt_id, id));
+        Ok(id)
+    }
+}

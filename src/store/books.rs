@@ -1,0 +1,167 @@
+//! The books: ledger, audit chains, notices to be sent, and days to be computed again.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::open::SqlStore;
+use super::sql::{Stmt, args};
+use super::tx::SqlTx;
+use crate::domain::audit::{AuditEntry, GENESIS, chain_hash};
+use crate::engine::ports::{Books, Posting, StoreError};
+
+type R<T> = Result<T, StoreError>;
+
+const POST: Stmt = Stmt::both(
+    "insert into ledger (payment_id, attempt_id, account, amount_minor, currency, at)
+    values ($1, $2, $3, $5, $6, $7), ($1, $2, $4, 0 - $5, $6, $7)",
+);
+const CHAIN_END: Stmt =
+    Stmt::both("select seq, hash from audit where chain = $1 order by seq desc limit 1");
+const APPEND: Stmt = Stmt::both(
+    "insert into audit (chain, seq, prev, hash, at, person, claims, mode, verb, target, state_before, state_after, reason, result, provider_ref, approver)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+);
+const QUEUE: Stmt = Stmt::both(
+    "insert into outbox (kind, key, payload, state, next_at, created_at) values ($1, $2, $3, 'queued', $4, $4)
+    on conflict (kind, key) do nothing",
+);
+/// SQLite's writers stand in a line, so one row per day is enough. In PostgreSQL a row that another
+/// transaction can see may be read and deleted before this one commits: each leaves its own.
+const MARK: Stmt = Stmt::split(
+    "insert into dirty_day (day) select $1 where not exists (select 1 from dirty_day where day = $1)",
+    "insert into dirty_day (day) values ($1)",
+);
+
+/// A hash chain that one transaction at a time appends to.
+#[derive(Debug)]
+pub(super) struct Chain {
+    name: String,
+    /// Sequence number and hash of its last record, where a commit has confirmed them.
+    end: Option<(i64, String)>,
+}
+
+impl Chain {
+    /// The chain of a process, or its second, third, … for transactions that run side by side.
+    pub(super) fn named(process: &str, number: u32) -> Self {
+        let name = if number == 1 {
+            process.to_owned()
+        } else {
+            format!("{process}.{number}")
+        };
+        Self { name, end: None }
+    }
+}
+
+/// A chain in the hands of a transaction. It goes back when the transaction ends, whichever way;
+/// only after a commit does it still know its end.
+#[derive(Debug)]
+pub(super) struct HeldChain {
+    store: SqlStore,
+    name: String,
+    end: Option<(i64, String)>,
+    is_confirmed: bool,
+}
+
+impl HeldChain {
+    fn take(store: &SqlStore) -> Self {
+        let chain = store.shared.take_chain();
+        Self {
+            store: store.clone(),
+            name: chain.name,
+            end: chain.end,
+            is_confirmed: false,
+        }
+    }
+
+    /// What was appended is committed.
+    pub(super) fn keep(mut self) {
+        self.is_confirmed = true;
+    }
+}
+
+impl Drop for HeldChain {
+    fn drop(&mut self) {
+        let end = self.end.take().filter(|_| self.is_confirmed);
+        self.store.shared.give_chain(Chain {
+            name: std::mem::take(&mut self.name),
+            end,
+        });
+    }
+}
+
+impl SqlTx<'_> {
+    /// The place of the next record: its chain, number, and the hash before it.
+    async fn next_place(&mut self) -> R<(String, i64, String)> {
+        let held = self
+            .chain
+            .get_or_insert_with(|| HeldChain::take(&self.store));
+        let name = held.name.clone();
+        if let Some((seq, hash)) = held.end.clone() {
+            return Ok((name, seq + 1, hash));
+        }
+        let row = self.maybe(&CHAIN_END, args![name.as_str()]).await?;
+        match row {
+            None => Ok((name, 1, GENESIS.to_owned())),
+            Some(row) => {
+                let cells = row.counts("audit");
+                Ok((name, cells.i64("seq")? + 1, cells.text("hash")?))
+            }
+        }
+    }
+}
+
+impl Books for SqlTx<'_> {
+    async fn post(&mut self, posting: &Posting) -> R<()> {
+        let values = args![
+            posting.payment_id,
+            posting.attempt_id,
+            posting.debit.as_str(),
+            posting.credit.as_str(),
+            posting.amount.minor(),
+            posting.amount.currency().code(),
+            posting.at
+        ];
+        self.execute(&POST, values).await.map(|_rows| ())
+    }
+
+    async fn audit(&mut self, entry: &AuditEntry) -> R<()> {
+        let (chain, seq, prev) = self.next_place().await?;
+        let hash = chain_hash(&chain, seq, &prev, entry);
+        let values = args![
+            chain,
+            seq,
+            prev,
+            hash.as_str(),
+            entry.at,
+            entry.person.as_str(),
+            entry.claims.as_str(),
+            entry.mode.as_str(),
+            entry.verb.as_str(),
+            entry.target.as_str(),
+            entry.before.as_str(),
+            entry.after.as_str(),
+            entry.reason.as_str(),
+            entry.result.as_str(),
+            entry.provider_ref.as_str(),
+            entry.approver.as_str()
+        ];
+        self.execute(&APPEND, values).await?;
+        if let Some(held) = &mut self.chain {
+            held.end = Some((seq, hash));
+        }
+        Ok(())
+    }
+
+    async fn queue_notice(
+        &mut self,
+        kind: &str,
+        key: &str,
+        payload: &str,
+        at: DateTime<Utc>,
+    ) -> R<bool> {
+        Ok(self.execute(&QUEUE, args![kind, key, payload, at]).await? > 0)
+    }
+
+    async fn mark_day(&mut self, day: NaiveDate) -> R<()> {
+        self.execute(&MARK, args![day]).await.map(|_rows| ())
+    }
+}

@@ -1,0 +1,137 @@
+//! Invoices and their lines.
+
+use chrono::{DateTime, Utc};
+
+use super::sql::{Row, Stmt, args, claimed, locked};
+use super::tx::SqlTx;
+use crate::domain::dunning::DunningState;
+use crate::domain::failure::FailureClass;
+use crate::domain::ids::{CustomerId, InvoiceId, Noun, SubscriptionId};
+use crate::domain::invoice::{Invoice, InvoiceKind};
+use crate::domain::states::InvoiceState;
+use crate::engine::ports::{Invoices, NewInvoice, StoreError};
+
+type R<T> = Result<T, StoreError>;
+
+macro_rules! columns {
+    () => {
+        "id, public_id, customer_id, subscription_id, term_no, period_index, kind, state, amount_minor, currency, description, due_at, period_from, period_to, attempts, dunning_used, dunning, next_attempt_at, first_failed_at, last_code, last_class, paid_at, created_at, version"
+    };
+}
+
+const INSERT: Stmt = Stmt::both(
+    "insert into invoice (public_id, tail, customer_id, subscription_id, term_no, period_index, kind, state, amount_minor, currency, description, due_at, period_from, period_to, created_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) returning id",
+);
+const INSERT_LINE: Stmt = Stmt::both(
+    "insert into invoice_line (invoice_id, line_no, description, quantity, amount_minor, currency) values ($1, 1, $2, 1, $3, $4)",
+);
+const LOCK: Stmt = locked!("select ", columns!(), " from invoice where id = $1");
+const SAVE: Stmt = Stmt::both(
+    "update invoice set state = $3, attempts = $4, dunning_used = $5, dunning = $6, next_attempt_at = $7, first_failed_at = $8, last_code = $9, last_class = $10, paid_at = $11, version = version + 1
+    where id = $1 and version = $2",
+);
+const UNPAID_OF: Stmt = locked!(
+    "select ",
+    columns!(),
+    " from invoice where subscription_id = $1 and state in ('draft', 'open', 'uncollectible') order by due_at, id"
+);
+const CLAIM_DUE: Stmt = claimed!(
+    "select ",
+    columns!(),
+    " from invoice where state = 'open' and dunning = 'scheduled' and next_attempt_at <= $1 order by next_attempt_at, id limit $2"
+);
+const COUNT_DUE: Stmt = Stmt::both(
+    "select count(*) as n from invoice where state = 'open' and dunning = 'scheduled' and next_attempt_at <= $1",
+);
+
+fn read(row: &Row) -> R<Invoice> {
+    let cells = row.cells("invoice")?;
+    Ok(Invoice {
+        id: InvoiceId(cells.i64("id")?),
+        public_id: cells.public_id()?,
+        customer_id: CustomerId(cells.i64("customer_id")?),
+        subscription_id: cells.opt_i64("subscription_id")?.map(SubscriptionId),
+        term_no: cells.u32("term_no")?,
+        period_index: cells.u32("period_index")?,
+        kind: cells.word("kind", InvoiceKind::parse)?,
+        state: cells.word("state", InvoiceState::parse)?,
+        amount: cells.money("amount_minor")?,
+        description: cells.text("description")?,
+        due_at: cells.at("due_at")?,
+        period_from: cells.day("period_from")?,
+        period_to: cells.day("period_to")?,
+        attempts: cells.u32("attempts")?,
+        dunning_used: cells.u32("dunning_used")?,
+        dunning: cells.word("dunning", DunningState::parse)?,
+        next_attempt_at: cells.opt_at("next_attempt_at")?,
+        first_failed_at: cells.opt_at("first_failed_at")?,
+        last_code: cells.opt_text("last_code")?,
+        last_class: cells.opt_word("last_class", FailureClass::parse)?,
+        paid_at: cells.opt_at("paid_at")?,
+        created_at: cells.at("created_at")?,
+        version: cells.i64("version")?,
+    })
+}
+
+impl Invoices for SqlTx<'_> {
+    async fn insert_invoice(&mut self, new: &NewInvoice<'_>) -> R<InvoiceId> {
+        let (minor, currency) = (new.amount.minor(), new.amount.currency());
+        let values = args![
+            new.public_id.as_str(),
+            new.public_id.tail(),
+            new.customer_id,
+            new.subscription_id,
+            new.term_no,
+            new.period_index,
+            new.kind.as_str(),
+            new.state.as_str(),
+            minor,
+            currency.code(),
+            new.description,
+            new.due_at,
+            new.period_from,
+            new.period_to,
+            new.at
+        ];
+        let id = self.insert(&INSERT, values).await?;
+        let line = args![id, new.description, minor, currency.code()];
+        self.execute(&INSERT_LINE, line).await?;
+        Ok(InvoiceId(id))
+    }
+
+    async fn lock_invoice(&mut self, id: InvoiceId) -> R<Invoice> {
+        read(&self.one(&LOCK, args![id], Noun::Invoice).await?)
+    }
+
+    async fn save_invoice(&mut self, invoice: &Invoice) -> R<()> {
+        let values = args![
+            invoice.id,
+            invoice.version,
+            invoice.state.as_str(),
+            invoice.attempts,
+            invoice.dunning_used,
+            invoice.dunning.as_str(),
+            invoice.next_attempt_at,
+            invoice.first_failed_at,
+            invoice.last_code.as_deref(),
+            invoice.last_class.map(FailureClass::as_str),
+            invoice.paid_at
+        ];
+        self.change(&SAVE, values, Noun::Invoice).await
+    }
+
+    async fn unpaid_invoices_of(&mut self, id: SubscriptionId) -> R<Vec<Invoice>> {
+        let rows = self.rows(&UNPAID_OF, args![id]).await?;
+        rows.iter().map(read).collect()
+    }
+
+    async fn claim_due_dunning(&mut self, until: DateTime<Utc>, limit: u32) -> R<Vec<Invoice>> {
+        let rows = self.rows(&CLAIM_DUE, args![until, limit]).await?;
+        rows.iter().map(read).collect()
+    }
+
+    async fn count_due_dunning(&mut self, until: DateTime<Utc>) -> R<u64> {
+        self.count(&COUNT_DUE, args![until]).await
+    }
+}

@@ -1,0 +1,117 @@
+//! Payments and the refunds out of them.
+
+use super::sql::{Row, Stmt, args, locked};
+use super::tx::SqlTx;
+use crate::domain::ids::{AttemptId, CustomerId, InvoiceId, Noun, PaymentId, SubscriptionId};
+use crate::domain::payment::Payment;
+use crate::engine::ports::{NewPayment, NewRefund, Payments, StoreError};
+
+type R<T> = Result<T, StoreError>;
+
+macro_rules! columns {
+    () => {
+        "id, public_id, invoice_id, attempt_id, customer_id, subscription_id, provider, mode, provider_ref, order_id, captured_minor, currency, refunded_minor, reserved_minor, captured_at, is_duplicate, version"
+    };
+}
+
+const INSERT: Stmt = Stmt::both(
+    "insert into payment (public_id, tail, invoice_id, attempt_id, customer_id, subscription_id, plan_id, method_id, provider, mode, provider_ref, order_id, captured_minor, currency, captured_at, captured_on, is_duplicate)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) returning id",
+);
+const LOCK: Stmt = locked!("select ", columns!(), " from payment where id = $1");
+const PAYMENTS_OF: Stmt = Stmt::both(concat!(
+    "select ",
+    columns!(),
+    " from payment where invoice_id = $1 order by is_duplicate, id"
+));
+const SAVE: Stmt = Stmt::both(
+    "update payment set refunded_minor = $3, reserved_minor = $4, version = version + 1 where id = $1 and version = $2",
+);
+const INSERT_REFUND: Stmt = Stmt::both(
+    "insert into refund (public_id, tail, payment_id, attempt_id, customer_id, plan_id, amount_minor, currency, reason, transaction_key, refunded_at, refunded_on, operator)
+    select $1, $2, p.id, $4, p.customer_id, p.plan_id, $5, $6, $7, $8, $9, $10, $11 from payment p where p.id = $3
+    on conflict (payment_id, transaction_key) do nothing",
+);
+
+fn read(row: &Row) -> R<Payment> {
+    let cells = row.cells("payment")?;
+    Ok(Payment {
+        id: PaymentId(cells.i64("id")?),
+        public_id: cells.public_id()?,
+        invoice_id: InvoiceId(cells.i64("invoice_id")?),
+        attempt_id: AttemptId(cells.i64("attempt_id")?),
+        customer_id: CustomerId(cells.i64("customer_id")?),
+        subscription_id: cells.opt_i64("subscription_id")?.map(SubscriptionId),
+        provider: cells.provider()?,
+        mode: cells.mode()?,
+        provider_ref: cells.text("provider_ref")?,
+        order_id: cells.text("order_id")?,
+        captured: cells.money("captured_minor")?,
+        refunded_minor: cells.i64("refunded_minor")?,
+        reserved_minor: cells.i64("reserved_minor")?,
+        captured_at: cells.at("captured_at")?,
+        is_duplicate: cells.yes("is_duplicate")?,
+        version: cells.i64("version")?,
+    })
+}
+
+impl Payments for SqlTx<'_> {
+    async fn insert_payment(&mut self, new: &NewPayment<'_>) -> R<PaymentId> {
+        let values = args![
+            new.public_id.as_str(),
+            new.public_id.tail(),
+            new.invoice_id,
+            new.attempt_id,
+            new.customer_id,
+            new.subscription_id,
+            new.plan_id,
+            new.method_id,
+            new.provider.as_str(),
+            new.mode.as_str(),
+            new.provider_ref,
+            new.order_id,
+            new.captured.minor(),
+            new.captured.currency().code(),
+            new.captured_at,
+            new.captured_on,
+            new.is_duplicate
+        ];
+        self.insert(&INSERT, values).await.map(PaymentId)
+    }
+
+    async fn lock_payment(&mut self, id: PaymentId) -> R<Payment> {
+        read(&self.one(&LOCK, args![id], Noun::Payment).await?)
+    }
+
+    async fn payments_of(&mut self, invoice: InvoiceId) -> R<Vec<Payment>> {
+        let rows = self.rows(&PAYMENTS_OF, args![invoice]).await?;
+        rows.iter().map(read).collect()
+    }
+
+    async fn save_payment(&mut self, payment: &Payment) -> R<()> {
+        let values = args![
+            payment.id,
+            payment.version,
+            payment.refunded_minor,
+            payment.reserved_minor
+        ];
+        self.change(&SAVE, values, Noun::Payment).await
+    }
+
+    async fn insert_refund(&mut self, new: &NewRefund<'_>) -> R<bool> {
+        let values = args![
+            new.public_id.as_str(),
+            new.public_id.tail(),
+            new.payment_id,
+            new.attempt_id,
+            new.amount.minor(),
+            new.amount.currency().code(),
+            new.reason,
+            new.transaction_key,
+            new.refunded_at,
+            new.refunded_on,
+            new.operator
+        ];
+        Ok(self.execute(&INSERT_REFUND, values).await? > 0)
+    }
+}

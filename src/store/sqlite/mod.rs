@@ -1,0 +1,215 @@
+//! How a SQLite file is made and opened: one writer, a few readers, durable at every commit.
+//!
+//! The file lies on a local disk and belongs to one account; readers open it read-only.
+
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Row as _, SqliteConnection};
+
+use super::error::failed;
+use crate::engine::ports::StoreError;
+
+/// The tables, then everything else; a schema version is how many of these were applied.
+pub(super) const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../assets/migrations/sqlite/0001_tables.sql"),
+    include_str!("../../../assets/migrations/sqlite/0002_indexes_and_triggers.sql"),
+];
+
+/// "pydk": says to other programs whose file it is.
+const APPLICATION_ID: i64 = 0x7079_646b;
+/// Releases before it can corrupt a WAL file in rare cases.
+const OLDEST: [u32; 3] = [3, 51, 3];
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longer than any queue of write transactions of 20 ms each.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(30);
+const STATEMENTS_KEPT: usize = 400;
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .statement_cache_capacity(STATEMENTS_KEPT)
+        .disable_statement_logging()
+}
+
+fn durable(path: &Path) -> SqliteConnectOptions {
+    options(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+}
+
+fn read_only(path: &Path) -> SqliteConnectOptions {
+    options(path)
+        .read_only(true)
+        // A page of a list reads some hundred pages of the file; mapped, they are not copied.
+        .pragma("mmap_size", "268435456")
+}
+
+/// The one connection that writes.
+pub(super) async fn writer(path: &Path) -> Result<SqlitePool, StoreError> {
+    SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(QUEUE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_with(durable(path))
+        .await
+        .map_err(failed)
+}
+
+/// Connections that cannot write, whatever they are asked.
+pub(super) async fn readers(path: &Path, count: u32) -> Result<SqlitePool, StoreError> {
+    SqlitePoolOptions::new()
+        .max_connections(count.max(1))
+        .acquire_timeout(QUEUE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_with(read_only(path))
+        .await
+        .map_err(failed)
+}
+
+/// One connection for making and migrating.
+pub(super) async fn single(path: &Path) -> Result<SqliteConnection, StoreError> {
+    durable(path).connect().await.map_err(failed)
+}
+
+/// One connection for a bulk load into a file that nobody else has open: nothing is durable before
+/// the load is finished, and a load that breaks off leaves a file to be thrown away.
+pub(super) async fn loader(path: &Path) -> Result<SqliteConnection, StoreError> {
+    options(path)
+        .foreign_keys(false)
+        .journal_mode(SqliteJournalMode::Off)
+        .synchronous(SqliteSynchronous::Off)
+        .locking_mode(sqlx::sqlite::SqliteLockingMode::Exclusive)
+        .pragma("cache_size", "-65536")
+        .pragma("threads", "2")
+        .command_buffer_size(16)
+        .connect()
+        .await
+        .map_err(failed)
+}
+
+/// Makes an empty file that only its owner may open, in a directory of the same kind.
+pub(super) fn make_file(path: &Path) -> Result<(), StoreError> {
+    if let Some(directory) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(|error| wrong(path, &format!("its directory cannot be made: {error}")))?;
+    }
+    refuse_network(path.parent().unwrap_or(path), path)?;
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map(|_file| ())
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => wrong(path, "the file exists already"),
+            _ => wrong(path, &format!("the file cannot be made: {error}")),
+        })
+}
+
+/// A file must be there, on a local disk.
+pub(super) fn expect_file(path: &Path) -> Result<(), StoreError> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_file() => refuse_network(path, path),
+        Ok(_) => Err(wrong(path, "it is not a file")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(wrong(
+            path,
+            "there is no such file; make one with `paydeck init` or `paydeck demo`",
+        )),
+        Err(error) => Err(wrong(path, &error.to_string())),
+    }
+}
+
+fn wrong(path: &Path, reason: &str) -> StoreError {
+    StoreError::WrongDatabase(format!("database {}: {reason}", path.display()))
+}
+
+/// File locks over a network lie, and WAL needs shared memory.
+#[cfg(target_os = "linux")]
+fn refuse_network(place: &Path, path: &Path) -> Result<(), StoreError> {
+    const NETWORK: [i64; 6] = [
+        0x6969,      // NFS
+        0x517b,      // SMB
+        0xff53_4d42, // CIFS
+        0xfe53_4d42, // SMB 2
+        0x0102_1997, // 9P
+        0x5346_414f, // AFS
+    ];
+    let place = if place.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        place
+    };
+    let Ok(found) = rustix::fs::statfs(place) else {
+        return Ok(());
+    };
+    if NETWORK.contains(&i64::from(found.f_type)) {
+        return Err(wrong(
+            path,
+            "it lies on a network file system; SQLite needs a local disk, PostgreSQL serves several hosts",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn refuse_network(_place: &Path, _path: &Path) -> Result<(), StoreError> {
+    Ok(())
+}
+
+/// Marks the file as ours.
+pub(super) async fn mark(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    sqlx::raw_sql("pragma application_id = 1887003755")
+        .execute(connection)
+        .await
+        .map_err(failed)?;
+    Ok(())
+}
+
+/// Refuses files of other programs and libraries that are too old.
+pub(super) async fn check(
+    connection: &mut SqliteConnection,
+    path: &Path,
+) -> Result<(), StoreError> {
+    let row =
+        sqlx::query("select sqlite_version() as v, application_id as a from pragma_application_id")
+            .fetch_one(connection)
+            .await
+            .map_err(failed)?;
+    let version: String = row.try_get("v").map_err(failed)?;
+    let owner: i64 = row.try_get("a").map_err(failed)?;
+    if owner != APPLICATION_ID {
+        return Err(wrong(path, "it belongs to another program"));
+    }
+    let parts: Vec<u32> = version.split('.').flat_map(str::parse).collect();
+    if parts.as_slice() < OLDEST.as_slice() {
+        return Err(StoreError::WrongDatabase(format!(
+            "SQLite {version} is too old: 3.51.3 or later is needed"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mark_in_the_pragma_is_the_application_id() {
+        assert_eq!(APPLICATION_ID, 1_887_003_755);
+    }
+}

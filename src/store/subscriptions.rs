@@ -1,0 +1,261 @@
+//! Subscriptions, their terms and their history.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+use super::sql::{Row, Stmt, args, claimed, locked};
+use super::tx::SqlTx;
+use crate::domain::ids::{CustomerId, MethodId, Noun, PlanId, ProductId, SubscriptionId};
+use crate::domain::period::{Anchor, Interval, Unit};
+use crate::domain::states::SubscriptionState;
+use crate::domain::subscription::{Change, Subscription, Term};
+use crate::engine::ports::{Exclusivity, NewSubscription, StoreError, Subscriptions};
+
+type R<T> = Result<T, StoreError>;
+
+macro_rules! columns {
+    () => {
+        "id, public_id, customer_id, product_id, plan_id, state, quantity, method_id, mode, term_no, next_period, next_due_at, paid_until, trial_until, cancel_at, cancel_requested_at, ended_at, first_failed_at, created_at, version"
+    };
+}
+macro_rules! period_is_due {
+    () => {
+        "state in ('active', 'trialing') and next_due_at is not null and next_due_at <= $1"
+    };
+}
+macro_rules! cancel_is_due {
+    () => {
+        "state in ('active', 'trialing', 'past_due') and cancel_at is not null and cancel_at <= $1"
+    };
+}
+
+const INSERT: Stmt = Stmt::both(
+    "insert into subscription (public_id, tail, customer_id, product_id, plan_id, state, quantity, method_id, mode, term_no, next_period, next_due_at, trial_until, exclusive_key, created_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, 0, $10, $11, $12, $13) returning id",
+);
+const LOCK: Stmt = locked!("select ", columns!(), " from subscription where id = $1");
+const SAVE: Stmt = Stmt::both(
+    "update subscription set plan_id = $3, state = $4, quantity = $5, method_id = $6, term_no = $7, next_period = $8, next_due_at = $9, paid_until = $10, trial_until = $11, cancel_at = $12, cancel_requested_at = $13, ended_at = $14, first_failed_at = $15, version = version + 1
+    where id = $1 and version = $2",
+);
+const CLAIM_DUE: Stmt = claimed!(
+    "select ",
+    columns!(),
+    " from subscription where ",
+    period_is_due!(),
+    " order by next_due_at, id limit $2"
+);
+const CLAIM_CANCELS: Stmt = claimed!(
+    "select ",
+    columns!(),
+    " from subscription where ",
+    cancel_is_due!(),
+    " order by cancel_at, id limit $2"
+);
+const COUNT_DUE: Stmt = Stmt::both(concat!(
+    "select (select count(*) from subscription where ",
+    period_is_due!(),
+    ") + (select count(*) from subscription where ",
+    cancel_is_due!(),
+    " and (state = 'past_due' or next_due_at is null or next_due_at > $1)) as n"
+));
+const CLAIM_INCOMPLETE: Stmt = claimed!(
+    "select ",
+    columns!(),
+    " from subscription where state = 'incomplete' and created_at < $1 order by created_at, id limit $2"
+);
+
+const INSERT_TERM: Stmt = Stmt::both(
+    "insert into subscription_term (subscription_id, term_no, plan_id, anchor_date, zone, interval_unit, interval_count, quantity, price_minor, currency, from_at, to_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+);
+const TERM: Stmt = Stmt::both(
+    "select id, plan_id, anchor_date, zone, interval_unit, interval_count, quantity, price_minor, currency, from_at, to_at
+    from subscription_term where subscription_id = $1 and term_no = $2",
+);
+const END_TERM: Stmt = Stmt::both(
+    "update subscription_term set to_at = $3 where subscription_id = $1 and term_no = $2 and to_at is null",
+);
+const INSERT_CHANGE: Stmt = Stmt::both(
+    "insert into subscription_change (subscription_id, at, from_state, to_state, plan_id, price_minor, currency, quantity, discount_minor, cause, requested_by, requested_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+);
+
+fn read(row: &Row) -> R<Subscription> {
+    let cells = row.cells("subscription")?;
+    Ok(Subscription {
+        id: SubscriptionId(cells.i64("id")?),
+        public_id: cells.public_id()?,
+        customer_id: CustomerId(cells.i64("customer_id")?),
+        product_id: ProductId(cells.i64("product_id")?),
+        plan_id: PlanId(cells.i64("plan_id")?),
+        state: cells.word("state", SubscriptionState::parse)?,
+        quantity: cells.u32("quantity")?,
+        method_id: cells.opt_i64("method_id")?.map(MethodId),
+        mode: cells.mode()?,
+        term_no: cells.u32("term_no")?,
+        next_period: cells.u32("next_period")?,
+        next_due_at: cells.opt_at("next_due_at")?,
+        paid_until: cells.opt_at("paid_until")?,
+        trial_until: cells.opt_at("trial_until")?,
+        cancel_at: cells.opt_at("cancel_at")?,
+        cancel_requested_at: cells.opt_at("cancel_requested_at")?,
+        ended_at: cells.opt_at("ended_at")?,
+        first_failed_at: cells.opt_at("first_failed_at")?,
+        created_at: cells.at("created_at")?,
+        version: cells.i64("version")?,
+    })
+}
+
+/// When a run first has to look at a due subscription.
+fn due_since(subscription: &Subscription) -> Option<DateTime<Utc>> {
+    let period = subscription
+        .next_due_at
+        .filter(|_| subscription.state != SubscriptionState::PastDue);
+    [period, subscription.cancel_at].into_iter().flatten().min()
+}
+
+impl Subscriptions for SqlTx<'_> {
+    async fn insert_subscription(&mut self, new: &NewSubscription<'_>) -> R<SubscriptionId> {
+        let exclusive_key = match new.exclusivity {
+            Exclusivity::Any => None,
+            Exclusivity::OnePerProduct => {
+                Some(format!("{}:{}", new.customer_id.0, new.product_id.0))
+            }
+        };
+        let values = args![
+            new.public_id.as_str(),
+            new.public_id.tail(),
+            new.customer_id,
+            new.product_id,
+            new.plan_id,
+            new.state.as_str(),
+            new.quantity,
+            new.method_id,
+            new.mode.as_str(),
+            new.next_due_at,
+            new.trial_until,
+            exclusive_key,
+            new.at
+        ];
+        self.insert(&INSERT, values).await.map(SubscriptionId)
+    }
+
+    async fn lock_subscription(&mut self, id: SubscriptionId) -> R<Subscription> {
+        read(&self.one(&LOCK, args![id], Noun::Subscription).await?)
+    }
+
+    async fn save_subscription(&mut self, subscription: &Subscription) -> R<()> {
+        let values = args![
+            subscription.id,
+            subscription.version,
+            subscription.plan_id,
+            subscription.state.as_str(),
+            subscription.quantity,
+            subscription.method_id,
+            subscription.term_no,
+            subscription.next_period,
+            subscription.next_due_at,
+            subscription.paid_until,
+            subscription.trial_until,
+            subscription.cancel_at,
+            subscription.cancel_requested_at,
+            subscription.ended_at,
+            subscription.first_failed_at
+        ];
+        self.change(&SAVE, values, Noun::Subscription).await
+    }
+
+    async fn insert_term(&mut self, term: &Term) -> R<()> {
+        let values = args![
+            term.subscription_id,
+            term.term_no,
+            term.plan_id,
+            term.anchor.date,
+            term.anchor.zone.name(),
+            term.anchor.interval.unit.as_str(),
+            term.anchor.interval.count,
+            term.quantity,
+            term.price.minor(),
+            term.price.currency().code(),
+            term.from_at,
+            term.to_at
+        ];
+        self.execute(&INSERT_TERM, values).await.map(|_rows| ())
+    }
+
+    async fn term(&mut self, id: SubscriptionId, term_no: u32) -> R<Term> {
+        let row = self
+            .one(&TERM, args![id, term_no], Noun::Subscription)
+            .await?;
+        let cells = row.cells("subscription_term")?;
+        Ok(Term {
+            subscription_id: id,
+            term_no,
+            plan_id: PlanId(cells.i64("plan_id")?),
+            anchor: Anchor {
+                date: cells.day("anchor_date")?,
+                zone: cells.word("zone", |name| name.parse::<Tz>().ok())?,
+                interval: Interval {
+                    unit: cells.word("interval_unit", Unit::parse)?,
+                    count: cells.u32("interval_count")?,
+                },
+            },
+            quantity: cells.u32("quantity")?,
+            price: cells.money("price_minor")?,
+            from_at: cells.at("from_at")?,
+            to_at: cells.opt_at("to_at")?,
+        })
+    }
+
+    async fn end_term(&mut self, id: SubscriptionId, term_no: u32, at: DateTime<Utc>) -> R<()> {
+        self.change(&END_TERM, args![id, term_no, at], Noun::Subscription)
+            .await
+    }
+
+    async fn insert_change(&mut self, change: &Change) -> R<()> {
+        let values = args![
+            change.subscription_id,
+            change.at,
+            change.from.map(SubscriptionState::as_str),
+            change.to.as_str(),
+            change.plan_id,
+            change.price.minor(),
+            change.price.currency().code(),
+            change.quantity,
+            change.discount_minor,
+            change.cause.as_str(),
+            change.requested_by.as_str(),
+            change.requested_at
+        ];
+        self.execute(&INSERT_CHANGE, values).await.map(|_rows| ())
+    }
+
+    async fn claim_due_subscriptions(
+        &mut self,
+        until: DateTime<Utc>,
+        limit: u32,
+    ) -> R<Vec<Subscription>> {
+        // Two walks along one index each: an "or" over both columns would read the whole table.
+        let mut rows = self.rows(&CLAIM_DUE, args![until, limit]).await?;
+        rows.extend(self.rows(&CLAIM_CANCELS, args![until, limit]).await?);
+        let mut due: Vec<Subscription> = rows.iter().map(read).collect::<R<_>>()?;
+        due.sort_by_key(|subscription| (due_since(subscription), subscription.id));
+        due.dedup_by_key(|subscription| subscription.id);
+        due.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(due)
+    }
+
+    async fn count_due_subscriptions(&mut self, until: DateTime<Utc>) -> R<u64> {
+        self.count(&COUNT_DUE, args![until]).await
+    }
+
+    async fn claim_stale_incomplete(
+        &mut self,
+        before: DateTime<Utc>,
+        limit: u32,
+    ) -> R<Vec<Subscription>> {
+        let rows = self.rows(&CLAIM_INCOMPLETE, args![before, limit]).await?;
+        rows.iter().map(read).collect()
+    }
+}
