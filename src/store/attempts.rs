@@ -43,6 +43,7 @@ const INSERT: Stmt = Stmt::both(
     "insert into attempt (public_id, tail, kind, invoice_id, payment_id, customer_id, subscription_id, attempt_no, source, provider, mode, method_id, order_id, idem_key, provider_ref, body, amount_minor, currency, expected_balance_minor, also_cancel, state, send_after, lease_owner, lease_until, lease_epoch, first_sent_at, last_sent_at, send_count, operator, reason, created_at)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $26, $27, $28, $29, $30) returning id",
 );
+const TARGET: Stmt = Stmt::both("select invoice_id from attempt where id = $1");
 const LOCK: Stmt = locked!("select ", columns!(), " from attempt where id = $1");
 const SAVE: Stmt = Stmt::both(
     "update attempt set state = $4, provider_ref = $5, needs_human = $6, lease_owner = $7, lease_epoch = $8, lease_until = $9, send_after = $10, first_sent_at = $11, last_sent_at = $12, send_count = $13, next_check_at = $14, checks = $15, not_seen = $16, refusal_code = $17, refusal_class = $18, refusal_proves = $19, refusal_http_status = $20, replayed_at = $21, trace_id = $22, operator = $23, reason = $24, settled_at = $25, settled_on = $26, evidence_id = coalesce($27, evidence_id)
@@ -204,6 +205,11 @@ impl Attempts for SqlTx<'_> {
             new.at
         ];
         self.insert(&INSERT, values).await.map(AttemptId)
+    }
+
+    async fn attempt_target(&mut self, id: AttemptId) -> R<InvoiceId> {
+        let row = self.one(&TARGET, args![id], Noun::Attempt).await?;
+        row.counts("attempt").i64("invoice_id").map(InvoiceId)
     }
 
     async fn lock_attempt(&mut self, id: AttemptId) -> R<Attempt> {

@@ -26,6 +26,7 @@ const INSERT: Stmt = Stmt::both(
 const INSERT_LINE: Stmt = Stmt::both(
     "insert into invoice_line (invoice_id, line_no, description, quantity, amount_minor, currency) values ($1, 1, $2, 1, $3, $4)",
 );
+const SUBSCRIPTION_OF: Stmt = Stmt::both("select subscription_id from invoice where id = $1");
 const LOCK: Stmt = locked!("select ", columns!(), " from invoice where id = $1");
 const SAVE: Stmt = Stmt::both(
     "update invoice set state = $3, attempts = $4, dunning_used = $5, dunning = $6, next_attempt_at = $7, first_failed_at = $8, last_code = $9, last_class = $10, paid_at = $11, version = version + 1
@@ -98,6 +99,12 @@ impl Invoices for SqlTx<'_> {
         let line = args![id, new.description, minor, currency.code()];
         self.execute(&INSERT_LINE, line).await?;
         Ok(InvoiceId(id))
+    }
+
+    async fn subscription_of_invoice(&mut self, id: InvoiceId) -> R<Option<SubscriptionId>> {
+        let row = self.one(&SUBSCRIPTION_OF, args![id], Noun::Invoice).await?;
+        let id = row.counts("invoice").opt_i64("subscription_id")?;
+        Ok(id.map(SubscriptionId))
     }
 
     async fn lock_invoice(&mut self, id: InvoiceId) -> R<Invoice> {

@@ -18,6 +18,7 @@ const INSERT: Stmt = Stmt::both(
     "insert into payment (public_id, tail, invoice_id, attempt_id, customer_id, subscription_id, plan_id, method_id, provider, mode, provider_ref, order_id, captured_minor, currency, captured_at, captured_on, is_duplicate)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) returning id",
 );
+const TARGET: Stmt = Stmt::both("select invoice_id from payment where id = $1");
 const LOCK: Stmt = locked!("select ", columns!(), " from payment where id = $1");
 const PAYMENTS_OF: Stmt = Stmt::both(concat!(
     "select ",
@@ -77,6 +78,11 @@ impl Payments for SqlTx<'_> {
             new.is_duplicate
         ];
         self.insert(&INSERT, values).await.map(PaymentId)
+    }
+
+    async fn payment_target(&mut self, id: PaymentId) -> R<InvoiceId> {
+        let row = self.one(&TARGET, args![id], Noun::Payment).await?;
+        row.counts("payment").i64("invoice_id").map(InvoiceId)
     }
 
     async fn lock_payment(&mut self, id: PaymentId) -> R<Payment> {

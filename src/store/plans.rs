@@ -36,6 +36,9 @@ const PLAN_BY_CODE: Stmt = Stmt::both(concat!(
     plan_columns!(),
     " from plan where code = $1"
 ));
+const COUNT_RUNNING_ON: Stmt = Stmt::both(
+    "select count(*) as n from subscription where plan_id = $1 and state not in ('canceled', 'expired')",
+);
 const SAVE_PLAN: Stmt = Stmt::both(
     "update plan set name = $3, price_minor = $4, currency = $5, tier = $6, trial_days = $7, features = $8, active = $9, version = version + 1
     where id = $1 and version = $2",
@@ -120,6 +123,10 @@ impl Plans for SqlTx<'_> {
     async fn plan_by_code(&mut self, code: &str) -> R<Option<Plan>> {
         let row = self.maybe(&PLAN_BY_CODE, args![code]).await?;
         row.as_ref().map(read_plan).transpose()
+    }
+
+    async fn count_running_on(&mut self, id: PlanId) -> R<u64> {
+        self.count(&COUNT_RUNNING_ON, args![id]).await
     }
 
     async fn save_plan(&mut self, plan: &Plan) -> R<()> {
