@@ -1,0 +1,16 @@
+//! The simulator over real loopback HTTP: fidelity to the provider, every fault, the control interface, its file.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests say what they expect, and measure real time"
+)]
+
+mod cancels;
+mod control;
+mod faults;
+mod file;
+mod lists;
+mod payments;
+mod provider;
+mod support;
