@@ -51,15 +51,6 @@ impl Desk {
         let secret_key = auth::authenticate(header, &self.shared.secret_keys, &switches)?;
         let route = route.ok_or_else(|| Refusal::code("NOT_FOUND_HTTP_METHOD"))?;
         auth::check_key_kind(&secret_key, route.endpoint(), &switches)?;
-        if self
-            .shared
-            .is_over_limit(route.endpoint(), switches.rate_limit_per_minute)
-        {
-            return Err(Refusal {
-                status: Some(429),
-                ..Refusal::code("TOO_MANY_REQUESTS")
-            });
-        }
         let key = call
             .idempotency_key()
             .map(|key| String::from_utf8_lossy(key.as_bytes()));
@@ -85,8 +76,12 @@ impl Desk {
         })
     }
 
-    /// The plan of the fault that strikes this call, or none.
+    /// The plan of the limiter or of the fault that strikes this call, or none.
     pub(super) async fn plan(&self, call: &Call, admitted: &Admitted, number: u64) -> Plan {
+        let limit = self.shared.switches().rate_limit_per_minute;
+        if self.shared.is_over_limit(admitted.route.endpoint(), limit) {
+            return Plan::too_many();
+        }
         if locked(&self.shared.scripts).is_empty() {
             return Plan::undisturbed();
         }

@@ -101,9 +101,10 @@ impl Clerk {
         bound: &mut Vec<IdempotentAnswer>,
     ) -> Answer {
         let now = self.shared.clock.now();
-        let first = work
-            .scope
-            .and_then(|scope| stored.get(&scope))
+        let of_this_batch = bound.iter().find(|answer| Some(answer.scope) == work.scope);
+        let first = of_this_batch
+            .map(|answer| &answer.stored)
+            .or_else(|| stored.get(&work.scope?))
             .filter(|stored| stored.is_valid(now));
         if let Some(first) = first {
             return Answer {

@@ -55,9 +55,9 @@ impl RequestLog {
     pub(super) fn add(&mut self, mut seen: Seen) -> u64 {
         self.last_number += 1;
         seen.number = self.last_number;
-        if seen.body.len() > KEPT_BODY_BYTES {
-            seen.body = Bytes::copy_from_slice(&seen.body[..KEPT_BODY_BYTES]);
-        }
+        // A copy, because the bytes share the connection's whole read buffer.
+        let kept = seen.body.len().min(KEPT_BODY_BYTES);
+        seen.body = Bytes::copy_from_slice(&seen.body[..kept]);
         if self.seen.len() == KEPT {
             self.seen.pop_front();
         }

@@ -70,7 +70,7 @@ impl Default for SandboxOptions {
     }
 }
 
-/// A simulator at work. Dropping it without `shutdown` leaves it to the end of the runtime.
+/// A simulator at work. Dropping it stops it too, less orderly than `shutdown`.
 pub struct Running {
     addr: SocketAddr,
     dir: Option<PathBuf>,
@@ -106,6 +106,14 @@ impl Running {
         self.clerk.abort();
         self.desk.file.close().await;
         drop(self.lock.take());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.serving.abort();
+        self.clerk.abort();
+        self.webhooks.abort();
     }
 }
 

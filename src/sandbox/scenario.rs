@@ -163,6 +163,17 @@ impl Plan {
         }
     }
 
+    /// One request too many: answered without a code, not executed.
+    pub(super) fn too_many() -> Self {
+        let retry_after_seconds = None;
+        Self::at(
+            Commit::Before,
+            Shape::TooMany {
+                retry_after_seconds,
+            },
+        )
+    }
+
     fn shaped(shape: Shape) -> Self {
         Self {
             shape,

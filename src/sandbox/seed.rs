@@ -4,13 +4,13 @@
 
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection as _, QueryBuilder, Sqlite, SqliteConnection};
 
 use super::error::SandboxError;
 use super::ledger::{Behaviour, Status};
-use super::persist::{FILE_NAME, INDEXES, TABLES, create_private, mark};
+use super::persist::{FILE_NAME, INDEXES, TABLES, create_private, mark, put_setting};
 
 /// A card of the seed, to be named by its payments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -158,6 +158,17 @@ impl Seeder {
             }
         }
         Ok(())
+    }
+
+    /// Makes the simulator's clock differ from the machine's by so much from its first start on.
+    pub async fn set_clock_offset(&mut self, offset: TimeDelta) -> Result<(), SandboxError> {
+        let offset_us = offset.num_microseconds().unwrap_or(0);
+        put_setting(
+            &mut self.connection,
+            "clock_offset_us",
+            offset_us.to_string(),
+        )
+        .await
     }
 
     /// Builds the indexes and closes the file; a simulator may then start on the directory.

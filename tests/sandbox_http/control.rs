@@ -168,3 +168,34 @@ async fn receive(receiver: &TcpListener, status: &str) -> String {
         .expect("answers");
     String::from_utf8_lossy(&bytes).into_owned()
 }
+
+#[tokio::test]
+async fn codes_that_no_table_has_are_refused_with_a_reason() {
+    let bench = Bench::new().await;
+    let wishes = [
+        (
+            "faults",
+            json!({ "fault": { "kind": "decline", "code": "INSUFFICIENT_FUNDS" } }),
+        ),
+        (
+            "auth-keys",
+            json!({ "customerKey": "kim", "card": { "behaviour": { "kind": "decline", "code": "NOPE" } } }),
+        ),
+        ("switches", json!({ "second_delete": "maybe" })),
+        ("latency", json!({ "ms": -1 })),
+        ("events", json!({ "type": "deposit" })),
+    ];
+    for (path, wish) in wishes {
+        let path = format!("/_sandbox/{path}");
+        let reply = bench
+            .send("POST", &path, &[], &wish.to_string())
+            .await
+            .expect("an answer");
+        assert_eq!(reply.status, 400, "{path}");
+        assert!(
+            reply.json()["error"]
+                .as_str()
+                .is_some_and(|reason| reason.len() > 10)
+        );
+    }
+}

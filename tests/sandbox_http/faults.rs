@@ -301,3 +301,27 @@ async fn scripts_are_listed_counted_and_removed() {
         .expect("an answer");
     assert_eq!(wrong.status, 400);
 }
+
+#[tokio::test]
+async fn two_late_requests_of_one_key_that_arrive_together_leave_one_charge_and_its_answer() {
+    let bench = Bench::new().await;
+    let key = bench.billing_key("kim", json!({})).await;
+    let late = json!({ "match": { "endpoint": "charge" }, "fault": { "kind": "late", "ms": 60 }, "times": 8 });
+    bench.fault(late).await;
+    let sent = (0..8).map(|_| bench.try_charge(&key, "order-1"));
+    assert!(
+        futures_util::future::join_all(sent)
+            .await
+            .iter()
+            .all(Result::is_err)
+    );
+    let give_up = Instant::now() + Duration::from_secs(10);
+    while bench.get("/v1/payments/orders/order-1").await.status == 404 {
+        assert!(Instant::now() < give_up, "none arrived");
+    }
+    assert_eq!(
+        bench.charge(&key, "order-1", 4900).await.json()["status"],
+        "DONE"
+    );
+    assert_eq!(bench.ledger().await.len(), 1);
+}

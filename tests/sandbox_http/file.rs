@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use paydeck::sandbox::seed::{CardId, SeedCancel, SeedCard, SeedOutcome, SeedPayment, Seeder};
@@ -68,6 +68,14 @@ async fn one_simulator_runs_on_a_directory_and_its_address_is_found_there() {
         Err(SandboxError::NotRunning { .. })
     ));
     Bench::on(dir.path()).await.running.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_simulator_that_is_dropped_gives_its_directory_free() {
+    let dir = tempfile::tempdir().expect("a directory");
+    drop(Bench::on(dir.path()).await);
+    let bench = Bench::on(dir.path()).await;
+    assert_eq!(bench.ledger().await.len(), 0);
 }
 
 #[tokio::test]
@@ -245,11 +253,15 @@ async fn seeded_history_is_served_like_any_other() {
         seed_payment(cards[0], "old-order-3", declined, Vec::new()),
     ];
     seeder.add_payments(&payments).await.expect("payments");
+    let ahead = TimeDelta::days(400);
+    seeder.set_clock_offset(ahead).await.expect("a setting");
     let written = seeder.finish().await.expect("finishes");
     assert_eq!((written.cards, written.payments), (1, 3));
 
     let bench = Bench::on(dir.path()).await;
     assert_eq!(bench.ledger().await.len(), 3);
+    let clock = bench.read_control("clock").await;
+    assert_eq!(clock["offset_us"], json!(ahead.num_microseconds()));
     let second = bench.get("/v1/payments/tpaydold-order-2").await.json();
     assert_eq!(second["balanceAmount"], 4000);
     let third = bench.get("/v1/payments/orders/old-order-3").await.json();

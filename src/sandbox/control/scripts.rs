@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+use super::super::scenario::Fault;
 use super::super::scripts::Script;
 use super::super::server::Desk;
 use super::super::shared::locked;
@@ -34,6 +35,15 @@ pub(super) async fn add_fault(State(desk): State<Arc<Desk>>, body: Bytes) -> Rep
         Ok(scripts) => scripts,
         Err(error) => return wrong(error),
     };
+    let unknown = scripts.iter().find_map(|script| match &script.fault {
+        Fault::Decline { code } if !desk.shared.codes.knows(code) => Some(code),
+        _ => None,
+    });
+    if let Some(code) = unknown {
+        return wrong(format!(
+            "no such code: {code}; for a code outside the table use unknown_code"
+        ));
+    }
     let mut standing = locked(&desk.shared.scripts);
     let ids: Vec<u64> = scripts
         .into_iter()

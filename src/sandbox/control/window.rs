@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::super::ledger::{CancelRequest, CardDraft};
+use super::super::ledger::{Behaviour, CancelRequest, CardDraft};
 use super::super::persist;
 use super::super::server::Desk;
 use super::super::task::{Forced, Job, Task};
@@ -35,6 +35,20 @@ async fn tell_clerk(desk: &Desk, task: Task) -> Reply {
     answer(status, body)
 }
 
+/// Whether the card behaves in a way that the table of codes knows.
+fn is_known(desk: &Desk, card: &CardDraft) -> bool {
+    match &card.behaviour {
+        Behaviour::Approve => true,
+        Behaviour::Decline { code } | Behaviour::DeclineTimes { code, .. } => {
+            desk.shared.codes.knows(code)
+        }
+    }
+}
+
+fn unknown_behaviour(card: &CardDraft) -> Reply {
+    wrong(format!("no such card behaviour: {}", card.behaviour))
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Registration {
@@ -45,6 +59,7 @@ struct Registration {
 
 pub(super) async fn register(State(desk): State<Arc<Desk>>, body: Bytes) -> Reply {
     match read::<Registration>(&body) {
+        Ok(Registration { card, .. }) if !is_known(&desk, &card) => unknown_behaviour(&card),
         Ok(Registration { customer_key, card }) => {
             tell_clerk(&desk, Task::Register { customer_key, card }).await
         }
@@ -64,6 +79,7 @@ struct Checkout {
 
 pub(super) async fn open_checkout(State(desk): State<Arc<Desk>>, body: Bytes) -> Reply {
     match read::<Checkout>(&body) {
+        Ok(Checkout { card, .. }) if !is_known(&desk, &card) => unknown_behaviour(&card),
         Ok(Checkout {
             order_id,
             amount,

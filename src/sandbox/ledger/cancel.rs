@@ -48,7 +48,10 @@ pub fn cancel(
         transaction_key: context.ids.transaction_key(),
         amount,
         reason: reason.to_owned(),
-        tax_free: request.tax_free.unwrap_or(0).clamp(0, amount),
+        tax_free: request
+            .tax_free
+            .unwrap_or(0)
+            .clamp(0, amount.min(payment.tax_free)),
         tax_exemption: request.tax_exemption.unwrap_or(0).clamp(0, amount),
         refundable_after: payment.balance,
         canceled_at: context.now,

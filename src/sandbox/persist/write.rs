@@ -1,7 +1,7 @@
 //! Writes what the rules changed. Called inside the batch's transaction; the caller commits and only then answers.
 
 use chrono::{DateTime, Utc};
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{SqliteConnection, SqliteExecutor};
 
 use super::super::error::SandboxError;
 use super::super::idempotency::{Scope, Stored};
@@ -92,15 +92,15 @@ pub async fn flush(
     Ok(())
 }
 
-pub async fn put_setting(
-    pool: &SqlitePool,
+pub async fn put_setting<'c>(
+    executor: impl SqliteExecutor<'c>,
     name: &'static str,
     value: String,
 ) -> Result<(), SandboxError> {
     sqlx::query(PUT_SETTING)
         .bind(name)
         .bind(value)
-        .execute(pool)
+        .execute(executor)
         .await?;
     Ok(())
 }
