@@ -6,6 +6,8 @@
     reason = "a test that cannot be set up has failed"
 )]
 
+#[path = "provider_contract/bench.rs"]
+mod bench;
 #[path = "provider_contract/canary.rs"]
 mod canary;
 #[path = "provider_contract/nasty.rs"]
