@@ -172,9 +172,9 @@ impl Http {
                 .build()
                 .map_err(|error| ClientError(error.without_url()))
         };
-        let fresh = build(plain(origin, patience, headers.clone())?.pool_max_idle_per_host(0))?;
+        let fresh = build(plain(origin, patience, headers.clone()).pool_max_idle_per_host(0))?;
         let kept = build(
-            plain(origin, patience, headers.clone())?
+            plain(origin, patience, headers.clone())
                 .pool_idle_timeout(Duration::from_secs(IDLE_S))
                 .pool_max_idle_per_host(4),
         )?;
@@ -209,11 +209,7 @@ impl Http {
     }
 }
 
-fn plain(
-    origin: &Origin,
-    patience: Patience,
-    headers: HeaderMap,
-) -> Result<ClientBuilder, ClientError> {
+fn plain(origin: &Origin, patience: Patience, headers: HeaderMap) -> ClientBuilder {
     // Another part of the process may have installed the same provider already; that is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = Client::builder()
@@ -227,16 +223,16 @@ fn plain(
         .no_proxy()
         .http1_only();
     if !origin.is_loopback {
-        return Ok(builder
+        return builder
             .https_only(true)
-            .tls_version_min(reqwest::tls::Version::TLS_1_2));
+            .tls_version_min(reqwest::tls::Version::TLS_1_2);
     }
     // The simulator speaks plain HTTP, and a machine without CA roots must be able to run it: the
     // usual TLS set-up would refuse to be built there. Nothing is trusted, so https to loopback fails.
     let no_roots = rustls::ClientConfig::builder()
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth();
-    Ok(builder.tls_backend_preconfigured(no_roots))
+    builder.tls_backend_preconfigured(no_roots)
 }
 
 async fn exchange(client: &Client, request: Request, limit: usize) -> Exchange {

@@ -202,6 +202,27 @@ async fn an_answer_later_than_our_patience_is_a_time_out_and_found_afterwards() 
 }
 
 #[tokio::test]
+async fn a_charge_that_arrives_after_we_gave_up_is_found_by_looking() {
+    let bench = Bench::new().await;
+    let (key, _) = bench.issue().await;
+    bench
+        .fault("charge", json!({ "kind": "late", "ms": 20 }))
+        .await;
+    let lost = bench.charge(&key, "order-1", "k1").await;
+    assert_eq!(lost, Evidence::Unusable(Unusable::Broken));
+    for _ in 0..10_000 {
+        match bench.order("order-1").await {
+            Evidence::NotSeen => tokio::task::yield_now().await,
+            found => {
+                assert_eq!(seen(found).status, SeenStatus::Captured);
+                return;
+            }
+        }
+    }
+    panic!("the late charge was never found");
+}
+
+#[tokio::test]
 async fn faults_of_look_ups_and_refunds_settle_nothing() {
     let bench = Bench::new().await;
     let (key, _) = bench.issue().await;
@@ -379,6 +400,17 @@ async fn an_auth_key_works_once_and_only_while_it_lives() {
             ..Switches::default()
         })
         .await;
+        // The request carries a key made of the auth key: a second copy gets the first one's
+        // answer, whatever the provider does with a used auth key.
+        let once = bench.auth_key().await;
+        let mut keys = Vec::new();
+        for _ in 0..2 {
+            match bench.client.issue(&mut Desk::new(), &once, CUSTOMER).await {
+                IssueOutcome::Issued { billing_key, .. } => keys.push(billing_key),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(keys[0], keys[1]);
         let late = bench.auth_key().await;
         let wait = json!({ "advance_seconds": 601 });
         bench.control("POST", "clock", wait).await;

@@ -209,7 +209,8 @@ pub trait Provider: Send + Sync {
         desk: &'a mut Desk,
         billing_key: &'a Secret,
     ) -> BoxFuture<'a, DeleteOutcome>;
-    /// A page of the provider's transactions in `[from, to)`, oldest first, after `after`.
+    /// A page of the provider's transactions in `[from, to)`, in the provider's order, after the row
+    /// `after`. A page shorter than `limit` is the last.
     fn transactions<'a>(
         &'a self,
         desk: &'a mut Desk,

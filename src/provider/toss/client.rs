@@ -8,13 +8,12 @@ use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
 
-use crate::domain::evidence::{Evidence, Proves, Refusal, Unusable};
-use crate::domain::failure::FailureClass;
-use crate::domain::mode::{Mode, ProviderName};
+use crate::domain::evidence::{Evidence, Proves, Unusable};
+use crate::domain::mode::Mode;
 use crate::domain::money::Currency;
 use crate::engine::ports::{
-    BoxFuture, CallReport, ChargeCall, ChargeRequest, ConfirmCall, DeleteOutcome, Desk,
-    IssueOutcome, Provider, ProviderError, RefundCall, RefundRequest, TransactionSeen,
+    CallReport, ChargeCall, ConfirmCall, DeleteOutcome, IssueOutcome, ProviderError, RefundCall,
+    TransactionSeen,
 };
 use crate::provider::http::{ANSWER_LIMIT, Exchange, Http, LIST_LIMIT, Origin, Patience, hex};
 use crate::secret::Secret;
@@ -22,6 +21,7 @@ use crate::secret::Secret;
 use super::codes::{self, CallKind};
 use super::map::{self, Expected, NotOk};
 use super::options::{self, TossOptions, TossSetupError};
+use super::report::{Unsendable, list_error, report, unsendable};
 use super::{body, wire};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -52,20 +52,24 @@ impl std::fmt::Debug for TossClient {
 impl TossClient {
     /// Checks that host, key and mode fit together, and builds the client. Sends nothing.
     pub fn new(opts: TossOptions) -> Result<Self, TossSetupError> {
+        let TossOptions {
+            base_url,
+            secret_key,
+            mode,
+            connect_timeout: connect,
+            total_timeout: total,
+        } = opts;
         codes::check()?;
-        let origin = options::origin(&opts.base_url, opts.mode)?;
-        let headers = options::headers(&opts.secret_key, opts.mode)?;
-        if opts.connect_timeout.is_zero() || opts.total_timeout < opts.connect_timeout {
+        let origin = options::origin(&base_url, mode)?;
+        let headers = options::headers(&secret_key, mode)?;
+        if connect.is_zero() || total < connect {
             return Err(TossSetupError::Timeouts);
         }
-        let patience = Patience {
-            connect: opts.connect_timeout,
-            total: opts.total_timeout,
-        };
+        let http = Http::build(&origin, Patience { connect, total }, &headers)?;
         Ok(Self {
-            http: Http::build(&origin, patience, &headers)?,
             origin,
-            mode: opts.mode,
+            http,
+            mode,
             test_code: None,
             merchant_id: None,
         })
@@ -90,7 +94,11 @@ impl TossClient {
         }
     }
 
-    fn expected<'a>(&'a self, call: CallKind) -> Expected<'a> {
+    pub(super) fn money_mode(&self) -> Mode {
+        self.mode
+    }
+
+    fn expected(&self, call: CallKind) -> Expected<'_> {
         Expected {
             call,
             order_id: None,
@@ -121,7 +129,7 @@ impl TossClient {
         Ok(self.http.get(url, ANSWER_LIMIT).await)
     }
 
-    async fn charge_once(&self, call: ChargeCall<'_>) -> CallReport {
+    pub(super) async fn charge_once(&self, call: ChargeCall<'_>) -> CallReport {
         if call.amount.currency() != Currency::KRW {
             return unsendable(CallKind::Charge, Unsendable::Currency);
         }
@@ -135,7 +143,7 @@ impl TossClient {
         report(sent, &expected)
     }
 
-    async fn confirm_once(&self, call: ConfirmCall<'_>) -> CallReport {
+    pub(super) async fn confirm_once(&self, call: ConfirmCall<'_>) -> CallReport {
         if call.amount.currency() != Currency::KRW {
             return unsendable(CallKind::Confirm, Unsendable::Currency);
         }
@@ -150,7 +158,7 @@ impl TossClient {
         report(sent, &expected)
     }
 
-    async fn issue_once(&self, auth_key: &Secret, customer_key: &str) -> IssueOutcome {
+    pub(super) async fn issue_once(&self, auth_key: &Secret, customer_key: &str) -> IssueOutcome {
         // An auth key works once; should the network deliver the request twice, the second copy
         // gets the first one's answer under this key.
         let digest = Sha256::digest(auth_key.expose().as_bytes());
@@ -175,7 +183,7 @@ impl TossClient {
         }
     }
 
-    async fn delete_once(&self, billing_key: &Secret) -> DeleteOutcome {
+    pub(super) async fn delete_once(&self, billing_key: &Secret) -> DeleteOutcome {
         let Some(url) = self.origin.at(&["v1", "billing", billing_key.expose()]) else {
             return DeleteOutcome::Refused(Unsendable::Path.refusal());
         };
@@ -194,7 +202,7 @@ impl TossClient {
 
     /// A page counts as the last when it is shorter than asked for, so rows at or after `to`, which
     /// the provider may or may not include, are dropped here and the page is filled up again.
-    async fn page(
+    pub(super) async fn page(
         &self,
         from: DateTime<Utc>,
         to: DateTime<Utc>,
@@ -254,7 +262,7 @@ impl TossClient {
         Some(url)
     }
 
-    async fn prove_look_up(&self) -> Result<(), ProviderError> {
+    pub(super) async fn prove_look_up(&self) -> Result<(), ProviderError> {
         const OPERATION: &str = "look-up self-test";
         let report = self.find_order(NO_SUCH_ORDER).await;
         match report.evidence {
@@ -272,7 +280,7 @@ impl TossClient {
         }
     }
 
-    async fn find_order(&self, order_id: &str) -> CallReport {
+    pub(super) async fn find_order(&self, order_id: &str) -> CallReport {
         let expected = Expected {
             order_id: Some(order_id),
             ..self.expected(CallKind::LookUp)
@@ -281,7 +289,7 @@ impl TossClient {
         report(sent, &expected)
     }
 
-    async fn find_payment(&self, provider_ref: &str) -> CallReport {
+    pub(super) async fn find_payment(&self, provider_ref: &str) -> CallReport {
         let expected = Expected {
             provider_ref: Some(provider_ref),
             ..self.expected(CallKind::LookUp)
@@ -289,7 +297,7 @@ impl TossClient {
         report(self.get(&["v1", "payments", provider_ref]).await, &expected)
     }
 
-    async fn refund_once(&self, call: RefundCall<'_>) -> CallReport {
+    pub(super) async fn refund_once(&self, call: RefundCall<'_>) -> CallReport {
         let expected = Expected {
             provider_ref: Some(call.provider_ref),
             ..self.expected(CallKind::Cancel)
@@ -297,166 +305,5 @@ impl TossClient {
         let path = ["v1", "payments", call.provider_ref, "cancel"];
         let sent = self.post(&path, call.idem_key, call.body.to_vec()).await;
         report(sent, &expected)
-    }
-}
-
-/// A request of ours that cannot be written down. It is refused here, before anything is sent.
-#[derive(Debug, Clone, Copy)]
-enum Unsendable {
-    Path,
-    IdempotencyKey,
-    Currency,
-}
-
-impl Unsendable {
-    fn refusal(self) -> Refusal {
-        let code = match self {
-            Self::Path => "PAYDECK_BAD_REFERENCE",
-            Self::IdempotencyKey => "PAYDECK_BAD_IDEMPOTENCY_KEY",
-            Self::Currency => "PAYDECK_CURRENCY_NOT_SUPPORTED",
-        };
-        Refusal {
-            code: code.into(),
-            class: FailureClass::Config,
-            proves: Proves::NotExecuted,
-            http_status: 0,
-        }
-    }
-}
-
-fn unsendable(call: CallKind, why: Unsendable) -> CallReport {
-    // A question that cannot be asked proves nothing about what it asks for.
-    let proves = match call {
-        CallKind::LookUp => Proves::Unlisted,
-        _ => Proves::NotExecuted,
-    };
-    CallReport {
-        evidence: Evidence::Refused(Refusal {
-            proves,
-            ..why.refusal()
-        }),
-        http_status: None,
-        trace_id: None,
-        body_sha256: None,
-        elapsed_ms: 0,
-    }
-}
-
-fn report(sent: Result<Exchange, Unsendable>, expected: &Expected<'_>) -> CallReport {
-    let exchange = match sent {
-        Ok(exchange) => exchange,
-        Err(why) => return unsendable(expected.call, why),
-    };
-    CallReport {
-        evidence: map::evidence(&exchange, expected),
-        http_status: exchange.status,
-        trace_id: exchange.trace_id.clone(),
-        body_sha256: exchange.body_sha256(),
-        elapsed_ms: exchange.elapsed_ms,
-    }
-}
-
-fn list_error(operation: &'static str, not_ok: NotOk) -> ProviderError {
-    let refused = |code: &str, status| ProviderError::Refused {
-        operation,
-        code: code.to_owned(),
-        status,
-    };
-    match not_ok {
-        NotOk::NotSent => ProviderError::NotReached { operation },
-        NotOk::Refused(refusal) => refused(&refusal.code, refusal.http_status),
-        NotOk::NotFound => refused("NOT_FOUND_PAYMENT", 404),
-        NotOk::Throttled { .. } => refused("TOO_MANY_REQUESTS", 429),
-        NotOk::Busy | NotOk::Unusable(_) => ProviderError::Unusable { operation },
-    }
-}
-
-impl Provider for TossClient {
-    fn name(&self) -> ProviderName {
-        ProviderName::Toss
-    }
-
-    fn mode(&self) -> Mode {
-        self.mode
-    }
-
-    fn charge_body(&self, request: &ChargeRequest<'_>) -> Vec<u8> {
-        body::charge(request)
-    }
-
-    fn refund_body(&self, request: &RefundRequest<'_>) -> Vec<u8> {
-        body::refund(request)
-    }
-
-    fn charge<'a>(
-        &'a self,
-        _desk: &'a mut Desk,
-        call: ChargeCall<'a>,
-    ) -> BoxFuture<'a, CallReport> {
-        Box::pin(self.charge_once(call))
-    }
-
-    fn refund<'a>(
-        &'a self,
-        _desk: &'a mut Desk,
-        call: RefundCall<'a>,
-    ) -> BoxFuture<'a, CallReport> {
-        Box::pin(self.refund_once(call))
-    }
-
-    fn confirm<'a>(
-        &'a self,
-        _desk: &'a mut Desk,
-        call: ConfirmCall<'a>,
-    ) -> BoxFuture<'a, CallReport> {
-        Box::pin(self.confirm_once(call))
-    }
-
-    fn look_up_order<'a>(
-        &'a self,
-        _desk: &'a mut Desk,
-        order_id: &'a str,
-    ) -> BoxFuture<'a, CallReport> {
-        Box::pin(self.find_order(order_id))
-    }
-
-    fn look_up_payment<'a>(
-        &'a self,
-        _desk: &'a mut Desk,
-        provider_ref: &'a str,
-    ) -> BoxFuture<'a, CallReport> {
-        Box::pin(self.find_payment(provider_ref))
-    }
-
-    fn issue<'a>(
-        &'a self,
-        _desk: &'a mut Desk,
-        auth_key: &'a Secret,
-        customer_key: &'a str,
-    ) -> BoxFuture<'a, IssueOutcome> {
-        Box::pin(self.issue_once(auth_key, customer_key))
-    }
-
-    fn delete_key<'a>(
-        &'a self,
-        _desk: &'a mut Desk,
-        billing_key: &'a Secret,
-    ) -> BoxFuture<'a, DeleteOutcome> {
-        Box::pin(self.delete_once(billing_key))
-    }
-
-    fn transactions<'a>(
-        &'a self,
-        _desk: &'a mut Desk,
-        from: DateTime<Utc>,
-        to: DateTime<Utc>,
-        after: Option<&'a str>,
-        limit: u32,
-    ) -> BoxFuture<'a, Result<Vec<TransactionSeen>, ProviderError>> {
-        Box::pin(self.page(from, to, after, limit))
-    }
-
-    fn self_test<'a>(&'a self, _desk: &'a mut Desk) -> BoxFuture<'a, Result<(), ProviderError>> {
-        Box::pin(self.prove_look_up())
     }
 }

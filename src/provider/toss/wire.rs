@@ -3,6 +3,7 @@
 //! Lenient on purpose: unknown fields are ignored and every enumeration is an open text, because
 //! the provider adds both without notice. What a payment cannot do without is required. Nothing
 //! here is printable: a body may hold a billing key.
+#![expect(clippy::struct_field_names, reason = "the names are the provider's")]
 
 use chrono::{DateTime, FixedOffset, NaiveDateTime, TimeZone, Utc};
 use serde::Deserialize;

@@ -1,0 +1,103 @@
+//! The client as the engine sees it. Nothing happens here: each method boxes one of the client's.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::mode::{Mode, ProviderName};
+use crate::engine::ports::{
+    BoxFuture, CallReport, ChargeCall, ChargeRequest, ConfirmCall, DeleteOutcome, Desk,
+    IssueOutcome, Provider, ProviderError, RefundCall, RefundRequest, TransactionSeen,
+};
+use crate::secret::Secret;
+
+use super::body;
+use super::client::TossClient;
+
+impl Provider for TossClient {
+    fn name(&self) -> ProviderName {
+        ProviderName::Toss
+    }
+
+    fn mode(&self) -> Mode {
+        self.money_mode()
+    }
+
+    fn charge_body(&self, request: &ChargeRequest<'_>) -> Vec<u8> {
+        body::charge(request)
+    }
+
+    fn refund_body(&self, request: &RefundRequest<'_>) -> Vec<u8> {
+        body::refund(request)
+    }
+
+    fn charge<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        call: ChargeCall<'a>,
+    ) -> BoxFuture<'a, CallReport> {
+        Box::pin(self.charge_once(call))
+    }
+
+    fn refund<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        call: RefundCall<'a>,
+    ) -> BoxFuture<'a, CallReport> {
+        Box::pin(self.refund_once(call))
+    }
+
+    fn confirm<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        call: ConfirmCall<'a>,
+    ) -> BoxFuture<'a, CallReport> {
+        Box::pin(self.confirm_once(call))
+    }
+
+    fn look_up_order<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        order_id: &'a str,
+    ) -> BoxFuture<'a, CallReport> {
+        Box::pin(self.find_order(order_id))
+    }
+
+    fn look_up_payment<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        provider_ref: &'a str,
+    ) -> BoxFuture<'a, CallReport> {
+        Box::pin(self.find_payment(provider_ref))
+    }
+
+    fn issue<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        auth_key: &'a Secret,
+        customer_key: &'a str,
+    ) -> BoxFuture<'a, IssueOutcome> {
+        Box::pin(self.issue_once(auth_key, customer_key))
+    }
+
+    fn delete_key<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        billing_key: &'a Secret,
+    ) -> BoxFuture<'a, DeleteOutcome> {
+        Box::pin(self.delete_once(billing_key))
+    }
+
+    fn transactions<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        after: Option<&'a str>,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<TransactionSeen>, ProviderError>> {
+        Box::pin(self.page(from, to, after, limit))
+    }
+
+    fn self_test<'a>(&'a self, _desk: &'a mut Desk) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(self.prove_look_up())
+    }
+}
