@@ -5,7 +5,9 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use paydeck::domain::mode::Mode;
 use paydeck::engine::ports::{ConfirmCall, Desk, Provider, RefundCall};
+use paydeck::provider::toss::{TossClient, TossOptions};
 use paydeck::secret::Secret;
 
 use crate::responder::{Act, Responder, answer};
@@ -147,4 +149,13 @@ async fn no_error_path_prints_or_logs_a_key() {
             );
         }
     }
+}
+
+#[test]
+fn a_live_client_is_built_or_refused_without_naming_its_key() {
+    // Where the machine has no CA roots it is refused: live money needs them.
+    let opts = TossOptions::new(Secret::new("live_sk_CANARY"), Mode::Live);
+    let printed = format!("{opts:?} {:?}", TossClient::new(opts.clone()));
+    assert!(!printed.contains("CANARY"), "{printed}");
+    assert!(printed.contains("api.tosspayments.com"), "{printed}");
 }

@@ -131,7 +131,8 @@ async fn a_body_that_breaks_off_is_no_answer() {
 
 #[tokio::test]
 async fn bodies_that_are_no_payment_are_unreadable() {
-    let huge = format!("{{\"pad\":\"{}\"}}", "x".repeat(300 * 1024));
+    let pad = format!("{{\"pad\":\"{}\",", "x".repeat(300 * 1024));
+    let huge = DONE.replacen('{', &pad, 1);
     for body in ["<html>ok</html>", "", "{", huge.as_str()] {
         let (report, _) = charge_against(ok(body), PATIENT).await;
         assert_eq!(report.evidence, Evidence::Unusable(Unusable::Unreadable));
