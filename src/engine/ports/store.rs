@@ -231,6 +231,11 @@ pub trait Subscriptions: Send {
         &mut self,
         subscription: &Subscription,
     ) -> impl Future<Output = R<()>> + Send;
+    /// Subscriptions of a customer that have not ended, by id.
+    fn running_subscriptions_of(
+        &mut self,
+        customer: CustomerId,
+    ) -> impl Future<Output = R<Vec<SubscriptionId>>> + Send;
     /// Makes a term.
     fn insert_term(&mut self, term: &Term) -> impl Future<Output = R<()>> + Send;
     /// Reads a term.
@@ -284,6 +289,12 @@ pub trait Invoices: Send {
         &mut self,
         id: SubscriptionId,
     ) -> impl Future<Output = R<Vec<Invoice>>> + Send;
+    /// Open invoices of a customer with a failed attempt (`first_failed_at` is set), oldest first,
+    /// not locked.
+    fn failed_invoices_of_customer(
+        &mut self,
+        customer: CustomerId,
+    ) -> impl Future<Output = R<Vec<InvoiceId>>> + Send;
     /// Locks up to `limit` open invoices whose dunning is `scheduled` at or before `until`, oldest
     /// first; rows that somebody else holds are left out.
     fn claim_due_dunning(
