@@ -422,6 +422,9 @@ pub enum Refused {
     /// There is nothing to retry: no attempt was declined.
     #[error("nothing was declined")]
     NothingDeclined,
+    /// No provider of this name is configured for this mode.
+    #[error("provider {0} is not configured")]
+    NoProvider(crate::domain::mode::ProviderName),
     /// There is no card to charge.
     #[error("there is no card to charge")]
     NoMethod,

@@ -9,18 +9,45 @@ pub mod ports;
 pub mod queries;
 pub mod settings;
 
+mod apply;
+mod audit;
+mod billing_run;
+mod breaker;
+mod cancel;
+mod charge;
+mod customer;
+mod find;
+mod fingerprint;
+mod method;
+mod one_time;
+mod plans;
+mod reconcile;
+mod refund;
+mod resolve;
+mod send;
+mod settle;
+mod subscribe;
+
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::domain::billing::Install;
-use crate::domain::run::{Decision, Run};
+use crate::domain::mode::ProviderName;
+use crate::domain::period::local_date;
 
 pub use action::{
     ActionPlan, Confirmation, Effect, NotHappening, Outcome, PlanChange, PlanInput, PlannedCall,
     Receipt, Refused, Request, VerbError, Warning,
 };
+pub use billing_run::{RunPreview, RunPreviewRow, RunProgress, RunSummary};
+pub use find::IdProblem;
+pub use reconcile::Reconciled;
 pub use settings::EngineSettings;
 
-use ports::{Clock, Ids, KeyVault, Provider};
+use breaker::Breaker;
+use ports::{Clock, Desk, Ids, KeyVault, Provider, Store, StoreError};
 
 /// Everything an engine is made of.
 pub struct Parts<S> {
@@ -45,34 +72,83 @@ pub struct Parts<S> {
 /// The use cases. Shared by reference; every verb takes the person who asks.
 pub struct Engine<S> {
     parts: Parts<S>,
+    breaker: Breaker,
+    in_flight: AtomicUsize,
 }
 
-/// What a billing run did.
-#[derive(Debug, Clone)]
-pub struct RunSummary {
-    /// The run.
-    pub run: Run,
-    /// How many rows were due when it started.
-    pub due: u64,
-    /// How many rows have each decision.
-    pub totals: Vec<(Decision, u64)>,
-    /// Charged in all, per currency.
-    pub charged: Vec<crate::domain::money::Money>,
-    /// How late the oldest row was, in whole days.
-    pub late_days: i64,
+impl<S: Store> Engine<S> {
+    /// An engine of these parts.
+    pub fn new(parts: Parts<S>) -> Self {
+        let breaker = Breaker::new(parts.settings.breaker_after, parts.settings.breaker_open_s);
+        Self {
+            parts,
+            breaker,
+            in_flight: AtomicUsize::new(0),
+        }
+    }
+
+    /// The database, for its read side.
+    pub const fn store(&self) -> &S {
+        &self.parts.store
+    }
+
+    /// Policies and limits.
+    pub const fn settings(&self) -> &EngineSettings {
+        &self.parts.settings
+    }
+
+    /// Business time.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.parts.clock.now()
+    }
+
+    /// Provider calls out right now: while there are any, a closing console waits for them.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::SeqCst)
+    }
+
+    /// Whether calls to the provider are held back after repeated trouble.
+    pub fn is_breaker_open(&self) -> bool {
+        self.breaker.is_open(self.now())
+    }
+
+    fn provider(&self, name: ProviderName) -> Result<&Arc<dyn Provider>, VerbError> {
+        let is_ours =
+            |p: &&Arc<dyn Provider>| p.name() == name && p.mode() == self.parts.settings.mode;
+        self.parts
+            .providers
+            .iter()
+            .find(is_ours)
+            .ok_or(VerbError::Refused(Refused::NoProvider(name)))
+    }
+
+    fn local_date(&self, at: DateTime<Utc>) -> NaiveDate {
+        local_date(at, self.parts.settings.zone)
+    }
+
+    fn count_call(&self) -> InFlight<'_> {
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+        InFlight(&self.in_flight)
+    }
+
+    /// Waits a little before something is tried again.
+    async fn pause_ms(&self, ms: i64) {
+        let clock = &self.parts.clock;
+        clock
+            .sleep_until(clock.now() + chrono::Duration::milliseconds(ms))
+            .await;
+    }
+
+    async fn begin<'d>(&'d self, desk: &'d mut Desk) -> Result<S::Tx<'d>, StoreError> {
+        self.parts.store.begin(desk).await
+    }
 }
 
-/// What a look at the open attempts did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Reconciled {
-    /// Attempts claimed.
-    pub claimed: u32,
-    /// Settled by evidence.
-    pub settled: u32,
-    /// Sent again under the same id.
-    pub resent: u32,
-    /// Given up before they were ever sent.
-    pub abandoned: u32,
-    /// Still unknown.
-    pub left: u32,
+/// Counts one call for as long as it lives.
+struct InFlight<'a>(&'a AtomicUsize);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }

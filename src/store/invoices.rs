@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::sql::{Row, Stmt, args, claimed, locked};
+use super::sql::{Row, Stmt, args, locked};
 use super::tx::SqlTx;
 use crate::domain::dunning::DunningState;
 use crate::domain::failure::FailureClass;
@@ -37,10 +37,22 @@ const UNPAID_OF: Stmt = locked!(
     columns!(),
     " from invoice where subscription_id = $1 and state in ('draft', 'open', 'uncollectible') order by due_at, id"
 );
-const CLAIM_DUE: Stmt = claimed!(
-    "select ",
-    columns!(),
-    " from invoice where state = 'open' and dunning = 'scheduled' and next_attempt_at <= $1 order by next_attempt_at, id limit $2"
+/// Locks each invoice's subscription in the same step, without waiting: the order in which rows are
+/// locked (subscription before invoice) is kept by never waiting for either.
+const CLAIM_DUE: Stmt = Stmt::split(
+    concat!(
+        "select ",
+        columns!(),
+        " from invoice where state = 'open' and dunning = 'scheduled' and next_attempt_at <= $1 order by next_attempt_at, id limit $2"
+    ),
+    concat!(
+        "select ",
+        columns!(),
+        " from invoice where id in (select i.id from invoice i join subscription s on s.id = i.subscription_id
+            where i.state = 'open' and i.dunning = 'scheduled' and i.next_attempt_at <= $1
+            order by i.next_attempt_at, i.id limit $2 for no key update skip locked)
+        order by next_attempt_at, id"
+    ),
 );
 const COUNT_DUE: Stmt = Stmt::both(
     "select count(*) as n from invoice where state = 'open' and dunning = 'scheduled' and next_attempt_at <= $1",
@@ -74,6 +86,11 @@ fn read(row: &Row) -> R<Invoice> {
         version: cells.i64("version")?,
     })
 }
+
+const FAILED_OF_CUSTOMER: Stmt = Stmt::both(
+    "select id from invoice where customer_id = $1 and state = 'open' and first_failed_at is not null
+     order by due_at, id limit 100",
+);
 
 impl Invoices for SqlTx<'_> {
     async fn insert_invoice(&mut self, new: &NewInvoice<'_>) -> R<InvoiceId> {
@@ -131,6 +148,12 @@ impl Invoices for SqlTx<'_> {
     async fn unpaid_invoices_of(&mut self, id: SubscriptionId) -> R<Vec<Invoice>> {
         let rows = self.rows(&UNPAID_OF, args![id]).await?;
         rows.iter().map(read).collect()
+    }
+
+    async fn failed_invoices_of_customer(&mut self, customer: CustomerId) -> R<Vec<InvoiceId>> {
+        let rows = self.rows(&FAILED_OF_CUSTOMER, args![customer]).await?;
+        let id = |row: &Row| row.counts("invoice").i64("id").map(InvoiceId);
+        rows.iter().map(id).collect()
     }
 
     async fn claim_due_dunning(&mut self, until: DateTime<Utc>, limit: u32) -> R<Vec<Invoice>> {

@@ -27,7 +27,7 @@ const SAVE_ITEM: Stmt = Stmt::both(
     do update set attempt_id = excluded.attempt_id, decision = excluded.decision, reason = excluded.reason, at = excluded.at",
 );
 const DECIDE: Stmt = Stmt::both(
-    "update run_item set decision = $2, at = $3 where attempt_id = $1 and decision is null",
+    "update run_item set decision = $2, at = $3 where attempt_id = $1 and (decision is null or decision in ('unknown', 'not_sent'))",
 );
 const TOTALS: Stmt = Stmt::both(
     "select decision, count(*) as n from run_item where run_id = $1 group by decision order by decision",

@@ -115,6 +115,11 @@ fn due_since(subscription: &Subscription) -> Option<DateTime<Utc>> {
     [period, subscription.cancel_at].into_iter().flatten().min()
 }
 
+const RUNNING_OF: Stmt = Stmt::both(
+    "select id from subscription where customer_id = $1 and state not in ('canceled', 'expired')
+     order by id limit 1000",
+);
+
 impl Subscriptions for SqlTx<'_> {
     async fn insert_subscription(&mut self, new: &NewSubscription<'_>) -> R<SubscriptionId> {
         let exclusive_key = match new.exclusivity {
@@ -164,6 +169,12 @@ impl Subscriptions for SqlTx<'_> {
             subscription.first_failed_at
         ];
         self.change(&SAVE, values, Noun::Subscription).await
+    }
+
+    async fn running_subscriptions_of(&mut self, customer: CustomerId) -> R<Vec<SubscriptionId>> {
+        let rows = self.rows(&RUNNING_OF, args![customer]).await?;
+        let id = |row: &Row| row.counts("subscription").i64("id").map(SubscriptionId);
+        rows.iter().map(id).collect()
     }
 
     async fn insert_term(&mut self, term: &Term) -> R<()> {

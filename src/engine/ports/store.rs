@@ -393,7 +393,7 @@ pub trait Runs: Send {
     fn save_run(&mut self, run: &Run) -> impl Future<Output = R<()>> + Send;
     /// Writes a row of a run, replacing the decision of the same (run, subscription, invoice).
     fn save_run_item(&mut self, item: &RunItem) -> impl Future<Output = R<()>> + Send;
-    /// Gives every undecided row of any run that names this attempt its decision.
+    /// Gives every row of any run that names this attempt its decision, unless a final one stands.
     fn decide_run_items(
         &mut self,
         attempt: AttemptId,

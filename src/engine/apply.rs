@@ -1,0 +1,214 @@
+//! Plan and apply: the one way into every verb.
+//!
+//! Each verb's file has two functions: one reads and locks the rows and makes the plan, one writes
+//! what the plan says. Applying runs the first again and goes on only with the same fingerprint.
+
+use crate::domain::ids::AttemptId;
+use crate::domain::operator::Operator;
+
+use super::Engine;
+use super::action::{ActionPlan, Outcome, Receipt, Request, VerbError};
+use super::audit::Actor;
+use super::cancel::CancelWork;
+use super::charge::ChargeWork;
+use super::customer::CustomerWork;
+use super::method::MethodWork;
+use super::one_time::OneTimeWork;
+use super::plans::PlanWork;
+use super::ports::{Desk, Store, Tx};
+use super::refund::RefundWork;
+use super::resolve::ResolveWork;
+use super::subscribe::SubscribeWork;
+
+/// A plan and the locked rows it was made from.
+pub(super) struct Prepared {
+    pub plan: ActionPlan,
+    pub work: Work,
+}
+
+/// What is to be written, with everything read for it.
+pub(super) enum Work {
+    Charge(Box<ChargeWork>),
+    Refund(Box<RefundWork>),
+    Cancel(Box<CancelWork>),
+    OneTime(Box<OneTimeWork>),
+    Subscribe(Box<SubscribeWork>),
+    Method(Box<MethodWork>),
+    Customer(Box<CustomerWork>),
+    Plan(Box<PlanWork>),
+    Resolve(Box<ResolveWork>),
+}
+
+/// What remains to be done after the first commit.
+pub(super) enum Next {
+    /// Nothing.
+    Finished(Outcome),
+    /// Send this attempt.
+    Send(AttemptId),
+    /// Exchange the auth key, then store the card.
+    Issue(Box<MethodWork>, i64),
+    /// Ask the provider about this attempt.
+    LookUp(AttemptId),
+}
+
+impl<S: Store> Engine<S> {
+    /// What `request` would do. Nothing is written and nothing is sent.
+    pub async fn plan(
+        &self,
+        operator: &Operator,
+        request: &Request,
+    ) -> Result<ActionPlan, VerbError> {
+        operator.check(request.verb())?;
+        let mut desk = Desk::new();
+        let mut tx = self.begin(&mut desk).await?;
+        Ok(self.prepare(&mut tx, operator, request).await?.plan)
+    }
+
+    /// Does exactly what the plan with this fingerprint said, or refuses.
+    ///
+    /// # Errors
+    /// [`VerbError::Stale`] when the rows changed since; every refusal leaves an audit row.
+    pub async fn apply(
+        &self,
+        operator: &Operator,
+        request: &Request,
+        fingerprint: &str,
+    ) -> Result<Outcome, VerbError> {
+        let written = self.write(operator, request, fingerprint).await;
+        let next = match written {
+            Ok(next) => next,
+            Err((error, target)) => {
+                self.audit_refusal(operator, request.verb(), &target, &error)
+                    .await;
+                return Err(error);
+            }
+        };
+        match next {
+            Next::Finished(outcome) => Ok(outcome),
+            Next::Send(attempt) => self.send(attempt, operator).await,
+            Next::Issue(work, issue) => self.issue(*work, issue, operator).await,
+            Next::LookUp(attempt) => self.look_now(attempt, operator).await,
+        }
+    }
+
+    async fn write(
+        &self,
+        operator: &Operator,
+        request: &Request,
+        fingerprint: &str,
+    ) -> Result<Next, (VerbError, String)> {
+        let nowhere = |error: VerbError| (error, String::new());
+        operator
+            .check(request.verb())
+            .map_err(|e| nowhere(e.into()))?;
+        let mut desk = Desk::new();
+        let mut tx = self.begin(&mut desk).await.map_err(|e| nowhere(e.into()))?;
+        let Prepared { plan, work } = self
+            .prepare(&mut tx, operator, request)
+            .await
+            .map_err(nowhere)?;
+        let target = plan
+            .subject
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        if plan.fingerprint != fingerprint {
+            return Err((VerbError::Stale, target));
+        }
+        let actor = Actor::from(operator);
+        let next = match work {
+            Work::Charge(work) => self.write_charge(&mut tx, actor, *work).await,
+            Work::Refund(work) => self.write_refund(&mut tx, actor, *work).await,
+            Work::Cancel(work) => self.write_cancel(&mut tx, actor, *work).await,
+            Work::OneTime(work) => self.write_one_time(&mut tx, actor, *work).await,
+            Work::Subscribe(work) => self.write_subscribe(&mut tx, actor, *work).await,
+            Work::Method(work) => self.write_issue(&mut tx, actor, *work).await,
+            Work::Customer(work) => self.write_customer(&mut tx, actor, *work).await,
+            Work::Plan(work) => self.write_plan(&mut tx, actor, *work).await,
+            Work::Resolve(work) => self.write_resolve(&mut tx, actor, *work).await,
+        };
+        let next = next.map_err(|e| (e, target.clone()))?;
+        tx.commit().await.map_err(|e| (e.into(), target))?;
+        Ok(next)
+    }
+
+    async fn prepare<T: Tx>(
+        &self,
+        tx: &mut T,
+        operator: &Operator,
+        request: &Request,
+    ) -> Result<Prepared, VerbError> {
+        match request {
+            Request::Charge { invoice } | Request::Retry { invoice } => {
+                self.prepare_charge(tx, request.verb(), *invoice).await
+            }
+            Request::Refund {
+                payment,
+                amount,
+                reason,
+                also_cancel,
+            } => {
+                self.prepare_refund(tx, operator, *payment, *amount, reason, *also_cancel)
+                    .await
+            }
+            Request::CancelNow {
+                subscription,
+                reason,
+            }
+            | Request::CancelAtEnd {
+                subscription,
+                reason,
+            } => {
+                self.prepare_cancel(tx, request.verb(), *subscription, reason)
+                    .await
+            }
+            Request::UndoCancel { subscription } => {
+                self.prepare_cancel(tx, request.verb(), *subscription, "")
+                    .await
+            }
+            Request::OneTime {
+                customer,
+                amount,
+                description,
+            } => {
+                self.prepare_one_time(tx, *customer, *amount, description)
+                    .await
+            }
+            Request::Subscribe {
+                customer,
+                plan,
+                quantity,
+            } => {
+                self.prepare_subscribe(tx, *customer, *plan, *quantity)
+                    .await
+            }
+            Request::AddMethod { customer, auth_key } => {
+                self.prepare_issue(tx, *customer, auth_key).await
+            }
+            Request::CreateCustomer {
+                customer_key,
+                name,
+                email,
+                phone,
+            } => self.prepare_customer(customer_key.as_deref(), name, email, phone),
+            Request::Note { target, text } => self.prepare_note(tx, target, text).await,
+            Request::CreatePlan(input) => self.prepare_create_plan(tx, input).await,
+            Request::EditPlan { plan, change } => self.prepare_edit_plan(tx, *plan, change).await,
+            Request::DeactivatePlan { plan } => self.prepare_deactivate_plan(tx, *plan).await,
+            Request::ResolveUnknown { attempt } => self.prepare_resolve(tx, *attempt).await,
+        }
+    }
+}
+
+impl Outcome {
+    /// What to show of the result, whatever it is.
+    pub const fn receipt(&self) -> &Receipt {
+        match self {
+            Self::Done(receipt)
+            | Self::AlreadyDone(receipt)
+            | Self::Declined { receipt, .. }
+            | Self::Unknown(receipt)
+            | Self::NotSent(receipt) => receipt,
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! The loop of one run: claim, call, settle, at the same time.
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::task::Poll;
+
+use chrono::{DateTime, Utc};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+
+use crate::domain::evidence::EvidenceSource;
+use crate::domain::money::Money;
+use crate::domain::run::Run;
+use crate::domain::states::AttemptState;
+
+use super::super::Engine;
+use super::super::action::VerbError;
+use super::super::audit::Actor;
+use super::super::ports::{BoxFuture, Desk, Invoices, Store, StoreError, Subscriptions, Tx};
+use super::super::send::{Outgoing, Returned, nothing_left};
+use super::super::settle::Settled;
+use super::bill::Step;
+use super::{Progress, RunProgress};
+
+/// At most so many answers are settled in one commit.
+const SETTLE_BATCH: usize = 64;
+
+/// What the database is doing for the run right now.
+enum Chore {
+    Claim(Result<Claimed, VerbError>),
+    Settle(Result<Vec<Settled>, VerbError>),
+}
+
+struct Claimed {
+    out: Vec<Outgoing>,
+    decided: u64,
+    seen: u64,
+    oldest: Option<DateTime<Utc>>,
+}
+
+pub(super) struct Drive<'e, S: Store> {
+    engine: &'e Engine<S>,
+    run: &'e Run,
+    actor: Actor<'e>,
+    due: u64,
+    decided: u64,
+    queue: VecDeque<Outgoing>,
+    in_flight: FuturesUnordered<BoxFuture<'e, Returned>>,
+    answered: Vec<Returned>,
+    is_exhausted: bool,
+    charged: Vec<Money>,
+    oldest: Option<DateTime<Utc>>,
+    stop_reason: Option<String>,
+}
+
+impl<'e, S: Store> Drive<'e, S> {
+    pub(super) fn new(engine: &'e Engine<S>, run: &'e Run, actor: Actor<'e>, due: u64) -> Self {
+        Self {
+            engine,
+            run,
+            actor,
+            due,
+            decided: 0,
+            queue: VecDeque::new(),
+            in_flight: FuturesUnordered::new(),
+            answered: Vec::new(),
+            is_exhausted: false,
+            charged: Vec::new(),
+            oldest: None,
+            stop_reason: None,
+        }
+    }
+
+    pub(super) fn stop_reason(&self) -> Option<String> {
+        self.stop_reason.clone()
+    }
+
+    pub(super) fn charged(&self) -> Vec<Money> {
+        self.charged.clone()
+    }
+
+    /// Whole days between the oldest due row and the run's time.
+    pub(super) fn late_days(&self) -> i64 {
+        self.oldest
+            .map_or(0, |oldest| (self.run.until - oldest).num_days().max(0))
+    }
+
+    /// Claims, calls and settles until nothing is due and nothing is out.
+    pub(super) async fn to_the_end(&mut self, progress: Progress<'_>) -> Result<(), VerbError> {
+        loop {
+            self.start_calls();
+            progress(RunProgress {
+                run: self.run.public_id.clone(),
+                due: self.due,
+                decided: self.decided,
+                in_flight: self.in_flight.len(),
+            });
+            if !self.answered.is_empty() {
+                self.settle_answered().await?;
+            } else if self.wants_more() {
+                self.claim_more().await?;
+            } else if let Some(returned) = self.in_flight.next().await {
+                self.answered.push(returned);
+            } else if self.queue.is_empty() {
+                return Ok(());
+            } else {
+                self.give_back().await?;
+            }
+        }
+    }
+
+    fn concurrency(&self) -> usize {
+        self.engine.parts.settings.concurrency.max(1)
+    }
+
+    /// Rows are claimed ahead of the calls, so that a free place never waits for the database.
+    fn wants_more(&self) -> bool {
+        !self.is_exhausted
+            && self.stop_reason.is_none()
+            && self.queue.len() < self.concurrency().div_ceil(2)
+    }
+
+    fn start_calls(&mut self) {
+        while self.in_flight.len() < self.concurrency() && self.stop_reason.is_none() {
+            let Some(outgoing) = self.queue.pop_front() else {
+                return;
+            };
+            if !self.engine.breaker.admit(self.engine.now()) {
+                self.queue.push_front(outgoing);
+                self.stop_reason = Some("circuit breaker open".to_owned());
+                return;
+            }
+            let engine = self.engine;
+            self.in_flight.push(Box::pin(engine.call(outgoing)));
+        }
+    }
+
+    /// Runs a chore of the database while calls go on and free places are filled.
+    async fn meanwhile(&mut self, chore: impl Future<Output = Chore> + Send) -> Chore {
+        let mut chore = pin!(chore);
+        std::future::poll_fn(|cx| {
+            loop {
+                self.start_calls();
+                match self.in_flight.poll_next_unpin(cx) {
+                    Poll::Ready(Some(returned)) => self.answered.push(returned),
+                    Poll::Ready(None) | Poll::Pending => break,
+                }
+            }
+            chore.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    async fn claim_more(&mut self) -> Result<(), VerbError> {
+        let limit = u32::try_from(self.concurrency().min(SETTLE_BATCH)).unwrap_or(1);
+        let (engine, run, actor) = (self.engine, self.run, self.actor);
+        let chore = self
+            .meanwhile(async move { Chore::Claim(engine.claim_batch(run, actor, limit).await) })
+            .await;
+        if let Chore::Claim(claimed) = chore {
+            let claimed = claimed?;
+            self.is_exhausted = claimed.seen == 0;
+            self.decided += claimed.decided;
+            self.oldest = self.oldest.into_iter().chain(claimed.oldest).min();
+            self.queue.extend(claimed.out);
+        }
+        Ok(())
+    }
+
+    async fn settle_answered(&mut self) -> Result<(), VerbError> {
+        let rest = self
+            .answered
+            .split_off(self.answered.len().min(SETTLE_BATCH));
+        let batch = std::mem::replace(&mut self.answered, rest);
+        let (engine, actor) = (self.engine, self.actor);
+        let chore = self
+            .meanwhile(async move { Chore::Settle(engine.settle_batch(&batch, actor).await) })
+            .await;
+        if let Chore::Settle(settled) = chore {
+            for one in settled? {
+                self.note(&one)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, settled: &Settled) -> Result<(), VerbError> {
+        self.decided += 1;
+        if settled.is_config_trouble {
+            self.stop_reason = Some("the provider refused our key or contract".to_owned());
+        }
+        let (AttemptState::Succeeded, Some(amount)) = (settled.state, settled.receipt.amount)
+        else {
+            return Ok(());
+        };
+        match self
+            .charged
+            .iter_mut()
+            .find(|sum| sum.currency() == amount.currency())
+        {
+            Some(sum) => {
+                *sum = sum
+                    .checked_add(amount)
+                    .map_err(|e| VerbError::Range(e.to_string()))?
+            }
+            None => self.charged.push(amount),
+        }
+        Ok(())
+    }
+
+    /// Rows that were claimed and never sent become ready again: nothing of them has left.
+    async fn give_back(&mut self) -> Result<(), VerbError> {
+        let unsent: Vec<Returned> = self
+            .queue
+            .drain(..)
+            .map(|outgoing| Returned {
+                attempt: outgoing.attempt,
+                report: nothing_left(),
+            })
+            .collect();
+        for batch in unsent.chunks(SETTLE_BATCH) {
+            let given = self.engine.settle_batch(batch, self.actor).await?;
+            self.decided += u64::try_from(given.len()).unwrap_or(0);
+        }
+        Ok(())
+    }
+}
+
+impl<S: Store> Engine<S> {
+    /// Claims due rows and bills each, in one commit. Tries again while the database is busy.
+    async fn claim_batch(
+        &self,
+        run: &Run,
+        actor: Actor<'_>,
+        limit: u32,
+    ) -> Result<Claimed, VerbError> {
+        let mut wait_ms = 5;
+        for _ in 0..12 {
+            match self.claim_batch_once(run, actor, limit).await {
+                Err(VerbError::Store(StoreError::Busy(_))) => {
+                    self.pause_ms(wait_ms).await;
+                    wait_ms *= 2;
+                }
+                other => return other,
+            }
+        }
+        self.claim_batch_once(run, actor, limit).await
+    }
+
+    async fn claim_batch_once(
+        &self,
+        run: &Run,
+        actor: Actor<'_>,
+        limit: u32,
+    ) -> Result<Claimed, VerbError> {
+        let mut desk = Desk::new();
+        let mut tx = self.begin(&mut desk).await?;
+        let mut claimed = Claimed {
+            out: Vec::new(),
+            decided: 0,
+            seen: 0,
+            oldest: None,
+        };
+        let due = tx.claim_due_subscriptions(run.until, limit).await?;
+        for subscription in due {
+            let since = subscription
+                .next_due_at
+                .into_iter()
+                .chain(subscription.cancel_at)
+                .min();
+            claimed.oldest = claimed.oldest.into_iter().chain(since).min();
+            let step = self
+                .bill_subscription(&mut tx, run, actor, subscription)
+                .await?;
+            claimed.take(step);
+        }
+        if claimed.seen == 0 {
+            for invoice in tx.claim_due_dunning(run.until, limit).await? {
+                let step = self.bill_dunning(&mut tx, run, actor, invoice.id).await?;
+                claimed.take(step);
+            }
+        }
+        if claimed.seen == 0 {
+            self.expire_incomplete(&mut tx, actor, limit).await?;
+        }
+        tx.commit().await?;
+        Ok(claimed)
+    }
+
+    /// Settles a batch in one commit; where that fails, one by one.
+    async fn settle_batch(
+        &self,
+        batch: &[Returned],
+        actor: Actor<'_>,
+    ) -> Result<Vec<Settled>, VerbError> {
+        if let Ok(settled) = self.settle_together(batch, actor).await {
+            return Ok(settled);
+        }
+        let mut settled = Vec::with_capacity(batch.len());
+        for returned in batch {
+            settled.push(
+                self.settle_until_written(returned, EvidenceSource::Answer, actor)
+                    .await?,
+            );
+        }
+        Ok(settled)
+    }
+
+    async fn settle_together(
+        &self,
+        batch: &[Returned],
+        actor: Actor<'_>,
+    ) -> Result<Vec<Settled>, VerbError> {
+        let mut ordered: Vec<&Returned> = batch.iter().collect();
+        ordered.sort_by_key(|r| (r.attempt.subscription_id, r.attempt.invoice_id));
+        let mut desk = Desk::new();
+        let mut tx = self.begin(&mut desk).await?;
+        let mut settled = Vec::with_capacity(batch.len());
+        for returned in ordered {
+            settled.push(
+                self.settle_in(&mut tx, returned, EvidenceSource::Answer, actor)
+                    .await?,
+            );
+        }
+        tx.commit().await?;
+        Ok(settled)
+    }
+}
+
+impl Claimed {
+    fn take(&mut self, step: Step) {
+        self.seen += 1;
+        match step {
+            Step::Send(outgoing) => self.out.push(*outgoing),
+            Step::Decided => self.decided += 1,
+        }
+    }
+}

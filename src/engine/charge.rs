@@ -1,0 +1,459 @@
+//! Charge and retry: one new attempt for one invoice.
+//!
+//! The invoice row is locked first; the database refuses a second open attempt whatever this code
+//! believes. Everything that can fail without the provider fails here, before anything is sent.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::attempt::{AlsoCancel, AttemptKind, Source};
+use crate::domain::customer::{Customer, PaymentMethod};
+use crate::domain::failure::FailureClass;
+use crate::domain::ids::{AttemptId, InvoiceId, Noun};
+use crate::domain::invoice::{Invoice, InvoiceKind};
+use crate::domain::mode::Mode;
+use crate::domain::money::Money;
+use crate::domain::operator::Verb;
+use crate::domain::plan::minimum_charge;
+use crate::domain::revenue::Mrr;
+use crate::domain::states::{AttemptState, InvoiceState, MethodState, SubscriptionState};
+use crate::domain::subscription::{Subscription, Term};
+
+use super::Engine;
+use super::action::{
+    ActionPlan, Confirmation, Effect, NotHappening, PlannedCall, Refused, VerbError, Warning,
+};
+use super::apply::{Next, Prepared, Work};
+use super::audit::{Actor, Press};
+use super::fingerprint::Fingerprint;
+use super::ports::{ChargeRequest, Constraint, Lease, NewAttempt, Store, StoreError, Tx};
+use super::queries::{CardBrief, CustomerBrief};
+
+/// Everything read for a charge.
+pub(super) struct ChargeWork {
+    pub verb: Verb,
+    pub invoice: Invoice,
+    pub subscription: Option<(Subscription, Term)>,
+    pub customer: Customer,
+    pub method: PaymentMethod,
+    pub source: Source,
+    pub attempt_no: u32,
+}
+
+/// How a charge attempt begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// Written down; sent after its own commit.
+    Ready,
+    /// Handed to the network as soon as this commit is durable.
+    Sent,
+}
+
+impl<S: Store> Engine<S> {
+    pub(super) async fn prepare_charge<T: Tx>(
+        &self,
+        tx: &mut T,
+        verb: Verb,
+        invoice: InvoiceId,
+    ) -> Result<Prepared, VerbError> {
+        let work = self.read_charge(tx, verb, invoice).await?;
+        let plan = self.charge_plan(&work)?;
+        Ok(Prepared {
+            plan,
+            work: Work::Charge(Box::new(work)),
+        })
+    }
+
+    async fn read_charge<T: Tx>(
+        &self,
+        tx: &mut T,
+        verb: Verb,
+        id: InvoiceId,
+    ) -> Result<ChargeWork, VerbError> {
+        let (subscription, invoice) = self.lock_invoice_in_order(tx, id).await?;
+        match invoice.state {
+            InvoiceState::Paid => return Err(VerbError::Refused(Refused::AlreadyPaid)),
+            InvoiceState::Void => return Err(VerbError::Refused(Refused::NotChargeable)),
+            InvoiceState::Open | InvoiceState::Draft | InvoiceState::Uncollectible => {}
+        }
+        let attempts = tx.charges_of(invoice.id).await?;
+        if let Some(open) = attempts
+            .iter()
+            .find(|a| a.state.holds_charge_slot() || a.state.is_open())
+        {
+            return Err(VerbError::Refused(Refused::InProgress {
+                attempt: open.public_id.clone(),
+                operator: open.operator.clone(),
+                since: open.created_at,
+            }));
+        }
+        if verb == Verb::Retry && !attempts.iter().any(|a| a.state == AttemptState::Declined) {
+            return Err(VerbError::Refused(Refused::NothingDeclined));
+        }
+        if let Some((subscription, term)) = &subscription {
+            if subscription.state.is_ended() || subscription.state == SubscriptionState::Paused {
+                return Err(VerbError::Refused(Refused::SubscriptionState(
+                    subscription.state,
+                )));
+            }
+            check_amount(&invoice, term)?;
+        }
+        let customer = tx.customer(invoice.customer_id).await?;
+        let method = self
+            .method_to_charge(tx, &invoice, subscription.as_ref().map(|(s, _)| s))
+            .await?;
+        let attempt_no = next_attempt_no(&attempts)?;
+        Ok(ChargeWork {
+            verb,
+            invoice,
+            subscription,
+            customer,
+            method,
+            source: Source::Manual,
+            attempt_no,
+        })
+    }
+
+    /// Locks subscription, then invoice: the order that every transaction keeps.
+    pub(super) async fn lock_invoice_in_order<T: Tx>(
+        &self,
+        tx: &mut T,
+        id: InvoiceId,
+    ) -> Result<(Option<(Subscription, Term)>, Invoice), VerbError> {
+        let owner = tx.subscription_of_invoice(id).await?;
+        let subscription = match owner {
+            Some(owner) => {
+                let subscription = tx.lock_subscription(owner).await?;
+                Some(subscription)
+            }
+            None => None,
+        };
+        let invoice = tx.lock_invoice(id).await?;
+        let with_term = match subscription {
+            Some(subscription) => {
+                let term = tx.term(subscription.id, invoice.term_no).await?;
+                Some((subscription, term))
+            }
+            None => None,
+        };
+        Ok((with_term, invoice))
+    }
+
+    /// The card of the subscription, or the customer's newest active one.
+    pub(super) async fn method_to_charge<T: Tx>(
+        &self,
+        tx: &mut T,
+        invoice: &Invoice,
+        subscription: Option<&Subscription>,
+    ) -> Result<PaymentMethod, VerbError> {
+        let own = match subscription.and_then(|s| s.method_id) {
+            Some(id) => Some(tx.method(id).await?),
+            None => None,
+        };
+        if let Some(method) = own.as_ref().filter(|m| m.state == MethodState::Active) {
+            return Ok(method.clone());
+        }
+        match tx.active_method_of(invoice.customer_id).await? {
+            Some(method) => Ok(method),
+            None if own.is_some_and(|m| m.state == MethodState::Deleted) => {
+                Err(VerbError::Refused(Refused::KeyDeleted))
+            }
+            None => Err(VerbError::Refused(Refused::NoMethod)),
+        }
+    }
+
+    fn charge_plan(&self, work: &ChargeWork) -> Result<ActionPlan, VerbError> {
+        let settings = &self.parts.settings;
+        let invoice = &work.invoice;
+        check_chargeable(invoice.amount)?;
+        let provider = work.method.provider;
+        let order_id = self
+            .parts
+            .install
+            .order_id(&invoice.public_id, work.attempt_no);
+        let idem_key = self.parts.install.idempotency_key(
+            provider,
+            settings.mode,
+            AttemptKind::Charge,
+            &invoice.public_id,
+            work.attempt_no,
+        );
+        let fingerprint = Fingerprint::of(work.verb.as_str())
+            .and(invoice.public_id.as_str())
+            .number(invoice.version)
+            .number(invoice.amount.minor())
+            .number(i64::from(work.attempt_no))
+            .and(work.method.public_id.as_str())
+            .number(work.method.version)
+            .number(work.subscription.as_ref().map_or(0, |(s, _)| s.version))
+            .finish();
+        let mut warnings = Vec::new();
+        if is_expired(&work.method, self.local_date(self.now())) {
+            warnings.push(Warning::CardExpired);
+        }
+        if invoice.last_class == Some(FailureClass::Hard) {
+            warnings.push(Warning::HardDecline);
+        }
+        if work
+            .subscription
+            .as_ref()
+            .is_some_and(|(s, _)| s.cancel_at.is_some())
+        {
+            warnings.push(Warning::CancelScheduled);
+        }
+        Ok(ActionPlan {
+            verb: work.verb,
+            mode: settings.mode,
+            fingerprint,
+            customer: Some(customer_brief(&work.customer)),
+            subject: Some(invoice.public_id.clone()),
+            subscription: work.subscription.as_ref().map(|(s, _)| s.public_id.clone()),
+            what: invoice.description.clone(),
+            card: Some(card_brief(&work.method)),
+            amount: Some(invoice.amount),
+            call: Some(PlannedCall {
+                operation: "charge",
+                order_id,
+                idem_key,
+                expected_balance_minor: None,
+            }),
+            effects: self.effects_of_payment(work)?,
+            not_happening: vec![NotHappening::ScheduleMove],
+            warnings,
+            confirm: match settings.mode {
+                Mode::Live => Confirmation::Amount(invoice.amount),
+                Mode::Test | Mode::Sim => Confirmation::Key,
+            },
+        })
+    }
+
+    /// What follows when the invoice is paid.
+    fn effects_of_payment(&self, work: &ChargeWork) -> Result<Vec<Effect>, VerbError> {
+        let Some((subscription, term)) = &work.subscription else {
+            return Ok(Vec::new());
+        };
+        let mut effects = Vec::new();
+        let to = state_after_payment(subscription.state);
+        if to != subscription.state {
+            effects.push(Effect::State {
+                from: subscription.state,
+                to,
+            });
+        }
+        if !subscription.state.is_billed() && to.is_billed() {
+            let mrr =
+                Mrr::of(term.price, term.quantity, 0, term.anchor.interval).and_then(Mrr::rounded);
+            effects.push(Effect::Mrr(
+                mrr.map_err(|e| VerbError::Range(e.to_string()))?,
+            ));
+        }
+        effects.push(Effect::NextCharge {
+            from: subscription.next_due_at,
+            to: subscription.next_due_at,
+        });
+        if work.invoice.kind == InvoiceKind::Renewal {
+            let ends = crate::domain::period::day_start(work.invoice.period_to, term.anchor.zone);
+            effects.push(Effect::AccessUntil(
+                subscription
+                    .paid_until
+                    .map_or(ends, |until| until.max(ends)),
+            ));
+        }
+        Ok(effects)
+    }
+
+    pub(super) async fn write_charge<T: Tx>(
+        &self,
+        tx: &mut T,
+        actor: Actor<'_>,
+        mut work: ChargeWork,
+    ) -> Result<Next, VerbError> {
+        if work.invoice.state == InvoiceState::Draft {
+            work.invoice.state = InvoiceState::Open;
+        }
+        let attempt = self
+            .insert_charge(tx, actor, &mut work, Start::Ready, "")
+            .await?;
+        Ok(Next::Send(attempt))
+    }
+
+    /// Writes the attempt with its exact bytes, counts it on the invoice, and the audit row.
+    pub(super) async fn insert_charge<T: Tx>(
+        &self,
+        tx: &mut T,
+        actor: Actor<'_>,
+        work: &mut ChargeWork,
+        start: Start,
+        reason: &str,
+    ) -> Result<AttemptId, VerbError> {
+        let mode = self.parts.settings.mode;
+        let invoice = &mut work.invoice;
+        let provider = self.provider(work.method.provider)?;
+        let order_id = self
+            .parts
+            .install
+            .order_id(&invoice.public_id, work.attempt_no);
+        let idem_key = self.parts.install.idempotency_key(
+            provider.name(),
+            mode,
+            AttemptKind::Charge,
+            &invoice.public_id,
+            work.attempt_no,
+        );
+        let body = provider.charge_body(&ChargeRequest {
+            order_id: &order_id,
+            order_name: &invoice.description,
+            customer_key: &work.customer.customer_key,
+            amount: invoice.amount,
+        });
+        let now = tx.db_now().await?;
+        let public_id = self.parts.ids.public_id(Noun::Attempt);
+        let id = tx
+            .insert_attempt(&NewAttempt {
+                public_id: &public_id,
+                kind: AttemptKind::Charge,
+                invoice_id: invoice.id,
+                payment_id: None,
+                customer_id: invoice.customer_id,
+                subscription_id: invoice.subscription_id,
+                attempt_no: work.attempt_no,
+                source: work.source,
+                provider: provider.name(),
+                mode,
+                method_id: Some(work.method.id),
+                order_id: &order_id,
+                idem_key: &idem_key,
+                provider_ref: None,
+                body: &body,
+                amount: invoice.amount,
+                expected_balance_minor: None,
+                also_cancel: AlsoCancel::No,
+                state: match start {
+                    Start::Ready => AttemptState::Ready,
+                    Start::Sent => AttemptState::Sent,
+                },
+                send_after: None,
+                lease: Some(self.lease(now)),
+                operator: actor.person,
+                reason,
+                at: now,
+            })
+            .await
+            .map_err(as_in_progress)?;
+        invoice.attempts = invoice.attempts.saturating_add(1);
+        if work.source == Source::Dunning {
+            invoice.next_attempt_at = None;
+        }
+        tx.save_invoice(invoice).await?;
+        invoice.version += 1;
+        let press = Press {
+            verb: work.verb.as_str(),
+            target: invoice.public_id.as_str(),
+            before: invoice.state.as_str(),
+            after: public_id.as_str(),
+            reason,
+            result: "intent",
+            ..Press::default()
+        };
+        self.audit_in(tx, actor, press, now).await?;
+        Ok(id)
+    }
+
+    /// A fresh lease for this process.
+    pub(super) fn lease(&self, db_now: DateTime<Utc>) -> Lease<'_> {
+        let until = db_now + chrono::Duration::seconds(self.parts.settings.lease_s);
+        Lease {
+            owner: &self.parts.process,
+            until,
+        }
+    }
+}
+
+/// The state a subscription has once its invoice is paid.
+pub(super) const fn state_after_payment(state: SubscriptionState) -> SubscriptionState {
+    match state {
+        SubscriptionState::Incomplete
+        | SubscriptionState::Trialing
+        | SubscriptionState::Active
+        | SubscriptionState::PastDue
+        | SubscriptionState::Unpaid => SubscriptionState::Active,
+        SubscriptionState::Paused | SubscriptionState::Canceled | SubscriptionState::Expired => {
+            state
+        }
+    }
+}
+
+/// The number of the next attempt on a target.
+pub(super) fn next_attempt_no(
+    attempts: &[crate::domain::attempt::Attempt],
+) -> Result<u32, VerbError> {
+    let highest = attempts.iter().map(|a| a.attempt_no).max().unwrap_or(0);
+    highest
+        .checked_add(1)
+        .ok_or_else(|| VerbError::Range("too many attempts".to_owned()))
+}
+
+/// A renewal's amount must be what its term gives; anything else was tampered with.
+pub(super) fn check_amount(invoice: &Invoice, term: &Term) -> Result<(), VerbError> {
+    if invoice.kind != InvoiceKind::Renewal {
+        return Ok(());
+    }
+    let expected = term
+        .price
+        .checked_mul(i64::from(term.quantity))
+        .map_err(|e| VerbError::Range(e.to_string()))?;
+    if expected == invoice.amount {
+        Ok(())
+    } else {
+        Err(VerbError::Refused(Refused::AmountMismatch))
+    }
+}
+
+pub(super) fn check_chargeable(amount: Money) -> Result<(), VerbError> {
+    let minimum = minimum_charge(amount.currency());
+    if amount.minor() < minimum.minor() {
+        return Err(VerbError::Refused(Refused::BelowMinimum(minimum)));
+    }
+    if amount.currency() != crate::domain::money::Currency::KRW {
+        return Err(VerbError::Refused(Refused::Currency("KRW")));
+    }
+    Ok(())
+}
+
+pub(super) fn is_expired(method: &PaymentMethod, today: chrono::NaiveDate) -> bool {
+    use chrono::Datelike;
+    method
+        .card
+        .expiry
+        .is_some_and(|expiry| expiry < (today.year(), today.month()))
+}
+
+pub(super) fn customer_brief(customer: &Customer) -> CustomerBrief {
+    CustomerBrief {
+        id: customer.id,
+        public_id: customer.public_id.clone(),
+        name: customer.name.clone(),
+    }
+}
+
+pub(super) fn card_brief(method: &PaymentMethod) -> CardBrief {
+    CardBrief {
+        issuer: method.card.issuer.clone(),
+        number: method.card.number.clone(),
+        expiry: method.card.expiry,
+        state: method.state,
+    }
+}
+
+/// The database saw an open attempt that we did not: somebody was faster.
+fn as_in_progress(error: StoreError) -> VerbError {
+    match error {
+        StoreError::Refused(
+            Constraint::OpenCharge
+            | Constraint::OpenRefund
+            | Constraint::AttemptNumber
+            | Constraint::OrderId
+            | Constraint::IdempotencyKey,
+        ) => VerbError::Stale,
+        other => VerbError::Store(other),
+    }
+}

@@ -1,0 +1,352 @@
+//! Registering a card from an auth key, and charging what is owed with it.
+//!
+//! The intention is written down before the auth key is exchanged, because the billing key that
+//! comes back exists nowhere else: it is sealed and stored at once. The auth key is never sent
+//! twice. Dates of subscriptions stay as they are.
+
+use crate::domain::attempt::Source;
+use crate::domain::customer::{Card, Customer};
+use crate::domain::ids::{CustomerId, InvoiceId, MethodId, Noun, PublicId, SubscriptionId};
+use crate::domain::invoice::Invoice;
+use crate::domain::mode::ProviderName;
+use crate::domain::operator::{Operator, Verb};
+use crate::domain::states::{InvoiceState, MethodState};
+use crate::secret::Secret;
+
+use super::Engine;
+use super::action::{
+    ActionPlan, Confirmation, Effect, NotHappening, Outcome, PlannedCall, Receipt, Refused,
+    VerbError,
+};
+use super::apply::{Next, Prepared, Work};
+use super::audit::{Actor, Press};
+use super::charge::{ChargeWork, Start, customer_brief, next_attempt_no};
+use super::fingerprint::Fingerprint;
+use super::ports::{
+    Attempts, Customers, Desk, IssueOutcome, NewMethod, SealedFor, Store, StoreError,
+    Subscriptions, Tx,
+};
+
+/// Everything read for a new card.
+pub(super) struct MethodWork {
+    customer: Customer,
+    auth_key: Secret,
+    owed: Option<Invoice>,
+}
+
+impl<S: Store> Engine<S> {
+    pub(super) async fn prepare_issue<T: Tx>(
+        &self,
+        tx: &mut T,
+        customer: CustomerId,
+        auth_key: &Secret,
+    ) -> Result<Prepared, VerbError> {
+        let length = auth_key.expose().len();
+        if !(4..=300).contains(&length) {
+            return Err(VerbError::Input {
+                field: "auth-key",
+                reason: "4 to 300 characters".to_owned(),
+            });
+        }
+        let customer = tx.customer(customer).await?;
+        let owed = self.owed_by(tx, customer.id).await?;
+        let work = MethodWork {
+            customer,
+            auth_key: auth_key.clone(),
+            owed,
+        };
+        let plan = self.issue_plan(&work);
+        Ok(Prepared {
+            plan,
+            work: Work::Method(Box::new(work)),
+        })
+    }
+
+    /// The oldest failed invoice that a new card would pay at once.
+    async fn owed_by<T: Tx>(
+        &self,
+        tx: &mut T,
+        customer: CustomerId,
+    ) -> Result<Option<Invoice>, VerbError> {
+        for id in tx.failed_invoices_of_customer(customer).await? {
+            let attempts = tx.charges_of(id).await?;
+            if attempts
+                .iter()
+                .any(|a| a.state.holds_charge_slot() || a.state.is_open())
+            {
+                continue;
+            }
+            let (subscription, invoice) = self.lock_invoice_in_order(tx, id).await?;
+            let is_running = subscription
+                .as_ref()
+                .is_none_or(|(s, _)| !s.state.is_ended());
+            if is_running && invoice.state == InvoiceState::Open {
+                return Ok(Some(invoice));
+            }
+        }
+        Ok(None)
+    }
+
+    fn issue_plan(&self, work: &MethodWork) -> ActionPlan {
+        let fingerprint = Fingerprint::of("swap-card")
+            .and(work.customer.public_id.as_str())
+            .number(work.customer.version)
+            .and(&self.parts.install.keyed_hash(work.auth_key.expose()))
+            .and(work.owed.as_ref().map_or("", |i| i.public_id.as_str()))
+            .number(work.owed.as_ref().map_or(0, |i| i.version))
+            .finish();
+        let effects = work.owed.iter().map(|invoice| Effect::ChargesOwed {
+            invoice: invoice.public_id.clone(),
+            amount: invoice.amount,
+        });
+        ActionPlan {
+            verb: Verb::SwapCard,
+            mode: self.parts.settings.mode,
+            fingerprint,
+            customer: Some(customer_brief(&work.customer)),
+            subject: Some(work.customer.public_id.clone()),
+            subscription: None,
+            what: String::new(),
+            card: None,
+            amount: work.owed.as_ref().map(|invoice| invoice.amount),
+            call: Some(PlannedCall {
+                operation: "issue",
+                order_id: String::new(),
+                idem_key: String::new(),
+                expected_balance_minor: None,
+            }),
+            effects: effects.collect(),
+            not_happening: vec![NotHappening::ScheduleMove],
+            warnings: Vec::new(),
+            confirm: Confirmation::Key,
+        }
+    }
+
+    pub(super) async fn write_issue<T: Tx>(
+        &self,
+        tx: &mut T,
+        actor: Actor<'_>,
+        work: MethodWork,
+    ) -> Result<Next, VerbError> {
+        let at = tx.db_now().await?;
+        let hash = self.parts.install.keyed_hash(work.auth_key.expose());
+        let issue = tx
+            .insert_issue(work.customer.id, &hash, actor.person, at)
+            .await?;
+        let press = Press {
+            verb: Verb::SwapCard.as_str(),
+            target: work.customer.public_id.as_str(),
+            result: "intent",
+            ..Press::default()
+        };
+        self.audit_in(tx, actor, press, at).await?;
+        Ok(Next::Issue(Box::new(work), issue))
+    }
+
+    /// Exchanges the auth key, stores the card, then charges what is owed with it.
+    pub(super) async fn issue(
+        &self,
+        work: MethodWork,
+        issue: i64,
+        operator: &Operator,
+    ) -> Result<Outcome, VerbError> {
+        let provider = self.provider(ProviderName::Toss)?;
+        let outcome = {
+            let _counted = self.count_call();
+            let mut desk = Desk::new();
+            provider
+                .issue(&mut desk, &work.auth_key, &work.customer.customer_key)
+                .await
+        };
+        let receipt = Receipt {
+            public_id: Some(work.customer.public_id.clone()),
+            ..Receipt::default()
+        };
+        match outcome {
+            IssueOutcome::Issued { billing_key, card } => {
+                let (method, charge) = self
+                    .store_until_written(&work, issue, &billing_key, &card, operator)
+                    .await?;
+                match charge {
+                    Some(attempt) => self.send(attempt, operator).await,
+                    None => Ok(Outcome::Done(Receipt {
+                        public_id: Some(method),
+                        ..receipt
+                    })),
+                }
+            }
+            IssueOutcome::Refused(refusal) => {
+                self.finish_issue(&work, issue, "refused", Some(&refusal.code), operator)
+                    .await?;
+                Err(VerbError::Refused(Refused::CardRefused(refusal.code)))
+            }
+            IssueOutcome::NotSent => {
+                self.finish_issue(&work, issue, "not_sent", None, operator)
+                    .await?;
+                Ok(Outcome::NotSent(receipt))
+            }
+            IssueOutcome::Unusable(why) => {
+                self.finish_issue(&work, issue, "unknown", Some(why.as_str()), operator)
+                    .await?;
+                Ok(Outcome::Unknown(receipt))
+            }
+        }
+    }
+
+    /// The key exists only here: storing it is tried for as long as the database stays away.
+    async fn store_until_written(
+        &self,
+        work: &MethodWork,
+        issue: i64,
+        key: &Secret,
+        card: &Card,
+        operator: &Operator,
+    ) -> Result<(PublicId, Option<crate::domain::ids::AttemptId>), VerbError> {
+        let mut wait_ms = 20;
+        for _ in 0..40 {
+            match self.store_method(work, issue, key, card, operator).await {
+                Err(VerbError::Store(StoreError::Busy(_) | StoreError::Unreachable(_))) => {
+                    self.pause_ms(wait_ms).await;
+                    wait_ms = (wait_ms * 2).min(2_000);
+                }
+                other => return other,
+            }
+        }
+        self.store_method(work, issue, key, card, operator).await
+    }
+
+    async fn store_method(
+        &self,
+        work: &MethodWork,
+        issue: i64,
+        key: &Secret,
+        card: &Card,
+        operator: &Operator,
+    ) -> Result<(PublicId, Option<crate::domain::ids::AttemptId>), VerbError> {
+        let actor = Actor::from(operator);
+        let mode = self.parts.settings.mode;
+        let public_id = self.parts.ids.public_id(Noun::Method);
+        let sealed = self.parts.vault.seal(
+            SealedFor {
+                method: &public_id,
+                provider: ProviderName::Toss,
+                mode,
+            },
+            key,
+        )?;
+        let mut desk = Desk::new();
+        let mut tx = self.begin(&mut desk).await?;
+        let before = tx.active_method_of(work.customer.id).await?;
+        let id = tx
+            .insert_method(&NewMethod {
+                public_id: &public_id,
+                customer_id: work.customer.id,
+                provider: ProviderName::Toss,
+                mode,
+                card,
+                key: &sealed,
+                at: self.now(),
+            })
+            .await?;
+        for subscription in tx.running_subscriptions_of(work.customer.id).await? {
+            self.use_method(&mut tx, subscription, id).await?;
+        }
+        if let Some(old) = before {
+            tx.move_method(
+                old.id,
+                MethodState::Active,
+                MethodState::Replaced,
+                self.now(),
+            )
+            .await?;
+        }
+        let at = tx.db_now().await?;
+        tx.finish_issue(issue, "issued", Some(id), None, at).await?;
+        let press = Press {
+            verb: Verb::SwapCard.as_str(),
+            target: work.customer.public_id.as_str(),
+            after: public_id.as_str(),
+            result: "done",
+            ..Press::default()
+        };
+        self.audit_in(&mut tx, actor, press, at).await?;
+        let charge = match &work.owed {
+            Some(invoice) => self.charge_owed(&mut tx, actor, invoice.id).await?,
+            None => None,
+        };
+        tx.commit().await?;
+        Ok((public_id, charge))
+    }
+
+    async fn use_method<T: Tx>(
+        &self,
+        tx: &mut T,
+        id: SubscriptionId,
+        method: MethodId,
+    ) -> Result<(), VerbError> {
+        let mut subscription = tx.lock_subscription(id).await?;
+        subscription.method_id = Some(method);
+        Ok(tx.save_subscription(&subscription).await?)
+    }
+
+    /// One attempt with the new card, if the invoice is still owed and nothing is out for it.
+    async fn charge_owed<T: Tx>(
+        &self,
+        tx: &mut T,
+        actor: Actor<'_>,
+        id: InvoiceId,
+    ) -> Result<Option<crate::domain::ids::AttemptId>, VerbError> {
+        let (subscription, invoice) = self.lock_invoice_in_order(tx, id).await?;
+        let attempts = tx.charges_of(id).await?;
+        let is_locked = attempts
+            .iter()
+            .any(|a| a.state.holds_charge_slot() || a.state.is_open());
+        let is_running = subscription
+            .as_ref()
+            .is_none_or(|(s, _)| !s.state.is_ended());
+        if is_locked || !is_running || invoice.state != InvoiceState::Open {
+            return Ok(None);
+        }
+        let customer = tx.customer(invoice.customer_id).await?;
+        let method = self
+            .method_to_charge(tx, &invoice, subscription.as_ref().map(|(s, _)| s))
+            .await?;
+        let attempt_no = next_attempt_no(&attempts)?;
+        let mut work = ChargeWork {
+            verb: Verb::SwapCard,
+            invoice,
+            subscription,
+            customer,
+            method,
+            source: Source::CardUpdate,
+            attempt_no,
+        };
+        Ok(Some(
+            self.insert_charge(tx, actor, &mut work, Start::Ready, "")
+                .await?,
+        ))
+    }
+
+    async fn finish_issue(
+        &self,
+        work: &MethodWork,
+        issue: i64,
+        outcome: &str,
+        code: Option<&str>,
+        operator: &Operator,
+    ) -> Result<(), VerbError> {
+        let mut desk = Desk::new();
+        let mut tx = self.begin(&mut desk).await?;
+        let at = tx.db_now().await?;
+        tx.finish_issue(issue, outcome, None, code, at).await?;
+        let press = Press {
+            verb: Verb::SwapCard.as_str(),
+            target: work.customer.public_id.as_str(),
+            reason: code.unwrap_or_default(),
+            result: outcome,
+            ..Press::default()
+        };
+        self.audit_in(&mut tx, operator.into(), press, at).await?;
+        Ok(tx.commit().await?)
+    }
+}

@@ -1,0 +1,148 @@
+//! Charge once, not tied to a renewal: an invoice of its own and its first attempt.
+
+use crate::domain::attempt::Source;
+use crate::domain::customer::{Customer, PaymentMethod};
+use crate::domain::ids::{CustomerId, Noun};
+use crate::domain::invoice::InvoiceKind;
+use crate::domain::mode::Mode;
+use crate::domain::money::Money;
+use crate::domain::operator::Verb;
+use crate::domain::states::InvoiceState;
+
+use super::Engine;
+use super::action::{
+    ActionPlan, Confirmation, NotHappening, PlannedCall, Refused, VerbError, Warning,
+};
+use super::apply::{Next, Prepared, Work};
+use super::audit::Actor;
+use super::charge::{ChargeWork, Start, card_brief, check_chargeable, customer_brief, is_expired};
+use super::fingerprint::Fingerprint;
+use super::ports::{NewInvoice, Store, Tx};
+
+/// Everything read for a one-time charge.
+pub(super) struct OneTimeWork {
+    customer: Customer,
+    method: PaymentMethod,
+    amount: Money,
+    description: String,
+}
+
+impl<S: Store> Engine<S> {
+    pub(super) async fn prepare_one_time<T: Tx>(
+        &self,
+        tx: &mut T,
+        customer: CustomerId,
+        amount: Money,
+        description: &str,
+    ) -> Result<Prepared, VerbError> {
+        let description = description.trim();
+        if description.is_empty() || description.chars().count() > 100 {
+            return Err(VerbError::Input {
+                field: "description",
+                reason: "1 to 100 characters".to_owned(),
+            });
+        }
+        check_chargeable(amount)?;
+        let customer = tx.customer(customer).await?;
+        let method = tx
+            .active_method_of(customer.id)
+            .await?
+            .ok_or(VerbError::Refused(Refused::NoMethod))?;
+        let work = OneTimeWork {
+            customer,
+            method,
+            amount,
+            description: description.to_owned(),
+        };
+        let plan = self.one_time_plan(&work);
+        Ok(Prepared {
+            plan,
+            work: Work::OneTime(Box::new(work)),
+        })
+    }
+
+    fn one_time_plan(&self, work: &OneTimeWork) -> ActionPlan {
+        let mode = self.parts.settings.mode;
+        // The customer's version grows with each one-time charge: the same plan never applies twice.
+        let fingerprint = Fingerprint::of("one-time")
+            .and(work.customer.public_id.as_str())
+            .number(work.customer.version)
+            .and(work.method.public_id.as_str())
+            .number(work.method.version)
+            .number(work.amount.minor())
+            .and(work.amount.currency().code())
+            .and(&work.description)
+            .finish();
+        let mut warnings = vec![Warning::KeysAreForRecurring];
+        if is_expired(&work.method, self.local_date(self.now())) {
+            warnings.push(Warning::CardExpired);
+        }
+        ActionPlan {
+            verb: Verb::OneTime,
+            mode,
+            fingerprint,
+            customer: Some(customer_brief(&work.customer)),
+            subject: Some(work.customer.public_id.clone()),
+            subscription: None,
+            what: work.description.clone(),
+            card: Some(card_brief(&work.method)),
+            amount: Some(work.amount),
+            call: Some(PlannedCall {
+                operation: "charge",
+                order_id: String::new(),
+                idem_key: String::new(),
+                expected_balance_minor: None,
+            }),
+            effects: Vec::new(),
+            not_happening: vec![NotHappening::ScheduleMove],
+            warnings,
+            confirm: match mode {
+                Mode::Live => Confirmation::Amount(work.amount),
+                Mode::Test | Mode::Sim => Confirmation::Key,
+            },
+        }
+    }
+
+    pub(super) async fn write_one_time<T: Tx>(
+        &self,
+        tx: &mut T,
+        actor: Actor<'_>,
+        work: OneTimeWork,
+    ) -> Result<Next, VerbError> {
+        tx.save_customer(&work.customer).await?;
+        let now = self.now();
+        let today = self.local_date(now);
+        let public_id = self.parts.ids.public_id(Noun::Invoice);
+        let id = tx
+            .insert_invoice(&NewInvoice {
+                public_id: &public_id,
+                customer_id: work.customer.id,
+                subscription_id: None,
+                term_no: 0,
+                period_index: 0,
+                kind: InvoiceKind::OneTime,
+                state: InvoiceState::Open,
+                amount: work.amount,
+                description: &work.description,
+                due_at: now,
+                period_from: today,
+                period_to: today.succ_opt().unwrap_or(today),
+                at: now,
+            })
+            .await?;
+        let invoice = tx.lock_invoice(id).await?;
+        let mut charge = ChargeWork {
+            verb: Verb::OneTime,
+            invoice,
+            subscription: None,
+            customer: work.customer,
+            method: work.method,
+            source: Source::Manual,
+            attempt_no: 1,
+        };
+        let attempt = self
+            .insert_charge(tx, actor, &mut charge, Start::Ready, "")
+            .await?;
+        Ok(Next::Send(attempt))
+    }
+}

@@ -1,0 +1,259 @@
+//! The reconciler: asks about every open attempt until it is settled. It never stops asking.
+//!
+//! Each attempt is claimed with a lease and a fencing epoch, so that one process at a time works on
+//! it and a late one cannot overwrite what a newer one learnt.
+
+use crate::domain::attempt::{Attempt, AttemptKind, NextStep, Source};
+use crate::domain::evidence::EvidenceSource;
+use crate::domain::ids::AttemptId;
+use crate::domain::operator::{Operator, Verb};
+use crate::domain::run::Decision;
+use crate::domain::states::{AttemptState, InvoiceState};
+
+use super::Engine;
+use super::action::{Refused, VerbError};
+use super::audit::Actor;
+use super::ports::{Attempts, Claim, Desk, Payments, Runs, Store, StoreError, Tx};
+use super::send::Outgoing;
+use super::settle::{Settled, fence_of, settled};
+
+/// What one look at the open attempts did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reconciled {
+    /// Attempts claimed.
+    pub claimed: u32,
+    /// Settled by evidence, or sent for the first time and answered.
+    pub settled: u32,
+    /// Given up before they were ever sent.
+    pub abandoned: u32,
+    /// Still unknown.
+    pub left: u32,
+}
+
+/// How many attempts are claimed at once.
+const CLAIM_LIMIT: u32 = 20;
+
+impl<S: Store> Engine<S> {
+    /// Claims the attempts whose look-up is due and works each off. Gives what happened; call it
+    /// again while `claimed` is above zero.
+    pub async fn reconcile_once(&self, operator: &Operator) -> Result<Reconciled, VerbError> {
+        operator.check(Verb::ResolveUnknown)?;
+        let claimed = self.claim().await?;
+        let mut done = Reconciled {
+            claimed: u32::try_from(claimed.len()).unwrap_or(u32::MAX),
+            ..Reconciled::default()
+        };
+        for attempt in claimed {
+            match self.work_off(attempt, Actor::from(operator)).await {
+                Ok(settled) => match settled.state {
+                    AttemptState::Abandoned => done.abandoned += 1,
+                    AttemptState::Succeeded
+                    | AttemptState::Declined
+                    | AttemptState::Duplicate
+                    | AttemptState::NotExecuted => done.settled += 1,
+                    AttemptState::WaitingApproval
+                    | AttemptState::Ready
+                    | AttemptState::Sent
+                    | AttemptState::Unknown => done.left += 1,
+                },
+                // Somebody else works on it, or its rows are locked: it stays claimed for nobody
+                // longer than the lease, and its turn comes again.
+                Err(
+                    VerbError::Stale
+                    | VerbError::Refused(_)
+                    | VerbError::Store(StoreError::Busy(_) | StoreError::Stale { .. }),
+                ) => {
+                    done.left += 1;
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(done)
+    }
+
+    async fn claim(&self) -> Result<Vec<Attempt>, VerbError> {
+        let mut desk = Desk::new();
+        let mut tx = self.begin(&mut desk).await?;
+        let now = tx.db_now().await?;
+        let claim = Claim {
+            owner: &self.parts.process,
+            now,
+            lease_s: self.parts.settings.lease_s,
+            limit: CLAIM_LIMIT,
+        };
+        let claimed = tx.claim_open_attempts(claim).await?;
+        tx.commit().await?;
+        Ok(claimed)
+    }
+
+    /// Takes one attempt's lease for a look-up that a person asked for.
+    pub(super) async fn take_over(&self, id: AttemptId) -> Result<Option<Attempt>, VerbError> {
+        let mut desk = Desk::new();
+        let mut tx = self.begin(&mut desk).await?;
+        let mut attempt = tx.lock_attempt(id).await?;
+        if !matches!(attempt.state, AttemptState::Sent | AttemptState::Unknown) {
+            return Ok(None);
+        }
+        let now = tx.db_now().await?;
+        let is_held = attempt.lease_until.is_some_and(|until| until > now);
+        let is_ours = attempt.lease_owner.as_deref() == Some(self.parts.process.as_str());
+        if is_held && !is_ours {
+            return Err(VerbError::Refused(Refused::InProgress {
+                attempt: attempt.public_id,
+                operator: attempt.operator,
+                since: attempt.created_at,
+            }));
+        }
+        let fence = fence_of(&attempt);
+        let lease = self.lease(now);
+        attempt.lease_owner = Some(lease.owner.to_owned());
+        attempt.lease_until = Some(lease.until);
+        attempt.lease_epoch += 1;
+        tx.save_attempt(&attempt, fence).await?;
+        tx.commit().await?;
+        Ok(Some(attempt))
+    }
+
+    /// Brings one claimed attempt as far as it goes now.
+    pub(super) async fn work_off(
+        &self,
+        attempt: Attempt,
+        actor: Actor<'_>,
+    ) -> Result<Settled, VerbError> {
+        match attempt.state {
+            AttemptState::Ready => self.work_off_ready(attempt, actor).await,
+            AttemptState::Sent | AttemptState::Unknown => {
+                let returned = self.look_up(attempt).await;
+                let settled = self
+                    .settle_until_written(&returned, EvidenceSource::LookUp, actor)
+                    .await?;
+                if settled.next == Some(NextStep::Resend) && self.breaker.admit(self.now()) {
+                    return self
+                        .resend(&returned.attempt, actor)
+                        .await
+                        .map(|again| again.unwrap_or(settled));
+                }
+                Ok(settled)
+            }
+            AttemptState::WaitingApproval
+            | AttemptState::Succeeded
+            | AttemptState::Declined
+            | AttemptState::NotExecuted
+            | AttemptState::Abandoned
+            | AttemptState::Duplicate => Err(VerbError::Refused(Refused::Settled)),
+        }
+    }
+
+    /// A row that was written down and never sent: the run's own go out, a person's are given up.
+    async fn work_off_ready(
+        &self,
+        attempt: Attempt,
+        actor: Actor<'_>,
+    ) -> Result<Settled, VerbError> {
+        match attempt.source {
+            Source::Run | Source::Dunning if !self.breaker.admit(self.now()) => {
+                Err(VerbError::Refused(Refused::BreakerOpen))
+            }
+            Source::Run | Source::Dunning => {
+                let outgoing = match self.ready_to_go(&attempt).await? {
+                    Some(outgoing) => outgoing,
+                    None => return self.abandon(&attempt, actor).await,
+                };
+                let returned = self.call(outgoing).await;
+                self.settle_until_written(&returned, EvidenceSource::Answer, actor)
+                    .await
+            }
+            Source::Manual | Source::CardUpdate | Source::First => {
+                self.abandon(&attempt, actor).await
+            }
+        }
+    }
+
+    /// Marks a ready attempt as sent, if its obligation still stands.
+    async fn ready_to_go(&self, attempt: &Attempt) -> Result<Option<Outgoing>, VerbError> {
+        let mut desk = Desk::new();
+        let mut tx = self.begin(&mut desk).await?;
+        let rows = self.lock_rows(&mut tx, attempt).await?;
+        let is_wanted = rows.invoice.state == InvoiceState::Open
+            && rows
+                .subscription
+                .as_ref()
+                .is_none_or(|(s, _)| !s.state.is_ended());
+        if !is_wanted || rows.attempt.state != AttemptState::Ready {
+            return Ok(None);
+        }
+        let outgoing = self
+            .mark_sent(&mut tx, rows.attempt, AttemptState::Sent, rows.now)
+            .await?;
+        tx.commit().await?;
+        Ok(Some(outgoing))
+    }
+
+    /// Gives a never-sent attempt up and lets go of what it held.
+    async fn abandon(&self, attempt: &Attempt, actor: Actor<'_>) -> Result<Settled, VerbError> {
+        let mut desk = Desk::new();
+        let mut tx = self.begin(&mut desk).await?;
+        let mut rows = self.lock_rows(&mut tx, attempt).await?;
+        if rows.attempt.state != AttemptState::Ready {
+            return Ok(settled(&rows, None));
+        }
+        let fence = fence_of(&rows.attempt);
+        rows.attempt.state = AttemptState::Abandoned;
+        rows.attempt.settled_at = Some(self.now());
+        rows.attempt.next_check_at = None;
+        rows.attempt.lease_until = Some(rows.now);
+        tx.save_attempt(&rows.attempt, fence).await?;
+        if let (AttemptKind::Refund, Some(payment)) = (rows.attempt.kind, &mut rows.payment) {
+            payment.reserved_minor = (payment.reserved_minor - rows.attempt.amount.minor()).max(0);
+            tx.save_payment(payment).await?;
+        }
+        tx.decide_run_items(rows.attempt.id, Decision::NotSent, self.now())
+            .await?;
+        self.audit_settle(&mut tx, &rows, actor, "abandoned", "")
+            .await?;
+        tx.commit().await?;
+        Ok(settled(&rows, None))
+    }
+
+    /// Sends the stored bytes again under the same id and key, while the obligation still stands.
+    /// None when it is not wanted any more: then only looking remains.
+    async fn resend(
+        &self,
+        attempt: &Attempt,
+        actor: Actor<'_>,
+    ) -> Result<Option<Settled>, VerbError> {
+        let Some(outgoing) = self.mark_resent(attempt).await? else {
+            return Ok(None);
+        };
+        let returned = self.call(outgoing).await;
+        self.settle_until_written(&returned, EvidenceSource::Answer, actor)
+            .await
+            .map(Some)
+    }
+
+    async fn mark_resent(&self, attempt: &Attempt) -> Result<Option<Outgoing>, VerbError> {
+        let mut desk = Desk::new();
+        let mut tx = self.begin(&mut desk).await?;
+        let rows = self.lock_rows(&mut tx, attempt).await?;
+        let is_ours = rows.attempt.lease_epoch == attempt.lease_epoch
+            && rows.attempt.state == AttemptState::Unknown;
+        let is_wanted = match rows.attempt.kind {
+            AttemptKind::Refund => true,
+            AttemptKind::Charge => {
+                rows.invoice.state == InvoiceState::Open
+                    && rows
+                        .subscription
+                        .as_ref()
+                        .is_none_or(|(s, _)| !s.state.is_ended())
+            }
+        };
+        if !is_ours || !is_wanted {
+            return Ok(None);
+        }
+        let outgoing = self
+            .mark_sent(&mut tx, rows.attempt, AttemptState::Unknown, rows.now)
+            .await?;
+        tx.commit().await?;
+        Ok(Some(outgoing))
+    }
+}

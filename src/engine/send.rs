@@ -1,0 +1,243 @@
+//! Sending an attempt: last look, call, settle.
+//!
+//! The last look commits `sent` with a lease before a byte leaves. The call happens outside any
+//! transaction. What came back goes to the one settling path, which is tried until it is written.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::attempt::{Attempt, AttemptKind};
+use crate::domain::customer::PaymentMethod;
+use crate::domain::evidence::{Evidence, EvidenceSource};
+use crate::domain::ids::AttemptId;
+use crate::domain::operator::Operator;
+use crate::domain::states::{AttemptState, InvoiceState};
+use crate::secret::Secret;
+
+use super::Engine;
+use super::action::{Outcome, Refused, VerbError};
+use super::audit::Actor;
+use super::ports::{
+    CallReport, ChargeCall, Desk, Fence, RefundCall, SealedFor, Store, StoreError, Tx,
+};
+use super::settle::Settled;
+
+/// An attempt that is marked as sent and may go out now, with what its call needs.
+pub(super) struct Outgoing {
+    pub attempt: Attempt,
+    /// The billing key; none for a refund.
+    pub key: Option<Secret>,
+}
+
+/// What came back for one attempt.
+pub(super) struct Returned {
+    pub attempt: Attempt,
+    pub report: CallReport,
+}
+
+impl<S: Store> Engine<S> {
+    /// Sends a `ready` attempt and settles what comes back.
+    pub(super) async fn send(
+        &self,
+        id: AttemptId,
+        operator: &Operator,
+    ) -> Result<Outcome, VerbError> {
+        let outgoing = self.last_look(id).await?;
+        let returned = self.call(outgoing).await;
+        let settled = self
+            .settle_until_written(&returned, EvidenceSource::Answer, Actor::from(operator))
+            .await?;
+        Ok(settled.into_outcome())
+    }
+
+    /// `ready` becomes `sent`, if the obligation still stands. Commits before anything leaves.
+    async fn last_look(&self, id: AttemptId) -> Result<Outgoing, VerbError> {
+        let mut desk = Desk::new();
+        let mut tx = self.begin(&mut desk).await?;
+        let outgoing = self.last_look_in(&mut tx, id).await?;
+        tx.commit().await?;
+        Ok(outgoing)
+    }
+
+    pub(super) async fn last_look_in<T: Tx>(
+        &self,
+        tx: &mut T,
+        id: AttemptId,
+    ) -> Result<Outgoing, VerbError> {
+        let target = tx.attempt_target(id).await?;
+        let (_, invoice) = self.lock_invoice_in_order(tx, target).await?;
+        let attempt = tx.lock_attempt(id).await?;
+        if attempt.state != AttemptState::Ready {
+            return Err(VerbError::Refused(Refused::InProgress {
+                attempt: attempt.public_id.clone(),
+                operator: attempt.operator.clone(),
+                since: attempt.created_at,
+            }));
+        }
+        if attempt.kind == AttemptKind::Charge
+            && !matches!(
+                invoice.state,
+                InvoiceState::Open | InvoiceState::Uncollectible
+            )
+        {
+            return Err(VerbError::Refused(Refused::NotChargeable));
+        }
+        let now = tx.db_now().await?;
+        self.mark_sent(tx, attempt, AttemptState::Sent, now).await
+    }
+
+    /// Takes the lease, counts the send and opens the key.
+    pub(super) async fn mark_sent<T: Tx>(
+        &self,
+        tx: &mut T,
+        mut attempt: Attempt,
+        state: AttemptState,
+        now: DateTime<Utc>,
+    ) -> Result<Outgoing, VerbError> {
+        let key = self.open_key(tx, &attempt).await?;
+        let fence = Fence {
+            state: attempt.state,
+            epoch: Some(attempt.lease_epoch),
+        };
+        let lease = self.lease(now);
+        attempt.state = state;
+        attempt.lease_owner = Some(lease.owner.to_owned());
+        attempt.lease_until = Some(lease.until);
+        attempt.lease_epoch += 1;
+        attempt.first_sent_at = attempt.first_sent_at.or(Some(now));
+        attempt.last_sent_at = Some(now);
+        attempt.send_count = attempt.send_count.saturating_add(1);
+        attempt.next_check_at = Some(now);
+        tx.save_attempt(&attempt, fence).await?;
+        Ok(Outgoing { attempt, key })
+    }
+
+    /// The billing key of a charge; a refund needs none.
+    pub(super) async fn open_key<T: Tx>(
+        &self,
+        tx: &mut T,
+        attempt: &Attempt,
+    ) -> Result<Option<Secret>, VerbError> {
+        let (AttemptKind::Charge, Some(method_id)) = (attempt.kind, attempt.method_id) else {
+            return Ok(None);
+        };
+        let method = tx.method(method_id).await?;
+        self.open_key_of(tx, &method).await.map(Some)
+    }
+
+    /// The billing key of a method.
+    pub(super) async fn open_key_of<T: Tx>(
+        &self,
+        tx: &mut T,
+        method: &PaymentMethod,
+    ) -> Result<Secret, VerbError> {
+        let sealed = tx.sealed_key(method.id).await?;
+        let row = SealedFor {
+            method: &method.public_id,
+            provider: method.provider,
+            mode: method.mode,
+        };
+        Ok(self.parts.vault.open(row, &sealed)?)
+    }
+
+    /// The one call. No transaction is open; the desk proves it.
+    pub(super) async fn call(&self, outgoing: Outgoing) -> Returned {
+        let Outgoing { attempt, key } = outgoing;
+        let _counted = self.count_call();
+        let mut desk = Desk::new();
+        let report = match (self.provider(attempt.provider), attempt.kind, &key) {
+            (Ok(provider), AttemptKind::Charge, Some(key)) => {
+                let call = ChargeCall {
+                    billing_key: key,
+                    body: &attempt.body,
+                    idem_key: &attempt.idem_key,
+                    order_id: &attempt.order_id,
+                    amount: attempt.amount,
+                };
+                provider.charge(&mut desk, call).await
+            }
+            (Ok(provider), AttemptKind::Refund, _) => {
+                let provider_ref = attempt.provider_ref.as_deref().unwrap_or_default();
+                let call = RefundCall {
+                    provider_ref,
+                    body: &attempt.body,
+                    idem_key: &attempt.idem_key,
+                };
+                provider.refund(&mut desk, call).await
+            }
+            (_, AttemptKind::Charge | AttemptKind::Refund, _) => nothing_left(),
+        };
+        self.breaker
+            .record(report.evidence.is_trouble(), self.now());
+        Returned { attempt, report }
+    }
+
+    /// Asks the provider what became of an attempt.
+    pub(super) async fn look_up(&self, attempt: Attempt) -> Returned {
+        let _counted = self.count_call();
+        let mut desk = Desk::new();
+        let report = match (
+            self.provider(attempt.provider),
+            attempt.kind,
+            attempt.provider_ref.as_deref(),
+        ) {
+            (Ok(provider), AttemptKind::Charge, _) => {
+                provider.look_up_order(&mut desk, &attempt.order_id).await
+            }
+            (Ok(provider), AttemptKind::Refund, Some(reference)) => {
+                provider.look_up_payment(&mut desk, reference).await
+            }
+            (_, AttemptKind::Charge | AttemptKind::Refund, _) => nothing_left(),
+        };
+        Returned { attempt, report }
+    }
+
+    /// Settles, and tries again while the database does not let us: the answer must not be lost.
+    ///
+    /// # Errors
+    /// When the database stays out of reach for a minute. The attempt is `sent` in the database,
+    /// so that a later look-up settles it.
+    pub(super) async fn settle_until_written(
+        &self,
+        returned: &Returned,
+        source: EvidenceSource,
+        actor: Actor<'_>,
+    ) -> Result<Settled, VerbError> {
+        let mut wait_ms = 20;
+        for _ in 0..40 {
+            match self.settle_one(returned, source, actor).await {
+                Err(VerbError::Store(
+                    StoreError::Busy(_) | StoreError::Unreachable(_) | StoreError::CommitUnknown(_),
+                )) => {
+                    self.pause_ms(wait_ms).await;
+                    wait_ms = (wait_ms * 2).min(2_000);
+                }
+                other => return other,
+            }
+        }
+        self.settle_one(returned, source, actor).await
+    }
+
+    async fn settle_one(
+        &self,
+        returned: &Returned,
+        source: EvidenceSource,
+        actor: Actor<'_>,
+    ) -> Result<Settled, VerbError> {
+        let mut desk = Desk::new();
+        let mut tx = self.begin(&mut desk).await?;
+        let settled = self.settle_in(&mut tx, returned, source, actor).await?;
+        tx.commit().await?;
+        Ok(settled)
+    }
+}
+
+/// A report that says that nothing was sent, for an attempt whose provider is not configured.
+pub(super) fn nothing_left() -> CallReport {
+    CallReport {
+        evidence: Evidence::NotSent,
+        http_status: None,
+        trace_id: None,
+        body_sha256: None,
+        elapsed_ms: 0,
+    }
+}

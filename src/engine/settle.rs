@@ -1,0 +1,337 @@
+//! The one settling path. Whatever is learnt about an attempt is written here and nowhere else.
+//!
+//! In one transaction: evidence, the attempt's state, invoice, payment, ledger, subscription,
+//! dunning, notice, audit. Settling twice with the same evidence changes nothing.
+
+mod charged;
+mod declined;
+mod refunded;
+
+use chrono::{DateTime, Duration, Utc};
+
+use crate::domain::attempt::{
+    Attempt, AttemptKind, NextStep, Unsettled, Verdict, learn_charge, learn_refund,
+};
+use crate::domain::evidence::{Evidence, EvidenceSource, Refusal};
+use crate::domain::invoice::Invoice;
+use crate::domain::payment::Payment;
+use crate::domain::run::Decision;
+use crate::domain::states::AttemptState;
+use crate::domain::subscription::{Subscription, Term};
+
+use super::Engine;
+use super::action::{Outcome, Receipt, VerbError};
+use super::audit::{Actor, Press};
+use super::ports::{Fence, NewEvidence, Store, StoreError, Tx};
+use super::send::Returned;
+
+/// The rows an attempt is about, locked in order.
+pub(super) struct Rows {
+    pub subscription: Option<(Subscription, Term)>,
+    pub invoice: Invoice,
+    pub payment: Option<Payment>,
+    pub attempt: Attempt,
+    /// Database time.
+    pub now: DateTime<Utc>,
+}
+
+/// Where an attempt stands after settling.
+pub(super) struct Settled {
+    pub state: AttemptState,
+    pub refusal: Option<Refusal>,
+    pub next: Option<NextStep>,
+    pub receipt: Receipt,
+    /// The provider refused our key or contract.
+    pub is_config_trouble: bool,
+}
+
+impl Settled {
+    /// What a person is told.
+    pub(super) fn into_outcome(self) -> Outcome {
+        match self.state {
+            AttemptState::Succeeded | AttemptState::Duplicate => Outcome::Done(self.receipt),
+            AttemptState::Declined => match self.refusal {
+                Some(refusal) => Outcome::Declined {
+                    receipt: self.receipt,
+                    refusal,
+                },
+                None => Outcome::Unknown(self.receipt),
+            },
+            AttemptState::Ready | AttemptState::Abandoned | AttemptState::NotExecuted => {
+                Outcome::NotSent(self.receipt)
+            }
+            AttemptState::WaitingApproval | AttemptState::Sent | AttemptState::Unknown => {
+                Outcome::Unknown(self.receipt)
+            }
+        }
+    }
+}
+
+impl<S: Store> Engine<S> {
+    pub(super) async fn settle_in<T: Tx>(
+        &self,
+        tx: &mut T,
+        returned: &Returned,
+        source: EvidenceSource,
+        actor: Actor<'_>,
+    ) -> Result<Settled, VerbError> {
+        let mut rows = self.lock_rows(tx, &returned.attempt).await?;
+        self.keep_evidence(tx, &rows, returned, source).await?;
+        let evidence = &returned.report.evidence;
+        let verdict = match rows.attempt.kind {
+            AttemptKind::Charge => learn_charge(&rows.attempt, evidence, source, rows.now),
+            AttemptKind::Refund => learn_refund(&rows.attempt, evidence, rows.now),
+        };
+        rows.attempt.trace_id.clone_from(&returned.report.trace_id);
+        let Ok(verdict) = verdict else {
+            return self.contradicted(tx, rows, actor).await;
+        };
+        let was_mine = rows.attempt.lease_epoch == returned.attempt.lease_epoch;
+        match verdict {
+            Verdict::Charged(seen) => self.write_charged(tx, rows, &seen, actor).await,
+            Verdict::Refunded(cancel) => {
+                self.write_refunded(tx, rows, &cancel, evidence, actor)
+                    .await
+            }
+            // Somebody else holds the attempt now; only proof of success may overrule them.
+            _ if !was_mine => Ok(settled(&rows, None)),
+            Verdict::AlreadyKnown => Ok(settled(&rows, None)),
+            Verdict::Declined(refusal) => self.write_declined(tx, rows, refusal, actor).await,
+            Verdict::BackToReady => self.write_not_sent(tx, rows, actor).await,
+            Verdict::StillUnknown(unsettled) => {
+                self.write_unknown(tx, rows, unsettled, evidence, source, actor)
+                    .await
+            }
+        }
+    }
+
+    /// Locks subscription, invoice, payment and attempt, in that order.
+    pub(super) async fn lock_rows<T: Tx>(
+        &self,
+        tx: &mut T,
+        attempt: &Attempt,
+    ) -> Result<Rows, VerbError> {
+        let (subscription, invoice) = self.lock_invoice_in_order(tx, attempt.invoice_id).await?;
+        let payment = match attempt.payment_id {
+            Some(id) => Some(tx.lock_payment(id).await?),
+            None => None,
+        };
+        let attempt = tx.lock_attempt(attempt.id).await?;
+        let now = tx.db_now().await?;
+        Ok(Rows {
+            subscription,
+            invoice,
+            payment,
+            attempt,
+            now,
+        })
+    }
+
+    async fn keep_evidence<T: Tx>(
+        &self,
+        tx: &mut T,
+        rows: &Rows,
+        returned: &Returned,
+        source: EvidenceSource,
+    ) -> Result<(), StoreError> {
+        let report = &returned.report;
+        let (code, reference, amount) = match &report.evidence {
+            Evidence::Seen(seen) => {
+                let code = seen.failure.as_ref().map(|f| f.code.as_str());
+                (code, Some(seen.provider_ref.as_str()), Some(seen.total))
+            }
+            Evidence::Refused(refusal) => (Some(refusal.code.as_str()), None, None),
+            Evidence::NotSeen
+            | Evidence::NotSent
+            | Evidence::Throttled { .. }
+            | Evidence::Busy
+            | Evidence::Unusable(_) => (None, None, None),
+        };
+        tx.insert_evidence(&NewEvidence {
+            attempt_id: rows.attempt.id,
+            source,
+            outcome: report.evidence.name(),
+            http_status: report.http_status,
+            code,
+            reference,
+            amount,
+            trace_id: report.trace_id.as_deref(),
+            body_sha256: report.body_sha256.as_deref(),
+            elapsed_ms: report.elapsed_ms,
+            at: rows.now,
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Evidence against a settled state: nothing moves, a person is called.
+    async fn contradicted<T: Tx>(
+        &self,
+        tx: &mut T,
+        mut rows: Rows,
+        actor: Actor<'_>,
+    ) -> Result<Settled, VerbError> {
+        let fence = fence_of(&rows.attempt);
+        rows.attempt.needs_human = true;
+        tx.save_attempt(&rows.attempt, fence).await?;
+        self.page(tx, &rows, "contradiction").await?;
+        self.audit_settle(tx, &rows, actor, "contradiction", "")
+            .await?;
+        Ok(settled(&rows, None))
+    }
+
+    /// Certainly nothing left: the row is ready again, under the same id and key.
+    async fn write_not_sent<T: Tx>(
+        &self,
+        tx: &mut T,
+        mut rows: Rows,
+        actor: Actor<'_>,
+    ) -> Result<Settled, VerbError> {
+        let fence = fence_of(&rows.attempt);
+        let attempt = &mut rows.attempt;
+        attempt.state = AttemptState::Ready;
+        attempt.send_count = 0;
+        attempt.first_sent_at = None;
+        attempt.last_sent_at = None;
+        attempt.lease_until = Some(rows.now);
+        attempt.next_check_at = Some(rows.now + Duration::seconds(30));
+        tx.save_attempt(attempt, fence).await?;
+        tx.decide_run_items(rows.attempt.id, Decision::NotSent, self.now())
+            .await?;
+        self.audit_settle(tx, &rows, actor, "not_sent", "").await?;
+        Ok(settled(&rows, None))
+    }
+
+    async fn write_unknown<T: Tx>(
+        &self,
+        tx: &mut T,
+        mut rows: Rows,
+        unsettled: Unsettled,
+        evidence: &Evidence,
+        source: EvidenceSource,
+        actor: Actor<'_>,
+    ) -> Result<Settled, VerbError> {
+        let fence = fence_of(&rows.attempt);
+        let was_sent = rows.attempt.state == AttemptState::Sent;
+        let is_config_trouble = unsettled
+            .refusal
+            .as_ref()
+            .is_some_and(|r| r.proves == crate::domain::evidence::Proves::ConfigTrouble);
+        let newly_human = unsettled.needs_human && !rows.attempt.needs_human;
+        let delay = self.next_look_s(&rows.attempt, unsettled.next);
+        let attempt = &mut rows.attempt;
+        attempt.state = AttemptState::Unknown;
+        attempt.needs_human |= unsettled.needs_human;
+        if source == EvidenceSource::LookUp {
+            attempt.checks = attempt.checks.saturating_add(1);
+            attempt.not_seen = attempt
+                .not_seen
+                .saturating_add(u32::from(*evidence == Evidence::NotSeen));
+        }
+        if unsettled.was_replayed && attempt.replayed_at.is_none() {
+            attempt.replayed_at = Some(rows.now);
+        }
+        if unsettled.refusal.is_some() {
+            attempt.refusal.clone_from(&unsettled.refusal);
+        }
+        attempt.lease_until = Some(rows.now);
+        attempt.next_check_at = Some(rows.now + Duration::seconds(delay));
+        tx.save_attempt(attempt, fence).await?;
+        tx.decide_run_items(rows.attempt.id, Decision::Unknown, self.now())
+            .await?;
+        if newly_human {
+            self.page(tx, &rows, evidence.name()).await?;
+        }
+        if was_sent {
+            self.audit_settle(tx, &rows, actor, "unknown", "").await?;
+        }
+        Ok(Settled {
+            is_config_trouble,
+            ..settled(&rows, Some(unsettled.next))
+        })
+    }
+
+    /// Seconds until the next look: within seconds when the provider said so, else by schedule.
+    /// The schedule's last step repeats for ever.
+    fn next_look_s(&self, attempt: &Attempt, next: NextStep) -> i64 {
+        const SOON_S: i64 = 2;
+        let schedule = &self.parts.settings.look_up_s;
+        let index = usize::try_from(attempt.checks).unwrap_or(usize::MAX);
+        let planned = schedule
+            .get(index)
+            .or(schedule.last())
+            .copied()
+            .unwrap_or(SOON_S);
+        match next {
+            NextStep::LookSoon if attempt.checks == 0 => planned.min(SOON_S),
+            NextStep::LookSoon | NextStep::LookLater | NextStep::Resend => planned,
+        }
+    }
+
+    /// Queues a message for the people on call.
+    pub(super) async fn page<T: Tx>(
+        &self,
+        tx: &mut T,
+        rows: &Rows,
+        what: &str,
+    ) -> Result<(), StoreError> {
+        let key = format!("{}:{what}", rows.attempt.public_id);
+        let payload = format!(
+            "{{\"attempt\":\"{}\",\"what\":\"{what}\"}}",
+            rows.attempt.public_id
+        );
+        tx.queue_notice("page", &key, &payload, self.now()).await?;
+        Ok(())
+    }
+
+    pub(super) async fn audit_settle<T: Tx>(
+        &self,
+        tx: &mut T,
+        rows: &Rows,
+        actor: Actor<'_>,
+        result: &str,
+        provider_ref: &str,
+    ) -> Result<(), StoreError> {
+        let press = Press {
+            verb: rows.attempt.kind.as_str(),
+            target: rows.attempt.public_id.as_str(),
+            after: rows.attempt.state.as_str(),
+            result,
+            provider_ref,
+            reason: &rows.attempt.reason,
+            ..Press::default()
+        };
+        self.audit_in(tx, actor, press, rows.now).await
+    }
+}
+
+/// The fence of a row that this transaction has locked and read.
+pub(super) const fn fence_of(attempt: &Attempt) -> Fence {
+    Fence {
+        state: attempt.state,
+        epoch: Some(attempt.lease_epoch),
+    }
+}
+
+/// What is known of an attempt after its rows were written.
+pub(super) fn settled(rows: &Rows, next: Option<NextStep>) -> Settled {
+    Settled {
+        state: rows.attempt.state,
+        refusal: rows.attempt.refusal.clone(),
+        next,
+        receipt: Receipt {
+            public_id: Some(rows.invoice.public_id.clone()),
+            attempt: Some(rows.attempt.public_id.clone()),
+            attempt_id: Some(rows.attempt.id),
+            invoice: Some(rows.invoice.public_id.clone()),
+            payment: rows.payment.as_ref().map(|p| p.public_id.clone()),
+            subscription: rows
+                .subscription
+                .as_ref()
+                .map(|(s, _)| (s.public_id.clone(), s.state)),
+            amount: Some(rows.attempt.amount),
+            next_due_at: rows.subscription.as_ref().and_then(|(s, _)| s.next_due_at),
+        },
+        is_config_trouble: false,
+    }
+}

@@ -1,0 +1,115 @@
+//! Money went back: payment, ledger, and what else was chosen with the refund.
+
+use crate::domain::attempt::AlsoCancel;
+use crate::domain::evidence::{CancelSeen, Evidence};
+use crate::domain::ids::Noun;
+use crate::domain::money::Money;
+use crate::domain::states::AttemptState;
+
+use super::super::Engine;
+use super::super::action::VerbError;
+use super::super::audit::Actor;
+use super::super::ports::{NewRefund, Store, Tx};
+use super::{Rows, Settled, fence_of, settled};
+
+impl<S: Store> Engine<S> {
+    pub(super) async fn write_refunded<T: Tx>(
+        &self,
+        tx: &mut T,
+        mut rows: Rows,
+        cancel: &CancelSeen,
+        evidence: &Evidence,
+        actor: Actor<'_>,
+    ) -> Result<Settled, VerbError> {
+        let fence = fence_of(&rows.attempt);
+        let held_reservation = rows.attempt.state.is_open();
+        rows.attempt.state = AttemptState::Succeeded;
+        rows.attempt.settled_at = Some(self.now());
+        rows.attempt.next_check_at = None;
+        rows.attempt.lease_until = Some(rows.now);
+        rows.attempt.needs_human = false;
+        tx.save_attempt(&rows.attempt, fence).await?;
+        if let Some(mut payment) = rows.payment.take() {
+            if held_reservation {
+                payment.reserved_minor =
+                    (payment.reserved_minor - rows.attempt.amount.minor()).max(0);
+            }
+            let refund = NewRefund {
+                public_id: &self.parts.ids.public_id(Noun::Refund),
+                payment_id: payment.id,
+                attempt_id: Some(rows.attempt.id),
+                amount: rows.attempt.amount,
+                reason: &rows.attempt.reason,
+                transaction_key: &cancel.transaction_key,
+                refunded_at: cancel.at,
+                refunded_on: self.local_date(cancel.at),
+                operator: &rows.attempt.operator,
+            };
+            if !self
+                .book_refund(tx, &mut payment, &refund, rows.attempt.id)
+                .await?
+            {
+                tx.save_payment(&payment).await?;
+                payment.version += 1;
+            }
+            self.book_others(tx, &mut payment, evidence, cancel, &rows)
+                .await?;
+            rows.payment = Some(payment);
+        }
+        if let Some((subscription, term)) = &mut rows.subscription {
+            let reason = rows.attempt.reason.clone();
+            match rows.attempt.also_cancel {
+                AlsoCancel::No => {}
+                AlsoCancel::Now => self.end_now(tx, actor, subscription, term, &reason).await?,
+                AlsoCancel::AtPeriodEnd => {
+                    self.schedule_end(tx, actor, subscription, &reason).await?
+                }
+            }
+        }
+        let payload = format!("{{\"attempt\":\"{}\"}}", rows.attempt.public_id);
+        tx.queue_notice(
+            "refunded",
+            rows.attempt.public_id.as_str(),
+            &payload,
+            self.now(),
+        )
+        .await?;
+        self.audit_settle(tx, &rows, actor, "done", &cancel.transaction_key)
+            .await?;
+        Ok(settled(&rows, None))
+    }
+
+    /// Refunds on the same payment that we do not know yet were made outside: the books follow.
+    async fn book_others<T: Tx>(
+        &self,
+        tx: &mut T,
+        payment: &mut crate::domain::payment::Payment,
+        evidence: &Evidence,
+        ours: &CancelSeen,
+        rows: &Rows,
+    ) -> Result<(), VerbError> {
+        let Evidence::Seen(seen) = evidence else {
+            return Ok(());
+        };
+        let others = seen
+            .cancels
+            .iter()
+            .filter(|c| c.is_done && c.transaction_key != ours.transaction_key);
+        for cancel in others {
+            let refund = NewRefund {
+                public_id: &self.parts.ids.public_id(Noun::Refund),
+                payment_id: payment.id,
+                attempt_id: None,
+                amount: Money::new(cancel.amount_minor, payment.captured.currency()),
+                reason: &cancel.reason,
+                transaction_key: &cancel.transaction_key,
+                refunded_at: cancel.at,
+                refunded_on: self.local_date(cancel.at),
+                operator: "provider",
+            };
+            self.book_refund(tx, payment, &refund, rows.attempt.id)
+                .await?;
+        }
+        Ok(())
+    }
+}
