@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn five_troubled_calls_open_it_and_one_good_probe_closes_it() {
-        let at = |s| Utc.timestamp_opt(1_000 + s, 0).unwrap();
+        let at = |s: i64| Utc.timestamp_opt(1_000 + s, 0).unwrap();
         let breaker = Breaker::new(5, 60);
         for _ in 0..4 {
             breaker.record(true, at(0));
