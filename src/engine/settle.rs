@@ -80,7 +80,7 @@ impl<S: Store> Engine<S> {
         let evidence = &returned.report.evidence;
         let verdict = match rows.attempt.kind {
             AttemptKind::Charge => learn_charge(&rows.attempt, evidence, source, rows.now),
-            AttemptKind::Refund => learn_refund(&rows.attempt, evidence, rows.now),
+            AttemptKind::Refund => learn_refund(&rows.attempt, evidence, source, rows.now),
         };
         rows.attempt.trace_id.clone_from(&returned.report.trace_id);
         let Ok(verdict) = verdict else {
@@ -96,7 +96,10 @@ impl<S: Store> Engine<S> {
             // Somebody else holds the attempt now; only proof of success may overrule them.
             _ if !was_mine => Ok(settled(&rows, None)),
             Verdict::AlreadyKnown => Ok(settled(&rows, None)),
-            Verdict::Declined(refusal) => self.write_declined(tx, rows, refusal, actor).await,
+            Verdict::Declined(refusal) => {
+                self.follow_outside_refunds(tx, &mut rows, evidence).await?;
+                self.write_declined(tx, rows, refusal, actor).await
+            }
             Verdict::BackToReady => self.write_not_sent(tx, rows, actor).await,
             Verdict::StillUnknown(unsettled) => {
                 self.write_unknown(tx, rows, unsettled, evidence, source, actor)

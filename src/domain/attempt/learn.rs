@@ -253,6 +253,7 @@ fn resend_or_wait(attempt: &Attempt, now: DateTime<Utc>) -> Verdict {
 pub fn learn_refund(
     attempt: &Attempt,
     evidence: &Evidence,
+    source: EvidenceSource,
     now: DateTime<Utc>,
 ) -> Result<Verdict, Contradiction> {
     let is_open = matches!(attempt.state, AttemptState::Sent | AttemptState::Unknown);
@@ -274,6 +275,8 @@ pub fn learn_refund(
             None => Ok(Verdict::AlreadyKnown),
         },
         _ if !is_open => Ok(Verdict::AlreadyKnown),
+        // A refused look-up says nothing about the refund, and must not hide what its answer said.
+        Evidence::Refused(_) if source != EvidenceSource::Answer => Ok(still(NextStep::LookLater)),
         Evidence::Refused(refusal) => Ok(Verdict::StillUnknown(Unsettled {
             refusal: Some(refusal.clone()),
             needs_human: refusal.proves == Proves::ConfigTrouble,

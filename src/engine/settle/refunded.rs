@@ -52,10 +52,9 @@ impl<S: Store> Engine<S> {
                 tx.save_payment(&payment).await?;
                 payment.version += 1;
             }
-            self.book_others(tx, &mut payment, evidence, cancel, &rows)
-                .await?;
             rows.payment = Some(payment);
         }
+        self.follow_outside_refunds(tx, &mut rows, evidence).await?;
         if let Some((subscription, term)) = &mut rows.subscription {
             let reason = rows.attempt.reason.clone();
             match rows.attempt.also_cancel {
@@ -80,22 +79,16 @@ impl<S: Store> Engine<S> {
     }
 
     /// Refunds on the same payment that we do not know yet were made outside: the books follow.
-    async fn book_others<T: Tx>(
+    pub(super) async fn follow_outside_refunds<T: Tx>(
         &self,
         tx: &mut T,
-        payment: &mut crate::domain::payment::Payment,
+        rows: &mut Rows,
         evidence: &Evidence,
-        ours: &CancelSeen,
-        rows: &Rows,
     ) -> Result<(), VerbError> {
-        let Evidence::Seen(seen) = evidence else {
+        let (Evidence::Seen(seen), Some(payment)) = (evidence, &mut rows.payment) else {
             return Ok(());
         };
-        let others = seen
-            .cancels
-            .iter()
-            .filter(|c| c.is_done && c.transaction_key != ours.transaction_key);
-        for cancel in others {
+        for cancel in seen.cancels.iter().filter(|c| c.is_done) {
             let refund = NewRefund {
                 public_id: &self.parts.ids.public_id(Noun::Refund),
                 payment_id: payment.id,

@@ -259,7 +259,12 @@ fn a_refund_succeeds_only_when_our_tag_and_amount_are_among_the_cancels() {
         })
     };
     assert!(matches!(
-        learn_refund(&open, &with(vec![cancel("asked [rf:7QK2]", 9_900)]), now()),
+        learn_refund(
+            &open,
+            &with(vec![cancel("asked [rf:7QK2]", 9_900)]),
+            EvidenceSource::Answer,
+            now()
+        ),
         Ok(Verdict::Refunded(_))
     ));
     for other in [
@@ -268,7 +273,7 @@ fn a_refund_succeeds_only_when_our_tag_and_amount_are_among_the_cancels() {
         cancel("[rf:7QK2]", 900),
     ] {
         assert_eq!(
-            learn_refund(&open, &with(vec![other]), now()),
+            learn_refund(&open, &with(vec![other]), EvidenceSource::Answer, now()),
             Ok(still(NextStep::Resend))
         );
     }
@@ -282,7 +287,12 @@ fn a_refund_refusal_is_read_back_before_it_counts() {
     };
     let no = refusal("NOT_CANCELABLE_PAYMENT", Proves::NotExecuted, 403);
     assert!(matches!(
-        learn_refund(&sent, &Evidence::Refused(no.clone()), now()),
+        learn_refund(
+            &sent,
+            &Evidence::Refused(no.clone()),
+            EvidenceSource::Answer,
+            now()
+        ),
         Ok(Verdict::StillUnknown(_))
     ));
     let read_back = Attempt {
@@ -294,6 +304,7 @@ fn a_refund_refusal_is_read_back_before_it_counts() {
         learn_refund(
             &read_back,
             &Evidence::Seen(seen(SeenStatus::Captured)),
+            EvidenceSource::Answer,
             now()
         ),
         Ok(Verdict::Declined(_))

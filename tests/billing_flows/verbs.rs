@@ -1,0 +1,207 @@
+//! Each verb in fair weather, and its refusals.
+
+use serde_json::json;
+
+use paydeck::domain::attempt::AlsoCancel;
+use paydeck::domain::payment::RefundAmount;
+use paydeck::engine::{Outcome, Refused, Request, VerbError};
+
+use crate::world::{admin, on_each, won};
+
+#[tokio::test]
+async fn a_subscription_is_active_only_after_its_first_charge() {
+    on_each(async |w| {
+        let (_, _) = w.subscriber("key-one").await;
+        assert_eq!(w.executed().await, (1, 0));
+        assert_eq!(w.text("select state from subscription").await, "active");
+        assert_eq!(w.text("select state from invoice").await, "paid");
+
+        let plan = w.plan_of("other", 19_000, "month", 0).await;
+        let customer = w.customer("key-two").await;
+        w.card(
+            customer,
+            "key-two",
+            json!({ "behaviour": { "kind": "decline", "code": "REJECT_CARD_PAYMENT" } }),
+        )
+        .await;
+        let outcome = w
+            .act(Request::Subscribe {
+                customer,
+                plan,
+                quantity: 1,
+            })
+            .await
+            .expect("an outcome");
+        assert!(matches!(outcome, Outcome::Declined { .. }), "{outcome:?}");
+        assert_eq!(
+            w.text("select state from subscription order by id desc limit 1")
+                .await,
+            "incomplete"
+        );
+        w.books_are_straight().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_is_sent_before_apply_and_a_stale_plan_is_refused() {
+    on_each(async |w| {
+        w.subscriber("key-one").await;
+        let payment = w.last_payment().await;
+        let refund = Request::Refund {
+            payment,
+            amount: RefundAmount::Partial(won(3_000)),
+            reason: "고객 요청".into(),
+            also_cancel: AlsoCancel::No,
+        };
+        let plan = w.plan(&refund).await.expect("a plan");
+        assert_eq!(w.executed().await, (1, 0));
+        w.act(refund.clone()).await.expect("refunded");
+        let again = w.engine.apply(&admin(), &refund, &plan.fingerprint).await;
+        assert!(matches!(again, Err(VerbError::Stale)), "{again:?}");
+        assert_eq!(w.executed().await, (1, 1));
+        w.books_are_straight().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn partial_refunds_add_up_to_the_payment_and_no_further() {
+    on_each(async |w| {
+        w.subscriber("key-one").await;
+        let payment = w.last_payment().await;
+        let refund = |minor, reason: &str| Request::Refund {
+            payment,
+            amount: RefundAmount::Partial(won(minor)),
+            reason: reason.into(),
+            also_cancel: AlsoCancel::No,
+        };
+        w.done(refund(3_000, "첫 번째")).await;
+        w.done(refund(3_000, "두 번째")).await;
+        assert!(matches!(
+            w.act(refund(4_000, "too much")).await,
+            Err(VerbError::Amount(_))
+        ));
+        assert!(matches!(
+            w.act(refund(0, "nothing")).await,
+            Err(VerbError::Amount(_))
+        ));
+        assert!(matches!(
+            w.act(refund(-1, "negative")).await,
+            Err(VerbError::Amount(_))
+        ));
+        assert_eq!(w.executed().await, (1, 2));
+        w.done(Request::Refund {
+            payment,
+            amount: RefundAmount::Full,
+            reason: "rest".into(),
+            also_cancel: AlsoCancel::Now,
+        })
+        .await;
+        assert_eq!(w.number("select refunded_minor from payment").await, 9_900);
+        assert_eq!(w.text("select state from subscription").await, "canceled");
+        w.books_are_straight().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_scheduled_cancel_ends_at_the_period_and_can_be_taken_back() {
+    on_each(async |w| {
+        let (_, subscription) = w.subscriber("key-one").await;
+        let cancel = Request::CancelAtEnd {
+            subscription,
+            reason: "asked".into(),
+        };
+        w.done(cancel.clone()).await;
+        assert!(matches!(
+            w.act(cancel.clone()).await,
+            Err(VerbError::Refused(Refused::AlreadyScheduled))
+        ));
+        w.done(Request::UndoCancel { subscription }).await;
+        let next = w.number("select next_due_at from subscription").await;
+        w.done(cancel).await;
+        assert_eq!(w.number("select next_due_at from subscription").await, next);
+        w.advance_days(20).await;
+        w.run().await;
+        assert_eq!(w.text("select state from subscription").await, "active");
+        w.advance_days(20).await;
+        w.run().await;
+        assert_eq!(w.text("select state from subscription").await, "canceled");
+        assert_eq!(w.executed().await, (1, 0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_one_time_charge_leaves_the_schedule_alone_and_applies_once() {
+    on_each(async |w| {
+        let (customer, _) = w.subscriber("key-one").await;
+        let next = w.number("select next_due_at from subscription").await;
+        let request = Request::OneTime {
+            customer,
+            amount: won(5_000),
+            description: "추가 사용".into(),
+        };
+        let plan = w.plan(&request).await.expect("a plan");
+        let outcome = w
+            .engine
+            .apply(&admin(), &request, &plan.fingerprint)
+            .await
+            .expect("charged");
+        assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+        let again = w.engine.apply(&admin(), &request, &plan.fingerprint).await;
+        assert!(matches!(again, Err(VerbError::Stale)), "{again:?}");
+        assert_eq!(w.executed().await, (2, 0));
+        assert_eq!(w.number("select next_due_at from subscription").await, next);
+        w.books_are_straight().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_second_subscription_of_a_product_is_refused_by_the_database() {
+    on_each(async |w| {
+        let (customer, _) = w.subscriber("key-one").await;
+        let plan = paydeck::domain::ids::PlanId(w.number("select max(id) from plan").await);
+        let again = w
+            .act(Request::Subscribe {
+                customer,
+                plan,
+                quantity: 1,
+            })
+            .await;
+        assert!(
+            matches!(again, Err(VerbError::Refused(Refused::OneSubscription))),
+            "{again:?}"
+        );
+        assert_eq!(w.executed().await, (1, 0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_closed_plan_takes_nobody_and_bills_whom_it_has() {
+    on_each(async |w| {
+        w.subscriber("key-one").await;
+        let plan = paydeck::domain::ids::PlanId(w.number("select max(id) from plan").await);
+        w.done(Request::DeactivatePlan { plan }).await;
+        let customer = w.customer("key-two").await;
+        w.card(customer, "key-two", json!({})).await;
+        let refused = w
+            .act(Request::Subscribe {
+                customer,
+                plan,
+                quantity: 1,
+            })
+            .await;
+        assert!(
+            matches!(refused, Err(VerbError::Refused(Refused::PlanInactive))),
+            "{refused:?}"
+        );
+        w.advance_days(31).await;
+        w.run().await;
+        assert_eq!(w.executed().await, (2, 0));
+    })
+    .await;
+}

@@ -1,0 +1,514 @@
+//! A whole billing system in one test: the engine, a real database, the real client and the
+//! simulator behind real HTTP. Money is counted in the simulator's ledger, never in our tables.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Asia::Seoul;
+use serde_json::{Value, json};
+use sqlx::Connection;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use paydeck::domain::billing::Install;
+use paydeck::domain::ids::{
+    CustomerId, InvoiceId, Noun, PaymentId, PlanId, PublicId, SubscriptionId,
+};
+use paydeck::domain::mode::Mode;
+use paydeck::domain::money::{Currency, Money};
+use paydeck::domain::operator::{Access, Operator, Role};
+use paydeck::domain::period::Interval;
+use paydeck::engine::ports::{BoxFuture, Clock, Ids, Provider};
+use paydeck::engine::{
+    ActionPlan, Engine, EngineSettings, Outcome, Parts, PlanInput, Reconciled, Request, RunSummary,
+    VerbError,
+};
+use paydeck::provider::toss::{TossClient, TossOptions};
+use paydeck::sandbox::{Running, SECRET_KEY, SandboxOptions};
+use paydeck::secret::Secret;
+use paydeck::store::{self, DatabaseUrl, NewDatabase, OpenOptions, SqlStore};
+use paydeck::vault::{self, Vault};
+
+use crate::support::{postgres, sqlite};
+
+/// Business time that a test moves by hand.
+#[derive(Clone)]
+pub struct TestClock(Arc<AtomicI64>);
+
+impl TestClock {
+    fn at(text: &str) -> Self {
+        let at: DateTime<Utc> = text.parse().expect("an instant");
+        Self(Arc::new(AtomicI64::new(at.timestamp_micros())))
+    }
+
+    pub fn set(&self, to: DateTime<Utc>) {
+        self.0.store(to.timestamp_micros(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.0.load(Ordering::SeqCst)).expect("in range")
+    }
+
+    fn sleep_until(&self, at: DateTime<Utc>) -> BoxFuture<'_, ()> {
+        let wait = (at - self.now()).to_std().unwrap_or(Duration::ZERO);
+        Box::pin(tokio::time::sleep(wait))
+    }
+}
+
+struct TestIds;
+
+impl Ids for TestIds {
+    fn public_id(&self, noun: Noun) -> PublicId {
+        PublicId::new(noun, &ulid::Ulid::generate().to_string())
+    }
+
+    fn random_text(&self) -> String {
+        format!("k-{}", ulid::Ulid::generate().to_string().to_lowercase())
+    }
+}
+
+/// Which database a world stands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Base {
+    Sqlite,
+    Postgres,
+}
+
+#[expect(dead_code, reason = "kept for what its drop does")]
+enum Kept {
+    Sqlite(sqlite::SqliteFile),
+    Postgres(postgres::TestDb),
+}
+
+pub struct World {
+    pub engine: Arc<Engine<SqlStore>>,
+    pub clock: TestClock,
+    pub simulator: Running,
+    pub url: DatabaseUrl,
+    provider: Arc<dyn Provider>,
+    vault: Arc<Vault>,
+    settings: EngineSettings,
+    _keys: TempDir,
+    _database: Kept,
+}
+
+/// Runs a story on SQLite, and on PostgreSQL where there is a server.
+pub async fn on_each(story: impl AsyncFn(World)) {
+    if let Some(world) = World::open(Base::Sqlite, |_| {}).await {
+        story(world).await;
+    }
+    if let Some(world) = World::open(Base::Postgres, |_| {}).await {
+        story(world).await;
+    }
+}
+
+pub fn admin() -> Operator {
+    Operator {
+        person: "kim".into(),
+        roles: vec![Role::Admin],
+        access: Access::ReadWrite,
+        evidence: vec![],
+    }
+}
+
+pub fn won(minor: i64) -> Money {
+    Money::new(minor, Currency::KRW)
+}
+
+impl World {
+    /// None when there is no such database on this machine; the support code says so loudly.
+    pub async fn open(base: Base, tune: impl FnOnce(&mut EngineSettings)) -> Option<Self> {
+        let (kept, address) = match base {
+            Base::Sqlite => {
+                let file = sqlite::file();
+                let address = format!("sqlite:{}", file.path().display());
+                (Kept::Sqlite(file), address)
+            }
+            Base::Postgres => {
+                let database = postgres::database()?;
+                let address = database.url.clone();
+                (Kept::Postgres(database), address)
+            }
+        };
+        let url = DatabaseUrl::parse(&address).expect("an address");
+        let keys = TempDir::with_prefix("paydeck-keys-").expect("a directory");
+        let key_file = keys.path().join("vault.key");
+        vault::create_key_file(&key_file).expect("a key file");
+        let vault = Arc::new(Vault::load(&key_file).expect("a vault"));
+        let clock = TestClock::at("2026-03-10T00:00:00Z");
+        let key_id = vault.key_id().to_string();
+        store::create(
+            &url,
+            &NewDatabase {
+                mode: Mode::Sim,
+                zone: Seoul,
+                key_id: &key_id,
+                install_id: "testtest",
+                install_secret: "install secret",
+                at: clock.now(),
+            },
+        )
+        .await
+        .expect("a database");
+        let simulator = paydeck::sandbox::start(SandboxOptions {
+            seed: Some(7),
+            ..SandboxOptions::default()
+        })
+        .await
+        .expect("a simulator");
+        let options = TossOptions {
+            base_url: simulator.base_url(),
+            connect_timeout: Duration::from_secs(1),
+            total_timeout: Duration::from_secs(2),
+            ..TossOptions::new(Secret::new(SECRET_KEY), Mode::Sim)
+        };
+        let provider: Arc<dyn Provider> = Arc::new(TossClient::new(options).expect("a client"));
+        let mut settings = EngineSettings::standard(Mode::Sim, Seoul);
+        settings.look_up_s = vec![0];
+        settings.lease_s = 1;
+        tune(&mut settings);
+        let engine = engine(&url, &provider, &vault, &clock, &settings, "first").await;
+        let world = Self {
+            engine,
+            clock,
+            simulator,
+            url,
+            provider,
+            vault,
+            settings,
+            _keys: keys,
+            _database: kept,
+        };
+        world.set_time(world.clock.now()).await;
+        Some(world)
+    }
+
+    /// Another process at the same database, with its own connections and leases.
+    pub async fn another_engine(&self, name: &str) -> Arc<Engine<SqlStore>> {
+        engine(
+            &self.url,
+            &self.provider,
+            &self.vault,
+            &self.clock,
+            &self.settings,
+            name,
+        )
+        .await
+    }
+
+    /// Moves business time and the simulator's time together.
+    pub async fn set_time(&self, to: DateTime<Utc>) {
+        self.clock.set(to);
+        self.control("POST", "clock", json!({ "set": to.to_rfc3339() }))
+            .await;
+    }
+
+    pub async fn advance_days(&self, days: i64) {
+        self.set_time(self.clock.now() + TimeDelta::days(days))
+            .await;
+    }
+
+    pub async fn control(&self, method: &str, path: &str, body: Value) -> Value {
+        let mut stream = TcpStream::connect(self.simulator.addr())
+            .await
+            .expect("a connection");
+        let body = body.to_string();
+        let request = format!(
+            "{method} /_sandbox/{path} HTTP/1.1\r\nhost: sandbox\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream
+            .write_all(request.as_bytes())
+            .await
+            .expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        assert!(head.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+        serde_json::from_str(body).expect("json")
+    }
+
+    pub async fn fault(&self, endpoint: &str, fault: Value, times: u64) {
+        let script = json!({ "match": { "endpoint": endpoint }, "fault": fault, "times": times });
+        self.control("POST", "faults", script).await;
+    }
+
+    /// How many charges and cancels the simulator ever executed.
+    pub async fn executed(&self) -> (i64, i64) {
+        let summary = self.control("GET", "ledger/summary", Value::Null).await;
+        let count = |name: &str| summary[name].as_i64().expect("a count");
+        (count("charges"), count("cancels"))
+    }
+
+    pub async fn auth_key(&self, customer_key: &str, card: Value) -> Secret {
+        let made = self
+            .control(
+                "POST",
+                "auth-keys",
+                json!({ "customerKey": customer_key, "card": card }),
+            )
+            .await;
+        Secret::new(made["authKey"].as_str().expect("an auth key"))
+    }
+
+    pub async fn plan(&self, request: &Request) -> Result<ActionPlan, VerbError> {
+        self.engine.plan(&admin(), request).await
+    }
+
+    /// Plan and apply, as a person who confirms at once.
+    pub async fn act(&self, request: Request) -> Result<Outcome, VerbError> {
+        let plan = self.plan(&request).await?;
+        self.engine
+            .apply(&admin(), &request, &plan.fingerprint)
+            .await
+    }
+
+    pub async fn done(&self, request: Request) -> PublicId {
+        match self.act(request).await.expect("done") {
+            Outcome::Done(receipt) => receipt.public_id.expect("an id"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn customer(&self, key: &str) -> CustomerId {
+        let id = self
+            .done(Request::CreateCustomer {
+                customer_key: Some(key.to_owned()),
+                name: "김서현".into(),
+                email: "seohyun@example.com".into(),
+                phone: "010-1234-5678".into(),
+            })
+            .await;
+        CustomerId(self.row(Noun::Customer, &id).await)
+    }
+
+    pub async fn row(&self, noun: Noun, id: &PublicId) -> i64 {
+        self.engine
+            .resolve_id(noun, id.as_str())
+            .await
+            .expect("a row")
+    }
+
+    pub async fn card(&self, customer: CustomerId, key: &str, card: Value) {
+        let auth_key = self.auth_key(key, card).await;
+        self.act(Request::AddMethod { customer, auth_key })
+            .await
+            .expect("a card");
+    }
+
+    pub async fn basic_plan(&self) -> PlanId {
+        self.plan_of("basic", 9_900, "month", 0).await
+    }
+
+    pub async fn plan_of(&self, code: &str, price: i64, interval: &str, trial_days: u32) -> PlanId {
+        let id = self
+            .done(Request::CreatePlan(PlanInput {
+                product: format!("product-{code}"),
+                product_name: "서비스".into(),
+                code: code.into(),
+                name: "베이직 월".into(),
+                price: won(price),
+                interval: Interval::parse(interval).expect("an interval"),
+                tier: "PRO".into(),
+                trial_days,
+                features: vec![],
+            }))
+            .await;
+        PlanId(self.row(Noun::Plan, &id).await)
+    }
+
+    /// A customer with a card, on the basic plan, first charge paid.
+    pub async fn subscriber(&self, key: &str) -> (CustomerId, SubscriptionId) {
+        let plan = match self
+            .number("select coalesce(min(id), 0) from plan where code = 'basic'")
+            .await
+        {
+            0 => self.basic_plan().await,
+            id => PlanId(id),
+        };
+        let customer = self.customer(key).await;
+        self.card(customer, key, json!({})).await;
+        let outcome = self
+            .act(Request::Subscribe {
+                customer,
+                plan,
+                quantity: 1,
+            })
+            .await
+            .expect("subscribed");
+        let Outcome::Done(receipt) = outcome else {
+            panic!("{outcome:?}")
+        };
+        let (id, _) = receipt.subscription.expect("a subscription");
+        (
+            customer,
+            SubscriptionId(self.row(Noun::Subscription, &id).await),
+        )
+    }
+
+    pub async fn run(&self) -> RunSummary {
+        self.engine
+            .billing_run(&admin(), self.clock.now(), &mut |_| {})
+            .await
+            .expect("a run")
+    }
+
+    /// Looks until nothing more is claimed.
+    pub async fn reconcile(&self) -> Reconciled {
+        let mut all = Reconciled::default();
+        for _ in 0..20 {
+            let one = self.engine.reconcile_once(&admin()).await.expect("looked");
+            if one.claimed == 0 {
+                break;
+            }
+            all.claimed += one.claimed;
+            all.settled += one.settled;
+            all.abandoned += one.abandoned;
+            all.left = one.left;
+        }
+        all
+    }
+
+    /// Ends every lease, as if its holder had died and time had passed.
+    pub async fn expire_leases(&self) {
+        self.execute("update attempt set lease_until = 0, next_check_at = 0, created_at = 0 where state in ('ready', 'sent', 'unknown')").await;
+    }
+
+    pub async fn only_invoice(&self) -> InvoiceId {
+        InvoiceId(self.number("select max(id) from invoice").await)
+    }
+
+    pub async fn last_payment(&self) -> PaymentId {
+        PaymentId(self.number("select max(id) from payment").await)
+    }
+
+    pub async fn number(&self, sql: &'static str) -> i64 {
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => {
+                let mut connection = sqlite_connection(path).await;
+                sqlx::query_scalar(sql)
+                    .fetch_one(&mut connection)
+                    .await
+                    .expect("a number")
+            }
+            DatabaseUrl::Postgres(address) => {
+                let mut connection = sqlx::PgConnection::connect(address)
+                    .await
+                    .expect("a connection");
+                sqlx::query_scalar(sql)
+                    .fetch_one(&mut connection)
+                    .await
+                    .expect("a number")
+            }
+        }
+    }
+
+    pub async fn text(&self, sql: &'static str) -> String {
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => {
+                let mut connection = sqlite_connection(path).await;
+                sqlx::query_scalar(sql)
+                    .fetch_one(&mut connection)
+                    .await
+                    .expect("a text")
+            }
+            DatabaseUrl::Postgres(address) => {
+                let mut connection = sqlx::PgConnection::connect(address)
+                    .await
+                    .expect("a connection");
+                sqlx::query_scalar(sql)
+                    .fetch_one(&mut connection)
+                    .await
+                    .expect("a text")
+            }
+        }
+    }
+
+    pub async fn execute(&self, sql: &'static str) {
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => {
+                let mut connection = sqlite_connection(path).await;
+                sqlx::query(sql)
+                    .execute(&mut connection)
+                    .await
+                    .expect("executed");
+            }
+            DatabaseUrl::Postgres(address) => {
+                let mut connection = sqlx::PgConnection::connect(address)
+                    .await
+                    .expect("a connection");
+                sqlx::query(sql)
+                    .execute(&mut connection)
+                    .await
+                    .expect("executed");
+            }
+        }
+    }
+
+    /// Everything that must hold whatever happened: L2, L6, the ledger, the audit chain's length.
+    pub async fn books_are_straight(&self) {
+        assert_eq!(
+            self.number("select coalesce(cast(sum(amount_minor) as bigint), 0) from ledger")
+                .await,
+            0,
+            "the ledger sums to zero"
+        );
+        let (charges, cancels) = self.executed().await;
+        assert_eq!(
+            self.number("select count(*) from payment").await,
+            charges,
+            "payments here and charges there"
+        );
+        assert_eq!(
+            self.number("select count(*) from refund").await,
+            cancels,
+            "refunds here and cancels there"
+        );
+        let over =
+            "select count(*) from payment where refunded_minor + reserved_minor > captured_minor";
+        assert_eq!(self.number(over).await, 0);
+        let twice = "select count(*) from (select invoice_id from payment where is_duplicate = 0 group by invoice_id having count(*) > 1) x";
+        assert_eq!(self.number(twice).await, 0, "one payment per invoice");
+    }
+}
+
+async fn sqlite_connection(path: &Path) -> sqlx::SqliteConnection {
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(Duration::from_secs(5));
+    sqlx::SqliteConnection::connect_with(&options)
+        .await
+        .expect("a connection")
+}
+
+async fn engine(
+    url: &DatabaseUrl,
+    provider: &Arc<dyn Provider>,
+    vault: &Arc<Vault>,
+    clock: &TestClock,
+    settings: &EngineSettings,
+    process: &str,
+) -> Arc<Engine<SqlStore>> {
+    let store = SqlStore::open(url, OpenOptions::read_write("kim", process))
+        .await
+        .expect("a store");
+    Arc::new(Engine::new(Parts {
+        store,
+        providers: vec![provider.clone()],
+        vault: vault.clone(),
+        clock: Arc::new(clock.clone()),
+        ids: Arc::new(TestIds),
+        settings: settings.clone(),
+        install: Install {
+            id8: "testtest".into(),
+            secret: b"install secret".to_vec(),
+        },
+        process: process.to_owned(),
+    }))
+}
