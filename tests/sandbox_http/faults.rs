@@ -174,7 +174,11 @@ async fn an_answer_can_break_off_or_be_no_json_although_the_charge_was_made() {
     let bench = Bench::new().await;
     let key = bench.billing_key("kim", json!({})).await;
     bench.fault(json!({ "match": { "order": "order-1", "endpoint": "charge" }, "fault": "reset_mid_body" })).await;
-    assert!(bench.try_charge(&key, "order-1").await.is_err());
+    let cut = bench
+        .try_charge(&key, "order-1")
+        .await
+        .expect_err("an answer that breaks off");
+    assert_eq!(cut.kind(), std::io::ErrorKind::ConnectionReset);
     bench.fault(json!({ "match": { "order": "order-2", "endpoint": "charge" }, "fault": "truncated_json" })).await;
     let half = bench.charge(&key, "order-2", 4900).await;
     assert_eq!(half.status, 200);

@@ -127,10 +127,9 @@ async fn a_killed_simulator_has_every_charge_that_it_answered_and_its_lock_is_ta
     while let Some(order) = charges.next().await {
         answered.extend(order);
         if answered.len() == 20 {
-            child.kill().expect("kills");
+            child.end();
         }
     }
-    child.wait().expect("ends");
     assert!(answered.len() >= 20);
     let bench = Bench::on(dir.path()).await;
     for order in &answered {
@@ -142,13 +141,31 @@ async fn a_killed_simulator_has_every_charge_that_it_answered_and_its_lock_is_ta
     }
 }
 
-fn start_child(dir: &Path) -> std::process::Child {
-    std::process::Command::new(std::env::current_exe().expect("this binary"))
+/// Never outlives its test.
+struct Child(std::process::Child);
+
+impl Child {
+    fn end(&mut self) {
+        self.0.kill().expect("kills");
+        self.0.wait().expect("ends");
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.0.kill());
+    }
+}
+
+fn start_child(dir: &Path) -> Child {
+    let child = std::process::Command::new(std::env::current_exe().expect("this binary"))
         .args(["--exact", CHILD_TEST])
         .env(CHILD_DIR, dir)
         .stdout(std::process::Stdio::null())
         .spawn()
-        .expect("starts")
+        .expect("starts");
+    Child(child)
 }
 
 async fn address_of_child(dir: &Path) -> SocketAddr {

@@ -94,6 +94,7 @@ async fn transactions_are_paged_by_the_last_key() {
         let last = page.last().and_then(|row| row["transactionKey"].as_str());
         after = last.unwrap_or("").to_owned();
         rows.extend(page.iter().cloned());
+        assert!(page.len() <= 4, "a page is never longer than its limit");
         if page.len() < 4 {
             break;
         }

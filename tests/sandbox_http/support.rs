@@ -236,10 +236,8 @@ pub async fn send(
         .write_all(format!("{head}\r\n{body}").as_bytes())
         .await?;
     let mut bytes = Vec::new();
-    let end = stream.read_to_end(&mut bytes).await;
-    parse(&bytes)
-        .filter(|_| end.is_ok())
-        .ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
+    stream.read_to_end(&mut bytes).await?;
+    parse(&bytes).ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
 }
 
 /// None when the answer is not complete.
