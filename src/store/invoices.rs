@@ -38,24 +38,27 @@ const UNPAID_OF: Stmt = locked!(
     " from invoice where subscription_id = $1 and state in ('draft', 'open', 'uncollectible') order by due_at, id"
 );
 /// Locks each invoice's subscription in the same step, without waiting: the order in which rows are
-/// locked (subscription before invoice) is kept by never waiting for either.
+/// locked (subscription before invoice) is kept by never waiting for either. What is locked is read
+/// from inside, because only there PostgreSQL shows a row as it is now. One-time charges are retried
+/// by people alone.
 const CLAIM_DUE: Stmt = Stmt::split(
     concat!(
         "select ",
         columns!(),
-        " from invoice where state = 'open' and dunning = 'scheduled' and next_attempt_at <= $1 order by next_attempt_at, id limit $2"
+        " from invoice where state = 'open' and dunning = 'scheduled' and next_attempt_at <= $1 and subscription_id is not null
+        order by next_attempt_at, id limit $2"
     ),
     concat!(
         "select ",
         columns!(),
-        " from invoice where id in (select i.id from invoice i join subscription s on s.id = i.subscription_id
+        " from (select i.* from invoice i join subscription s on s.id = i.subscription_id
             where i.state = 'open' and i.dunning = 'scheduled' and i.next_attempt_at <= $1
-            order by i.next_attempt_at, i.id limit $2 for no key update skip locked)
+            order by i.next_attempt_at, i.id limit $2 for no key update skip locked) due
         order by next_attempt_at, id"
     ),
 );
 const COUNT_DUE: Stmt = Stmt::both(
-    "select count(*) as n from invoice where state = 'open' and dunning = 'scheduled' and next_attempt_at <= $1",
+    "select count(*) as n from invoice where state = 'open' and dunning = 'scheduled' and next_attempt_at <= $1 and subscription_id is not null",
 );
 
 fn read(row: &Row) -> R<Invoice> {

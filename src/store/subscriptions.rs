@@ -18,17 +18,6 @@ macro_rules! columns {
         "id, public_id, customer_id, product_id, plan_id, state, quantity, method_id, mode, term_no, next_period, next_due_at, paid_until, trial_until, cancel_at, cancel_requested_at, ended_at, first_failed_at, created_at, version"
     };
 }
-macro_rules! period_is_due {
-    () => {
-        "state in ('active', 'trialing') and next_due_at is not null and next_due_at <= $1"
-    };
-}
-macro_rules! cancel_is_due {
-    () => {
-        "state in ('active', 'trialing', 'past_due') and cancel_at is not null and cancel_at <= $1"
-    };
-}
-
 const INSERT: Stmt = Stmt::both(
     "insert into subscription (public_id, tail, customer_id, product_id, plan_id, state, quantity, method_id, mode, term_no, next_period, next_due_at, trial_until, exclusive_key, created_at)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, 0, $10, $11, $12, $13) returning id",
@@ -41,28 +30,18 @@ const SAVE: Stmt = Stmt::both(
 const CLAIM_DUE: Stmt = claimed!(
     "select ",
     columns!(),
-    " from subscription where ",
-    period_is_due!(),
-    " order by next_due_at, id limit $2"
+    " from subscription where run_at <= $1 order by run_at, id limit $2"
 );
-const CLAIM_CANCELS: Stmt = claimed!(
-    "select ",
-    columns!(),
-    " from subscription where ",
-    cancel_is_due!(),
-    " order by cancel_at, id limit $2"
-);
-const COUNT_DUE: Stmt = Stmt::both(concat!(
-    "select (select count(*) from subscription where ",
-    period_is_due!(),
-    ") + (select count(*) from subscription where ",
-    cancel_is_due!(),
-    " and (state = 'past_due' or next_due_at is null or next_due_at > $1)) as n"
-));
+const COUNT_DUE: Stmt = Stmt::both("select count(*) as n from subscription where run_at <= $1");
 const CLAIM_INCOMPLETE: Stmt = claimed!(
     "select ",
     columns!(),
     " from subscription where state = 'incomplete' and created_at < $1 order by created_at, id limit $2"
+);
+
+const RUNNING_OF: Stmt = Stmt::both(
+    "select id from subscription where customer_id = $1 and state not in ('canceled', 'expired')
+     order by id limit 1000",
 );
 
 const INSERT_TERM: Stmt = Stmt::both(
@@ -106,19 +85,6 @@ fn read(row: &Row) -> R<Subscription> {
         version: cells.i64("version")?,
     })
 }
-
-/// When a run first has to look at a due subscription.
-fn due_since(subscription: &Subscription) -> Option<DateTime<Utc>> {
-    let period = subscription
-        .next_due_at
-        .filter(|_| subscription.state != SubscriptionState::PastDue);
-    [period, subscription.cancel_at].into_iter().flatten().min()
-}
-
-const RUNNING_OF: Stmt = Stmt::both(
-    "select id from subscription where customer_id = $1 and state not in ('canceled', 'expired')
-     order by id limit 1000",
-);
 
 impl Subscriptions for SqlTx<'_> {
     async fn insert_subscription(&mut self, new: &NewSubscription<'_>) -> R<SubscriptionId> {
@@ -247,14 +213,8 @@ impl Subscriptions for SqlTx<'_> {
         until: DateTime<Utc>,
         limit: u32,
     ) -> R<Vec<Subscription>> {
-        // Two walks along one index each: an "or" over both columns would read the whole table.
-        let mut rows = self.rows(&CLAIM_DUE, args![until, limit]).await?;
-        rows.extend(self.rows(&CLAIM_CANCELS, args![until, limit]).await?);
-        let mut due: Vec<Subscription> = rows.iter().map(read).collect::<R<_>>()?;
-        due.sort_by_key(|subscription| (due_since(subscription), subscription.id));
-        due.dedup_by_key(|subscription| subscription.id);
-        due.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        Ok(due)
+        let rows = self.rows(&CLAIM_DUE, args![until, limit]).await?;
+        rows.iter().map(read).collect()
     }
 
     async fn count_due_subscriptions(&mut self, until: DateTime<Utc>) -> R<u64> {

@@ -108,9 +108,8 @@ create index subscription_of_customer on subscription (customer_id, created_at, 
 create index subscription_by_state on subscription (state, created_at, id);
 create index subscription_by_plan on subscription (plan_id, state, created_at, id);
 create index subscription_of_method on subscription (method_id) where method_id is not null;
-create index subscription_due on subscription (next_due_at, id) where state in ('active', 'trialing') and next_due_at is not null;
-create index subscription_cancel_due on subscription (cancel_at, id) where state in ('active', 'trialing', 'past_due') and cancel_at is not null;
-create index subscription_renewal on subscription (next_due_at, id) where state in ('active', 'trialing', 'past_due') and next_due_at is not null;
+create index subscription_run_due on subscription (run_at, id) where run_at is not null;
+create index subscription_renewal on subscription (renews_at, id) where renews_at is not null;
 create index subscription_ended on subscription (ended_at, id) where ended_at is not null;
 create index subscription_term_from on subscription_term (from_at, subscription_id, term_no);
 create index subscription_change_of on subscription_change (subscription_id, at, id);

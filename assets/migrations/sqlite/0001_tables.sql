@@ -105,7 +105,9 @@ create table method_issue (
     constraint method_issue_outcome check (outcome in ('issued', 'refused', 'not_sent', 'unknown'))
 ) strict;
 
--- Exclusive key is "customer:product" where one running subscription is allowed, else null.
+-- Exclusive key is "customer:product" where one running subscription is allowed, else null. Run at is
+-- when a billing run must look at it, renews at when the next renewal is expected: one index each
+-- finds them, whatever the states.
 create table subscription (
     id integer primary key,
     public_id text not null,
@@ -130,6 +132,10 @@ create table subscription (
     scheduler text not null default 'paydeck',
     created_at integer not null,
     version integer not null default 1,
+    run_at integer generated always as (case
+        when state in ('active', 'trialing') then coalesce(min(next_due_at, cancel_at), next_due_at, cancel_at)
+        when state = 'past_due' then cancel_at end) stored,
+    renews_at integer generated always as (case when state in ('active', 'trialing', 'past_due') then next_due_at end) stored,
     constraint subscription_state check (state in ('incomplete', 'trialing', 'active', 'past_due', 'unpaid', 'paused', 'canceled', 'expired')),
     constraint subscription_mode check (mode in ('live', 'test', 'sim')),
     constraint subscription_quantity check (quantity > 0),
