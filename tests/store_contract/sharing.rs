@@ -34,7 +34,11 @@ async fn due(store: &SqlStore) -> World {
         let mut row = tx.lock_subscription(subscription).await.expect("read");
         row.state = SubscriptionState::Active;
         tx.save_subscription(&row).await.expect("save");
-        let invoice = made.another_invoice(&mut tx, index).await;
+        let of_its_own = World {
+            subscription,
+            ..made
+        };
+        let invoice = of_its_own.another_invoice(&mut tx, index).await;
         let mut row = tx.lock_invoice(invoice).await.expect("read");
         row.dunning = DunningState::Scheduled;
         row.next_attempt_at = Some(day(1));
