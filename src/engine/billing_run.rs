@@ -72,7 +72,7 @@ impl<S: Store> Engine<S> {
         let actor = Actor::from(operator);
         let (run, due) = self.start_run(actor, until).await?;
         let mut drive = drive::Drive::new(self, &run, actor, due);
-        let ended = drive.to_the_end(progress).await;
+        let ended = drive.work_through(progress).await;
         let stop_reason = match &ended {
             Ok(()) => drive.stop_reason(),
             Err(error) => Some(error.to_string()),

@@ -147,11 +147,11 @@ impl<S: Store> Engine<S> {
         match verb {
             Verb::CancelNow => {
                 self.end_now(tx, actor, &mut subscription, &term, &reason)
-                    .await?
+                    .await?;
             }
             Verb::CancelAtEnd => {
                 self.schedule_end(tx, actor, &mut subscription, &reason)
-                    .await?
+                    .await?;
             }
             _ => self.undo_end(tx, actor, &mut subscription).await?,
         }

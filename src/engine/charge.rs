@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::attempt::{AlsoCancel, AttemptKind, Source};
 use crate::domain::customer::{Customer, PaymentMethod};
 use crate::domain::failure::FailureClass;
-use crate::domain::ids::{AttemptId, InvoiceId, Noun};
+use crate::domain::ids::{AttemptId, InvoiceId, Noun, PublicId};
 use crate::domain::invoice::{Invoice, InvoiceKind};
 use crate::domain::mode::Mode;
 use crate::domain::money::Money;
@@ -216,7 +216,7 @@ impl<S: Store> Engine<S> {
                 idem_key,
                 expected_balance_minor: None,
             }),
-            effects: self.effects_of_payment(work)?,
+            effects: effects_of_payment(work)?,
             not_happening: vec![NotHappening::ScheduleMove],
             warnings,
             confirm: match settings.mode {
@@ -224,41 +224,6 @@ impl<S: Store> Engine<S> {
                 Mode::Test | Mode::Sim => Confirmation::Key,
             },
         })
-    }
-
-    /// What follows when the invoice is paid.
-    fn effects_of_payment(&self, work: &ChargeWork) -> Result<Vec<Effect>, VerbError> {
-        let Some((subscription, term)) = &work.subscription else {
-            return Ok(Vec::new());
-        };
-        let mut effects = Vec::new();
-        let to = state_after_payment(subscription.state);
-        if to != subscription.state {
-            effects.push(Effect::State {
-                from: subscription.state,
-                to,
-            });
-        }
-        if !subscription.state.is_billed() && to.is_billed() {
-            let mrr =
-                Mrr::of(term.price, term.quantity, 0, term.anchor.interval).and_then(Mrr::rounded);
-            effects.push(Effect::Mrr(
-                mrr.map_err(|e| VerbError::Range(e.to_string()))?,
-            ));
-        }
-        effects.push(Effect::NextCharge {
-            from: subscription.next_due_at,
-            to: subscription.next_due_at,
-        });
-        if work.invoice.kind == InvoiceKind::Renewal {
-            let ends = crate::domain::period::day_start(work.invoice.period_to, term.anchor.zone);
-            effects.push(Effect::AccessUntil(
-                subscription
-                    .paid_until
-                    .map_or(ends, |until| until.max(ends)),
-            ));
-        }
-        Ok(effects)
     }
 
     pub(super) async fn write_charge<T: Tx>(
@@ -286,7 +251,7 @@ impl<S: Store> Engine<S> {
         reason: &str,
     ) -> Result<AttemptId, VerbError> {
         let mode = self.parts.settings.mode;
-        let invoice = &mut work.invoice;
+        let invoice = &work.invoice;
         let provider = self.provider(work.method.provider)?;
         let order_id = self
             .parts
@@ -339,6 +304,22 @@ impl<S: Store> Engine<S> {
             })
             .await
             .map_err(as_in_progress)?;
+        self.count_attempt(tx, actor, work, &public_id, reason, now)
+            .await?;
+        Ok(id)
+    }
+
+    /// Counts a new attempt on its invoice, with the audit row.
+    async fn count_attempt<T: Tx>(
+        &self,
+        tx: &mut T,
+        actor: Actor<'_>,
+        work: &mut ChargeWork,
+        attempt: &PublicId,
+        reason: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), VerbError> {
+        let invoice = &mut work.invoice;
         invoice.attempts = invoice.attempts.saturating_add(1);
         if work.source == Source::Dunning {
             invoice.next_attempt_at = None;
@@ -349,13 +330,12 @@ impl<S: Store> Engine<S> {
             verb: work.verb.as_str(),
             target: invoice.public_id.as_str(),
             before: invoice.state.as_str(),
-            after: public_id.as_str(),
+            after: attempt.as_str(),
             reason,
             result: "intent",
             ..Press::default()
         };
-        self.audit_in(tx, actor, press, now).await?;
-        Ok(id)
+        Ok(self.audit_in(tx, actor, press, now).await?)
     }
 
     /// A fresh lease for this process.
@@ -366,6 +346,41 @@ impl<S: Store> Engine<S> {
             until,
         }
     }
+}
+
+/// What follows when the invoice is paid.
+fn effects_of_payment(work: &ChargeWork) -> Result<Vec<Effect>, VerbError> {
+    let Some((subscription, term)) = &work.subscription else {
+        return Ok(Vec::new());
+    };
+    let mut effects = Vec::new();
+    let to = state_after_payment(subscription.state);
+    if to != subscription.state {
+        effects.push(Effect::State {
+            from: subscription.state,
+            to,
+        });
+    }
+    if !subscription.state.is_billed() && to.is_billed() {
+        let mrr =
+            Mrr::of(term.price, term.quantity, 0, term.anchor.interval).and_then(Mrr::rounded);
+        effects.push(Effect::Mrr(
+            mrr.map_err(|e| VerbError::Range(e.to_string()))?,
+        ));
+    }
+    effects.push(Effect::NextCharge {
+        from: subscription.next_due_at,
+        to: subscription.next_due_at,
+    });
+    if work.invoice.kind == InvoiceKind::Renewal {
+        let ends = crate::domain::period::day_start(work.invoice.period_to, term.anchor.zone);
+        effects.push(Effect::AccessUntil(
+            subscription
+                .paid_until
+                .map_or(ends, |until| until.max(ends)),
+        ));
+    }
+    Ok(effects)
 }
 
 /// The state a subscription has once its invoice is paid.

@@ -1,6 +1,6 @@
 //! Creating, changing and closing plans. Running terms keep the price they were made with.
 
-use crate::domain::ids::{Noun, PlanId};
+use crate::domain::ids::{Noun, PlanId, ProductId};
 use crate::domain::operator::Verb;
 use crate::domain::plan::{Plan, Product, check_plan};
 
@@ -155,6 +155,27 @@ impl<S: Store> Engine<S> {
         }
     }
 
+    async fn product_id<T: Tx>(
+        &self,
+        tx: &mut T,
+        input: &PlanInput,
+        product: Option<Product>,
+    ) -> Result<ProductId, VerbError> {
+        if let Some(product) = product {
+            return Ok(product.id);
+        }
+        let name = if input.product_name.is_empty() {
+            &input.product
+        } else {
+            &input.product_name
+        };
+        let id = self.parts.ids.public_id(Noun::Product);
+        let made = tx
+            .insert_product(&id, &input.product, name, self.now())
+            .await;
+        made.map_err(as_taken)
+    }
+
     pub(super) async fn write_plan<T: Tx>(
         &self,
         tx: &mut T,
@@ -164,20 +185,7 @@ impl<S: Store> Engine<S> {
         let at = tx.db_now().await?;
         let (verb, target, before, after) = match work {
             PlanWork::Create { input, product } => {
-                let product_id = match product {
-                    Some(product) => product.id,
-                    None => {
-                        let name = if input.product_name.is_empty() {
-                            &input.product
-                        } else {
-                            &input.product_name
-                        };
-                        let id = self.parts.ids.public_id(Noun::Product);
-                        tx.insert_product(&id, &input.product, name, self.now())
-                            .await
-                            .map_err(as_taken)?
-                    }
-                };
+                let product_id = self.product_id(tx, &input, product).await?;
                 let public_id = self.parts.ids.public_id(Noun::Plan);
                 tx.insert_plan(&NewPlan {
                     public_id: &public_id,

@@ -155,9 +155,8 @@ impl<S: Store> Engine<S> {
                 Err(VerbError::Refused(Refused::BreakerOpen))
             }
             Source::Run | Source::Dunning => {
-                let outgoing = match self.ready_to_go(&attempt).await? {
-                    Some(outgoing) => outgoing,
-                    None => return self.abandon(&attempt, actor).await,
+                let Some(outgoing) = self.ready_to_go(&attempt).await? else {
+                    return self.abandon(&attempt, actor).await;
                 };
                 let returned = self.call(outgoing).await;
                 self.settle_until_written(&returned, EvidenceSource::Answer, actor)

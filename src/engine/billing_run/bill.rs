@@ -1,8 +1,9 @@
 //! One due row: what is decided about it, and what is written for that.
 
-use chrono::{Duration, NaiveDate};
+use chrono::Duration;
 
 use crate::domain::attempt::Source;
+use crate::domain::customer::PaymentMethod;
 use crate::domain::dunning::DunningState;
 use crate::domain::ids::{AttemptId, InvoiceId, Noun};
 use crate::domain::invoice::{Invoice, InvoiceKind};
@@ -29,11 +30,27 @@ pub(super) enum Step {
     Decided,
 }
 
+/// What every renewal invoice of one subscription has in common.
+#[derive(Clone, Copy)]
+struct Renewal<'a> {
+    subscription: &'a Subscription,
+    amount: Money,
+    description: &'a str,
+}
+
 /// At most so many missed periods are written down for a person at once.
 const MISSED_LIMIT: usize = 24;
 
 fn range(error: PeriodError) -> VerbError {
     VerbError::Range(error.to_string())
+}
+
+/// The row of a run that something is decided about.
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    run: &'a Run,
+    subscription: &'a Subscription,
+    invoice: Option<InvoiceId>,
 }
 
 impl<S: Store> Engine<S> {
@@ -45,49 +62,15 @@ impl<S: Store> Engine<S> {
         mut subscription: Subscription,
     ) -> Result<Step, VerbError> {
         let term = tx.term(subscription.id, subscription.term_no).await?;
-        let ends_first = |s: &Subscription| match (s.cancel_at, s.next_due_at) {
-            (Some(end), Some(due)) => end <= run.until && end <= due,
-            (Some(end), None) => end <= run.until,
-            (None, _) => false,
-        };
-        let is_cancel_only = subscription.state == SubscriptionState::PastDue;
-        if is_cancel_only || ends_first(&subscription) {
-            self.end_as(
-                tx,
-                actor,
-                &mut subscription,
-                &term,
-                SubscriptionState::Canceled,
-                ChangeCause::CanceledAtEnd,
-                "",
-            )
-            .await?;
-            return self
-                .decided(tx, run, &subscription, None, Decision::Canceled, "")
-                .await;
-        }
-        let is_trial_over = subscription.state == SubscriptionState::Trialing;
-        if is_trial_over && self.has_no_card(tx, &subscription).await? {
-            self.end_as(
-                tx,
-                actor,
-                &mut subscription,
-                &term,
-                SubscriptionState::Expired,
-                ChangeCause::Expired,
-                "no card",
-            )
-            .await?;
-            return self
-                .decided(
-                    tx,
-                    run,
-                    &subscription,
-                    None,
-                    Decision::SkippedNoMethod,
-                    "trial ended without a card",
-                )
-                .await;
+        if let Some((to, cause, decision)) = self.end_instead(tx, run, &subscription).await? {
+            self.end_as(tx, actor, &mut subscription, &term, to, cause, "")
+                .await?;
+            let line = Line {
+                run,
+                subscription: &subscription,
+                invoice: None,
+            };
+            return self.decided(tx, line, decision, cause.as_str()).await;
         }
         let (missed, period) = due_periods(&subscription, &term, run)?;
         let plan = tx.plan(term.plan_id).await?;
@@ -95,84 +78,89 @@ impl<S: Store> Engine<S> {
             .price
             .checked_mul(i64::from(term.quantity))
             .map_err(|e| VerbError::Range(e.to_string()))?;
+        let renewal = Renewal {
+            subscription: &subscription,
+            amount,
+            description: &plan.name,
+        };
         for old in missed {
             let id = self
-                .insert_renewal(
-                    tx,
-                    &subscription,
-                    &old,
-                    amount,
-                    &plan.name,
-                    InvoiceState::Draft,
-                )
+                .insert_renewal(tx, renewal, &old, InvoiceState::Draft)
                 .await?;
-            self.decided(
-                tx,
+            let line = Line {
                 run,
-                &subscription,
-                Some(id),
-                Decision::SkippedCatchUp,
-                "an older period: a person decides",
-            )
-            .await?;
+                subscription: &subscription,
+                invoice: Some(id),
+            };
+            let reason = "an older period: a person decides";
+            self.decided(tx, line, Decision::SkippedCatchUp, reason)
+                .await?;
         }
         let id = self
-            .insert_renewal(
-                tx,
-                &subscription,
-                &period,
-                amount,
-                &plan.name,
-                InvoiceState::Open,
-            )
+            .insert_renewal(tx, renewal, &period, InvoiceState::Open)
             .await?;
         let next = term.anchor.period(period.index + 1).map_err(range)?;
         subscription.next_period = next.index;
         subscription.next_due_at = Some(next.due_at);
-        self.bill_renewal(tx, run, actor, subscription, term, id)
+        self.bill_renewal(tx, run, actor, (subscription, term), id)
             .await
     }
 
-    async fn has_no_card<T: Tx>(
+    /// Whether a due subscription ends instead of renewing: its cancel takes effect, or its trial
+    /// is over and there is no card.
+    async fn end_instead<T: Tx>(
         &self,
         tx: &mut T,
+        run: &Run,
         subscription: &Subscription,
-    ) -> Result<bool, VerbError> {
-        Ok(subscription.method_id.is_none()
-            && tx
+    ) -> Result<Option<(SubscriptionState, ChangeCause, Decision)>, VerbError> {
+        let cancel_comes_first = match (subscription.cancel_at, subscription.next_due_at) {
+            (Some(end), Some(due)) => end <= run.until && end <= due,
+            (Some(end), None) => end <= run.until,
+            (None, _) => false,
+        };
+        // A past-due subscription is claimed for its cancel alone.
+        if cancel_comes_first || subscription.state == SubscriptionState::PastDue {
+            let to = SubscriptionState::Canceled;
+            return Ok(Some((to, ChangeCause::CanceledAtEnd, Decision::Canceled)));
+        }
+        let is_trial_over = subscription.state == SubscriptionState::Trialing;
+        let has_card = subscription.method_id.is_some()
+            || tx
                 .active_method_of(subscription.customer_id)
                 .await?
-                .is_none())
+                .is_some();
+        if is_trial_over && !has_card {
+            let to = SubscriptionState::Expired;
+            return Ok(Some((to, ChangeCause::Expired, Decision::SkippedNoMethod)));
+        }
+        Ok(None)
     }
 
     async fn insert_renewal<T: Tx>(
         &self,
         tx: &mut T,
-        subscription: &Subscription,
+        renewal: Renewal<'_>,
         period: &Period,
-        amount: Money,
-        description: &str,
         state: InvoiceState,
     ) -> Result<InvoiceId, VerbError> {
         let public_id = self.parts.ids.public_id(Noun::Invoice);
-        let (from, to): (NaiveDate, NaiveDate) = (period.from, period.to);
-        Ok(tx
-            .insert_invoice(&NewInvoice {
-                public_id: &public_id,
-                customer_id: subscription.customer_id,
-                subscription_id: Some(subscription.id),
-                term_no: subscription.term_no,
-                period_index: period.index,
-                kind: InvoiceKind::Renewal,
-                state,
-                amount,
-                description,
-                due_at: period.due_at,
-                period_from: from,
-                period_to: to,
-                at: self.now(),
-            })
-            .await?)
+        let new = NewInvoice {
+            public_id: &public_id,
+            customer_id: renewal.subscription.customer_id,
+            subscription_id: Some(renewal.subscription.id),
+            term_no: renewal.subscription.term_no,
+            period_index: period.index,
+            kind: InvoiceKind::Renewal,
+            state,
+            amount: renewal.amount,
+            description: renewal.description,
+            due_at: period.due_at,
+            period_from: period.from,
+            period_to: period.to,
+            at: self.now(),
+        };
+        Ok(tx.insert_invoice(&new).await?)
     }
 
     async fn bill_renewal<T: Tx>(
@@ -180,57 +168,48 @@ impl<S: Store> Engine<S> {
         tx: &mut T,
         run: &Run,
         actor: Actor<'_>,
-        mut subscription: Subscription,
-        term: Term,
+        (mut subscription, term): (Subscription, Term),
         id: InvoiceId,
     ) -> Result<Step, VerbError> {
         let mut invoice = tx.lock_invoice(id).await?;
+        let minimum = minimum_charge(invoice.amount.currency());
         if invoice.amount.minor() == 0 {
             self.pay_zero(tx, &mut invoice, &mut subscription, &term)
                 .await?;
-            return self
-                .decided(tx, run, &subscription, Some(id), Decision::ZeroAmount, "")
-                .await;
+            let line = Line {
+                run,
+                subscription: &subscription,
+                invoice: Some(id),
+            };
+            return self.decided(tx, line, Decision::ZeroAmount, "").await;
         }
-        if invoice.amount.minor() < minimum_charge(invoice.amount.currency()).minor() {
+        if invoice.amount.minor() < minimum.minor() {
             tx.save_subscription(&subscription).await?;
+            let line = Line {
+                run,
+                subscription: &subscription,
+                invoice: Some(id),
+            };
             return self
-                .decided(
-                    tx,
-                    run,
-                    &subscription,
-                    Some(id),
-                    Decision::SkippedBelowMinimum,
-                    "carried over",
-                )
+                .decided(tx, line, Decision::SkippedBelowMinimum, "carried over")
                 .await;
         }
-        let method = match self
-            .method_to_charge(tx, &invoice, Some(&subscription))
-            .await
-        {
+        let method = match self.card_or_wait(tx, &mut invoice, &subscription).await? {
             Ok(method) => method,
-            Err(VerbError::Refused(reason @ (Refused::NoMethod | Refused::KeyDeleted))) => {
-                self.await_card(tx, &mut invoice).await?;
+            Err(reason) => {
                 self.make_past_due(tx, &mut subscription, &term).await?;
-                let decision = without_card(&reason);
-                return self
-                    .decided(
-                        tx,
-                        run,
-                        &subscription,
-                        Some(id),
-                        decision,
-                        &reason.to_string(),
-                    )
-                    .await;
+                let line = Line {
+                    run,
+                    subscription: &subscription,
+                    invoice: Some(id),
+                };
+                return self.without_card(tx, line, &reason).await;
             }
-            Err(other) => return Err(other),
         };
         tx.save_subscription(&subscription).await?;
         subscription.version += 1;
         let customer = tx.customer(invoice.customer_id).await?;
-        let mut work = ChargeWork {
+        let work = ChargeWork {
             verb: Verb::BillRun,
             invoice,
             subscription: Some((subscription, term)),
@@ -239,7 +218,7 @@ impl<S: Store> Engine<S> {
             source: Source::Run,
             attempt_no: 1,
         };
-        self.send_off(tx, run, actor, &mut work).await
+        self.send_off(tx, run, actor, work).await
     }
 
     pub(super) async fn bill_dunning<T: Tx>(
@@ -255,64 +234,34 @@ impl<S: Store> Engine<S> {
             tx.save_invoice(&invoice).await?;
             return Ok(Step::Decided);
         };
+        let line = Line {
+            run,
+            subscription: &subscription,
+            invoice: Some(id),
+        };
         if subscription.state.is_ended() || subscription.state == SubscriptionState::Paused {
             invoice.dunning = DunningState::Idle;
             invoice.next_attempt_at = None;
             tx.save_invoice(&invoice).await?;
             let state = subscription.state.as_str();
-            return self
-                .decided(
-                    tx,
-                    run,
-                    &subscription,
-                    Some(id),
-                    Decision::SkippedPaused,
-                    state,
-                )
-                .await;
+            return self.decided(tx, line, Decision::SkippedPaused, state).await;
         }
         let attempts = tx.charges_of(id).await?;
         if let Some(open) = attempts.iter().find(|a| a.state.holds_charge_slot()) {
-            invoice.next_attempt_at = invoice
-                .next_attempt_at
-                .map(|at| at.max(run.until) + Duration::hours(1));
+            invoice.next_attempt_at = Some(run.until + Duration::hours(1));
             tx.save_invoice(&invoice).await?;
-            let reason = open.public_id.to_string();
+            let reason = open.public_id.as_str();
             return self
-                .decided(
-                    tx,
-                    run,
-                    &subscription,
-                    Some(id),
-                    Decision::SkippedUnknownOpen,
-                    &reason,
-                )
+                .decided(tx, line, Decision::SkippedUnknownOpen, reason)
                 .await;
         }
-        let method = match self
-            .method_to_charge(tx, &invoice, Some(&subscription))
-            .await
-        {
+        let method = match self.card_or_wait(tx, &mut invoice, &subscription).await? {
             Ok(method) => method,
-            Err(VerbError::Refused(reason @ (Refused::NoMethod | Refused::KeyDeleted))) => {
-                self.await_card(tx, &mut invoice).await?;
-                let decision = without_card(&reason);
-                return self
-                    .decided(
-                        tx,
-                        run,
-                        &subscription,
-                        Some(id),
-                        decision,
-                        &reason.to_string(),
-                    )
-                    .await;
-            }
-            Err(other) => return Err(other),
+            Err(reason) => return self.without_card(tx, line, &reason).await,
         };
         let attempt_no = next_attempt_no(&attempts)?;
         let customer = tx.customer(invoice.customer_id).await?;
-        let mut work = ChargeWork {
+        let work = ChargeWork {
             verb: Verb::BillRun,
             invoice,
             subscription: Some((subscription, term)),
@@ -321,10 +270,26 @@ impl<S: Store> Engine<S> {
             source: Source::Dunning,
             attempt_no,
         };
-        self.send_off(tx, run, actor, &mut work).await
+        self.send_off(tx, run, actor, work).await
     }
 
-    /// Nothing more is tried until a new card comes.
+    /// The card to charge; without one, nothing more is tried until a new one comes.
+    async fn card_or_wait<T: Tx>(
+        &self,
+        tx: &mut T,
+        invoice: &mut Invoice,
+        subscription: &Subscription,
+    ) -> Result<Result<PaymentMethod, Refused>, VerbError> {
+        match self.method_to_charge(tx, invoice, Some(subscription)).await {
+            Ok(method) => Ok(Ok(method)),
+            Err(VerbError::Refused(reason @ (Refused::NoMethod | Refused::KeyDeleted))) => {
+                self.await_card(tx, invoice).await?;
+                Ok(Err(reason))
+            }
+            Err(other) => Err(other),
+        }
+    }
+
     async fn await_card<T: Tx>(&self, tx: &mut T, invoice: &mut Invoice) -> Result<(), VerbError> {
         invoice.dunning = DunningState::AwaitingCard;
         invoice.next_attempt_at = None;
@@ -333,13 +298,26 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    /// Writes the attempt as sent, with its row of the run, and opens its key.
+    async fn without_card<T: Tx>(
+        &self,
+        tx: &mut T,
+        line: Line<'_>,
+        reason: &Refused,
+    ) -> Result<Step, VerbError> {
+        let decision = match reason {
+            Refused::KeyDeleted => Decision::SkippedKeyDeleted,
+            _ => Decision::SkippedNoMethod,
+        };
+        self.decided(tx, line, decision, &reason.to_string()).await
+    }
+
+    /// Writes the attempt as sent, with its row of the run. Its key is opened first.
     async fn send_off<T: Tx>(
         &self,
         tx: &mut T,
         run: &Run,
         actor: Actor<'_>,
-        work: &mut ChargeWork,
+        mut work: ChargeWork,
     ) -> Result<Step, VerbError> {
         let key = match self.open_key_of(tx, &work.method).await {
             Ok(key) => key,
@@ -348,19 +326,17 @@ impl<S: Store> Engine<S> {
             }
             Err(other) => return Err(other),
         };
-        let id = self.insert_charge(tx, actor, work, Start::Sent, "").await?;
+        let id = self
+            .insert_charge(tx, actor, &mut work, Start::Sent, "")
+            .await?;
         let attempt = tx.lock_attempt(id).await?;
         if let Some((subscription, _)) = &work.subscription {
-            self.save_item(
-                tx,
+            let line = Line {
                 run,
                 subscription,
-                Some(work.invoice.id),
-                Some(id),
-                None,
-                "",
-            )
-            .await?;
+                invoice: Some(work.invoice.id),
+            };
+            self.save_item(tx, line, Some(id), None, "").await?;
         }
         Ok(Step::Send(Box::new(Outgoing {
             attempt,
@@ -373,27 +349,23 @@ impl<S: Store> Engine<S> {
         &self,
         tx: &mut T,
         run: &Run,
-        work: &mut ChargeWork,
+        mut work: ChargeWork,
         reason: &str,
     ) -> Result<Step, VerbError> {
         self.await_card(tx, &mut work.invoice).await?;
-        let key = format!("{}:key", work.invoice.public_id);
-        let payload = format!(
-            "{{\"invoice\":\"{}\",\"what\":\"key_unreadable\"}}",
-            work.invoice.public_id
-        );
-        tx.queue_notice("page", &key, &payload, self.now()).await?;
+        let invoice = &work.invoice.public_id;
+        let payload = format!("{{\"invoice\":\"{invoice}\",\"what\":\"key_unreadable\"}}");
+        tx.queue_notice("page", &format!("{invoice}:key"), &payload, self.now())
+            .await?;
         match &work.subscription {
             Some((subscription, _)) => {
-                self.decided(
-                    tx,
+                let line = Line {
                     run,
                     subscription,
-                    Some(work.invoice.id),
-                    Decision::SkippedConfig,
-                    reason,
-                )
-                .await
+                    invoice: Some(work.invoice.id),
+                };
+                self.decided(tx, line, Decision::SkippedConfig, reason)
+                    .await
             }
             None => Ok(Step::Decided),
         }
@@ -402,35 +374,27 @@ impl<S: Store> Engine<S> {
     async fn decided<T: Tx>(
         &self,
         tx: &mut T,
-        run: &Run,
-        subscription: &Subscription,
-        invoice: Option<InvoiceId>,
+        line: Line<'_>,
         decision: Decision,
         reason: &str,
     ) -> Result<Step, VerbError> {
-        self.save_item(tx, run, subscription, invoice, None, Some(decision), reason)
+        self.save_item(tx, line, None, Some(decision), reason)
             .await?;
         Ok(Step::Decided)
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "a row of a run has that many columns"
-    )]
     async fn save_item<T: Tx>(
         &self,
         tx: &mut T,
-        run: &Run,
-        subscription: &Subscription,
-        invoice_id: Option<InvoiceId>,
+        line: Line<'_>,
         attempt_id: Option<AttemptId>,
         decision: Option<Decision>,
         reason: &str,
     ) -> Result<(), VerbError> {
         let item = RunItem {
-            run_id: run.id,
-            subscription_id: subscription.id,
-            invoice_id,
+            run_id: line.run.id,
+            subscription_id: line.subscription.id,
+            invoice_id: line.invoice,
             attempt_id,
             decision,
             reason: reason.to_owned(),
@@ -462,13 +426,6 @@ impl<S: Store> Engine<S> {
             .await?;
         }
         Ok(())
-    }
-}
-
-const fn without_card(reason: &Refused) -> Decision {
-    match reason {
-        Refused::KeyDeleted => Decision::SkippedKeyDeleted,
-        _ => Decision::SkippedNoMethod,
     }
 }
 

@@ -85,7 +85,7 @@ impl<'e, S: Store> Drive<'e, S> {
     }
 
     /// Claims, calls and settles until nothing is due and nothing is out.
-    pub(super) async fn to_the_end(&mut self, progress: Progress<'_>) -> Result<(), VerbError> {
+    pub(super) async fn work_through(&mut self, progress: Progress<'_>) -> Result<(), VerbError> {
         loop {
             self.start_calls();
             progress(RunProgress {
@@ -200,7 +200,7 @@ impl<'e, S: Store> Drive<'e, S> {
             Some(sum) => {
                 *sum = sum
                     .checked_add(amount)
-                    .map_err(|e| VerbError::Range(e.to_string()))?
+                    .map_err(|e| VerbError::Range(e.to_string()))?;
             }
             None => self.charged.push(amount),
         }

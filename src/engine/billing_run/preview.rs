@@ -65,7 +65,7 @@ impl<S: Store + Reads> Engine<S> {
                 Some(sum) => {
                     *sum = sum
                         .checked_add(row.amount)
-                        .map_err(|e| VerbError::Range(e.to_string()))?
+                        .map_err(|e| VerbError::Range(e.to_string()))?;
                 }
                 None => totals.push(row.amount),
             }

@@ -61,7 +61,7 @@ impl<S: Store> Engine<S> {
                 AlsoCancel::No => {}
                 AlsoCancel::Now => self.end_now(tx, actor, subscription, term, &reason).await?,
                 AlsoCancel::AtPeriodEnd => {
-                    self.schedule_end(tx, actor, subscription, &reason).await?
+                    self.schedule_end(tx, actor, subscription, &reason).await?;
                 }
             }
         }
