@@ -1,0 +1,77 @@
+//! What `update` wants done, as plain data.
+//!
+//! Nothing here does anything. Every question carries a ticket; an answer whose ticket is no longer waited for is
+//! dropped. Invariant: [`Effect::Apply`] is the only effect that can move money, and it carries the request and the
+//! fingerprint that a person has just confirmed.
+
+use chrono::NaiveDate;
+
+use super::model::{Asked, ListKind, Row, Ticket};
+use crate::domain::ids::{AttemptId, CustomerId, InvoiceId, PaymentId, RunId, SubscriptionId};
+use crate::engine::Request;
+use crate::engine::queries::{
+    CustomerCard, ListQuery, LocalDay, Overview, Page, PlanRow, RevenueReport, SubscriptionCard,
+    Timeline, Window,
+};
+
+/// Part of the screen; a newer question for the same part makes the older one pointless.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Slot {
+    Page,
+    Detail,
+    Form,
+}
+
+/// A question to the database.
+#[derive(Debug, Clone)]
+pub enum Question {
+    Overview(Window),
+    Revenue { from: NaiveDate, to: NaiveDate },
+    RenewalDays(Vec<LocalDay>),
+    List { kind: ListKind, query: ListQuery },
+    RunItems { run: RunId, query: ListQuery },
+    Find(String),
+    Customer(CustomerId),
+    Subscription(SubscriptionId),
+    Timeline(InvoiceId),
+    TimelineOfPayment(PaymentId),
+    TimelineOfAttempt(AttemptId),
+    Plans,
+}
+
+/// An answer of the database.
+#[derive(Debug, Clone)]
+pub enum Loaded {
+    Overview(Overview),
+    Revenue(RevenueReport),
+    Rows(Page<Row>),
+    Customer(CustomerCard),
+    Subscription(SubscriptionCard),
+    Timeline(Timeline),
+    Plans(Vec<PlanRow>),
+}
+
+/// Something to be done.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    Load {
+        ticket: Ticket,
+        slot: Slot,
+        question: Question,
+    },
+    /// Say what would happen. Nothing is sent.
+    Plan { ticket: Ticket, asked: Asked },
+    /// Do exactly what was confirmed.
+    Apply {
+        ticket: Ticket,
+        request: Request,
+        fingerprint: String,
+    },
+    CountUnknown,
+    Copy(String),
+    Repaint,
+    Suspend,
+    /// Take the terminal again after a stop from outside.
+    Resume,
+    Leave,
+}

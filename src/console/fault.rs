@@ -1,0 +1,211 @@
+//! What went wrong, as plain data that a screen can say in words.
+//!
+//! Errors of the engine and the database end here: what is kept is which text to show and what belongs into it, never
+//! a driver's own message. Texts are `dialog.fault.KIND.what` and `.next`.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::money::Money;
+use crate::domain::operator::{Denied, Verb};
+use crate::domain::payment::RefundError;
+use crate::domain::states::SubscriptionState;
+use crate::engine::ports::{Constraint, StoreError};
+use crate::engine::{Refused, VerbError};
+
+/// Something that belongs into a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Detail {
+    Text(String),
+    Money(Money),
+    Time(DateTime<Utc>),
+    Verb(Verb),
+    State(SubscriptionState),
+}
+
+/// One trouble.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    pub kind: &'static str,
+    pub details: Vec<(&'static str, Detail)>,
+}
+
+impl Fault {
+    pub const fn new(kind: &'static str) -> Self {
+        Self {
+            kind,
+            details: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn with(mut self, name: &'static str, detail: Detail) -> Self {
+        self.details.push((name, detail));
+        self
+    }
+
+    fn text(self, name: &'static str, text: impl Into<String>) -> Self {
+        self.with(name, Detail::Text(text.into()))
+    }
+
+    /// Every kind there is, for the test that each has its texts.
+    pub const KINDS: [&'static str; 43] = [
+        "denied_read_only",
+        "denied_role",
+        "stale",
+        "in_progress",
+        "already_paid",
+        "not_chargeable",
+        "nothing_declined",
+        "no_method",
+        "key_deleted",
+        "subscription_state",
+        "nothing_scheduled",
+        "already_scheduled",
+        "one_subscription",
+        "plan_inactive",
+        "plan_already_inactive",
+        "taken",
+        "needs_approval",
+        "settled",
+        "amount_mismatch",
+        "below_minimum",
+        "card_refused",
+        "breaker_open",
+        "charge_not_settled",
+        "currency",
+        "amount_not_positive",
+        "amount_too_much",
+        "amount_wrong",
+        "input",
+        "busy",
+        "constraint",
+        "changed",
+        "not_found",
+        "unreachable",
+        "commit_unknown",
+        "bad_row",
+        "wrong_database",
+        "database",
+        "vault",
+        "range",
+        "nothing_owed",
+        "refused",
+        "worker",
+        "copy",
+    ];
+}
+
+impl From<&StoreError> for Fault {
+    fn from(error: &StoreError) -> Self {
+        match error {
+            StoreError::Busy(_) => Self::new("busy"),
+            StoreError::Refused(constraint) => of_constraint(*constraint),
+            StoreError::Stale { .. } => Self::new("changed"),
+            StoreError::NotFound { .. } => Self::new("not_found"),
+            StoreError::Unreachable(_) => Self::new("unreachable"),
+            StoreError::CommitUnknown(_) => Self::new("commit_unknown"),
+            StoreError::BadRow { table, id, .. } => {
+                Self::new("bad_row").text("row", format!("{table} {id}"))
+            }
+            StoreError::WrongDatabase(reason) => {
+                Self::new("wrong_database").text("reason", reason.as_str())
+            }
+            StoreError::Other(_) => Self::new("database"),
+        }
+    }
+}
+
+fn of_constraint(constraint: Constraint) -> Fault {
+    Fault::new("constraint").text("rule", format!("{constraint:?}"))
+}
+
+impl From<&VerbError> for Fault {
+    fn from(error: &VerbError) -> Self {
+        match error {
+            VerbError::Denied(Denied::ReadOnly { verb }) => {
+                Self::new("denied_read_only").with("verb", Detail::Verb(*verb))
+            }
+            VerbError::Denied(Denied::Role { verb, person }) => Self::new("denied_role")
+                .with("verb", Detail::Verb(*verb))
+                .text("person", person.as_str()),
+            VerbError::Stale => Self::new("stale"),
+            VerbError::Refused(refused) => refused.into(),
+            VerbError::Amount(problem) => of_amount(problem),
+            VerbError::Input { field, reason } => Self::new("input")
+                .text("field", *field)
+                .text("reason", reason.as_str()),
+            VerbError::Store(error) => error.into(),
+            VerbError::Vault(_) => Self::new("vault"),
+            VerbError::Range(reason) => Self::new("range").text("reason", reason.as_str()),
+        }
+    }
+}
+
+fn of_amount(problem: &RefundError) -> Fault {
+    match problem {
+        RefundError::NotPositive => Fault::new("amount_not_positive"),
+        RefundError::TooMuch { refundable, .. } => {
+            Fault::new("amount_too_much").with("refundable", Detail::Money(*refundable))
+        }
+        RefundError::Money(_) => Fault::new("amount_wrong"),
+    }
+}
+
+impl From<&Refused> for Fault {
+    fn from(refused: &Refused) -> Self {
+        match refused {
+            Refused::InProgress {
+                attempt,
+                operator,
+                since,
+            } => Self::new("in_progress")
+                .text("attempt", crate::text::short_id(attempt.as_str(), 6))
+                .text("operator", operator.as_str())
+                .with("since", Detail::Time(*since)),
+            Refused::AlreadyPaid => Self::new("already_paid"),
+            Refused::NotChargeable => Self::new("not_chargeable"),
+            Refused::NothingDeclined => Self::new("nothing_declined"),
+            Refused::NoMethod => Self::new("no_method"),
+            Refused::KeyDeleted => Self::new("key_deleted"),
+            Refused::SubscriptionState(state) => {
+                Self::new("subscription_state").with("state", Detail::State(*state))
+            }
+            Refused::NothingScheduled => Self::new("nothing_scheduled"),
+            Refused::AlreadyScheduled => Self::new("already_scheduled"),
+            Refused::OneSubscription => Self::new("one_subscription"),
+            Refused::PlanInactive => Self::new("plan_inactive"),
+            Refused::PlanAlreadyInactive => Self::new("plan_already_inactive"),
+            Refused::Taken(what) => Self::new("taken").text("what", *what),
+            Refused::NeedsApproval { limit } => {
+                Self::new("needs_approval").with("limit", Detail::Money(*limit))
+            }
+            Refused::Settled => Self::new("settled"),
+            Refused::AmountMismatch => Self::new("amount_mismatch"),
+            Refused::BelowMinimum(least) => {
+                Self::new("below_minimum").with("least", Detail::Money(*least))
+            }
+            Refused::CardRefused(code) => Self::new("card_refused").text("code", code.as_str()),
+            Refused::BreakerOpen => Self::new("breaker_open"),
+            Refused::ChargeNotSettled => Self::new("charge_not_settled"),
+            Refused::Currency(code) => Self::new("currency").text("code", *code),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::locale::{Lang, Locale};
+
+    #[test]
+    fn every_trouble_says_what_and_what_next_in_both_languages() {
+        for kind in Fault::KINDS {
+            for lang in Lang::ALL {
+                for part in ["what", "next"] {
+                    let key = format!("dialog.fault.{kind}.{part}");
+                    assert!(Locale::get(lang).find(&key).is_some(), "no {key}");
+                }
+            }
+        }
+    }
+}

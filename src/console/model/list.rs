@@ -1,0 +1,151 @@
+//! A list on a screen, and what every part of a screen that is loaded has in common.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use super::paged::{Joining, PAGE, Paged};
+use super::row::{Row, RowKey};
+use super::screen::ListKind;
+use crate::console::fault::Fault;
+use crate::engine::queries::{Cursor, Filter, ListQuery, Order, SortBy, Toward};
+
+/// Which answer belongs to which question. Later tickets are larger.
+pub type Ticket = u64;
+
+/// How far the loading of one part of a screen is.
+#[derive(Debug, Clone, Default)]
+pub struct Loading {
+    /// The question that is out, and since when, in milliseconds of [`super::Now::ms`].
+    pub asked: Option<(Ticket, u64)>,
+    /// Why the last answer did not come; what is shown is older then.
+    pub fault: Option<Fault>,
+    /// How old what is shown is.
+    pub loaded_at: Option<DateTime<Utc>>,
+}
+
+impl Loading {
+    pub fn ask(&mut self, ticket: Ticket, now_ms: u64) {
+        self.asked = Some((ticket, now_ms));
+    }
+
+    /// Whether an answer is the one waited for.
+    pub fn is_waiting_for(&self, ticket: Ticket) -> bool {
+        self.asked.is_some_and(|(asked, _)| asked == ticket)
+    }
+
+    pub fn done(&mut self, at: DateTime<Utc>) {
+        *self = Self {
+            asked: None,
+            fault: None,
+            loaded_at: Some(at),
+        };
+    }
+
+    pub fn failed(&mut self, fault: Fault) {
+        self.asked = None;
+        self.fault = Some(fault);
+    }
+}
+
+/// Something loaded as a whole.
+#[derive(Debug, Clone)]
+pub struct Panel<T> {
+    pub value: Option<Box<T>>,
+    pub loading: Loading,
+    /// The chosen line of it.
+    pub selected: usize,
+}
+
+impl<T> Default for Panel<T> {
+    fn default() -> Self {
+        Self {
+            value: None,
+            loading: Loading::default(),
+            selected: 0,
+        }
+    }
+}
+
+/// A list with its filter, order and marks.
+#[derive(Debug, Clone)]
+pub struct List {
+    pub kind: ListKind,
+    pub paged: Paged<Row>,
+    pub loading: Loading,
+    /// What the rows that are out will do when they come.
+    pub joining: Joining,
+    /// As typed.
+    pub filter_text: String,
+    pub filter: Filter,
+    pub sort: Option<(SortBy, Order)>,
+    pub marks: BTreeSet<RowKey>,
+    pub from: Option<DateTime<Utc>>,
+    pub to: Option<DateTime<Utc>>,
+}
+
+impl List {
+    pub fn new(kind: ListKind) -> Self {
+        Self {
+            kind,
+            paged: Paged::default(),
+            loading: Loading::default(),
+            joining: Joining::Replace,
+            filter_text: String::new(),
+            filter: Filter::default(),
+            sort: None,
+            marks: BTreeSet::new(),
+            from: None,
+            to: None,
+        }
+    }
+
+    pub fn between(kind: ListKind, from: DateTime<Utc>, to: DateTime<Utc>) -> Self {
+        Self {
+            from: Some(from),
+            to: Some(to),
+            ..Self::new(kind)
+        }
+    }
+
+    /// What to ask for, from a cursor on.
+    pub fn query(&self, cursor: Option<Cursor>, toward: Toward) -> ListQuery {
+        ListQuery {
+            filter: self.filter.clone(),
+            sort: self.sort,
+            cursor,
+            toward,
+            limit: PAGE,
+            from: self.from,
+            to: self.to,
+            customer: None,
+        }
+    }
+
+    /// The order that holds, for the one that has been chosen or the list's own.
+    pub fn order(&self) -> (SortBy, Order) {
+        self.sort.unwrap_or((
+            SortBy::Time,
+            match self.kind {
+                ListKind::RenewalDays | ListKind::Renewals | ListKind::Unknown => Order::Ascending,
+                _ => Order::Descending,
+            },
+        ))
+    }
+
+    pub fn current(&self) -> Option<&Row> {
+        self.paged.current()
+    }
+
+    pub fn toggle_mark(&mut self) {
+        if let Some(key) = self.current().map(Row::key)
+            && !self.marks.remove(&key)
+        {
+            self.marks.insert(key);
+        }
+    }
+
+    pub fn is_marked(&self, row: &Row) -> bool {
+        !self.marks.is_empty() && self.marks.contains(&row.key())
+    }
+}

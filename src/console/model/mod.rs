@@ -1,0 +1,291 @@
+//! Everything the console knows, as plain values.
+//!
+//! `update` changes it, `view` draws it, tests build it by hand. It reads no clock and does no I/O: time is
+//! [`Model::now`]. Texts in it are raw; only what passed `text::Shown` is drawn.
+
+mod dialog;
+mod form;
+mod list;
+mod paged;
+mod row;
+mod screen;
+mod visit;
+
+use std::collections::VecDeque;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use ratatui::layout::Size;
+use tui_input::Input;
+
+use crate::domain::mode::Mode;
+use crate::domain::operator::{Operator, Verb};
+use crate::engine::queries::{CustomerCard, FilterError, SubscriptionCard, Timeline};
+use crate::locale::{Lang, Locale};
+
+pub use dialog::{
+    ARM_MS, Asked, Confirm, EXPIRY_MS, LogView, Menu, MenuKind, Message, Modal, Phase, Ready,
+    SortMenu, Told, Typed, Wanted,
+};
+pub use form::{Choice, Field, Form, FormKind, Label, Problem, REASONS, Value, plain_amount};
+pub use list::{List, Loading, Panel, Ticket};
+pub use paged::{Joining, PAGE, Paged, WINDOW};
+pub use row::{Ending, Row, RowKey, Target};
+pub use screen::{ListKind, Place, Screen};
+pub use visit::{CardLine, Content, Figure, Spot, Visit, card_lines, spots};
+
+/// How long a wait goes unmentioned, in milliseconds.
+pub const SPIN_AFTER_MS: u64 = 150;
+/// One frame of the spinner, in milliseconds.
+pub const SPIN_EVERY_MS: u64 = 200;
+/// How long the selection rests before its detail is read, in milliseconds.
+pub const REST_MS: u64 = 120;
+/// How long personal data stays revealed, in milliseconds.
+pub const REVEAL_MS: u64 = 30_000;
+/// Messages kept for reading again.
+const LOG: usize = 200;
+
+/// Time as it came in with the last message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Business time.
+    pub at: DateTime<Utc>,
+    /// Milliseconds since the console began, by a clock that does not jump.
+    pub ms: u64,
+}
+
+/// Whether personal data shows in full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Privacy {
+    Masked,
+    /// For a while.
+    Revealed { until_ms: u64 },
+}
+
+/// Whether the detail of the selected row stands beside its list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DetailWish {
+    /// Where there is room, and on lists that are read row by row.
+    Auto,
+    Shown,
+    Hidden,
+}
+
+/// How good or bad news is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    Good,
+    Plain,
+    Waits,
+    Bad,
+}
+
+/// A line of news.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct News {
+    pub at: DateTime<Utc>,
+    pub tone: Tone,
+    pub text: String,
+}
+
+/// A verb that was confirmed and is under way. It belongs to no screen.
+#[derive(Debug, Clone)]
+pub struct Job {
+    pub ticket: Ticket,
+    pub verb: Verb,
+    /// Raw.
+    pub name: String,
+    pub since_ms: u64,
+}
+
+/// What the detail of a row is made of.
+#[derive(Debug, Clone)]
+pub enum DetailCard {
+    Customer(Box<CustomerCard>),
+    Subscription(Box<SubscriptionCard>),
+    Timeline(Box<Timeline>),
+}
+
+/// The detail of the selected row.
+#[derive(Debug, Clone, Default)]
+pub struct Detail {
+    /// Which row it is about.
+    pub row: Option<RowKey>,
+    pub card: Option<DetailCard>,
+    pub loading: Loading,
+    /// When it will be asked for, in milliseconds.
+    pub due_ms: Option<u64>,
+    /// Lines scrolled down.
+    pub scroll: usize,
+}
+
+/// The filter while it is typed.
+#[derive(Debug, Clone)]
+pub struct FilterLine {
+    pub input: Input,
+    pub problem: Option<FilterError>,
+}
+
+/// Whether keys can still come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    Running,
+    /// The loop leaves after this message.
+    Leaving,
+}
+
+/// Everything the console knows.
+#[derive(Debug, Clone)]
+pub struct Model {
+    pub now: Now,
+    pub zone: Tz,
+    pub mode: Mode,
+    pub lang: Lang,
+    pub operator: Operator,
+    /// Name of the database as the header shows it.
+    pub database: String,
+    /// How many times dunning tries.
+    pub dunning_budget: u32,
+    pub size: Size,
+    pub tab: Screen,
+    /// The twelve screens, in the order of the tabs.
+    pub roots: Vec<Visit>,
+    /// Places drilled into from the current screen.
+    pub stack: Vec<Visit>,
+    pub detail: Detail,
+    pub detail_wish: DetailWish,
+    pub privacy: Privacy,
+    /// Dialogs; the last one has the keys.
+    pub modals: Vec<Modal>,
+    pub filter_line: Option<FilterLine>,
+    pub news: VecDeque<News>,
+    pub jobs: Vec<Job>,
+    /// How many attempts are unknown, once known.
+    pub unknown: Option<u64>,
+    /// The database's version when it was last looked at.
+    pub version: Option<i64>,
+    /// Something changed while nothing could be reloaded.
+    pub is_behind: bool,
+    /// The last ticket given out.
+    pub last_ticket: Ticket,
+    pub life: Life,
+}
+
+/// Who is acting, where, in which language.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    pub zone: Tz,
+    pub mode: Mode,
+    pub lang: Lang,
+    pub operator: Operator,
+    pub database: String,
+    pub dunning_budget: u32,
+}
+
+impl Model {
+    pub fn new(setting: Setting, now: Now, size: Size) -> Self {
+        Self {
+            now,
+            zone: setting.zone,
+            mode: setting.mode,
+            lang: setting.lang,
+            operator: setting.operator,
+            database: setting.database,
+            dunning_budget: setting.dunning_budget,
+            size,
+            tab: Screen::Overview,
+            roots: Screen::ALL
+                .into_iter()
+                .map(|screen| Visit::new(Place::Screen(screen)))
+                .collect(),
+            stack: Vec::new(),
+            detail: Detail::default(),
+            detail_wish: DetailWish::Auto,
+            privacy: Privacy::Masked,
+            modals: Vec::new(),
+            filter_line: None,
+            news: VecDeque::new(),
+            jobs: Vec::new(),
+            unknown: None,
+            version: None,
+            is_behind: false,
+            last_ticket: 0,
+            life: Life::Running,
+        }
+    }
+
+    pub fn locale(&self) -> &'static Locale {
+        Locale::get(self.lang)
+    }
+
+    /// The place somebody is at.
+    pub fn visit(&self) -> &Visit {
+        self.stack.last().unwrap_or(&self.roots[self.tab.index()])
+    }
+
+    pub fn visit_mut(&mut self) -> &mut Visit {
+        let root = self.tab.index();
+        self.stack.last_mut().unwrap_or(&mut self.roots[root])
+    }
+
+    pub fn ticket(&mut self) -> Ticket {
+        self.last_ticket += 1;
+        self.last_ticket
+    }
+
+    pub fn tell(&mut self, tone: Tone, text: String) {
+        self.news.push_back(News {
+            at: self.now.at,
+            tone,
+            text,
+        });
+        if self.news.len() > LOG {
+            self.news.pop_front();
+        }
+    }
+
+    /// Whether anything moves on the screen by itself, so that it must be drawn again after a while.
+    pub fn next_wake_ms(&self) -> Option<u64> {
+        let mut wake: Option<u64> = None;
+        let mut at = |ms: u64| wake = Some(wake.map_or(ms, |before| before.min(ms)));
+        let waits = [
+            self.visit().loading().asked.map(|(_, since)| since),
+            self.detail.loading.asked.map(|(_, since)| since),
+            self.jobs.first().map(|job| job.since_ms),
+        ];
+        for since in waits.into_iter().flatten() {
+            at(spin_at(since, self.now.ms));
+        }
+        if let Some(due) = self.detail.due_ms {
+            at(due);
+        }
+        if let Privacy::Revealed { until_ms } = self.privacy {
+            at(until_ms);
+        }
+        match self.modals.last() {
+            Some(Modal::Confirm(confirm)) => match &confirm.phase {
+                Phase::Planning { since_ms, .. } | Phase::Sending { since_ms, .. } => {
+                    at(spin_at(*since_ms, self.now.ms));
+                }
+                Phase::Ready(ready) => {
+                    let left = ready.seconds_left(self.now.ms);
+                    let whole = ready.shown_ms.unwrap_or(self.now.ms) + EXPIRY_MS;
+                    at(whole.saturating_sub(left.saturating_sub(1) * 1_000));
+                }
+                Phase::Expired => {}
+            },
+            _ => {}
+        }
+        wake
+    }
+}
+
+/// When a wait that began at `since` shows next.
+const fn spin_at(since_ms: u64, now_ms: u64) -> u64 {
+    let first = since_ms + SPIN_AFTER_MS;
+    if now_ms < first {
+        first
+    } else {
+        now_ms + SPIN_EVERY_MS
+    }
+}

@@ -1,0 +1,42 @@
+//! Everything that can happen to the console.
+
+use super::effect::Loaded;
+use super::fault::Fault;
+use super::input::InputEvent;
+use super::model::Ticket;
+use super::term::Notice;
+use crate::engine::{ActionPlan, Outcome, Request};
+
+/// One thing that happened.
+#[derive(Debug, Clone)]
+pub enum Msg {
+    /// The console begins: ask for the first screen.
+    Started,
+    Input(InputEvent),
+    /// Time passed while something on the screen moves, or a minute is over.
+    Tick,
+    /// The last frame is on the screen.
+    Drawn,
+    /// What was asked for with this ticket.
+    Loaded { ticket: Ticket, loaded: Box<Loaded> },
+    /// What was asked for with this ticket did not come.
+    Failed { ticket: Ticket, fault: Fault },
+    /// What would happen.
+    Planned {
+        ticket: Ticket,
+        answer: Result<Box<(Request, ActionPlan)>, Fault>,
+    },
+    /// What happened.
+    Applied {
+        ticket: Ticket,
+        answer: Result<Box<Outcome>, Fault>,
+    },
+    /// The database's version, once a second.
+    Version(i64),
+    /// How many attempts are unknown.
+    Unknowns(u64),
+    /// Text was handed to the terminal's clipboard, or not.
+    Copied(Result<(), Fault>),
+    /// Around the console.
+    Notice(Notice),
+}

@@ -1,0 +1,347 @@
+//! What to ask the database, and how its answers join what is shown.
+//!
+//! Invariant: an answer is taken only by the part of the screen that waits for its ticket.
+
+use chrono::{Datelike, Days, Months, NaiveDate};
+
+use crate::console::effect::{Effect, Loaded, Question, Slot};
+use crate::console::fault::Fault;
+use crate::console::layout::{list_rows, shows_detail};
+use crate::console::model::{
+    Content, Detail, DetailCard, Joining, List, ListKind, Modal, Model, Panel, Place, REST_MS, Row,
+    Screen, Ticket,
+};
+use crate::domain::period::day_start;
+use crate::engine::queries::{Cursor, LocalDay, Page, Toward, Window};
+
+/// Days on the renewals screen.
+const RENEWAL_DAYS: u64 = 31;
+/// Months on the revenue screen.
+const REVENUE_MONTHS: u32 = 12;
+
+/// Begins to show the current place: what is loaded shows at once, and is read again when it may be old.
+pub fn enter(model: &mut Model) -> Vec<Effect> {
+    model.detail = Detail::default();
+    model.visit_mut().loading_mut().asked = None;
+    let is_fresh = model.visit().is_loaded() && model.visit().version == model.version;
+    let mut effects = if is_fresh { Vec::new() } else { reload(model) };
+    rest(model);
+    effects.extend(detail_due(model));
+    effects
+}
+
+/// Reads the current place again and keeps the selection.
+pub fn reload(model: &mut Model) -> Vec<Effect> {
+    let (cursor, joining) = match model.visit().list() {
+        Some(list) => match list.paged.refresh_from() {
+            Some(cursor) => (Some(cursor), Joining::Refresh),
+            None => (None, Joining::Replace),
+        },
+        None => (None, Joining::Replace),
+    };
+    model.is_behind = false;
+    ask(model, cursor, Toward::Later, joining)
+}
+
+/// Reads the current list from its beginning.
+pub fn restart(model: &mut Model) -> Vec<Effect> {
+    if let Some(list) = model.visit_mut().list_mut() {
+        list.paged.selected = 0;
+        list.paged.top = 0;
+    }
+    ask(model, None, Toward::Later, Joining::Replace)
+}
+
+/// Asks for rows of the current place, or for all of it when it is no list.
+pub fn ask(
+    model: &mut Model,
+    cursor: Option<Cursor>,
+    toward: Toward,
+    joining: Joining,
+) -> Vec<Effect> {
+    let question = question(model, cursor, toward);
+    let (ticket, now_ms, version) = (model.ticket(), model.now.ms, model.version);
+    let visit = model.visit_mut();
+    visit.version = version;
+    visit.loading_mut().ask(ticket, now_ms);
+    if let Some(list) = visit.list_mut() {
+        list.joining = joining;
+    }
+    vec![Effect::Load {
+        ticket,
+        slot: Slot::Page,
+        question,
+    }]
+}
+
+fn question(model: &Model, cursor: Option<Cursor>, toward: Toward) -> Question {
+    let visit = model.visit();
+    match &visit.place {
+        Place::Customer(id) => Question::Customer(*id),
+        Place::Subscription(id) => Question::Subscription(*id),
+        Place::Invoice(id) => Question::Timeline(*id),
+        Place::Payment(id) => Question::TimelineOfPayment(*id),
+        Place::Attempt(id) => Question::TimelineOfAttempt(*id),
+        Place::Found(text) => Question::Find(text.clone()),
+        Place::Screen(Screen::Overview) => Question::Overview(window(model)),
+        Place::Screen(Screen::Revenue) => revenue(model),
+        Place::Screen(Screen::Renewals) => {
+            Question::RenewalDays(days_from(today(model), RENEWAL_DAYS, model))
+        }
+        Place::Run(run, _) => Question::RunItems {
+            run: *run,
+            query: list_query(visit.list(), cursor, toward),
+        },
+        Place::Screen(_) | Place::RenewalsOf(_) => Question::List {
+            kind: visit.place.list().unwrap_or(ListKind::Customers),
+            query: list_query(visit.list(), cursor, toward),
+        },
+    }
+}
+
+fn list_query(
+    list: Option<&List>,
+    cursor: Option<Cursor>,
+    toward: Toward,
+) -> crate::engine::queries::ListQuery {
+    match list {
+        Some(list) => list.query(cursor, toward),
+        None => List::new(ListKind::Customers).query(cursor, toward),
+    }
+}
+
+pub fn today(model: &Model) -> NaiveDate {
+    model.now.at.with_timezone(&model.zone).date_naive()
+}
+
+fn local_day(date: NaiveDate, model: &Model) -> LocalDay {
+    let next = date.checked_add_days(Days::new(1)).unwrap_or(date);
+    LocalDay {
+        date,
+        from: day_start(date, model.zone),
+        to: day_start(next, model.zone),
+    }
+}
+
+fn days_from(first: NaiveDate, count: u64, model: &Model) -> Vec<LocalDay> {
+    (0..count)
+        .filter_map(|n| first.checked_add_days(Days::new(n)))
+        .map(|date| local_day(date, model))
+        .collect()
+}
+
+/// Today and the 29 local days before, the same dates a year ago, and the week ahead.
+pub fn window(model: &Model) -> Window {
+    let today = today(model);
+    let first = today.checked_sub_days(Days::new(29)).unwrap_or(today);
+    let days = days_from(first, 30, model);
+    Window {
+        now: model.now.at,
+        year_ago: days
+            .iter()
+            .filter_map(|day| day.date.checked_sub_months(Months::new(12)))
+            .collect(),
+        days,
+        week_ahead: days_from(today, 7, model),
+    }
+}
+
+fn revenue(model: &Model) -> Question {
+    let today = today(model);
+    let this_month = today.with_day(1).unwrap_or(today);
+    Question::Revenue {
+        from: this_month
+            .checked_sub_months(Months::new(REVENUE_MONTHS - 1))
+            .unwrap_or(this_month),
+        to: today,
+    }
+}
+
+/// Asks for the next page when the selection comes near an end.
+pub fn more(model: &mut Model) -> Vec<Effect> {
+    let Some(list) = model.visit().list() else {
+        return Vec::new();
+    };
+    if list.loading.asked.is_some() {
+        return Vec::new();
+    }
+    if let Some(cursor) = list.paged.wants_later() {
+        return ask(model, Some(cursor), Toward::Later, Joining::Append);
+    }
+    if let Some(cursor) = list.paged.wants_earlier() {
+        return ask(model, Some(cursor), Toward::Earlier, Joining::Prepend);
+    }
+    Vec::new()
+}
+
+/// The selection may have changed: its detail is read when it has rested a moment.
+pub fn rest(model: &mut Model) {
+    let Some(list) = model.visit().list() else {
+        return;
+    };
+    let row = list.current().map(Row::key);
+    let shows = shows_detail(list.kind, model.detail_wish, model.size);
+    model.detail.due_ms = if shows && row.is_some() && row != model.detail.row {
+        // The first detail of a place needs no rest.
+        let wait = model.detail.row.as_ref().map_or(0, |_| REST_MS);
+        Some(model.now.ms + wait)
+    } else {
+        None
+    };
+}
+
+/// Reads the detail whose time has come.
+pub fn detail_due(model: &mut Model) -> Vec<Effect> {
+    if model.detail.due_ms.is_none_or(|due| model.now.ms < due) {
+        return Vec::new();
+    }
+    model.detail.due_ms = None;
+    detail(model)
+}
+
+fn detail(model: &mut Model) -> Vec<Effect> {
+    let Some(row) = model.visit().list().and_then(List::current).cloned() else {
+        return Vec::new();
+    };
+    if model.detail.row != Some(row.key()) {
+        model.detail.scroll = 0;
+    }
+    model.detail.row = Some(row.key());
+    let question = match &row {
+        Row::Customer(row) => Question::Customer(row.customer.id),
+        Row::Subscription(row) => Question::Subscription(row.id),
+        Row::Failed(row) => Question::Timeline(row.invoice_id),
+        Row::Payment(row) => Question::Timeline(row.invoice_id),
+        Row::Unknown(row) => Question::Timeline(row.invoice_id),
+        Row::RunItem(row) => Question::Subscription(row.subscription_id),
+        Row::Day(_)
+        | Row::Plan(_)
+        | Row::Run(_)
+        | Row::Event(_)
+        | Row::Activity(_)
+        | Row::Hit(_) => {
+            model.detail.card = None;
+            return Vec::new();
+        }
+    };
+    let ticket = model.ticket();
+    model.detail.loading.ask(ticket, model.now.ms);
+    vec![Effect::Load {
+        ticket,
+        slot: Slot::Detail,
+        question,
+    }]
+}
+
+/// Gives an answer to whoever waits for it; nobody waits for an old one.
+pub fn loaded(model: &mut Model, ticket: Ticket, loaded: Loaded) -> Vec<Effect> {
+    if let Loaded::Plans(plans) = &loaded {
+        for modal in &mut model.modals {
+            if let Modal::Form(form) = modal {
+                form.set_plans(plans);
+            }
+        }
+        return Vec::new();
+    }
+    if model.detail.loading.is_waiting_for(ticket) {
+        model.detail.loading.done(model.now.at);
+        model.detail.card = match loaded {
+            Loaded::Customer(card) => Some(DetailCard::Customer(Box::new(card))),
+            Loaded::Subscription(card) => Some(DetailCard::Subscription(Box::new(card))),
+            Loaded::Timeline(timeline) => Some(DetailCard::Timeline(Box::new(timeline))),
+            _ => None,
+        };
+        return Vec::new();
+    }
+    if !model.visit().loading().is_waiting_for(ticket) {
+        return Vec::new();
+    }
+    let at = model.now.at;
+    let height = list_rows(model);
+    let visit = model.visit_mut();
+    visit.loading_mut().done(at);
+    match (&mut visit.content, loaded) {
+        (Content::List(list), Loaded::Rows(page)) => join(list, page, height),
+        (Content::Overview(panel), Loaded::Overview(value)) => fill(panel, value),
+        (Content::Revenue(panel), Loaded::Revenue(value)) => {
+            if panel.value.is_none() {
+                panel.selected = value.months.len().saturating_sub(1);
+            }
+            fill(panel, value);
+        }
+        (Content::Customer(panel), Loaded::Customer(value)) => fill(panel, value),
+        (Content::Subscription(panel), Loaded::Subscription(value)) => fill(panel, value),
+        (Content::Timeline(panel), Loaded::Timeline(value)) => {
+            if panel.value.is_none() {
+                panel.selected = value.entries.len().saturating_sub(1);
+            }
+            fill(panel, value);
+        }
+        _ => {}
+    }
+    let line = visit.lines().1;
+    visit.choose_line(line);
+    rest_after_reload(model)
+}
+
+fn join(list: &mut List, page: Page<Row>, height: usize) {
+    let joining = list.joining;
+    list.paged
+        .join(page, joining, height, |a, b| a.key() == b.key());
+}
+
+fn fill<T>(panel: &mut Panel<T>, value: T) {
+    panel.value = Some(Box::new(value));
+}
+
+/// The detail of the selected row is as old as the list was: read it again.
+fn rest_after_reload(model: &mut Model) -> Vec<Effect> {
+    let row = model.visit().list().and_then(List::current).map(Row::key);
+    if row.is_none() {
+        model.detail = Detail::default();
+        return Vec::new();
+    }
+    let shows = model
+        .visit()
+        .list()
+        .is_some_and(|list| shows_detail(list.kind, model.detail_wish, model.size));
+    if shows && model.visit().list().is_some_and(|list| list.joining != Joining::Append) {
+        model.detail.due_ms = None;
+        return detail(model);
+    }
+    Vec::new()
+}
+
+pub fn failed(model: &mut Model, ticket: Ticket, fault: Fault) -> Vec<Effect> {
+    if model.detail.loading.is_waiting_for(ticket) {
+        model.detail.loading.failed(fault);
+    } else if model.visit().loading().is_waiting_for(ticket) {
+        model.visit_mut().loading_mut().failed(fault);
+    }
+    Vec::new()
+}
+
+/// Somebody else wrote: what is shown is read again, unless a person is in the middle of something.
+pub fn version(model: &mut Model, version: i64) -> Vec<Effect> {
+    let before = model.version.replace(version);
+    match before {
+        None => model.visit_mut().version = Some(version),
+        Some(before) if before != version => model.is_behind = true,
+        Some(_) => {}
+    }
+    Vec::new()
+}
+
+/// Catches up with changes once nobody is in the middle of anything.
+pub fn catch_up(model: &mut Model) -> Vec<Effect> {
+    let is_busy = !model.modals.is_empty()
+        || model.filter_line.is_some()
+        || model.visit().loading().asked.is_some()
+        || model.visit().list().is_some_and(|list| !list.marks.is_empty());
+    if !model.is_behind || is_busy {
+        return Vec::new();
+    }
+    let mut effects = reload(model);
+    effects.push(Effect::CountUnknown);
+    effects
+}

@@ -1,0 +1,137 @@
+//! What follows from what happens. Pure: no clock, no I/O, no await.
+//!
+//! | file | what it decides |
+//! |---|---|
+//! | `keys` | what a key means here: a dialog's, a field's or an action's |
+//! | `go` | moving, drilling, filtering, sorting, marking |
+//! | `load` | what to ask for and how answers join what is shown |
+//! | `verbs` | whether an action is possible, and how a verb begins |
+//! | `confirm`, `dialogs` | keys inside dialogs |
+//! | `outcome` | what a plan or a result does to the screen |
+//! | `field` | editing text |
+//!
+//! Invariant: only `confirm` makes an [`Effect::Apply`], from a plan that was on the screen and confirmed as it asks.
+
+mod confirm;
+mod dialogs;
+mod field;
+mod go;
+mod keys;
+mod load;
+mod outcome;
+mod verbs;
+
+use super::effect::Effect;
+use super::input::InputEvent;
+use super::model::{Life, Modal, Model, Now, Phase, Privacy, Tone};
+use super::msg::Msg;
+use super::term::{Cause, Notice};
+
+pub use dialogs::{menu_entries, MenuEntry};
+pub use verbs::availability;
+
+/// Takes one message in and says what is to be done.
+pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
+    model.now = now;
+    let mut effects = match msg {
+        Msg::Started => {
+            let mut effects = load::enter(model);
+            effects.push(Effect::CountUnknown);
+            effects
+        }
+        Msg::Input(event) => input(model, event),
+        Msg::Tick => tick(model),
+        Msg::Drawn => drawn(model),
+        Msg::Loaded { ticket, loaded } => load::loaded(model, ticket, *loaded),
+        Msg::Failed { ticket, fault } => load::failed(model, ticket, fault),
+        Msg::Planned { ticket, answer } => outcome::planned(model, ticket, answer),
+        Msg::Applied { ticket, answer } => outcome::applied(model, ticket, answer),
+        Msg::Version(version) => load::version(model, version),
+        Msg::Unknowns(count) => {
+            model.unknown = Some(count);
+            Vec::new()
+        }
+        Msg::Copied(outcome) => {
+            copied(model, outcome.is_ok());
+            Vec::new()
+        }
+        Msg::Notice(notice) => noticed(model, notice),
+    };
+    effects.extend(load::catch_up(model));
+    effects
+}
+
+fn input(model: &mut Model, event: InputEvent) -> Vec<Effect> {
+    match event {
+        InputEvent::Key(press) => keys::press(model, press),
+        InputEvent::Burst(burst) => keys::burst(model, &burst),
+        InputEvent::Paste(text) => keys::paste(model, &text),
+        InputEvent::Resize(width, height) => {
+            model.size = ratatui::layout::Size::new(width, height);
+            go::keep_selection_in_sight(model);
+            load::rest(model);
+            Vec::new()
+        }
+        InputEvent::FocusGained | InputEvent::FocusLost => Vec::new(),
+        InputEvent::InputLost => leave(model),
+    }
+}
+
+fn tick(model: &mut Model) -> Vec<Effect> {
+    let now_ms = model.now.ms;
+    if let Some(Modal::Confirm(confirm)) = model.modals.last_mut()
+        && let Phase::Ready(ready) = &confirm.phase
+        && ready.is_expired(now_ms)
+    {
+        confirm.phase = Phase::Expired;
+    }
+    if let Privacy::Revealed { until_ms } = model.privacy
+        && now_ms >= until_ms
+    {
+        model.privacy = Privacy::Masked;
+    }
+    load::detail_due(model)
+}
+
+fn drawn(model: &mut Model) -> Vec<Effect> {
+    let now_ms = model.now.ms;
+    if let Some(Modal::Confirm(confirm)) = model.modals.last_mut()
+        && let Phase::Ready(ready) = &mut confirm.phase
+    {
+        ready.shown_ms.get_or_insert(now_ms);
+    }
+    Vec::new()
+}
+
+fn copied(model: &mut Model, sent: bool) {
+    let locale = model.locale();
+    if sent {
+        let text = locale.t("console.news.copied").to_owned();
+        model.tell(Tone::Good, text);
+    } else {
+        let text = locale.t("console.news.not_copied").to_owned();
+        model.tell(Tone::Bad, text);
+    }
+}
+
+fn noticed(model: &mut Model, notice: Notice) -> Vec<Effect> {
+    match notice {
+        Notice::Quit(Cause::Hangup | Cause::Interrupted | Cause::Quit | Cause::Terminated) => {
+            leave(model)
+        }
+        Notice::Suspend => vec![Effect::Suspend],
+        Notice::Resumed => vec![Effect::Resume],
+        Notice::WorkerPanicked { location, .. } => {
+            let text = model
+                .locale()
+                .t_args("console.news.worker", &[("where", &location)]);
+            model.tell(Tone::Bad, text);
+            Vec::new()
+        }
+    }
+}
+
+pub(super) fn leave(model: &mut Model) -> Vec<Effect> {
+    model.life = Life::Leaving;
+    vec![Effect::Leave]
+}

@@ -1,0 +1,153 @@
+//! What a plan or a result does to the screen.
+//!
+//! A plan goes only to the dialog that asked for it. A result belongs to no dialog: it is told even when nobody waits
+//! for it any more.
+
+use crate::console::effect::Effect;
+use crate::console::fault::Fault;
+use crate::console::model::{Job, Message, Modal, Model, Phase, Ready, Ticket, Told, Tone};
+use crate::domain::operator::Verb;
+use crate::engine::{ActionPlan, Outcome, Receipt, Request};
+use crate::text::{mask, short_id};
+
+use super::load;
+
+pub fn planned(
+    model: &mut Model,
+    ticket: Ticket,
+    answer: Result<Box<(Request, ActionPlan)>, Fault>,
+) -> Vec<Effect> {
+    let at = model.modals.iter().position(|modal| {
+        matches!(modal, Modal::Confirm(confirm)
+            if matches!(confirm.phase, Phase::Planning { ticket: asked, .. } if asked == ticket))
+    });
+    let Some(at) = at else {
+        return Vec::new();
+    };
+    match answer {
+        Ok(planned) => {
+            let (request, plan) = *planned;
+            if let Some(Modal::Confirm(confirm)) = model.modals.get_mut(at) {
+                confirm.phase = Phase::Ready(Box::new(Ready::new(plan, request)));
+            }
+        }
+        Err(fault) => {
+            let verb = match model.modals.remove(at) {
+                Modal::Confirm(confirm) => Some(confirm.asked.verb()),
+                _ => None,
+            };
+            model.modals.push(Modal::Message(Box::new(Message {
+                verb,
+                what: Told::Fault(fault),
+            })));
+        }
+    }
+    Vec::new()
+}
+
+pub fn applied(
+    model: &mut Model,
+    ticket: Ticket,
+    answer: Result<Box<Outcome>, Fault>,
+) -> Vec<Effect> {
+    let Some(at) = model.jobs.iter().position(|job| job.ticket == ticket) else {
+        return Vec::new();
+    };
+    let job = model.jobs.remove(at);
+    let was_watched = close_sending(model, ticket);
+    let message = match answer {
+        Ok(outcome) => tell(model, &job, *outcome),
+        Err(fault) => {
+            let text = news(model, "failed", &job, None);
+            model.tell(Tone::Bad, text);
+            Some(Message {
+                verb: Some(job.verb),
+                what: Told::Fault(fault),
+            })
+        }
+    };
+    if let Some(message) = message {
+        // Whoever is in the middle of something else is not interrupted: the news line and the log say it.
+        if was_watched || model.modals.is_empty() {
+            model.modals.push(Modal::Message(Box::new(message)));
+        }
+    }
+    let mut effects = load::reload(model);
+    effects.push(Effect::CountUnknown);
+    effects
+}
+
+fn close_sending(model: &mut Model, ticket: Ticket) -> bool {
+    let before = model.modals.len();
+    model.modals.retain(|modal| {
+        !matches!(modal, Modal::Confirm(confirm)
+            if matches!(confirm.phase, Phase::Sending { ticket: sent, .. } if sent == ticket))
+    });
+    // The form that led here has done its work.
+    if model.modals.len() < before
+        && let Some(Modal::Form(_)) = model.modals.last()
+    {
+        model.modals.pop();
+    }
+    model.modals.len() < before
+}
+
+/// Says in one line what came of it; gives a message when somebody has to read more than that.
+fn tell(model: &mut Model, job: &Job, outcome: Outcome) -> Option<Message> {
+    let (tone, kind) = match &outcome {
+        Outcome::Done(_) => (Tone::Good, "done"),
+        Outcome::AlreadyDone(_) => (Tone::Good, "already_done"),
+        Outcome::Declined { .. } => (Tone::Bad, "declined"),
+        Outcome::Unknown(_) => (Tone::Waits, "unknown"),
+        Outcome::NotSent(_) => (Tone::Bad, "not_sent"),
+    };
+    let text = news(model, kind, job, Some(receipt(&outcome)));
+    model.tell(tone, text);
+    match outcome {
+        Outcome::Done(_) | Outcome::AlreadyDone(_) => None,
+        outcome => Some(Message {
+            verb: Some(job.verb),
+            what: Told::Outcome(outcome),
+        }),
+    }
+}
+
+fn receipt(outcome: &Outcome) -> &Receipt {
+    match outcome {
+        Outcome::Done(receipt)
+        | Outcome::AlreadyDone(receipt)
+        | Outcome::Declined { receipt, .. }
+        | Outcome::Unknown(receipt)
+        | Outcome::NotSent(receipt) => receipt,
+    }
+}
+
+fn news(model: &Model, kind: &str, job: &Job, receipt: Option<&Receipt>) -> String {
+    let locale = model.locale();
+    let money = receipt.and_then(|receipt| receipt.amount).map(|amount| {
+        let currency = amount.currency();
+        locale.money(amount.minor(), currency.exponent(), currency.code())
+    });
+    let id = receipt.and_then(|receipt| {
+        let id = receipt.attempt.as_ref().or(receipt.public_id.as_ref())?;
+        Some(short_id(id.as_str(), 4))
+    });
+    let name = match (job.verb, model.privacy) {
+        // A plan's name is nobody's secret.
+        (Verb::CreatePlan | Verb::EditPlan | Verb::DeactivatePlan, _)
+        | (_, crate::console::model::Privacy::Revealed { .. }) => job.name.clone(),
+        _ => mask::name(&job.name).into_string(),
+    };
+    let what: Vec<String> = [Some(name), money, id]
+        .into_iter()
+        .flatten()
+        .filter(|part| !part.is_empty())
+        .collect();
+    locale.t_args(
+        &format!("console.news.{kind}"),
+        &[
+            ("verb", locale.label("verb", job.verb.as_str())),
+            ("what", &what.join(" ")),
+        ],
+    )
+}

@@ -1,0 +1,218 @@
+//! Whether an action is possible here, and how a verb begins.
+//!
+//! The engine checks capabilities itself; here an impossible action only says why before anything is asked. A verb
+//! begins with a form or with a question for its plan, never with an effect that changes anything.
+
+use crate::console::action::{Action, Danger};
+use crate::console::effect::Effect;
+use crate::console::model::{
+    Asked, Confirm, Ending, Form, FormKind, Modal, Model, Phase, Target,
+};
+use crate::domain::operator::{Access, Denied};
+use crate::engine::Request;
+
+use super::go;
+
+/// Why an action is not possible here: the text is `console.why.…`.
+pub type Why = &'static str;
+
+/// The name of an action in the person's language.
+pub fn name(model: &Model, action: Action) -> &'static str {
+    let key = action.spec().map(|spec| format!("console.action.{}.name", spec.id));
+    key.and_then(|key| model.locale().find(&key)).unwrap_or("")
+}
+
+pub fn why(model: &Model, why: Why) -> &'static str {
+    model
+        .locale()
+        .find(&format!("console.why.{why}"))
+        .unwrap_or(why)
+}
+
+/// Whether an action is possible, and if not, why.
+pub fn availability(model: &Model, action: Action) -> Result<(), Why> {
+    may(model, action)?;
+    let visit = model.visit();
+    let list = visit.list();
+    let needs = |there: bool, why: Why| if there { Ok(()) } else { Err(why) };
+    match action {
+        Action::Filter | Action::Sort | Action::Reverse => needs(
+            list.is_some_and(|list| list.kind.can_filter()),
+            "needs_list",
+        ),
+        Action::Mark | Action::MarkAll | Action::Detail => needs(list.is_some(), "needs_list"),
+        Action::Copy => needs(
+            visit.target().public_id.is_some()
+                || list.is_some_and(|list| !list.marks.is_empty()),
+            "nothing_selected",
+        ),
+        Action::Open => needs(go::can_open(model), "nothing_to_open"),
+        Action::Customer => needs(visit.target().customer.is_some(), "nothing_selected"),
+        _ if action.danger() != Danger::None => {
+            let has_marks = list.is_some_and(|list| !list.marks.is_empty());
+            needs(!has_marks, "one_at_a_time")?;
+            fits(action, &visit.target())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn may(model: &Model, action: Action) -> Result<(), Why> {
+    let Some(spec) = action.spec().filter(|spec| !spec.verbs.is_empty()) else {
+        return Ok(());
+    };
+    if model.operator.access == Access::ReadOnly {
+        return Err("read_only");
+    }
+    let may = spec
+        .verbs
+        .iter()
+        .any(|verb| match model.operator.check(*verb) {
+            Ok(()) => true,
+            Err(Denied::ReadOnly { .. } | Denied::Role { .. }) => false,
+        });
+    if may { Ok(()) } else { Err("role") }
+}
+
+fn fits(action: Action, target: &Target) -> Result<(), Why> {
+    let ok = match action {
+        Action::Charge | Action::Retry => {
+            return if target.invoice.is_some() || target.subscription.is_some() {
+                Ok(())
+            } else {
+                Err("needs_invoice")
+            };
+        }
+        Action::Refund => {
+            return match (target.payment, target.refundable) {
+                (Some(_), Some(money)) if money.is_positive() => Ok(()),
+                (Some(_), Some(_)) => Err("nothing_to_refund"),
+                _ => Err("needs_payment"),
+            };
+        }
+        Action::Cancel => {
+            return match (target.subscription, target.subscription_state) {
+                (None, _) => Err("needs_subscription"),
+                (Some(_), Some(state)) if state.is_ended() => Err("ended"),
+                (Some(_), _) => Ok(()),
+            };
+        }
+        Action::UndoCancel => {
+            return match (target.subscription, target.ends) {
+                (None, _) => Err("needs_subscription"),
+                (Some(_), Some(Ending::Open)) => Err("nothing_scheduled"),
+                (Some(_), _) => Ok(()),
+            };
+        }
+        Action::ResolveUnknown => (target.attempt.is_some(), "needs_unknown"),
+        Action::SwapCard | Action::Subscribe | Action::OneTime => {
+            (target.customer.is_some(), "needs_customer")
+        }
+        Action::EditPlan => (target.plan.is_some(), "needs_plan"),
+        Action::DeactivatePlan => (
+            target.plan.as_ref().is_some_and(|plan| plan.active),
+            "needs_active_plan",
+        ),
+        Action::Note => (target.noted.is_some(), "nothing_selected"),
+        _ => (true, ""),
+    };
+    if ok.0 { Ok(()) } else { Err(ok.1) }
+}
+
+/// Begins a verb on what is selected now. The target is bound here; later changes of the selection do not move it.
+pub fn begin(model: &mut Model, action: Action) -> Vec<Effect> {
+    let target = model.visit().target();
+    let name = target.name.clone();
+    match action {
+        Action::Charge | Action::Retry => match owed(action, &target) {
+            Some(asked) => plan(model, asked, name),
+            None => Vec::new(),
+        },
+        Action::Refund => match (target.payment, target.refundable) {
+            (Some(payment), Some(refundable)) => form(
+                model,
+                FormKind::Refund {
+                    payment,
+                    refundable,
+                },
+                name,
+            ),
+            _ => Vec::new(),
+        },
+        Action::Cancel => with(model, target.subscription, |model, subscription| {
+            form(model, FormKind::Cancel { subscription }, name)
+        }),
+        Action::UndoCancel => with(model, target.subscription, |model, subscription| {
+            let asked = Asked::Request(Request::UndoCancel { subscription });
+            plan(model, asked, name)
+        }),
+        Action::ResolveUnknown => with(model, target.attempt, |model, attempt| {
+            let asked = Asked::Request(Request::ResolveUnknown { attempt });
+            plan(model, asked, name)
+        }),
+        Action::SwapCard => with(model, target.customer, |model, customer| {
+            form(model, FormKind::SwapCard { customer }, name)
+        }),
+        Action::Subscribe => with(model, target.customer, |model, customer| {
+            form(model, FormKind::Subscribe { customer }, name);
+            go::ask_plans(model)
+        }),
+        Action::OneTime => with(model, target.customer, |model, customer| {
+            form(model, FormKind::OneTime { customer }, name)
+        }),
+        Action::CreateCustomer => form(model, FormKind::CreateCustomer, String::new()),
+        Action::CreatePlan => form(model, FormKind::CreatePlan, String::new()),
+        Action::EditPlan => with(model, target.plan, |model, chosen| {
+            form(model, FormKind::EditPlan { plan: chosen }, name)
+        }),
+        Action::DeactivatePlan => with(model, target.plan, |model, chosen| {
+            let asked = Asked::Request(Request::DeactivatePlan { plan: chosen.id });
+            plan(model, asked, name)
+        }),
+        Action::Note => with(model, target.noted, |model, target| {
+            form(model, FormKind::Note { target }, name)
+        }),
+        _ => Vec::new(),
+    }
+}
+
+fn with<T>(
+    model: &mut Model,
+    target: Option<T>,
+    then: impl FnOnce(&mut Model, T) -> Vec<Effect>,
+) -> Vec<Effect> {
+    match target {
+        Some(target) => then(model, target),
+        None => Vec::new(),
+    }
+}
+
+fn owed(action: Action, target: &Target) -> Option<Asked> {
+    match (action, target.invoice, target.subscription) {
+        (Action::Charge, Some(invoice), _) => Some(Asked::Request(Request::Charge { invoice })),
+        (Action::Charge, None, Some(subscription)) => Some(Asked::ChargeOf(subscription)),
+        (_, Some(invoice), _) => Some(Asked::Request(Request::Retry { invoice })),
+        (_, None, Some(subscription)) => Some(Asked::RetryOf(subscription)),
+        (_, None, None) => None,
+    }
+}
+
+fn form(model: &mut Model, kind: FormKind, name: String) -> Vec<Effect> {
+    let form = Form::new(kind, name, model.lang);
+    model.modals.push(Modal::Form(Box::new(form)));
+    Vec::new()
+}
+
+/// Opens the confirming dialog and asks what would happen.
+pub fn plan(model: &mut Model, asked: Asked, name: String) -> Vec<Effect> {
+    let ticket = model.ticket();
+    model.modals.push(Modal::Confirm(Box::new(Confirm {
+        asked: asked.clone(),
+        name,
+        phase: Phase::Planning {
+            ticket,
+            since_ms: model.now.ms,
+        },
+    })));
+    vec![Effect::Plan { ticket, asked }]
+}

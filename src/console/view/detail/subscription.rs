@@ -1,0 +1,124 @@
+//! One subscription: its state, what comes next, its invoices and its history.
+
+use super::super::super::theme::Role;
+use super::super::columns::people_flag;
+use super::super::ink::{Ink, span};
+use super::super::pages::Pages;
+use super::super::words::{self, invoice_role, subscription_role};
+use super::LABEL;
+use super::customer::days;
+use crate::engine::queries::SubscriptionCard;
+use crate::text::{Align, Shown, fit, pad_left};
+
+pub fn lines(ink: &Ink<'_>, card: &SubscriptionCard, room: usize) -> Pages {
+    let mut pages = Pages::default();
+    let model = ink.model;
+    let row = &card.row;
+    let state = ink.locale().label("state.subscription", row.state.as_str());
+    pages.line(vec![
+        span(model.name(&row.customer.name), Role::Title),
+        span(format!("  {}", words::id(&row.public_id)), Role::Dim),
+        span(format!("  {state}"), subscription_role(row.state)),
+    ]);
+    let label = |id: &str| ink.t(&format!("console.card.{id}"));
+    let plan = format!(
+        "{}  {} x {}  {}",
+        Shown::line(&card.plan.name),
+        model.money(card.term.price),
+        card.subscription.quantity,
+        model.interval(card.term.anchor.interval)
+    );
+    pages.field(&label("plan"), LABEL, &plan, Role::Text, room);
+    let next = match (row.cancel_at, row.next_due_at) {
+        _ if row.state.is_ended() => label("no_charge"),
+        (Some(at), _) => {
+            let text = model
+                .locale()
+                .t_args("console.card.ends_at", &[("at", &model.date(at))]);
+            format!("{text}  {}", days(ink, at))
+        }
+        (None, Some(at)) => format!(
+            "{}  {}  {}",
+            model.date(at),
+            days(ink, at),
+            model.money(row.amount)
+        ),
+        (None, None) => label("no_charge"),
+    };
+    pages.field(&label("next"), LABEL, &next, Role::Text, room);
+    if let Some(at) = row.paid_until {
+        pages.field(&label("paid_until"), LABEL, &model.date(at), Role::Text, room);
+    }
+    let (text, role) = match &row.card {
+        Some(card) => (model.card(card), Role::Text),
+        None => (ink.t("console.flag.no_method"), Role::NeedsPerson),
+    };
+    pages.field(&label("card"), LABEL, &text, role, room);
+    if !row.flags.is_empty() {
+        let mut spans = vec![span(
+            format!("{}  ", fit(label("flags"), LABEL, Align::Left)),
+            Role::Dim,
+        )];
+        for flag in &row.flags {
+            let (text, role) = people_flag(ink, *flag);
+            spans.push(span(format!("{text}  "), role));
+        }
+        pages.line(spans);
+    }
+    invoices(&mut pages, ink, card);
+    history(&mut pages, ink, card);
+    pages
+}
+
+fn invoices(pages: &mut Pages, ink: &Ink<'_>, card: &SubscriptionCard) {
+    let model = ink.model;
+    pages.blank();
+    pages.head(ink.t("console.card.invoices"));
+    if card.invoices.is_empty() {
+        pages.line(vec![span(ink.t("console.card.none"), Role::Dim)]);
+    }
+    for invoice in &card.invoices {
+        let state = ink.locale().label("state.invoice", invoice.state.as_str());
+        let kind = ink.locale().label("invoice_kind", invoice.kind.as_str());
+        pages.choice(vec![
+            span(
+                format!("{}  ", fit(model.date(invoice.due_at), 11, Align::Left)),
+                Role::Text,
+            ),
+            span(
+                format!("{}  ", pad_left(model.money(invoice.amount), 11)),
+                Role::Text,
+            ),
+            span(
+                format!("{}  ", fit(state, 10, Align::Left)),
+                invoice_role(invoice.state),
+            ),
+            span(
+                format!(
+                    "{kind}  {} - {}",
+                    model.day_text(invoice.period_from),
+                    model.day_text(invoice.period_to)
+                ),
+                Role::Dim,
+            ),
+        ]);
+    }
+}
+
+fn history(pages: &mut Pages, ink: &Ink<'_>, card: &SubscriptionCard) {
+    pages.blank();
+    pages.head(ink.t("console.card.history"));
+    for change in &card.changes {
+        let cause = ink.locale().label("cause", change.cause.as_str());
+        let to = ink.locale().label("state.subscription", change.to.as_str());
+        pages.line(vec![
+            span(
+                format!("{}  ", fit(ink.model.date_time(change.at), 17, Align::Left)),
+                Role::Dim,
+            ),
+            span(format!("{to}  "), subscription_role(change.to)),
+            span(format!("{cause}  "), Role::Text),
+            span(Shown::line(&change.requested_by).into_string(), Role::Dim),
+        ]);
+    }
+}

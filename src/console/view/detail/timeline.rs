@@ -1,0 +1,258 @@
+//! One invoice in time order: every attempt with its source and number, every answer with its code, every refund,
+//! every press of a key.
+
+use super::super::super::theme::Role;
+use super::super::ink::{Ink, Span, span};
+use super::super::pages::Pages;
+use super::super::words::{self, attempt_role, invoice_role};
+use super::LABEL;
+use crate::domain::attempt::{Attempt, AttemptKind};
+use crate::domain::failure::FailureClass;
+use crate::domain::states::InvoiceState;
+use crate::engine::queries::{Timeline, TimelineEntry, TimelineEvent};
+use crate::text::{Align, Shown, fit};
+
+/// Date and clock take this many columns.
+const WHEN: usize = 17;
+
+pub fn lines(ink: &Ink<'_>, timeline: &Timeline, room: usize) -> Pages {
+    let mut pages = Pages::default();
+    let invoice = &timeline.invoice;
+    let model = ink.model;
+    let state = ink.locale().label("state.invoice", invoice.state.as_str());
+    pages.line(vec![
+        span(model.name(&timeline.customer.name), Role::Title),
+        span(format!("  {}", words::id(&invoice.public_id)), Role::Dim),
+        span(format!("  {}", model.money(invoice.amount)), Role::Title),
+        span(format!("  {state}"), invoice_role(invoice.state)),
+    ]);
+    let what = format!(
+        "{}  {} - {}",
+        Shown::line(&invoice.description),
+        model.day_text(invoice.period_from),
+        model.day_text(invoice.period_to)
+    );
+    let label = |id: &str| ink.t(&format!("console.card.{id}"));
+    pages.field(&label("what"), LABEL, &what, Role::Text, room);
+    for payment in &timeline.payments {
+        let back = crate::domain::money::Money::new(
+            payment.refunded_minor,
+            payment.captured.currency(),
+        );
+        let text = format!(
+            "{}  {}  {} {}  {}",
+            model.money(payment.captured),
+            model.date_time(payment.captured_at),
+            label("refunded"),
+            model.money(back),
+            words::id(&payment.public_id)
+        );
+        let role = if payment.is_duplicate {
+            Role::NeedsPerson
+        } else {
+            Role::Text
+        };
+        pages.field(&label("payments"), LABEL, &text, role, room);
+    }
+    advice(&mut pages, ink, timeline, room);
+    pages.blank();
+    append(ink, timeline, room, &mut pages);
+    pages
+}
+
+/// What the last refusal means and what to say, while it is not paid.
+fn advice(pages: &mut Pages, ink: &Ink<'_>, timeline: &Timeline, room: usize) {
+    let invoice = &timeline.invoice;
+    let is_open = matches!(
+        invoice.state,
+        InvoiceState::Open | InvoiceState::Uncollectible
+    );
+    if !is_open {
+        return;
+    }
+    let is_unknown = timeline
+        .attempts
+        .iter()
+        .any(|attempt| attempt.state.is_open());
+    let (code, class) = if is_unknown {
+        ("", "unknown")
+    } else {
+        match (&invoice.last_code, invoice.last_class) {
+            (Some(code), class) => (
+                code.as_str(),
+                class.map_or("unclassified", FailureClass::as_str),
+            ),
+            (None, _) => return,
+        }
+    };
+    let text = ink.locale().failure(code, class);
+    let label = |id: &str| ink.t(&format!("console.card.{id}"));
+    pages.field(&label("why"), LABEL, text.meaning, Role::Text, room);
+    if let Some(at) = invoice.next_attempt_at {
+        let next = ink.model.coming(at);
+        pages.field(&label("next_try"), LABEL, &next, Role::Text, room);
+    }
+    pages.field(&label("do"), LABEL, text.next, Role::Text, room);
+    let say = format!("\"{}\"", text.say);
+    pages.field(&label("say"), LABEL, &say, Role::Dim, room);
+}
+
+pub fn append(ink: &Ink<'_>, timeline: &Timeline, room: usize, pages: &mut Pages) {
+    for entry in &timeline.entries {
+        one(ink, timeline, entry, room, pages);
+    }
+}
+
+fn when(ink: &Ink<'_>, entry: &TimelineEntry) -> Span {
+    let text = fit(ink.model.date_time(entry.at), WHEN, Align::Left);
+    span(format!("{text} "), Role::Dim)
+}
+
+fn one(
+    ink: &Ink<'_>,
+    timeline: &Timeline,
+    entry: &TimelineEntry,
+    room: usize,
+    pages: &mut Pages,
+) {
+    let mut spans = vec![when(ink, entry)];
+    let mut below: Vec<(String, Role)> = Vec::new();
+    let locale = ink.locale();
+    match &entry.what {
+        TimelineEvent::InvoiceMade => {
+            let kind = locale.label("invoice_kind", timeline.invoice.kind.as_str());
+            spans.push(span(
+                locale.t_args("console.timeline.made", &[("kind", kind)]),
+                Role::Text,
+            ));
+        }
+        TimelineEvent::Started(at) => match timeline.attempts.get(*at) {
+            Some(attempt) => spans.extend(started(ink, timeline, attempt)),
+            None => return,
+        },
+        TimelineEvent::Settled(at) => match timeline.attempts.get(*at) {
+            Some(attempt) => settled(ink, attempt, &mut spans, &mut below),
+            None => return,
+        },
+        TimelineEvent::Evidence {
+            source,
+            outcome,
+            code,
+            http_status,
+            trace_id,
+            ..
+        } => {
+            let source = Shown::line(locale.label("evidence", source)).into_string();
+            let outcome_text = locale
+                .find(&format!("console.evidence.{outcome}"))
+                .unwrap_or(outcome);
+            spans.push(span(
+                format!("  {source}: {}", Shown::line(outcome_text)),
+                Role::Text,
+            ));
+            if let Some(code) = code {
+                spans.push(span(format!("  {}", Shown::line(code)), Role::Text));
+            }
+            let status = http_status.map(|status| format!("HTTP {status}"));
+            let trace = trace_id.as_ref().map(|id| Shown::line(id).into_string());
+            for part in [status, trace].into_iter().flatten() {
+                spans.push(span(format!("  {part}"), Role::Dim));
+            }
+        }
+        TimelineEvent::Refunded {
+            amount,
+            reason,
+            operator,
+        } => {
+            let money = ink.model.money(*amount);
+            spans.push(span(
+                locale.t_args("console.timeline.refunded", &[("money", &money)]),
+                Role::Settled,
+            ));
+            spans.push(span(
+                format!("  {}  {}", Shown::line(reason), Shown::line(operator)),
+                Role::Dim,
+            ));
+        }
+        TimelineEvent::Audit {
+            person,
+            verb,
+            result,
+            reason,
+        } => {
+            let verb = Shown::line(locale.label("verb", verb)).into_string();
+            let result_text = locale
+                .find(&format!("console.result.{result}"))
+                .unwrap_or(result);
+            spans.push(span(
+                format!(
+                    "{}  {verb}  {}  {}",
+                    Shown::line(person),
+                    Shown::line(result_text),
+                    Shown::line(reason)
+                ),
+                Role::Dim,
+            ));
+        }
+    }
+    pages.choice(spans);
+    for (text, role) in below {
+        pages.paragraph(WHEN + 3, &text, role, room);
+    }
+}
+
+/// Which try it is, where it came from, who pressed the key.
+fn started(ink: &Ink<'_>, timeline: &Timeline, attempt: &Attempt) -> Vec<Span> {
+    let locale = ink.locale();
+    let of_kind = timeline
+        .attempts
+        .iter()
+        .filter(|other| other.kind == attempt.kind)
+        .count();
+    let kind = locale.label("attempt_kind", attempt.kind.as_str());
+    let number = match attempt.kind {
+        AttemptKind::Charge => format!("{}/{of_kind}", attempt.attempt_no),
+        AttemptKind::Refund => format!("{}", attempt.attempt_no),
+    };
+    vec![
+        span(format!("{kind} {number}  "), Role::Text),
+        span(
+            format!("{}  ", locale.label("source", attempt.source.as_str())),
+            Role::Accent,
+        ),
+        span(ink.model.money(attempt.amount), Role::Text),
+        span(
+            format!(
+                "  {}  {}",
+                words::id(&attempt.public_id),
+                Shown::line(&attempt.operator)
+            ),
+            Role::Dim,
+        ),
+    ]
+}
+
+fn settled(
+    ink: &Ink<'_>,
+    attempt: &Attempt,
+    spans: &mut Vec<Span>,
+    below: &mut Vec<(String, Role)>,
+) {
+    let locale = ink.locale();
+    let state = locale.label("state.attempt", attempt.state.as_str());
+    let kind = locale.label("attempt_kind", attempt.kind.as_str());
+    spans.push(span(
+        format!("{kind} {}  ", attempt.attempt_no),
+        Role::Text,
+    ));
+    spans.push(span(state.to_owned(), attempt_role(attempt.state)));
+    if let Some(refusal) = &attempt.refusal {
+        let class = locale.label("class", refusal.class.as_str());
+        spans.push(span(
+            format!("  {}  {class}", Shown::line(&refusal.code)),
+            Role::Text,
+        ));
+        let text = locale.failure(&refusal.code, refusal.class.as_str());
+        below.push((text.meaning.to_owned(), Role::Dim));
+    }
+}

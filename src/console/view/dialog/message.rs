@@ -1,0 +1,121 @@
+//! Something that must be read: what failed, what it means, what happened to the money, what to do.
+
+use super::super::super::model::{Message, Told};
+use super::super::super::theme::Role;
+use super::super::ink::{Ink, Span, span};
+use super::super::pages::Pages;
+use super::super::words;
+use super::mode_span;
+use crate::engine::{Outcome, Receipt};
+use crate::text::Shown;
+
+pub fn draw(ink: &mut Ink<'_>, message: &Message) {
+    let wide = ink.buffer.area.width.saturating_sub(4).min(74);
+    let room = usize::from(wide.saturating_sub(4)).max(8);
+    let verb = message.verb.map_or_else(String::new, |verb| {
+        ink.locale().label("verb", verb.as_str()).to_owned()
+    });
+    let (title, role, lines) = match &message.what {
+        Told::Fault(fault) => {
+            let (what, next) = ink.model.fault(fault);
+            let mut pages = Pages::default();
+            pages.paragraph(0, &what, Role::Text, room);
+            pages.blank();
+            let label = ink.t("dialog.next");
+            pages.field(&label, 10, &next, Role::Text, room);
+            (ink.t("dialog.title.not_done"), Role::NeedsPerson, pages)
+        }
+        Told::Outcome(outcome) => told(ink, outcome, room),
+        Told::CallInFlight => {
+            let mut pages = Pages::default();
+            pages.paragraph(0, &ink.t("dialog.in_flight.what"), Role::Text, room);
+            pages.blank();
+            pages.paragraph(0, &ink.t("dialog.in_flight.next"), Role::Text, room);
+            (ink.t("dialog.title.in_flight"), Role::Waits, pages)
+        }
+    };
+    let heading: Vec<Span> = vec![
+        span(format!("{title} {verb}  "), role),
+        mode_span(ink),
+    ];
+    let high = u16::try_from(lines.height()).unwrap_or(4) + 4;
+    let inner = ink.dialog(wide, high, &heading, role);
+    let body = ratatui::layout::Rect::new(
+        inner.x,
+        inner.y,
+        inner.width,
+        inner.height.saturating_sub(1),
+    );
+    lines.draw_from(ink, body, 0, None);
+    let keys = match &message.what {
+        Told::CallInFlight => ink.t("dialog.keys.in_flight"),
+        Told::Outcome(_) => ink.t("dialog.keys.outcome"),
+        Told::Fault(_) => ink.t("dialog.keys.close"),
+    };
+    let y = inner.bottom().saturating_sub(1);
+    ink.spans(inner, y, &[span(keys, Role::Dim)]);
+}
+
+fn told(ink: &Ink<'_>, outcome: &Outcome, room: usize) -> (String, Role, Pages) {
+    let mut pages = Pages::default();
+    match outcome {
+        Outcome::Declined { receipt, refusal } => {
+            let class = refusal.class.as_str();
+            let text = ink.locale().failure(&refusal.code, class);
+            let code = format!(
+                "{}  {}",
+                Shown::line(&refusal.code),
+                ink.locale().label("class", class)
+            );
+            field(&mut pages, ink, "code", &code, room);
+            field(&mut pages, ink, "meaning", text.meaning, room);
+            let money = ink.t("dialog.money.none_moved");
+            field(&mut pages, ink, "money", &money, room);
+            field(&mut pages, ink, "next", text.next, room);
+            field(&mut pages, ink, "say", &format!("\"{}\"", text.say), room);
+            ids(&mut pages, ink, receipt, room);
+            (ink.t("dialog.title.declined"), Role::NeedsPerson, pages)
+        }
+        Outcome::Unknown(receipt) => {
+            let text = ink.locale().failure("", "unknown");
+            field(&mut pages, ink, "meaning", text.meaning, room);
+            let money = ink.t("dialog.money.unknown");
+            field(&mut pages, ink, "money", &money, room);
+            field(&mut pages, ink, "next", text.next, room);
+            field(&mut pages, ink, "say", &format!("\"{}\"", text.say), room);
+            ids(&mut pages, ink, receipt, room);
+            (ink.t("dialog.title.unknown"), Role::NeedsPerson, pages)
+        }
+        Outcome::NotSent(receipt) => {
+            let what = ink.t("dialog.not_sent.what");
+            field(&mut pages, ink, "meaning", &what, room);
+            let money = ink.t("dialog.money.none_moved");
+            field(&mut pages, ink, "money", &money, room);
+            let next = ink.t("dialog.not_sent.next");
+            field(&mut pages, ink, "next", &next, room);
+            ids(&mut pages, ink, receipt, room);
+            (ink.t("dialog.title.not_sent"), Role::Waits, pages)
+        }
+        Outcome::Done(receipt) | Outcome::AlreadyDone(receipt) => {
+            ids(&mut pages, ink, receipt, room);
+            (ink.t("dialog.title.done"), Role::Settled, pages)
+        }
+    }
+}
+
+fn field(pages: &mut Pages, ink: &Ink<'_>, id: &str, text: &str, room: usize) {
+    let label = ink.t(&format!("dialog.{id}"));
+    pages.field(&label, 10, text, Role::Text, room);
+}
+
+fn ids(pages: &mut Pages, ink: &Ink<'_>, receipt: &Receipt, room: usize) {
+    let ids: Vec<String> = [&receipt.attempt, &receipt.invoice, &receipt.payment]
+        .into_iter()
+        .flatten()
+        .map(words::id)
+        .collect();
+    if !ids.is_empty() {
+        let label = ink.t("dialog.ids");
+        pages.field(&label, 10, &ids.join("  "), Role::Dim, room);
+    }
+}

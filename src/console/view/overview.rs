@@ -1,0 +1,418 @@
+//! The first screen: is billing healthy, what needs somebody, what happens next.
+//!
+//! Wide terminals get boxes, the classic one gets rules and blanks, a small one the figures alone.
+
+use ratatui::layout::Rect;
+
+use super::super::model::{Figure, Panel, Spot, spots};
+use super::super::term::Fit;
+use super::super::theme::Role;
+use super::chart::{self, Bar, Chosen};
+use super::columns::{class_text, people_flag};
+use super::figures::{self, Shape};
+use super::ink::{Ink, Span, Spans, span, spans_width};
+use super::table::bar;
+use super::words::{class_role, flag_role};
+use super::{pages, words};
+use crate::engine::queries::{Overview, RenewalDay};
+use crate::text::{Align, Shown, fit, pad_left};
+
+pub fn draw(ink: &mut Ink<'_>, area: Rect, panel: &Panel<Overview>) {
+    let Some(overview) = &panel.value else {
+        pages::empty(ink, area, &panel.loading, "");
+        return;
+    };
+    let chosen = spots(overview).get(panel.selected).copied();
+    let size = ink.buffer.area.as_size();
+    if Fit::of(size) == Fit::OnePane {
+        small(ink, area, overview, chosen);
+    } else if area.width >= 110 && area.height >= 26 {
+        wide(ink, area, overview, chosen);
+    } else {
+        classic(ink, area, overview, chosen);
+    }
+    let state = pages::state(ink, &panel.loading);
+    ink.spans_right(area, area.bottom().saturating_sub(1), &state);
+}
+
+/// Figures only, one a line.
+fn small(ink: &mut Ink<'_>, area: Rect, overview: &Overview, chosen: Option<Spot>) {
+    let mut y = area.y;
+    for figure in Figure::ALL {
+        if y >= area.bottom() {
+            return;
+        }
+        let shape = figures::shape(ink, overview, figure);
+        let line = Rect::new(area.x + 1, y, area.width.saturating_sub(2), 1);
+        ink.word(line.x, y, line.width, &shape.title, Role::Dim);
+        ink.spans_right(line, y, &[span(shape.value, Role::Title)]);
+        if chosen == Some(Spot::Figure(figure)) {
+            ink.select(Rect::new(area.x, y, area.width, 1));
+        }
+        y += 1;
+    }
+}
+
+fn classic(ink: &mut Ink<'_>, area: Rect, overview: &Overview, chosen: Option<Spot>) {
+    let third = area.width / 3;
+    for (at, figure) in Figure::ALL.into_iter().enumerate() {
+        let at = u16::try_from(at).unwrap_or(0);
+        let cell = Rect::new(
+            area.x + 1 + at % 3 * third,
+            area.y + at / 3 * 3,
+            third.saturating_sub(2),
+            3,
+        );
+        let shape = figures::shape(ink, overview, figure);
+        plain_figure(ink, cell, &shape, chosen == Some(Spot::Figure(figure)));
+    }
+    let top = area.y + 6;
+    let rest = area.bottom().saturating_sub(top);
+    let lower = (rest / 2).min(6);
+    let upper = rest - lower;
+    let left = area.width * 11 / 20;
+    let right = area.width - left;
+    revenue(ink, Rect::new(area.x + 1, top, left - 2, upper), overview, Boxed::No);
+    renewals(
+        ink,
+        Rect::new(area.x + left, top, right - 1, upper),
+        overview,
+        chosen,
+    );
+    codes(
+        ink,
+        Rect::new(area.x + 1, top + upper, left - 2, lower),
+        overview,
+        chosen,
+    );
+    plans(
+        ink,
+        Rect::new(area.x + left, top + upper, right - 1, lower),
+        overview,
+        chosen,
+    );
+}
+
+fn plain_figure(ink: &mut Ink<'_>, area: Rect, shape: &Shape, is_chosen: bool) {
+    ink.spans(area, area.y, &[span(shape.title.clone(), Role::Dim)]);
+    let mut below = shape.below.clone();
+    if !shape.days.is_empty() {
+        let room = usize::from(area.width).saturating_sub(spans_width(&below) + 2);
+        let spark = chart::spark(ink, &shape.days, room.min(12));
+        below.push(span(format!("  {spark}"), Role::Bar));
+    }
+    ink.spans(area, area.y + 1, &[span(shape.value.clone(), Role::Title)]);
+    if is_chosen {
+        ink.select(Rect::new(
+            area.x.saturating_sub(1),
+            area.y + 1,
+            area.width + 1,
+            1,
+        ));
+    }
+    ink.spans(area, area.y + 2, &below);
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Boxed {
+    Yes,
+    No,
+}
+
+fn wide(ink: &mut Ink<'_>, area: Rect, overview: &Overview, chosen: Option<Spot>) {
+    let sixth = area.width / 6;
+    for (at, figure) in Figure::ALL.into_iter().enumerate() {
+        let at = u16::try_from(at).unwrap_or(0);
+        let wide = if at == 5 { area.width - sixth * 5 } else { sixth };
+        let card = Rect::new(area.x + at * sixth, area.y, wide, 5);
+        let shape = figures::shape(ink, overview, figure);
+        boxed_figure(ink, card, &shape, chosen == Some(Spot::Figure(figure)));
+    }
+    let health_height = 3;
+    let rest = area.height - 5 - health_height;
+    let lower = (rest * 2 / 5).clamp(8, 12);
+    let upper = rest - lower;
+    let left = area.width * 11 / 20;
+    let right = area.width - left;
+    let top = area.y + 5;
+    let parts = [
+        (Rect::new(area.x, top, left, upper), "revenue"),
+        (Rect::new(area.x + left, top, right, upper), "renewals"),
+        (Rect::new(area.x, top + upper, left, lower), "codes"),
+        (Rect::new(area.x + left, top + upper, right, lower), "plans"),
+    ];
+    for (part, id) in parts {
+        let inner = ink.frame(part, &[], Role::Border);
+        // The title is drawn by the part itself, on the frame's first line.
+        let inner = Rect::new(inner.x, inner.y - 1, inner.width, inner.height + 1);
+        match id {
+            "revenue" => revenue(ink, inner, overview, Boxed::Yes),
+            "renewals" => renewals(ink, inner, overview, chosen),
+            "codes" => codes(ink, inner, overview, chosen),
+            _ => plans(ink, inner, overview, chosen),
+        }
+    }
+    health(
+        ink,
+        Rect::new(area.x, top + rest, area.width, health_height),
+        overview,
+    );
+}
+
+fn boxed_figure(ink: &mut Ink<'_>, area: Rect, shape: &Shape, is_chosen: bool) {
+    let role = if is_chosen {
+        Role::BorderFocused
+    } else {
+        Role::Border
+    };
+    let title_role = if is_chosen { Role::Accent } else { Role::Dim };
+    let inner = ink.frame(area, &[span(shape.title.clone(), title_role)], role);
+    ink.spans(inner, inner.y, &[span(shape.value.clone(), Role::Title)]);
+    if is_chosen {
+        ink.word(area.x + 1, inner.y, 1, ink.theme.glyphs().focus, Role::Accent);
+    }
+    ink.spans(inner, inner.y + 1, &shape.below);
+    if shape.days.is_empty() {
+        ink.spans(inner, inner.y + 2, &shape.more);
+    } else {
+        let spark = chart::spark(ink, &shape.days, usize::from(inner.width));
+        ink.spans(inner, inner.y + 2, &[span(spark, Role::Bar)]);
+    }
+}
+
+fn head(ink: &mut Ink<'_>, area: Rect, text: &str) {
+    let title = format!("{text} ");
+    ink.spans(area, area.y, &[span(title, Role::Title)]);
+}
+
+fn revenue(ink: &mut Ink<'_>, area: Rect, overview: &Overview, boxed: Boxed) {
+    let past = ink.glyphs().bar_past;
+    let title = ink
+        .locale()
+        .t_args("console.panel.revenue", &[("past", past)]);
+    head(ink, area, &title);
+    let bars: Vec<Bar> = overview
+        .days
+        .iter()
+        .enumerate()
+        .map(|(at, day)| Bar {
+            value: day.captured,
+            past: Some(day.year_ago),
+            label: if at % 7 == 1 {
+                ink.locale().short_date(words::day(day.date))
+            } else {
+                String::new()
+            },
+            chosen: Chosen::No,
+        })
+        .collect();
+    let sums = u16::from(boxed == Boxed::Yes);
+    let plot = Rect::new(
+        area.x,
+        area.y + 1,
+        area.width,
+        area.height.saturating_sub(1 + sums),
+    );
+    chart::draw(ink, plot, &bars);
+    if boxed == Boxed::Yes {
+        let model = ink.model;
+        let part = |ink: &Ink<'_>, id: &str, money: String| {
+            [
+                span(format!("{} ", ink.locale().label("money", id)), Role::Dim),
+                span(format!("{money}   "), Role::Text),
+            ]
+        };
+        let mut line: Spans = Vec::new();
+        line.extend(part(ink, "gross", model.moneys(&overview.gross)));
+        line.extend(part(ink, "refunds", figures::refunds(ink, overview)));
+        line.extend(part(ink, "net", model.moneys(&overview.net)));
+        ink.spans(area, area.bottom() - 1, &line);
+    }
+}
+
+fn renewals(ink: &mut Ink<'_>, area: Rect, overview: &Overview, chosen: Option<Spot>) {
+    let title = ink.t("console.panel.renewals");
+    head(ink, area, &title);
+    let height = area.height.saturating_sub(2);
+    for (at, day) in overview
+        .renewals
+        .iter()
+        .enumerate()
+        .take(usize::from(height))
+    {
+        let y = area.y + 1 + u16::try_from(at).unwrap_or(0);
+        let line = day_line(ink, day);
+        ink.spans(area, y, &line);
+        if chosen == Some(Spot::Day(at)) {
+            ink.select(Rect::new(area.x, y, area.width, 1));
+        }
+    }
+    if area.height < 3 {
+        return;
+    }
+    let count: u64 = overview.renewals.iter().map(|day| day.count).sum();
+    let sum = sums(overview);
+    let total = ink.locale().t("common.money.total");
+    let shown = overview.renewals.len().min(usize::from(height));
+    let y = area.y + 1 + u16::try_from(shown).unwrap_or(0);
+    let line = [
+        span(fit(total, 11, Align::Left), Role::Dim),
+        span(pad_left(ink.model.count(count), 5), Role::Text),
+        span(pad_left(ink.model.moneys(&sum), 13), Role::Title),
+    ];
+    ink.spans(area, y, &line);
+}
+
+fn sums(overview: &Overview) -> Vec<crate::domain::money::Money> {
+    let mut sums: Vec<crate::domain::money::Money> = Vec::new();
+    for money in overview.renewals.iter().flat_map(|day| &day.amounts) {
+        match sums
+            .iter_mut()
+            .find(|sum| sum.currency() == money.currency())
+        {
+            Some(sum) => *sum = sum.checked_add(*money).unwrap_or(*sum),
+            None => sums.push(*money),
+        }
+    }
+    sums
+}
+
+fn day_line(ink: &Ink<'_>, day: &RenewalDay) -> Vec<Span> {
+    let model = ink.model;
+    let mut line = vec![
+        span(
+            fit(model.day_text(day.day.date), 11, Align::Left),
+            Role::Text,
+        ),
+        span(pad_left(model.count(day.count), 5), Role::Text),
+        span(pad_left(model.moneys(&day.amounts), 13), Role::Text),
+    ];
+    for (flag, count) in day.flags.iter().filter(|(_, count)| *count > 0) {
+        let (text, _) = people_flag(ink, *flag);
+        line.push(span(
+            format!("  {text} {}", model.count(*count)),
+            flag_role(*flag),
+        ));
+    }
+    line
+}
+
+fn codes(ink: &mut Ink<'_>, area: Rect, overview: &Overview, chosen: Option<Spot>) {
+    let title = ink.t("console.panel.codes");
+    head(ink, area, &title);
+    let most = overview.codes.iter().map(|code| code.count).max();
+    let most = i64::try_from(most.unwrap_or(0)).unwrap_or(0);
+    let room = usize::from(area.width);
+    let class_room = 13;
+    let bar_room = if room > 56 { 12 } else { 0 };
+    let code_room = room.saturating_sub(class_room + bar_room + 8);
+    for (at, code) in overview
+        .codes
+        .iter()
+        .enumerate()
+        .take(usize::from(area.height.saturating_sub(1)))
+    {
+        let y = area.y + 1 + u16::try_from(at).unwrap_or(0);
+        let count = i64::try_from(code.count).unwrap_or(0);
+        let mut line = vec![
+            span(
+                fit(Shown::line(&code.code), code_room, Align::Left),
+                Role::Text,
+            ),
+            span(pad_left(ink.model.count(code.count), 5), Role::Text),
+        ];
+        if bar_room > 0 {
+            line.push(span(
+                format!("  {}", bar(ink, count, most, bar_room)),
+                Role::Bar,
+            ));
+        }
+        line.push(span(
+            format!(" {}", class_text(ink, code.class)),
+            class_role(code.class),
+        ));
+        ink.spans(area, y, &line);
+        if chosen == Some(Spot::Code(at)) {
+            ink.select(Rect::new(area.x, y, area.width, 1));
+        }
+    }
+}
+
+fn plans(ink: &mut Ink<'_>, area: Rect, overview: &Overview, chosen: Option<Spot>) {
+    let title = ink.t("console.panel.plans");
+    head(ink, area, &title);
+    let most = overview.plans.first().map_or(0, |plan| plan.mrr.minor());
+    let room = usize::from(area.width);
+    let bar_room = if room > 44 { 8 } else { 0 };
+    let name_room = room.saturating_sub(7 + 14 + bar_room + 2);
+    for (at, plan) in overview
+        .plans
+        .iter()
+        .enumerate()
+        .take(usize::from(area.height.saturating_sub(1)))
+    {
+        let y = area.y + 1 + u16::try_from(at).unwrap_or(0);
+        let mut line = vec![
+            span(
+                fit(Shown::line(&plan.plan.name), name_room, Align::Left),
+                Role::Text,
+            ),
+            span(pad_left(ink.model.count(plan.active), 7), Role::Text),
+            span(pad_left(ink.model.money(plan.mrr), 14), Role::Text),
+        ];
+        if bar_room > 0 {
+            line.push(span(
+                format!("  {}", bar(ink, plan.mrr.minor(), most, bar_room)),
+                Role::Bar,
+            ));
+        }
+        ink.spans(area, y, &line);
+        if chosen == Some(Spot::Plan(at)) {
+            ink.select(Rect::new(area.x, y, area.width, 1));
+        }
+    }
+}
+
+fn health(ink: &mut Ink<'_>, area: Rect, overview: &Overview) {
+    let title = ink.locale().label("provider", "toss").to_owned();
+    let inner = ink.frame(area, &[span(title, Role::Title)], Role::Border);
+    let health = &overview.health;
+    let locale = ink.locale();
+    let ms = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
+    let share = |part: u64, whole: u64| {
+        let part = i128::from(part) * 10_000;
+        match whole {
+            0 => "-".to_owned(),
+            whole => locale.percent(i64::try_from(part / i128::from(whole)).unwrap_or(0)),
+        }
+    };
+    let settled = overview.succeeded_attempts + overview.failed_attempts;
+    let text = locale.t_args(
+        "console.panel.health",
+        &[
+            ("p50", &ms(health.p50_ms)),
+            ("p95", &ms(health.p95_ms)),
+            ("success", &share(overview.succeeded_attempts, settled)),
+            ("calls", &ink.model.count(health.calls)),
+            ("troubled", &ink.model.count(health.troubled)),
+        ],
+    );
+    let mark = if health.troubled > 0 {
+        span(format!("{} ", ink.glyphs().waits), Role::Waits)
+    } else {
+        span(format!("{} ", ink.glyphs().settled), Role::Settled)
+    };
+    let oldest = overview.oldest_unknown_at.map(|at| {
+        let age = ink.model.age(at);
+        let count = ink.model.count(overview.unknown);
+        locale.t_args("console.panel.unknown", &[("n", &count), ("age", &age)])
+    });
+    let mut line = vec![mark, span(text, Role::Text)];
+    if let Some(oldest) = oldest {
+        line.push(span(
+            format!("   {} {oldest}", ink.glyphs().unknown),
+            Role::NeedsPerson,
+        ));
+    }
+    ink.spans(inner, inner.y, &line);
+}

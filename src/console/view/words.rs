@@ -1,0 +1,287 @@
+//! Figures, dates, names and ids in the person's language.
+//!
+//! What comes out may be drawn: raw texts pass `text::Shown`, personal data is masked unless it was revealed.
+
+use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
+
+use super::super::fault::{Detail, Fault};
+use super::super::model::{Model, Privacy};
+use super::super::theme::Role;
+use crate::domain::failure::FailureClass;
+use crate::domain::ids::PublicId;
+use crate::domain::money::Money;
+use crate::domain::period::Interval;
+use crate::domain::states::{AttemptState, InvoiceState, RunState, SubscriptionState};
+use crate::engine::queries::{CardBrief, RenewalFlag};
+use crate::locale::Day;
+use crate::text::{Shown, mask, short_id};
+
+pub fn day(date: NaiveDate) -> Day {
+    Day::new(date.year(), date.month(), date.day())
+}
+
+impl Model {
+    pub fn money(&self, money: Money) -> String {
+        let currency = money.currency();
+        self.locale()
+            .money(money.minor(), currency.exponent(), currency.code())
+    }
+
+    /// Amounts of several currencies, never summed.
+    pub fn moneys(&self, moneys: &[Money]) -> String {
+        match moneys {
+            [] => "0".to_owned(),
+            all => {
+                let texts: Vec<String> = all.iter().map(|money| self.money(*money)).collect();
+                texts.join(" ")
+            }
+        }
+    }
+
+    pub fn count(&self, number: u64) -> String {
+        self.locale().count(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+
+    /// A name as it may show now.
+    pub fn name(&self, raw: &str) -> String {
+        match self.privacy {
+            Privacy::Masked => mask::name(raw).into_string(),
+            Privacy::Revealed { .. } => Shown::line(raw).into_string(),
+        }
+    }
+
+    pub fn email(&self, raw: &str) -> String {
+        match self.privacy {
+            _ if raw.is_empty() => "-".to_owned(),
+            Privacy::Masked => mask::email(raw).into_string(),
+            Privacy::Revealed { .. } => Shown::line(raw).into_string(),
+        }
+    }
+
+    pub fn phone(&self, raw: &str) -> String {
+        match self.privacy {
+            _ if raw.is_empty() => "-".to_owned(),
+            Privacy::Masked => mask::phone(raw).into_string(),
+            Privacy::Revealed { .. } => Shown::line(raw).into_string(),
+        }
+    }
+
+    pub fn local(&self, at: DateTime<Utc>) -> DateTime<chrono_tz::Tz> {
+        at.with_timezone(&self.zone)
+    }
+
+    pub fn clock(&self, at: DateTime<Utc>) -> String {
+        let local = self.local(at);
+        self.locale().clock(local.hour(), local.minute())
+    }
+
+    /// `11-21 금`; with the year when it is another one.
+    pub fn date(&self, at: DateTime<Utc>) -> String {
+        self.day_text(self.local(at).date_naive())
+    }
+
+    pub fn day_text(&self, date: NaiveDate) -> String {
+        let this_year = self.local(self.now.at).year();
+        if date.year() == this_year {
+            self.locale().date(day(date))
+        } else {
+            format!("{:04}-{:02}-{:02}", date.year(), date.month(), date.day())
+        }
+    }
+
+    pub fn date_time(&self, at: DateTime<Utc>) -> String {
+        let local = self.local(at);
+        if local.year() == self.local(self.now.at).year() {
+            self.locale()
+                .date_time(day(local.date_naive()), local.hour(), local.minute())
+        } else {
+            local.format("%Y-%m-%d %H:%M").to_string()
+        }
+    }
+
+    /// How long ago, under a day; else the date.
+    pub fn when(&self, at: DateTime<Utc>) -> String {
+        let seconds = (self.now.at - at).num_seconds();
+        if (0..86_400).contains(&seconds) {
+            self.locale().ago(seconds)
+        } else {
+            self.date(at)
+        }
+    }
+
+    pub fn age(&self, since: DateTime<Utc>) -> String {
+        self.locale().age((self.now.at - since).num_seconds().max(0))
+    }
+
+    /// When something comes: in how long, under a day; else date and time.
+    pub fn coming(&self, at: DateTime<Utc>) -> String {
+        let seconds = (at - self.now.at).num_seconds();
+        if (0..86_400).contains(&seconds) {
+            self.locale().until(seconds)
+        } else {
+            self.date_time(at)
+        }
+    }
+
+    /// Whole local days from today.
+    pub fn days_left(&self, at: DateTime<Utc>) -> i64 {
+        let today = self.local(self.now.at).date_naive();
+        (self.local(at).date_naive() - today).num_days()
+    }
+
+    pub fn issuer(&self, code: &str) -> String {
+        match self.locale().find(&format!("console.issuer.{code}")) {
+            Some(name) => name.to_owned(),
+            None => Shown::line(code).into_string(),
+        }
+    }
+
+    /// A card in few columns: issuer and last characters.
+    pub fn card_short(&self, card: &CardBrief) -> String {
+        let number = mask::card(&card.number).into_string();
+        let end: String = number.chars().rev().take(4).collect();
+        let end: String = end.chars().rev().collect();
+        format!("{} {end}", self.issuer(&card.issuer))
+    }
+
+    /// A card in full, as far as it is known to us.
+    pub fn card(&self, card: &CardBrief) -> String {
+        let number = mask::card(&card.number).into_string();
+        format!("{} {number} {}", self.issuer(&card.issuer), expiry(card.expiry))
+    }
+
+    pub fn interval(&self, interval: Interval) -> String {
+        self.locale().interval(interval.unit.as_str(), interval.count)
+    }
+
+    /// A figure in few columns: `1.5M`, 150만.
+    pub fn compact(&self, money: Money) -> String {
+        let exponent = u32::from(money.currency().exponent());
+        let whole = money.minor() / 10_i64.pow(exponent);
+        let units: [(i64, &str); 3] = match self.lang {
+            crate::locale::Lang::Ko => [(100_000_000, "억"), (10_000, "만"), (1, "")],
+            crate::locale::Lang::En => [(1_000_000, "M"), (1_000, "K"), (1, "")],
+        };
+        let (unit, sign) = units
+            .into_iter()
+            .find(|(unit, _)| whole >= *unit)
+            .unwrap_or((1, ""));
+        let (head, tenth) = (whole / unit, whole % unit * 10 / unit);
+        if tenth > 0 && head < 100 {
+            format!("{head}.{tenth}{sign}")
+        } else {
+            format!("{}{sign}", self.locale().count(head))
+        }
+    }
+
+    /// What went wrong, in words: what, and what to do.
+    pub fn fault(&self, fault: &Fault) -> (String, String) {
+        let details: Vec<(&str, String)> = fault
+            .details
+            .iter()
+            .map(|(name, detail)| (*name, self.detail_text(detail)))
+            .collect();
+        let args: Vec<(&str, &str)> = details
+            .iter()
+            .map(|(name, text)| (*name, text.as_str()))
+            .collect();
+        let say = |part: &str| {
+            self.locale()
+                .t_args(&format!("dialog.fault.{}.{part}", fault.kind), &args)
+        };
+        (say("what"), say("next"))
+    }
+
+    fn detail_text(&self, detail: &Detail) -> String {
+        match detail {
+            Detail::Text(text) => Shown::line(text).into_string(),
+            Detail::Money(money) => self.money(*money),
+            Detail::Time(at) => self.when(*at),
+            Detail::Verb(verb) => self.locale().label("verb", verb.as_str()).to_owned(),
+            Detail::State(state) => self
+                .locale()
+                .label("state.subscription", state.as_str())
+                .to_owned(),
+        }
+    }
+}
+
+/// `12/27`, or a dash.
+pub fn expiry(expiry: Option<(i32, u32)>) -> String {
+    expiry.map_or_else(
+        || "-".to_owned(),
+        |(year, month)| format!("{month:02}/{:02}", year.rem_euclid(100)),
+    )
+}
+
+pub fn id(id: &PublicId) -> String {
+    Shown::line(&short_id(id.as_str(), 6)).into_string()
+}
+
+pub const fn subscription_role(state: SubscriptionState) -> Role {
+    match state {
+        SubscriptionState::Active => Role::Text,
+        SubscriptionState::Trialing | SubscriptionState::Incomplete | SubscriptionState::Paused => {
+            Role::Waits
+        }
+        SubscriptionState::PastDue | SubscriptionState::Unpaid => Role::NeedsPerson,
+        SubscriptionState::Canceled | SubscriptionState::Expired => Role::Dim,
+    }
+}
+
+pub const fn attempt_role(state: AttemptState) -> Role {
+    match state {
+        AttemptState::Succeeded => Role::Settled,
+        AttemptState::Declined | AttemptState::Unknown | AttemptState::Duplicate => {
+            Role::NeedsPerson
+        }
+        AttemptState::Sent | AttemptState::Ready | AttemptState::WaitingApproval => Role::Waits,
+        AttemptState::NotExecuted | AttemptState::Abandoned => Role::Dim,
+    }
+}
+
+pub const fn invoice_role(state: InvoiceState) -> Role {
+    match state {
+        InvoiceState::Paid => Role::Settled,
+        InvoiceState::Open => Role::Waits,
+        InvoiceState::Uncollectible => Role::NeedsPerson,
+        InvoiceState::Draft | InvoiceState::Void => Role::Dim,
+    }
+}
+
+pub const fn run_role(state: RunState) -> Role {
+    match state {
+        RunState::Finished => Role::Settled,
+        RunState::Running | RunState::Planned => Role::Waits,
+        RunState::Stopped => Role::NeedsPerson,
+    }
+}
+
+pub const fn class_role(class: FailureClass) -> Role {
+    match class {
+        FailureClass::Soft | FailureClass::ProviderDown => Role::Waits,
+        FailureClass::Hard
+        | FailureClass::NeedsCustomer
+        | FailureClass::Config
+        | FailureClass::Unclassified => Role::NeedsPerson,
+    }
+}
+
+pub const fn flag_id(flag: RenewalFlag) -> &'static str {
+    match flag {
+        RenewalFlag::CardExpires => "card_expires",
+        RenewalFlag::KeyDeleted => "key_deleted",
+        RenewalFlag::NoMethod => "no_method",
+        RenewalFlag::PastDue => "past_due",
+        RenewalFlag::Ends => "ends",
+        RenewalFlag::TrialEnds => "trial_ends",
+    }
+}
+
+pub const fn flag_role(flag: RenewalFlag) -> Role {
+    match flag {
+        RenewalFlag::CardExpires | RenewalFlag::TrialEnds => Role::Waits,
+        RenewalFlag::KeyDeleted | RenewalFlag::NoMethod | RenewalFlag::PastDue => Role::NeedsPerson,
+        RenewalFlag::Ends => Role::Dim,
+    }
+}
