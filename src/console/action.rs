@@ -138,9 +138,30 @@ const fn screen(screen: Screen, keys: &'static [&'static str]) -> Spec {
 
 /// Every action, in the order in which help lists them.
 pub const ACTIONS: &[Spec] = &[
-    verb(Action::Charge, "charge", &["c"], Danger::Money, &[Verb::Charge], "charge"),
-    verb(Action::Retry, "retry", &["r"], Danger::Money, &[Verb::Retry], "retry"),
-    verb(Action::Refund, "refund", &["f"], Danger::Money, &[Verb::Refund], "refund"),
+    verb(
+        Action::Charge,
+        "charge",
+        &["c"],
+        Danger::Money,
+        &[Verb::Charge],
+        "charge",
+    ),
+    verb(
+        Action::Retry,
+        "retry",
+        &["r"],
+        Danger::Money,
+        &[Verb::Retry],
+        "retry",
+    ),
+    verb(
+        Action::Refund,
+        "refund",
+        &["f"],
+        Danger::Money,
+        &[Verb::Refund],
+        "refund",
+    ),
     verb(
         Action::Cancel,
         "cancel",
@@ -165,9 +186,30 @@ pub const ACTIONS: &[Spec] = &[
         &[Verb::ResolveUnknown],
         "unknown resolve",
     ),
-    verb(Action::SwapCard, "swap_card", &["m"], Danger::Money, &[Verb::SwapCard], "method add"),
-    verb(Action::Subscribe, "subscribe", &["s"], Danger::Money, &[Verb::Subscribe], "subscribe"),
-    verb(Action::OneTime, "one_time", &["t"], Danger::Money, &[Verb::OneTime], "charge --once"),
+    verb(
+        Action::SwapCard,
+        "swap_card",
+        &["m"],
+        Danger::Money,
+        &[Verb::SwapCard],
+        "method add",
+    ),
+    verb(
+        Action::Subscribe,
+        "subscribe",
+        &["s"],
+        Danger::Money,
+        &[Verb::Subscribe],
+        "subscribe",
+    ),
+    verb(
+        Action::OneTime,
+        "one_time",
+        &["t"],
+        Danger::Money,
+        &[Verb::OneTime],
+        "one-time",
+    ),
     verb(
         Action::CreateCustomer,
         "create_customer",
@@ -184,7 +226,14 @@ pub const ACTIONS: &[Spec] = &[
         &[Verb::CreatePlan],
         "plan create",
     ),
-    verb(Action::EditPlan, "edit_plan", &["E"], Danger::Writes, &[Verb::EditPlan], "plan edit"),
+    verb(
+        Action::EditPlan,
+        "edit_plan",
+        &["E"],
+        Danger::Writes,
+        &[Verb::EditPlan],
+        "plan edit",
+    ),
     verb(
         Action::DeactivatePlan,
         "deactivate_plan",
@@ -193,18 +242,52 @@ pub const ACTIONS: &[Spec] = &[
         &[Verb::DeactivatePlan],
         "plan deactivate",
     ),
-    verb(Action::Note, "note", &["n"], Danger::Writes, &[Verb::Note], "note"),
-    verb(Action::BillRun, "bill_run", &["B"], Danger::Money, &[Verb::BillRun], "bill run"),
+    verb(
+        Action::Note,
+        "note",
+        &["n"],
+        Danger::Writes,
+        &[Verb::Note],
+        "note",
+    ),
+    verb(
+        Action::BillRun,
+        "bill_run",
+        &["B"],
+        Danger::Money,
+        &[Verb::BillRun],
+        "bill run",
+    ),
     plain(Action::Down, "down", &["j", "down"], Group::Move),
     plain(Action::Up, "up", &["k", "up"], Group::Move),
-    plain(Action::HalfDown, "half_down", &["ctrl-d", "pagedown"], Group::Move),
-    plain(Action::HalfUp, "half_up", &["ctrl-u", "pageup"], Group::Move),
+    plain(
+        Action::HalfDown,
+        "half_down",
+        &["ctrl-d", "pagedown"],
+        Group::Move,
+    ),
+    plain(
+        Action::HalfUp,
+        "half_up",
+        &["ctrl-u", "pageup"],
+        Group::Move,
+    ),
     plain(Action::First, "first", &["g", "home"], Group::Move),
     plain(Action::Last, "last", &["G", "end"], Group::Move),
     plain(Action::Open, "open", &["enter", "l", "right"], Group::Move),
-    plain(Action::Back, "back", &["esc", "h", "left", "backspace"], Group::Move),
+    plain(
+        Action::Back,
+        "back",
+        &["esc", "h", "left", "backspace"],
+        Group::Move,
+    ),
     plain(Action::NextPane, "next_pane", &["tab"], Group::Move),
-    plain(Action::PreviousPane, "previous_pane", &["shift-tab"], Group::Move),
+    plain(
+        Action::PreviousPane,
+        "previous_pane",
+        &["shift-tab"],
+        Group::Move,
+    ),
     plain(Action::Filter, "filter", &["/"], Group::Look),
     plain(Action::Find, "find", &["F"], Group::Look),
     plain(Action::Sort, "sort", &["o"], Group::Look),
@@ -272,6 +355,20 @@ mod tests {
             let spec = Action::Show(screen).spec().expect("a line in the table");
             assert_eq!(spec.keys, [screen.key().to_string()]);
         }
+    }
+
+    #[test]
+    fn help_lists_each_group_in_one_piece() {
+        let mut groups: Vec<Group> = ACTIONS.iter().map(|spec| spec.group).collect();
+        groups.dedup();
+        let expected = [
+            Group::Act,
+            Group::Move,
+            Group::Look,
+            Group::Screens,
+            Group::Program,
+        ];
+        assert_eq!(groups, expected);
     }
 
     #[test]

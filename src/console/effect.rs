@@ -60,7 +60,10 @@ pub enum Effect {
         question: Question,
     },
     /// Say what would happen. Nothing is sent.
-    Plan { ticket: Ticket, asked: Asked },
+    Plan {
+        ticket: Ticket,
+        asked: Asked,
+    },
     /// Do exactly what was confirmed.
     Apply {
         ticket: Ticket,

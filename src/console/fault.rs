@@ -48,7 +48,7 @@ impl Fault {
     }
 
     /// Every kind there is, for the test that each has its texts.
-    pub const KINDS: [&'static str; 43] = [
+    pub const KINDS: [&'static str; 44] = [
         "denied_read_only",
         "denied_role",
         "stale",
@@ -57,6 +57,7 @@ impl Fault {
         "not_chargeable",
         "nothing_declined",
         "no_method",
+        "no_provider",
         "key_deleted",
         "subscription_state",
         "nothing_scheduled",
@@ -166,6 +167,7 @@ impl From<&Refused> for Fault {
             Refused::NotChargeable => Self::new("not_chargeable"),
             Refused::NothingDeclined => Self::new("nothing_declined"),
             Refused::NoMethod => Self::new("no_method"),
+            Refused::NoProvider(name) => Self::new("no_provider").text("name", name.as_str()),
             Refused::KeyDeleted => Self::new("key_deleted"),
             Refused::SubscriptionState(state) => {
                 Self::new("subscription_state").with("state", Detail::State(*state))

@@ -103,6 +103,10 @@ mod tests {
         ] {
             assert_eq!(keymap.action(KeyPress::char(korean)), Some(action));
         }
-        assert_eq!(keymap.action(KeyPress::char('가')), None, "two keys at once");
+        assert_eq!(
+            keymap.action(KeyPress::char('가')),
+            None,
+            "two keys at once"
+        );
     }
 }

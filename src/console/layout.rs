@@ -92,7 +92,12 @@ pub fn list_regions(kind: ListKind, wish: DetailWish, size: Size) -> ListRegions
     let list = body.height.saturating_sub(below + 1);
     ListRegions {
         list: Rect::new(body.x, body.y, body.width, list),
-        rule: Some(Rule::Across(Rect::new(body.x, body.y + list, body.width, 1))),
+        rule: Some(Rule::Across(Rect::new(
+            body.x,
+            body.y + list,
+            body.width,
+            1,
+        ))),
         detail: Some(Rect::new(body.x, body.y + list + 1, body.width, below)),
     }
 }
@@ -100,7 +105,11 @@ pub fn list_regions(kind: ListKind, wish: DetailWish, size: Size) -> ListRegions
 /// How many rows the list of the current place shows.
 pub fn list_rows(model: &Model) -> usize {
     let height = match model.visit().place.list() {
-        Some(kind) => list_regions(kind, model.detail_wish, model.size).list.height,
+        Some(kind) => {
+            list_regions(kind, model.detail_wish, model.size)
+                .list
+                .height
+        }
         None => regions(model.size).body.height,
     };
     usize::from(height.saturating_sub(LIST_HEAD)).max(1)

@@ -27,7 +27,6 @@ pub mod theme;
 pub mod update;
 pub mod view;
 
-
 pub use effect::Effect;
 pub use model::Model;
 pub use msg::Msg;

@@ -18,9 +18,15 @@ pub enum Msg {
     /// The last frame is on the screen.
     Drawn,
     /// What was asked for with this ticket.
-    Loaded { ticket: Ticket, loaded: Box<Loaded> },
+    Loaded {
+        ticket: Ticket,
+        loaded: Box<Loaded>,
+    },
     /// What was asked for with this ticket did not come.
-    Failed { ticket: Ticket, fault: Fault },
+    Failed {
+        ticket: Ticket,
+        fault: Fault,
+    },
     /// What would happen.
     Planned {
         ticket: Ticket,

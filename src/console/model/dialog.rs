@@ -111,9 +111,7 @@ impl Wanted {
                     .collect();
                 crate::domain::money::Money::parse(&digits, money.currency()) == Ok(*money)
             }
-            Self::Ending(ending) => {
-                !ending.is_empty() && typed.trim().eq_ignore_ascii_case(ending)
-            }
+            Self::Ending(ending) => !ending.is_empty() && typed.trim().eq_ignore_ascii_case(ending),
         }
     }
 }

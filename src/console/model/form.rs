@@ -79,7 +79,10 @@ pub enum Value {
     Text(Input),
     /// Not shown while typed.
     Hidden(Input),
-    Choice { options: Vec<Choice>, at: usize },
+    Choice {
+        options: Vec<Choice>,
+        at: usize,
+    },
 }
 
 /// One thing that can be chosen.
@@ -151,7 +154,11 @@ impl Form {
                 vec![choice("plan", "common.noun", &[]), text("quantity", "1")]
             }
             FormKind::OneTime { .. } => {
-                vec![text("amount", ""), text("currency", "KRW"), text("description", "")]
+                vec![
+                    text("amount", ""),
+                    text("currency", "KRW"),
+                    text("description", ""),
+                ]
             }
             FormKind::SwapCard { .. } => vec![Field {
                 id: "auth_key",

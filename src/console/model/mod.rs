@@ -59,7 +59,9 @@ pub struct Now {
 pub enum Privacy {
     Masked,
     /// For a while.
-    Revealed { until_ms: u64 },
+    Revealed {
+        until_ms: u64,
+    },
 }
 
 /// Whether the detail of the selected row stands beside its list.

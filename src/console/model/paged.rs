@@ -217,7 +217,12 @@ mod tests {
         for start in [100, 200, 300, 400] {
             paged.select(usize::MAX, 10);
             let chosen = *paged.current().unwrap();
-            paged.join(page(start..start + 100, true), Joining::Append, 10, |a, b| a == b);
+            paged.join(
+                page(start..start + 100, true),
+                Joining::Append,
+                10,
+                |a, b| a == b,
+            );
             assert_eq!(paged.current(), Some(&chosen));
         }
         assert_eq!(paged.rows.len(), WINDOW);

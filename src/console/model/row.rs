@@ -81,9 +81,7 @@ impl Row {
             Self::Run(row) => RowKey::Number(row.run.id.0),
             Self::RunItem(row) => RowKey::Number(row.id),
             Self::Event(row) => RowKey::Number(row.id),
-            Self::Activity(row) => {
-                RowKey::Text(format!("{} {}", row.record.chain, row.record.seq))
-            }
+            Self::Activity(row) => RowKey::Text(format!("{} {}", row.record.chain, row.record.seq)),
             Self::Hit(row) => RowKey::Text(row.public_id.to_string()),
         }
     }

@@ -85,9 +85,11 @@ impl Visit {
             Place::Screen(screen) => {
                 Content::List(Box::new(List::new(screen.list().unwrap_or(ListKind::Hits))))
             }
-            Place::RenewalsOf(day) => {
-                Content::List(Box::new(List::between(ListKind::Renewals, day.from, day.to)))
-            }
+            Place::RenewalsOf(day) => Content::List(Box::new(List::between(
+                ListKind::Renewals,
+                day.from,
+                day.to,
+            ))),
             Place::Run(..) => Content::List(Box::new(List::new(ListKind::RunItems))),
             Place::Found(_) => Content::List(Box::new(List::new(ListKind::Hits))),
             Place::Customer(_) => Content::Customer(Panel::default()),

@@ -70,9 +70,8 @@ fn matches(model: &Model, spec: &Spec, wanted: &str) -> bool {
 }
 
 pub fn press(model: &mut Model, press: KeyPress) -> Vec<Effect> {
-    let is_cancel = press.code == KeyCode::Esc
-        || press == KeyPress::ctrl('c')
-        || press == KeyPress::ctrl('g');
+    let is_cancel =
+        press.code == KeyCode::Esc || press == KeyPress::ctrl('c') || press == KeyPress::ctrl('g');
     if is_cancel {
         model.modals.pop();
         return Vec::new();
@@ -202,7 +201,11 @@ fn run_entry(model: &mut Model) -> Vec<Effect> {
 
 /// Puts pasted text into the field that has the caret.
 pub fn paste(form: &mut Form, text: &str) -> Taken {
-    match form.fields.get_mut(form.focus).map(|field| &mut field.value) {
+    match form
+        .fields
+        .get_mut(form.focus)
+        .map(|field| &mut field.value)
+    {
         Some(Value::Text(input) | Value::Hidden(input)) => {
             field::insert_text(input, text);
             form.problem = None;
@@ -260,7 +263,10 @@ fn submit(model: &mut Model) -> Vec<Effect> {
             verbs::plan(model, Asked::Request(request), name)
         }
         Err(problem) => {
-            let at = form.fields.iter().position(|field| field.id == problem.field);
+            let at = form
+                .fields
+                .iter()
+                .position(|field| field.id == problem.field);
             form.focus = at.unwrap_or(form.focus);
             form.problem = Some(problem);
             Vec::new()

@@ -3,8 +3,8 @@
 use crate::console::effect::{Effect, Question, Slot};
 use crate::console::layout::list_rows;
 use crate::console::model::{
-    CardLine, Content, DetailWish, Figure, FilterLine, Joining, Modal, Model, Place,
-    Privacy, REVEAL_MS, Row, Screen, SortMenu, Spot, Tone, Visit, card_lines, spots,
+    CardLine, Content, DetailWish, Figure, FilterLine, Joining, Modal, Model, Place, Privacy,
+    REVEAL_MS, Row, Screen, SortMenu, Spot, Tone, Visit, card_lines, spots,
 };
 use crate::engine::queries::{Filter, HitTarget, Order, Overview, SortBy, Toward};
 
@@ -162,7 +162,9 @@ fn below_row(row: &Row) -> Option<Visit> {
         Row::Failed(row) => Place::Invoice(row.invoice_id),
         Row::Payment(row) => Place::Invoice(row.invoice_id),
         Row::Unknown(row) => Place::Invoice(row.invoice_id),
-        Row::Plan(row) => return filtered(Screen::Subscriptions, &format!("plan:{}", row.plan.code)),
+        Row::Plan(row) => {
+            return filtered(Screen::Subscriptions, &format!("plan:{}", row.plan.code));
+        }
         Row::Run(row) => Place::Run(row.run.id, row.run.public_id.clone()),
         Row::RunItem(row) => Place::Subscription(row.subscription_id),
         Row::Activity(row) if !row.record.entry.target.is_empty() => {
@@ -190,7 +192,9 @@ fn below_spot(overview: &Overview, spot: Spot, model: &Model) -> Option<Visit> {
         Spot::Figure(Figure::Failed) => Some(Visit::new(Place::Screen(Screen::Failed))),
         Spot::Figure(Figure::Revenue) => Some(within_window(Screen::Payments, model)),
         Spot::Figure(Figure::New) => Some(within_window(Screen::Subscriptions, model)),
-        Spot::Day(at) => Some(Visit::new(Place::RenewalsOf(overview.renewals.get(at)?.day))),
+        Spot::Day(at) => Some(Visit::new(Place::RenewalsOf(
+            overview.renewals.get(at)?.day,
+        ))),
         Spot::Code(at) => filtered(
             Screen::Failed,
             &format!("code:{}", overview.codes.get(at)?.code),

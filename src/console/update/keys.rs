@@ -180,11 +180,7 @@ pub fn burst(model: &mut Model, burst: &Burst) -> Vec<Effect> {
         && let Some(action) = Keymap::default().action(held)
         && action.spec().is_some_and(|spec| spec.group == Group::Move)
     {
-        return burst
-            .keys
-            .iter()
-            .flat_map(|_| run(model, action))
-            .collect();
+        return burst.keys.iter().flat_map(|_| run(model, action)).collect();
     }
     let count = burst.keys.len().to_string();
     let text = model

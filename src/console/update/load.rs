@@ -305,7 +305,12 @@ fn rest_after_reload(model: &mut Model) -> Vec<Effect> {
         .visit()
         .list()
         .is_some_and(|list| shows_detail(list.kind, model.detail_wish, model.size));
-    if shows && model.visit().list().is_some_and(|list| list.joining != Joining::Append) {
+    if shows
+        && model
+            .visit()
+            .list()
+            .is_some_and(|list| list.joining != Joining::Append)
+    {
         model.detail.due_ms = None;
         return detail(model);
     }
@@ -337,7 +342,10 @@ pub fn catch_up(model: &mut Model) -> Vec<Effect> {
     let is_busy = !model.modals.is_empty()
         || model.filter_line.is_some()
         || model.visit().loading().asked.is_some()
-        || model.visit().list().is_some_and(|list| !list.marks.is_empty());
+        || model
+            .visit()
+            .list()
+            .is_some_and(|list| !list.marks.is_empty());
     if !model.is_behind || is_busy {
         return Vec::new();
     }

@@ -27,7 +27,7 @@ use super::model::{Life, Modal, Model, Now, Phase, Privacy, Tone};
 use super::msg::Msg;
 use super::term::{Cause, Notice};
 
-pub use dialogs::{menu_entries, MenuEntry};
+pub use dialogs::{MenuEntry, menu_entries};
 pub use verbs::availability;
 
 /// Takes one message in and says what is to be done.

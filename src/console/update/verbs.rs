@@ -5,9 +5,7 @@
 
 use crate::console::action::{Action, Danger};
 use crate::console::effect::Effect;
-use crate::console::model::{
-    Asked, Confirm, Ending, Form, FormKind, Modal, Model, Phase, Target,
-};
+use crate::console::model::{Asked, Confirm, Ending, Form, FormKind, Modal, Model, Phase, Target};
 use crate::domain::operator::{Access, Denied};
 use crate::engine::Request;
 
@@ -18,7 +16,9 @@ pub type Why = &'static str;
 
 /// The name of an action in the person's language.
 pub fn name(model: &Model, action: Action) -> &'static str {
-    let key = action.spec().map(|spec| format!("console.action.{}.name", spec.id));
+    let key = action
+        .spec()
+        .map(|spec| format!("console.action.{}.name", spec.id));
     key.and_then(|key| model.locale().find(&key)).unwrap_or("")
 }
 
@@ -42,8 +42,7 @@ pub fn availability(model: &Model, action: Action) -> Result<(), Why> {
         ),
         Action::Mark | Action::MarkAll | Action::Detail => needs(list.is_some(), "needs_list"),
         Action::Copy => needs(
-            visit.target().public_id.is_some()
-                || list.is_some_and(|list| !list.marks.is_empty()),
+            visit.target().public_id.is_some() || list.is_some_and(|list| !list.marks.is_empty()),
             "nothing_selected",
         ),
         Action::Open => needs(go::can_open(model), "nothing_to_open"),

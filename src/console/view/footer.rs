@@ -79,7 +79,10 @@ pub fn news(ink: &mut Ink<'_>, area: Rect) {
 
 fn filter(ink: &mut Ink<'_>, area: Rect, line: &super::super::model::FilterLine) {
     let x = area.x + ink.word(area.x, area.y, area.width, " / ", Role::Key);
-    let problem = line.problem.as_ref().map(|problem| filter_problem(ink, problem));
+    let problem = line
+        .problem
+        .as_ref()
+        .map(|problem| filter_problem(ink, problem));
     let hint = problem
         .clone()
         .unwrap_or_else(|| ink.t("console.filter.hint"));
@@ -196,7 +199,11 @@ fn hints(model: &Model) -> Vec<Action> {
         .filter(|action| !is_forbidden(model, *action))
         .collect();
     all.push(Action::Open);
-    if model.visit().list().is_some_and(|list| list.kind.can_filter()) {
+    if model
+        .visit()
+        .list()
+        .is_some_and(|list| list.kind.can_filter())
+    {
         all.extend([Action::Filter, Action::Mark]);
     }
     all.extend([Action::Copy, Action::Palette, Action::Help, Action::Quit]);

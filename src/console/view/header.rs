@@ -41,7 +41,9 @@ pub fn draw(ink: &mut Ink<'_>, area: Rect) {
         let with_name = spans_width(&left) + 2 + spans_width(&right);
         if with_name <= room || (detail == Much::OnlyTime && fixed + spans_width(&right) <= room) {
             let took = spans_width(&right);
-            let left_room = area.width.saturating_sub(u16::try_from(took + 1).unwrap_or(0));
+            let left_room = area
+                .width
+                .saturating_sub(u16::try_from(took + 1).unwrap_or(0));
             ink.spans(Rect::new(area.x, area.y, left_room, 1), area.y, &left);
             ink.spans_right(area, area.y, &right);
             return;
@@ -80,7 +82,10 @@ fn right_side(model: &Model, much: Much) -> Vec<Span> {
             .map(|role| locale.label("role", role.as_str()))
             .collect();
         let person = Shown::line(&model.operator.person).into_string();
-        right.push(span(format!("{person}({})   ", roles.join(",")), Role::Header));
+        right.push(span(
+            format!("{person}({})   ", roles.join(",")),
+            Role::Header,
+        ));
     }
     let local = model.local(model.now.at);
     let zone = local.format("%Z").to_string();
@@ -196,7 +201,11 @@ fn crumbs(ink: &mut Ink<'_>, area: Rect) {
     ];
     let last = model.stack.len() - 1;
     for (index, visit) in model.stack.iter().enumerate() {
-        let role = if index == last { Role::Title } else { Role::Dim };
+        let role = if index == last {
+            Role::Title
+        } else {
+            Role::Dim
+        };
         spans.push(span(" > ", Role::Dim));
         spans.push(span(crumb(model, &visit.place, visit), role));
     }
@@ -207,11 +216,9 @@ fn crumb(model: &Model, place: &Place, visit: &super::super::model::Visit) -> St
     let locale = model.locale();
     let target = visit.target();
     let noun = |noun: &str| match &target.public_id {
-        Some(public_id) if !target.name.is_empty() => format!(
-            "{} {}",
-            model.name(&target.name),
-            words::id(public_id)
-        ),
+        Some(public_id) if !target.name.is_empty() => {
+            format!("{} {}", model.name(&target.name), words::id(public_id))
+        }
         _ => locale.label("noun", noun).to_owned(),
     };
     match place {

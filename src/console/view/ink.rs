@@ -108,11 +108,6 @@ impl Ink<'_> {
         }
     }
 
-    /// Paints a look over what is there.
-    pub fn paint(&mut self, area: Rect, style: Style) {
-        self.buffer.set_style(area.intersection(self.buffer.area), style);
-    }
-
     /// Makes a whole line the selected one: one look for all of it.
     pub fn select(&mut self, area: Rect) {
         let area = area.intersection(self.buffer.area);
@@ -139,7 +134,13 @@ impl Ink<'_> {
         self.put(area.left(), area.top(), 1, set.top_left, style);
         self.put(area.right() - 1, area.top(), 1, set.top_right, style);
         self.put(area.left(), area.bottom() - 1, 1, set.bottom_left, style);
-        self.put(area.right() - 1, area.bottom() - 1, 1, set.bottom_right, style);
+        self.put(
+            area.right() - 1,
+            area.bottom() - 1,
+            1,
+            set.bottom_right,
+            style,
+        );
         if !title.is_empty() && area.width > 6 {
             let room = Rect::new(area.x + 2, area.y, area.width - 4, 1);
             let mut padded = vec![span(" ", role)];
@@ -197,7 +198,10 @@ impl Ink<'_> {
         self.put(area.x, area.y, area.width, &text, style);
         if focused == Focus::Here {
             let column = input.visual_cursor().saturating_sub(scroll);
-            let x = area.x + u16::try_from(column).unwrap_or(0).min(area.width.saturating_sub(1));
+            let x = area.x
+                + u16::try_from(column)
+                    .unwrap_or(0)
+                    .min(area.width.saturating_sub(1));
             self.caret = Some(Position::new(x, area.y));
         }
     }

@@ -72,7 +72,12 @@ fn classic(ink: &mut Ink<'_>, area: Rect, overview: &Overview, chosen: Option<Sp
     let upper = rest - lower;
     let left = area.width * 11 / 20;
     let right = area.width - left;
-    revenue(ink, Rect::new(area.x + 1, top, left - 2, upper), overview, Boxed::No);
+    revenue(
+        ink,
+        Rect::new(area.x + 1, top, left - 2, upper),
+        overview,
+        Boxed::No,
+    );
     renewals(
         ink,
         Rect::new(area.x + left, top, right - 1, upper),
@@ -123,7 +128,11 @@ fn wide(ink: &mut Ink<'_>, area: Rect, overview: &Overview, chosen: Option<Spot>
     let sixth = area.width / 6;
     for (at, figure) in Figure::ALL.into_iter().enumerate() {
         let at = u16::try_from(at).unwrap_or(0);
-        let wide = if at == 5 { area.width - sixth * 5 } else { sixth };
+        let wide = if at == 5 {
+            area.width - sixth * 5
+        } else {
+            sixth
+        };
         let card = Rect::new(area.x + at * sixth, area.y, wide, 5);
         let shape = figures::shape(ink, overview, figure);
         boxed_figure(ink, card, &shape, chosen == Some(Spot::Figure(figure)));
@@ -169,7 +178,13 @@ fn boxed_figure(ink: &mut Ink<'_>, area: Rect, shape: &Shape, is_chosen: bool) {
     let inner = ink.frame(area, &[span(shape.title.clone(), title_role)], role);
     ink.spans(inner, inner.y, &[span(shape.value.clone(), Role::Title)]);
     if is_chosen {
-        ink.word(area.x + 1, inner.y, 1, ink.theme.glyphs().focus, Role::Accent);
+        ink.word(
+            area.x + 1,
+            inner.y,
+            1,
+            ink.theme.glyphs().focus,
+            Role::Accent,
+        );
     }
     ink.spans(inner, inner.y + 1, &shape.below);
     if shape.days.is_empty() {

@@ -49,7 +49,8 @@ impl Pages {
             } else {
                 " ".repeat(wide + 2)
             };
-            self.lines.push(vec![span(before, Role::Dim), span(part, role)]);
+            self.lines
+                .push(vec![span(before, Role::Dim), span(part, role)]);
         }
     }
 
@@ -106,13 +107,6 @@ impl Pages {
     }
 }
 
-/// Whether there is something to draw, or a state to say instead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Filled {
-    Yes,
-    No,
-}
-
 /// Says why a panel is empty: it is being read, it could not be read, or there is nothing.
 pub fn empty(ink: &mut Ink<'_>, area: Rect, loading: &Loading, nothing: &str) {
     if area.height == 0 || area.width < 4 {
@@ -143,7 +137,10 @@ pub fn empty(ink: &mut Ink<'_>, area: Rect, loading: &Loading, nothing: &str) {
         .into_iter()
         .flat_map(|(text, role)| wrap(&text, room).into_iter().map(move |line| (line, role)))
         .collect();
-    let top = area.height.saturating_sub(u16::try_from(wrapped.len()).unwrap_or(0)) / 3;
+    let top = area
+        .height
+        .saturating_sub(u16::try_from(wrapped.len()).unwrap_or(0))
+        / 3;
     for (row, (text, role)) in wrapped.iter().enumerate() {
         let y = area.y + top + u16::try_from(row).unwrap_or(0);
         if y >= area.bottom() {
@@ -169,7 +166,10 @@ pub fn state(ink: &Ink<'_>, loading: &Loading) -> Spans {
             let text = ink
                 .locale()
                 .t_args("console.state.stale", &[("at", &clock), ("why", &what)]);
-            vec![span(format!(" {} {text}", ink.glyphs().needs_person), Role::NeedsPerson)]
+            vec![span(
+                format!(" {} {text}", ink.glyphs().needs_person),
+                Role::NeedsPerson,
+            )]
         }
         _ => Vec::new(),
     }

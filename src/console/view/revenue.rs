@@ -26,7 +26,12 @@ pub fn draw(ink: &mut Ink<'_>, area: Rect, panel: &Panel<RevenueReport>) {
         pages::empty(ink, area, &panel.loading, &nothing);
         return;
     }
-    let area = Rect::new(area.x + 1, area.y, area.width.saturating_sub(2), area.height);
+    let area = Rect::new(
+        area.x + 1,
+        area.y,
+        area.width.saturating_sub(2),
+        area.height,
+    );
     let size = ink.buffer.area.as_size();
     if Fit::of(size) == Fit::OnePane {
         months(ink, area, report, panel.selected);
@@ -42,7 +47,12 @@ pub fn draw(ink: &mut Ink<'_>, area: Rect, panel: &Panel<RevenueReport>) {
         );
         let y = area.y + upper;
         let lower = area.height - upper;
-        months(ink, Rect::new(area.x, y, left, lower), report, panel.selected);
+        months(
+            ink,
+            Rect::new(area.x, y, left, lower),
+            report,
+            panel.selected,
+        );
         plans(
             ink,
             Rect::new(area.x + left + 1, y, area.width - left - 1, lower),
@@ -74,7 +84,9 @@ fn main_currency(report: &RevenueReport) -> Option<Currency> {
 
 fn daily(ink: &mut Ink<'_>, area: Rect, report: &RevenueReport) {
     let past = ink.glyphs().bar_past;
-    let title = ink.locale().t_args("console.panel.daily", &[("past", past)]);
+    let title = ink
+        .locale()
+        .t_args("console.panel.daily", &[("past", past)]);
     ink.spans(area, area.y, &[span(title, Role::Title)]);
     let currency = main_currency(report);
     let all: Vec<_> = report
@@ -148,11 +160,7 @@ fn months(ink: &mut Ink<'_>, area: Rect, report: &RevenueReport, selected: usize
     let locale = ink.locale();
     let heads = [
         (locale.t("console.column.month").to_owned(), 9, Align::Left),
-        (
-            locale.t("common.money.gross").to_owned(),
-            13,
-            Align::Right,
-        ),
+        (locale.t("common.money.gross").to_owned(), 13, Align::Right),
         (
             locale.t("common.money.refunds").to_owned(),
             12,
@@ -189,11 +197,7 @@ fn month_line(ink: &Ink<'_>, month: &MonthFigure) -> Vec<super::ink::Span> {
     let back = Money::new(-month.refunds.minor(), month.refunds.currency());
     vec![
         span(
-            fit(
-                ink.locale().month(words::day(month.month)),
-                9,
-                Align::Left,
-            ),
+            fit(ink.locale().month(words::day(month.month)), 9, Align::Left),
             Role::Text,
         ),
         span(pad_left(model.money(month.gross), 13), Role::Text),

@@ -48,7 +48,12 @@ fn rows(ink: &mut Ink<'_>, area: Rect, list: &List) {
     }
     let columns = columns(list.kind, area.width);
     let widths = widths(&columns, area.width);
-    heads(ink, Rect::new(area.x, area.y + 1, area.width, 1), &columns, &widths);
+    heads(
+        ink,
+        Rect::new(area.x, area.y + 1, area.width, 1),
+        &columns,
+        &widths,
+    );
     let visible = list
         .paged
         .rows
@@ -67,14 +72,7 @@ fn rows(ink: &mut Ink<'_>, area: Rect, list: &List) {
     }
 }
 
-fn one(
-    ink: &mut Ink<'_>,
-    line: Rect,
-    list: &List,
-    row: &Row,
-    columns: &[Column],
-    widths: &[u16],
-) {
+fn one(ink: &mut Ink<'_>, line: Rect, list: &List, row: &Row, columns: &[Column], widths: &[u16]) {
     if list.is_marked(row) {
         ink.word(line.x, line.y, 1, ink.theme.glyphs().marked, Role::Accent);
     }
@@ -206,9 +204,10 @@ pub fn bar(ink: &Ink<'_>, value: i64, most: i64, columns: usize) -> String {
         return " ".repeat(columns);
     }
     let cells = i64::try_from(columns * 8).unwrap_or(0);
-    let eighths = usize::try_from((i128::from(value) * i128::from(cells) / i128::from(most)).max(1))
-        .unwrap_or(0)
-        .min(columns * 8);
+    let eighths =
+        usize::try_from((i128::from(value) * i128::from(cells) / i128::from(most)).max(1))
+            .unwrap_or(0)
+            .min(columns * 8);
     let mut text = glyphs[8].repeat(eighths / 8);
     if eighths % 8 > 0 {
         text.push_str(glyphs[eighths % 8]);

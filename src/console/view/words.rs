@@ -39,7 +39,8 @@ impl Model {
     }
 
     pub fn count(&self, number: u64) -> String {
-        self.locale().count(i64::try_from(number).unwrap_or(i64::MAX))
+        self.locale()
+            .count(i64::try_from(number).unwrap_or(i64::MAX))
     }
 
     /// A name as it may show now.
@@ -110,7 +111,8 @@ impl Model {
     }
 
     pub fn age(&self, since: DateTime<Utc>) -> String {
-        self.locale().age((self.now.at - since).num_seconds().max(0))
+        self.locale()
+            .age((self.now.at - since).num_seconds().max(0))
     }
 
     /// When something comes: in how long, under a day; else date and time.
@@ -147,11 +149,16 @@ impl Model {
     /// A card in full, as far as it is known to us.
     pub fn card(&self, card: &CardBrief) -> String {
         let number = mask::card(&card.number).into_string();
-        format!("{} {number} {}", self.issuer(&card.issuer), expiry(card.expiry))
+        format!(
+            "{} {number} {}",
+            self.issuer(&card.issuer),
+            expiry(card.expiry)
+        )
     }
 
     pub fn interval(&self, interval: Interval) -> String {
-        self.locale().interval(interval.unit.as_str(), interval.count)
+        self.locale()
+            .interval(interval.unit.as_str(), interval.count)
     }
 
     /// A figure in few columns: `1.5M`, 150만.

@@ -18,7 +18,7 @@ pub const FAILED: &[Column] = &[
     column("class", 11, 0, 52, LEFT, class),
     column("code", 10, 3, 66, LEFT, code),
     column("tries", 4, 0, 56, RIGHT, tries),
-    column("next_try", 12, 1, 66, RIGHT, next_try),
+    column("next_try", 12, 1, 72, RIGHT, next_try),
     column("since", 6, 0, 0, RIGHT, since),
 ];
 
@@ -34,12 +34,12 @@ pub const PAYMENTS: &[Column] = &[
 
 pub const PLANS: &[Column] = &[
     column("plan", 10, 3, 0, LEFT, plan_name),
-    column("plan_code", 8, 1, 62, LEFT, plan_code),
+    column("plan_code", 8, 1, 76, LEFT, plan_code),
     column("price", 11, 0, 0, RIGHT, price),
     column("cycle", 7, 0, 56, LEFT, cycle),
     column("active", 6, 0, 0, RIGHT, active),
     column("mrr", 12, 0, 62, RIGHT, mrr),
-    column("open", 9, 0, 70, LEFT, open),
+    column("open", 9, 0, 66, LEFT, open),
 ];
 
 pub const UNKNOWN: &[Column] = &[
@@ -76,7 +76,10 @@ fn class(row: &Row, ink: &Ink<'_>) -> Cell {
     };
     if row.open_attempt.is_some() {
         let text = ink.locale().label("class", "unknown");
-        return Cell::of(format!("{} {text}", ink.glyphs().unknown), Role::NeedsPerson);
+        return Cell::of(
+            format!("{} {text}", ink.glyphs().unknown),
+            Role::NeedsPerson,
+        );
     }
     row.class.map_or_else(Cell::none, |class| {
         Cell::of(class_text(ink, class), class_role(class))
@@ -86,7 +89,9 @@ fn class(row: &Row, ink: &Ink<'_>) -> Cell {
 fn code(row: &Row, _: &Ink<'_>) -> Cell {
     failed(row)
         .and_then(|row| row.code.as_ref())
-        .map_or_else(Cell::none, |code| Cell::text(Shown::line(code).into_string()))
+        .map_or_else(Cell::none, |code| {
+            Cell::text(Shown::line(code).into_string())
+        })
 }
 
 /// Attempts of the schedule used up, of how many.
@@ -155,9 +160,9 @@ fn refunded(row: &Row, ink: &Ink<'_>) -> Cell {
     match payment(row) {
         Some(row) if row.refunded_minor > 0 => {
             let currency = row.captured.currency();
-            let text = ink
-                .locale()
-                .money(-row.refunded_minor, currency.exponent(), currency.code());
+            let text =
+                ink.locale()
+                    .money(-row.refunded_minor, currency.exponent(), currency.code());
             Cell::text(text)
         }
         _ => Cell::dim(""),
@@ -261,7 +266,11 @@ fn certain(row: &Row, ink: &Ink<'_>) -> Cell {
         return Cell::none();
     };
     if row.needs_human {
-        let text = format!("{} {}", ink.glyphs().needs_person, ink.t("console.unknown.person"));
+        let text = format!(
+            "{} {}",
+            ink.glyphs().needs_person,
+            ink.t("console.unknown.person")
+        );
         return Cell::of(text, Role::NeedsPerson);
     }
     let text = ink

@@ -167,11 +167,7 @@ fn flags(row: &Row, ink: &Ink<'_>) -> Cell {
     let Some(row) = subscription(row) else {
         return Cell::none();
     };
-    let texts: Vec<String> = row
-        .flags
-        .iter()
-        .map(|flag| flag_text(ink, *flag))
-        .collect();
+    let texts: Vec<String> = row.flags.iter().map(|flag| flag_text(ink, *flag)).collect();
     let role = row
         .flags
         .iter()
@@ -222,7 +218,11 @@ pub fn day_flags(row: &Row, ink: &Ink<'_>) -> Cell {
     let mut texts = Vec::new();
     let mut role = Role::Dim;
     for (flag, count) in row.flags.iter().filter(|(_, count)| *count > 0) {
-        texts.push(format!("{} {}", flag_text(ink, *flag), ink.model.count(*count)));
+        texts.push(format!(
+            "{} {}",
+            flag_text(ink, *flag),
+            ink.model.count(*count)
+        ));
         role = match (role, flag_role(*flag)) {
             (Role::NeedsPerson, _) | (_, Role::NeedsPerson) => Role::NeedsPerson,
             (Role::Waits, _) | (_, Role::Waits) => Role::Waits,

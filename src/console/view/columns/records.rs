@@ -30,8 +30,8 @@ pub const RUN_ITEMS: &[Column] = &[
 
 pub const EVENTS: &[Column] = &[
     column("when", 15, 0, 0, LEFT, received_at),
-    column("event", 14, 3, 0, LEFT, event_kind),
-    column("state", 9, 1, 0, LEFT, event_state),
+    column("event", 10, 3, 0, LEFT, event_kind),
+    column("state", 8, 1, 0, LEFT, event_state),
     column("tries", 4, 0, 52, RIGHT, event_tries),
 ];
 
@@ -80,7 +80,12 @@ fn done(row: &Row, ink: &Ink<'_>) -> Cell {
 }
 
 fn declined(row: &Row, ink: &Ink<'_>) -> Cell {
-    total(row, ink, |decision| decision == Decision::Declined, Role::Waits)
+    total(
+        row,
+        ink,
+        |decision| decision == Decision::Declined,
+        Role::Waits,
+    )
 }
 
 fn unknown(row: &Row, ink: &Ink<'_>) -> Cell {

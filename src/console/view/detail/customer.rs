@@ -33,7 +33,13 @@ pub fn lines(ink: &Ink<'_>, card: &CustomerCard, room: usize) -> Pages {
         )]);
     }
     if card.subscriptions.is_empty() {
-        field(&mut pages, ink, "subscription", ink.t("console.card.none"), room);
+        field(
+            &mut pages,
+            ink,
+            "subscription",
+            ink.t("console.card.none"),
+            room,
+        );
     }
     for row in &card.subscriptions {
         subscription(&mut pages, ink, row, room);
@@ -138,7 +144,9 @@ fn method(pages: &mut Pages, ink: &Ink<'_>, methods: &[PaymentMethod], room: usi
         span(state.to_owned(), role),
     ];
     if methods.len() > 1 {
-        let more = ink.model.count(u64::try_from(methods.len() - 1).unwrap_or(0));
+        let more = ink
+            .model
+            .count(u64::try_from(methods.len() - 1).unwrap_or(0));
         let text = ink.locale().t_args("console.card.more", &[("n", &more)]);
         spans.push(span(format!("  {text}"), Role::Dim));
     }
@@ -203,7 +211,11 @@ fn notes(pages: &mut Pages, ink: &Ink<'_>, card: &CustomerCard, room: usize) {
         pages.line(vec![
             head(ink, "notes"),
             span(
-                format!("{} {}  ", ink.model.when(note.at), Shown::line(&note.author)),
+                format!(
+                    "{} {}  ",
+                    ink.model.when(note.at),
+                    Shown::line(&note.author)
+                ),
                 Role::Dim,
             ),
             span(Shown::detail(&note.text).into_string(), Role::Text),
@@ -229,7 +241,10 @@ fn payments(pages: &mut Pages, ink: &Ink<'_>, payments: &[PaymentRow], room: usi
                 Role::Text,
             ),
             span(
-                format!("{}  ", fit(ink.model.date(row.captured_at), 11, Align::Left)),
+                format!(
+                    "{}  ",
+                    fit(ink.model.date(row.captured_at), 11, Align::Left)
+                ),
                 Role::Text,
             ),
             span(ink.locale().label(group, state).to_owned(), role),

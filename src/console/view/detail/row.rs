@@ -89,7 +89,13 @@ fn unknown(pages: &mut Pages, ink: &Ink<'_>, row: &UnknownRow, room: usize) {
             ("who", &person),
         ],
     );
-    pages.field(&label("happened_head"), LABEL + 4, &happened, Role::Text, room);
+    pages.field(
+        &label("happened_head"),
+        LABEL + 4,
+        &happened,
+        Role::Text,
+        room,
+    );
     let certain = locale.t_args(
         "console.unknown.certain",
         &[
@@ -99,7 +105,13 @@ fn unknown(pages: &mut Pages, ink: &Ink<'_>, row: &UnknownRow, room: usize) {
             ("not_seen", &not_seen),
         ],
     );
-    pages.field(&label("certain_head"), LABEL + 4, &certain, Role::Text, room);
+    pages.field(
+        &label("certain_head"),
+        LABEL + 4,
+        &certain,
+        Role::Text,
+        room,
+    );
     let means = label("means");
     pages.field(&label("means_head"), LABEL + 4, &means, Role::Text, room);
     let next = row
@@ -129,11 +141,19 @@ fn plan(pages: &mut Pages, ink: &Ink<'_>, row: &PlanRow, room: usize) {
         let label = ink.t(&format!("console.plan.{id}"));
         pages.field(&label, LABEL, &text, Role::Text, room);
     };
-    field(pages, "product", Shown::line(&row.product_name).into_string());
+    field(
+        pages,
+        "product",
+        Shown::line(&row.product_name).into_string(),
+    );
     field(
         pages,
         "price",
-        format!("{}  {}", model.money(plan.price), model.interval(plan.interval)),
+        format!(
+            "{}  {}",
+            model.money(plan.price),
+            model.interval(plan.interval)
+        ),
     );
     field(
         pages,
@@ -187,9 +207,7 @@ fn run(pages: &mut Pages, ink: &Ink<'_>, row: &RunRow, room: usize) {
     for (decision, count) in &row.totals {
         let (text, role) = match decision {
             Some(decision) => (
-                ink.locale()
-                    .label("decision", decision.as_str())
-                    .to_owned(),
+                ink.locale().label("decision", decision.as_str()).to_owned(),
                 columns::decision_role(*decision),
             ),
             None => (ink.t("console.run.under_way"), Role::Waits),

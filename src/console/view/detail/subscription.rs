@@ -47,7 +47,13 @@ pub fn lines(ink: &Ink<'_>, card: &SubscriptionCard, room: usize) -> Pages {
     };
     pages.field(&label("next"), LABEL, &next, Role::Text, room);
     if let Some(at) = row.paid_until {
-        pages.field(&label("paid_until"), LABEL, &model.date(at), Role::Text, room);
+        pages.field(
+            &label("paid_until"),
+            LABEL,
+            &model.date(at),
+            Role::Text,
+            room,
+        );
     }
     let (text, role) = match &row.card {
         Some(card) => (model.card(card), Role::Text),

@@ -35,10 +35,8 @@ pub fn lines(ink: &Ink<'_>, timeline: &Timeline, room: usize) -> Pages {
     let label = |id: &str| ink.t(&format!("console.card.{id}"));
     pages.field(&label("what"), LABEL, &what, Role::Text, room);
     for payment in &timeline.payments {
-        let back = crate::domain::money::Money::new(
-            payment.refunded_minor,
-            payment.captured.currency(),
-        );
+        let back =
+            crate::domain::money::Money::new(payment.refunded_minor, payment.captured.currency());
         let text = format!(
             "{}  {}  {} {}  {}",
             model.money(payment.captured),
@@ -108,13 +106,7 @@ fn when(ink: &Ink<'_>, entry: &TimelineEntry) -> Span {
     span(format!("{text} "), Role::Dim)
 }
 
-fn one(
-    ink: &Ink<'_>,
-    timeline: &Timeline,
-    entry: &TimelineEntry,
-    room: usize,
-    pages: &mut Pages,
-) {
+fn one(ink: &Ink<'_>, timeline: &Timeline, entry: &TimelineEntry, room: usize, pages: &mut Pages) {
     let mut spans = vec![when(ink, entry)];
     let mut below: Vec<(String, Role)> = Vec::new();
     let locale = ink.locale();
@@ -241,10 +233,7 @@ fn settled(
     let locale = ink.locale();
     let state = locale.label("state.attempt", attempt.state.as_str());
     let kind = locale.label("attempt_kind", attempt.kind.as_str());
-    spans.push(span(
-        format!("{kind} {}  ", attempt.attempt_no),
-        Role::Text,
-    ));
+    spans.push(span(format!("{kind} {}  ", attempt.attempt_no), Role::Text));
     spans.push(span(state.to_owned(), attempt_role(attempt.state)));
     if let Some(refusal) = &attempt.refusal {
         let class = locale.label("class", refusal.class.as_str());

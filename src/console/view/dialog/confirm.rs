@@ -19,10 +19,7 @@ const LABEL: usize = 12;
 pub fn draw(ink: &mut Ink<'_>, confirm: &Confirm) {
     let verb = confirm.asked.verb();
     let name = ink.locale().label("verb", verb.as_str());
-    let title = [
-        span(format!("{name}  "), Role::Title),
-        mode_span(ink),
-    ];
+    let title = [span(format!("{name}  "), Role::Title), mode_span(ink)];
     let wide = ink.buffer.area.width.saturating_sub(2).min(78);
     let role = match ink.model.mode {
         crate::domain::mode::Mode::Live => Role::NeedsPerson,
@@ -34,7 +31,11 @@ pub fn draw(ink: &mut Ink<'_>, confirm: &Confirm) {
             let inner = ink.dialog(wide, 5, &title, role);
             let mark = spinner(ink, *since_ms).unwrap_or(" ");
             let text = ink.t("dialog.planning");
-            ink.spans(inner, inner.y, &[span(format!("{mark} {text}"), Role::Waits)]);
+            ink.spans(
+                inner,
+                inner.y,
+                &[span(format!("{mark} {text}"), Role::Waits)],
+            );
             let keys = ink.t("dialog.keys.cancel");
             ink.spans(inner, inner.y + 2, &[span(keys, Role::Dim)]);
         }
@@ -42,7 +43,11 @@ pub fn draw(ink: &mut Ink<'_>, confirm: &Confirm) {
             let inner = ink.dialog(wide, 6, &title, role);
             let mark = spinner(ink, *since_ms).unwrap_or(" ");
             let text = ink.t("dialog.sending");
-            ink.spans(inner, inner.y, &[span(format!("{mark} {text}"), Role::Waits)]);
+            ink.spans(
+                inner,
+                inner.y,
+                &[span(format!("{mark} {text}"), Role::Waits)],
+            );
             let text = ink.t("dialog.sending_on");
             ink.spans(inner, inner.y + 1, &[span(text, Role::Dim)]);
             let keys = ink.t("dialog.keys.close");
@@ -127,13 +132,9 @@ fn buttons(ink: &mut Ink<'_>, line: Rect, ready: &Ready) {
             1,
         ));
     }
-    let verb = ink
-        .locale()
-        .label("verb", ready.plan.verb.as_str());
+    let verb = ink.locale().label("verb", ready.plan.verb.as_str());
     let (text, role) = if ready.is_typed() {
-        let mut text = ink
-            .locale()
-            .t_args("dialog.press_y", &[("verb", verb)]);
+        let mut text = ink.locale().t_args("dialog.press_y", &[("verb", verb)]);
         if let Some(money) = ready.plan.amount {
             text = format!("{text} {}", ink.model.money(money));
         }
@@ -245,9 +246,7 @@ fn call(pages: &mut Pages, ink: &Ink<'_>, plan: &ActionPlan, room: usize) {
 fn effect_text(ink: &Ink<'_>, effect: &Effect) -> String {
     let model = ink.model;
     let locale = ink.locale();
-    let say = |id: &str, args: &[(&str, &str)]| {
-        locale.t_args(&format!("dialog.effect.{id}"), args)
-    };
+    let say = |id: &str, args: &[(&str, &str)]| locale.t_args(&format!("dialog.effect.{id}"), args);
     let at = |at: &Option<chrono::DateTime<chrono::Utc>>| {
         at.map_or_else(
             || locale.t("common.time.never").to_owned(),
@@ -269,8 +268,7 @@ fn effect_text(ink: &Ink<'_>, effect: &Effect) -> String {
         Effect::EndsAt(until) => say("ends_at", &[("at", &model.date_time(*until))]),
         Effect::Mrr(money) => {
             let currency = money.currency();
-            let text =
-                locale.signed_money(money.minor(), currency.exponent(), currency.code());
+            let text = locale.signed_money(money.minor(), currency.exponent(), currency.code());
             if money.minor() == 0 {
                 say("mrr_same", &[])
             } else {

@@ -10,21 +10,13 @@ use crate::text::{Align, Shown, fit, width, wrap};
 
 pub fn draw(ink: &mut Ink<'_>, form: &Form) {
     let verb = ink.t(&format!("dialog.form.{}", form.title()));
-    let title = [
-        span(format!("{verb}  "), Role::Title),
-        mode_span(ink),
-    ];
+    let title = [span(format!("{verb}  "), Role::Title), mode_span(ink)];
     let wide = ink.buffer.area.width.saturating_sub(4).min(74);
     let lines = u16::try_from(form.fields.len()).unwrap_or(0);
     let hint = ink.t(&format!("dialog.form_hint.{}", form.title()));
     let hints = wrap(&hint, usize::from(wide.saturating_sub(4)).max(4));
     let hint_lines = u16::try_from(hints.len()).unwrap_or(1);
-    let inner = ink.dialog(
-        wide,
-        lines + hint_lines + 7,
-        &title,
-        Role::BorderFocused,
-    );
+    let inner = ink.dialog(wide, lines + hint_lines + 7, &title, Role::BorderFocused);
     let mut y = inner.y;
     if let Some(about) = about(ink, form) {
         ink.spans(inner, y, &[span(about, Role::Title)]);
@@ -52,14 +44,25 @@ pub fn draw(ink: &mut Ink<'_>, form: &Form) {
             break;
         }
         let line = Rect::new(inner.x, y, inner.width, 1);
-        one(ink, line, form, field, Focus::when(at == form.focus), label_room);
+        one(
+            ink,
+            line,
+            form,
+            field,
+            Focus::when(at == form.focus),
+            label_room,
+        );
         y += 1;
     }
     if let Some(problem) = &form.problem {
         let text = ink.t(&format!("dialog.problem.{}", problem.text));
         let mark = ink.glyphs().needs_person;
         let y = inner.bottom().saturating_sub(2);
-        ink.spans(inner, y, &[span(format!("{mark} {text}"), Role::NeedsPerson)]);
+        ink.spans(
+            inner,
+            y,
+            &[span(format!("{mark} {text}"), Role::NeedsPerson)],
+        );
     }
     let keys = ink.t("dialog.form_keys");
     let y = inner.bottom().saturating_sub(1);
@@ -80,14 +83,7 @@ fn about(ink: &Ink<'_>, form: &Form) -> Option<String> {
     }
 }
 
-fn one(
-    ink: &mut Ink<'_>,
-    line: Rect,
-    form: &Form,
-    field: &Field,
-    focus: Focus,
-    label_room: usize,
-) {
+fn one(ink: &mut Ink<'_>, line: Rect, form: &Form, field: &Field, focus: Focus, label_room: usize) {
     let label = ink.t(&format!("dialog.field.{}", field.id));
     let is_wrong = form
         .problem

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::super::super::action::{ACTIONS, Group, Spec};
+use super::super::super::action::Spec;
 use super::super::super::model::{Menu, MenuKind};
 use super::super::super::theme::Role;
 use super::super::super::update::{MenuEntry, availability, menu_entries};
@@ -36,12 +36,7 @@ pub fn draw(ink: &mut Ink<'_>, menu: &Menu) {
     }
     let prompt = ink.t(&format!("console.menu.{id}"));
     let took = ink.spans(inner, inner.y, &[span(format!("{prompt} "), Role::Dim)]);
-    let field = Rect::new(
-        inner.x + took,
-        inner.y,
-        inner.width.saturating_sub(took),
-        1,
-    );
+    let field = Rect::new(inner.x + took, inner.y, inner.width.saturating_sub(took), 1);
     ink.field(field, &menu.input, Focus::Here);
     let list = Rect::new(inner.x, inner.y + 2, inner.width, inner.height - 2);
     let height = usize::from(list.height);
@@ -50,7 +45,13 @@ pub fn draw(ink: &mut Ink<'_>, menu: &Menu) {
         let text = ink.t("console.menu.nothing");
         ink.spans(list, list.y, &[span(text, Role::Dim)]);
     }
-    for (row, (at, entry)) in entries.iter().enumerate().skip(top).take(height).enumerate() {
+    for (row, (at, entry)) in entries
+        .iter()
+        .enumerate()
+        .skip(top)
+        .take(height)
+        .enumerate()
+    {
         let y = list.y + u16::try_from(row).unwrap_or(0);
         let line = Rect::new(list.x, y, list.width, 1);
         match entry {
@@ -96,35 +97,4 @@ fn action(ink: &mut Ink<'_>, line: Rect, spec: &Spec) {
             span(help, help_role),
         ],
     );
-}
-
-/// The groups in the order of the table; the table is sorted by group.
-#[cfg(test)]
-fn groups() -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
-    for spec in ACTIONS {
-        if groups.last() != Some(&spec.group) {
-            groups.push(spec.group);
-        }
-    }
-    groups
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn help_lists_each_group_in_one_piece() {
-        assert_eq!(
-            groups(),
-            [
-                Group::Act,
-                Group::Move,
-                Group::Look,
-                Group::Screens,
-                Group::Program
-            ]
-        );
-    }
 }

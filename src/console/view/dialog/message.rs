@@ -34,10 +34,7 @@ pub fn draw(ink: &mut Ink<'_>, message: &Message) {
             (ink.t("dialog.title.in_flight"), Role::Waits, pages)
         }
     };
-    let heading: Vec<Span> = vec![
-        span(format!("{title} {verb}  "), role),
-        mode_span(ink),
-    ];
+    let heading: Vec<Span> = vec![span(format!("{title} {verb}  "), role), mode_span(ink)];
     let high = u16::try_from(lines.height()).unwrap_or(4) + 4;
     let inner = ink.dialog(wide, high, &heading, role);
     let body = ratatui::layout::Rect::new(
@@ -70,7 +67,7 @@ fn told(ink: &Ink<'_>, outcome: &Outcome, room: usize) -> (String, Role, Pages) 
             field(&mut pages, ink, "code", &code, room);
             field(&mut pages, ink, "meaning", text.meaning, room);
             let money = ink.t("dialog.money.none_moved");
-            field(&mut pages, ink, "money", &money, room);
+            field(&mut pages, ink, "money_head", &money, room);
             field(&mut pages, ink, "next", text.next, room);
             field(&mut pages, ink, "say", &format!("\"{}\"", text.say), room);
             ids(&mut pages, ink, receipt, room);
@@ -80,7 +77,7 @@ fn told(ink: &Ink<'_>, outcome: &Outcome, room: usize) -> (String, Role, Pages) 
             let text = ink.locale().failure("", "unknown");
             field(&mut pages, ink, "meaning", text.meaning, room);
             let money = ink.t("dialog.money.unknown");
-            field(&mut pages, ink, "money", &money, room);
+            field(&mut pages, ink, "money_head", &money, room);
             field(&mut pages, ink, "next", text.next, room);
             field(&mut pages, ink, "say", &format!("\"{}\"", text.say), room);
             ids(&mut pages, ink, receipt, room);
@@ -90,7 +87,7 @@ fn told(ink: &Ink<'_>, outcome: &Outcome, room: usize) -> (String, Role, Pages) 
             let what = ink.t("dialog.not_sent.what");
             field(&mut pages, ink, "meaning", &what, room);
             let money = ink.t("dialog.money.none_moved");
-            field(&mut pages, ink, "money", &money, room);
+            field(&mut pages, ink, "money_head", &money, room);
             let next = ink.t("dialog.not_sent.next");
             field(&mut pages, ink, "next", &next, room);
             ids(&mut pages, ink, receipt, room);
