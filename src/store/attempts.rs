@@ -11,6 +11,7 @@ use crate::domain::failure::FailureClass;
 use crate::domain::ids::{
     AttemptId, CustomerId, EvidenceId, InvoiceId, MethodId, Noun, PaymentId, SubscriptionId,
 };
+use crate::domain::money::{Currency, Money};
 use crate::domain::period::local_date;
 use crate::domain::states::AttemptState;
 use crate::engine::ports::{Attempts, Claim, Fence, NewAttempt, NewEvidence, StoreError};
@@ -281,7 +282,7 @@ impl Attempts for SqlTx<'_> {
     }
 
     async fn insert_evidence(&mut self, new: &NewEvidence<'_>) -> R<EvidenceId> {
-        let currency = new.amount.map(crate::domain::money::Money::currency);
+        let currency = new.amount.map(Money::currency);
         let elapsed = i64::try_from(new.elapsed_ms).unwrap_or(i64::MAX);
         let values = args![
             new.attempt_id,
@@ -290,8 +291,8 @@ impl Attempts for SqlTx<'_> {
             new.http_status,
             new.code,
             new.reference,
-            new.amount.map(crate::domain::money::Money::minor),
-            currency.as_ref().map(|currency| currency.code()),
+            new.amount.map(Money::minor),
+            currency.as_ref().map(Currency::code),
             new.trace_id,
             new.body_sha256,
             elapsed,

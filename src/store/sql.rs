@@ -83,14 +83,32 @@ macro_rules! bound_as {
     )+)+};
 }
 
+macro_rules! bound_as_it_is {
+    ($($kind:ident $source:ty),+) => {$(
+        impl From<$source> for Value {
+            fn from(value: $source) -> Self {
+                Self::$kind(Some(value))
+            }
+        }
+
+        impl From<Option<$source>> for Value {
+            fn from(value: Option<$source>) -> Self {
+                Self::$kind(value)
+            }
+        }
+    )+};
+}
+
+bound_as_it_is! { I64 i64, Text String, Bytes Vec<u8> }
+
 bound_as! {
-    I64 from i64, u32, u16, bool => |value| i64::from(value);
+    I64 from u32, u16, bool => i64::from;
     I64 from DateTime<Utc> => |at: DateTime<Utc>| at.timestamp_micros();
     I64 from ids::CustomerId, ids::MethodId, ids::ProductId, ids::PlanId, ids::SubscriptionId,
         ids::InvoiceId, ids::AttemptId, ids::PaymentId, ids::RunId, ids::EvidenceId => |id| id.0;
-    Text from &str, String => |text| text.into();
+    Text from &str => str::to_owned;
     Text from NaiveDate => |day: NaiveDate| day.to_string();
-    Bytes from &[u8], Vec<u8> => |bytes| bytes.into();
+    Bytes from &[u8] => <[u8]>::to_vec;
 }
 
 /// The values of a statement, in the order of `$1`, `$2`, …

@@ -348,10 +348,13 @@ async fn a_run_and_its_rows_come_back(bed: Bed) {
     assert_eq!(totals.len(), 2);
     assert!(totals.contains(&(None, 1)) && totals.contains(&(Some(Decision::SkippedNoMethod), 1)));
 
+    tx.decide_run_items(attempt, Decision::Unknown, day(3))
+        .await
+        .expect("not yet");
     tx.decide_run_items(attempt, Decision::Done, day(3))
         .await
         .expect("decide");
-    tx.decide_run_items(attempt, Decision::Unknown, day(4))
+    tx.decide_run_items(attempt, Decision::Declined, day(4))
         .await
         .expect("decided already");
     let totals = tx.run_totals(run.id).await.expect("totals");

@@ -340,6 +340,8 @@ async fn a_subscription_comes_back_with_every_field(bed: Bed) {
     let mut tx = begin(&store, &mut desk).await;
     let made = world(&mut tx).await;
     assert_eq!(tx.count_running_on(made.plan).await.expect("count"), 1);
+    let running = tx.running_subscriptions_of(made.customer).await;
+    assert_eq!(running.expect("read"), [made.subscription]);
     let mut row = tx.lock_subscription(made.subscription).await.expect("read");
     let first = (
         row.state,
@@ -634,4 +636,26 @@ async fn due_dunning_is_claimed_oldest_first(bed: Bed) {
         tx.claim_due_dunning(day(6), 1).await.expect("claim").len(),
         1
     );
+
+    let mut row = tx.lock_invoice(ids[2]).await.expect("read");
+    row.first_failed_at = Some(day(2));
+    tx.save_invoice(&row).await.expect("save");
+    let failed = tx.failed_invoices_of_customer(made.customer).await;
+    assert_eq!(failed.expect("read"), [ids[2]]);
+
+    let public_id = id(Noun::Invoice);
+    let once = NewInvoice {
+        subscription_id: None,
+        kind: InvoiceKind::OneTime,
+        ..made.new_invoice(&public_id, 0)
+    };
+    let once = tx.insert_invoice(&once).await.expect("one-time");
+    let mut row = tx.lock_invoice(once).await.expect("read");
+    row.dunning = DunningState::Scheduled;
+    row.next_attempt_at = Some(day(1));
+    tx.save_invoice(&row).await.expect("save");
+    let count = tx.count_due_dunning(day(6)).await.expect("count");
+    assert_eq!(count, 2, "people retry those");
+    let claimed = tx.claim_due_dunning(day(6), 9).await.expect("claim");
+    assert_eq!(claimed.len(), 2);
 }

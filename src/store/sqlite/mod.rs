@@ -157,7 +157,12 @@ fn refuse_network(place: &Path, path: &Path) -> Result<(), StoreError> {
     let Ok(found) = rustix::fs::statfs(place) else {
         return Ok(());
     };
-    if NETWORK.contains(&i64::from(found.f_type)) {
+    #[expect(
+        clippy::useless_conversion,
+        reason = "the field is narrower on other machines"
+    )]
+    let kind = i64::from(found.f_type);
+    if NETWORK.contains(&kind) {
         return Err(wrong(
             path,
             "it lies on a network file system; SQLite needs a local disk, PostgreSQL serves several hosts",
