@@ -74,6 +74,24 @@ pub enum Request {
         /// For what.
         description: String,
     },
+    /// Open a checkout: an invoice whose order id goes to the payment window in the browser.
+    Checkout {
+        /// Who pays.
+        customer: CustomerId,
+        /// How much.
+        amount: Money,
+        /// For what.
+        description: String,
+    },
+    /// Confirm what the customer authenticated in the browser.
+    ConfirmCheckout {
+        /// The provider's name for the payment, from the browser.
+        payment_key: String,
+        /// Our name for it, from the browser.
+        order_id: String,
+        /// The amount the browser brought; compared with ours.
+        amount: Money,
+    },
     /// Start a subscription with its first charge, or with its trial.
     Subscribe {
         /// Who.
@@ -179,7 +197,9 @@ impl Request {
             Self::CancelNow { .. } => Verb::CancelNow,
             Self::CancelAtEnd { .. } => Verb::CancelAtEnd,
             Self::UndoCancel { .. } => Verb::UndoCancel,
-            Self::OneTime { .. } => Verb::OneTime,
+            Self::OneTime { .. } | Self::Checkout { .. } | Self::ConfirmCheckout { .. } => {
+                Verb::OneTime
+            }
             Self::Subscribe { .. } => Verb::Subscribe,
             Self::AddMethod { .. } => Verb::SwapCard,
             Self::CreateCustomer { .. } => Verb::CreateCustomer,
@@ -364,6 +384,8 @@ pub struct Receipt {
     pub amount: Option<Money>,
     /// When the next charge falls due.
     pub next_due_at: Option<DateTime<Utc>>,
+    /// For a checkout: our name for it, to be given to the payment window.
+    pub order_id: Option<String>,
 }
 
 /// Why a verb did not happen. Nothing was sent unless the variant says so.

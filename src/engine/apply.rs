@@ -11,6 +11,7 @@ use super::action::{ActionPlan, Outcome, Receipt, Request, VerbError};
 use super::audit::Actor;
 use super::cancel::CancelWork;
 use super::charge::ChargeWork;
+use super::checkout::CheckoutWork;
 use super::customer::CustomerWork;
 use super::method::MethodWork;
 use super::one_time::OneTimeWork;
@@ -32,6 +33,7 @@ pub(super) enum Work {
     Refund(Box<RefundWork>),
     Cancel(Box<CancelWork>),
     OneTime(Box<OneTimeWork>),
+    Checkout(Box<CheckoutWork>),
     Subscribe(Box<SubscribeWork>),
     Method(Box<MethodWork>),
     Customer(Box<CustomerWork>),
@@ -121,6 +123,7 @@ impl<S: Store> Engine<S> {
             Work::Refund(work) => self.write_refund(&mut tx, actor, *work).await,
             Work::Cancel(work) => self.write_cancel(&mut tx, actor, *work).await,
             Work::OneTime(work) => self.write_one_time(&mut tx, actor, *work).await,
+            Work::Checkout(work) => self.write_checkout(&mut tx, actor, *work).await,
             Work::Subscribe(work) => self.write_subscribe(&mut tx, actor, *work).await,
             Work::Method(work) => self.write_issue(&mut tx, actor, *work).await,
             Work::Customer(work) => self.write_customer(&mut tx, actor, *work).await,
@@ -172,6 +175,22 @@ impl<S: Store> Engine<S> {
                 description,
             } => {
                 self.prepare_one_time(tx, *customer, *amount, description)
+                    .await
+            }
+            Request::Checkout {
+                customer,
+                amount,
+                description,
+            } => {
+                self.prepare_checkout(tx, *customer, *amount, description)
+                    .await
+            }
+            Request::ConfirmCheckout {
+                payment_key,
+                order_id,
+                amount,
+            } => {
+                self.prepare_confirm(tx, payment_key, order_id, *amount)
                     .await
             }
             Request::Subscribe {

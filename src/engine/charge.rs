@@ -460,7 +460,7 @@ pub(super) fn card_brief(method: &PaymentMethod) -> CardBrief {
 }
 
 /// The database saw an open attempt that we did not: somebody was faster.
-fn as_in_progress(error: StoreError) -> VerbError {
+pub(super) fn as_in_progress(error: StoreError) -> VerbError {
     match error {
         StoreError::Refused(
             Constraint::OpenCharge

@@ -15,6 +15,7 @@ mod billing_run;
 mod breaker;
 mod cancel;
 mod charge;
+mod checkout;
 mod customer;
 mod find;
 mod fingerprint;

@@ -17,7 +17,7 @@ use super::Engine;
 use super::action::{Outcome, Refused, VerbError};
 use super::audit::Actor;
 use super::ports::{
-    CallReport, ChargeCall, Desk, Fence, RefundCall, SealedFor, Store, StoreError, Tx,
+    CallReport, ChargeCall, ConfirmCall, Desk, Fence, RefundCall, SealedFor, Store, StoreError, Tx,
 };
 use super::settle::Settled;
 
@@ -154,6 +154,15 @@ impl<S: Store> Engine<S> {
                     amount: attempt.amount,
                 };
                 provider.charge(&mut desk, call).await
+            }
+            (Ok(provider), AttemptKind::Charge, None) if attempt.provider_ref.is_some() => {
+                let call = ConfirmCall {
+                    payment_key: attempt.provider_ref.as_deref().unwrap_or_default(),
+                    order_id: &attempt.order_id,
+                    amount: attempt.amount,
+                    idem_key: &attempt.idem_key,
+                };
+                provider.confirm(&mut desk, call).await
             }
             (Ok(provider), AttemptKind::Refund, _) => {
                 let provider_ref = attempt.provider_ref.as_deref().unwrap_or_default();

@@ -334,6 +334,7 @@ pub(super) fn settled(rows: &Rows, next: Option<NextStep>) -> Settled {
                 .map(|(s, _)| (s.public_id.clone(), s.state)),
             amount: Some(rows.attempt.amount),
             next_due_at: rows.subscription.as_ref().and_then(|(s, _)| s.next_due_at),
+            order_id: None,
         },
         is_config_trouble: false,
     }

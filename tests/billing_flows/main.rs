@@ -9,5 +9,6 @@
 mod support;
 mod world;
 
+mod checkout;
 mod lost_answers;
 mod verbs;
