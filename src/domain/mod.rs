@@ -15,6 +15,7 @@ pub mod ids;
 pub mod invoice;
 pub mod mode;
 pub mod money;
+pub mod movements;
 pub mod operator;
 pub mod payment;
 pub mod period;

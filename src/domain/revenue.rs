@@ -86,6 +86,20 @@ impl Mrr {
         Ok(Self { parts, ..self })
     }
 
+    /// This as a share of `whole` in basis points, rounded half-even once; none of nothing.
+    pub fn share_of(self, whole: Self) -> Option<i64> {
+        self.per(10_000, whole)
+    }
+
+    /// `scale` times this, divided by `whole`, rounded half-even once; none of nothing.
+    pub fn per(self, scale: i64, whole: Self) -> Option<i64> {
+        if whole.parts == 0 || self.currency != whole.currency {
+            return None;
+        }
+        let scaled = self.parts.checked_mul(i128::from(scale))?;
+        i64::try_from(round_half_even(scaled, whole.parts)).ok()
+    }
+
     /// Rounded half-even to minor units.
     pub fn rounded(self) -> Result<Money, MoneyError> {
         let minor = i64::try_from(round_half_even(self.parts, Self::DENOMINATOR))
