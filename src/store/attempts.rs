@@ -36,6 +36,8 @@ macro_rules! is_to_be_worked_on {
     };
 }
 
+/// What [`read`] reads.
+pub(super) const COLUMNS: &str = columns!();
 const NOW: Stmt = Stmt::split(
     "select cast(unixepoch('subsec') * 1000000 as integer) as now",
     "select (extract(epoch from clock_timestamp()) * 1000000)::bigint as now",
@@ -103,7 +105,7 @@ fn read_refusal(cells: &Cells<'_>) -> R<Option<Refusal>> {
     }))
 }
 
-fn read(row: &Row) -> R<Attempt> {
+pub(super) fn read(row: &Row) -> R<Attempt> {
     let cells = row.cells("attempt")?;
     Ok(Attempt {
         id: AttemptId(cells.i64("id")?),

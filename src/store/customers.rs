@@ -49,6 +49,8 @@ macro_rules! method_columns {
         "id, public_id, customer_id, provider, mode, issuer, number, kind, exp_year, exp_month, state, created_at, version"
     };
 }
+/// What [`read_method`] reads.
+pub(super) const METHOD_COLUMNS: &str = method_columns!();
 const INSERT_METHOD: Stmt = Stmt::both(
     "insert into payment_method (public_id, tail, customer_id, provider, mode, issuer, number, last4, kind, exp_year, exp_month, sealed, key_id, key_hash, state, created_at)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'active', $15) returning id",
@@ -99,7 +101,7 @@ impl SearchKeys {
     }
 }
 
-fn read_customer(row: &Row) -> R<Customer> {
+pub(super) fn read_customer(row: &Row) -> R<Customer> {
     let cells = row.cells("customer")?;
     Ok(Customer {
         id: CustomerId(cells.i64("id")?),
@@ -121,7 +123,7 @@ fn read_expiry(cells: &Cells<'_>) -> R<Option<(i32, u32)>> {
     Ok(Some((year, cells.u32("exp_month")?)))
 }
 
-fn read_method(row: &Row) -> R<PaymentMethod> {
+pub(super) fn read_method(row: &Row) -> R<PaymentMethod> {
     let cells = row.cells("payment_method")?;
     Ok(PaymentMethod {
         id: MethodId(cells.i64("id")?),

@@ -19,6 +19,8 @@ macro_rules! columns {
     };
 }
 
+/// What [`read`] reads.
+pub(super) const COLUMNS: &str = columns!();
 const INSERT: Stmt = Stmt::both(
     "insert into invoice (public_id, tail, customer_id, subscription_id, term_no, period_index, kind, state, amount_minor, currency, description, due_at, period_from, period_to, created_at)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) returning id",
@@ -61,7 +63,7 @@ const COUNT_DUE: Stmt = Stmt::both(
     "select count(*) as n from invoice where state = 'open' and dunning = 'scheduled' and next_attempt_at <= $1 and subscription_id is not null",
 );
 
-fn read(row: &Row) -> R<Invoice> {
+pub(super) fn read(row: &Row) -> R<Invoice> {
     let cells = row.cells("invoice")?;
     Ok(Invoice {
         id: InvoiceId(cells.i64("id")?),

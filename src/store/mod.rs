@@ -17,6 +17,7 @@ mod open;
 mod payments;
 mod plans;
 mod postgres;
+mod reads;
 mod rows;
 mod runs;
 mod schema;

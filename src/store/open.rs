@@ -8,6 +8,7 @@ use sqlx::{PgPool, SqlitePool};
 use super::books::Chain;
 use super::connection::Connection;
 use super::error::failed;
+use super::reads::Watch;
 use super::schema::{expect_current, read_meta, read_version};
 use super::sql::{Row, Stmt, Value, args};
 use super::url::DatabaseUrl;
@@ -72,6 +73,8 @@ pub(super) struct Shared {
     pub(super) zone: Tz,
     chain: String,
     chains: Mutex<Chains>,
+    /// Sees what other connections commit.
+    pub(super) watch: Watch,
 }
 
 #[derive(Debug)]
@@ -149,6 +152,7 @@ impl SqlStore {
                 zone,
                 chain: options.chain,
                 chains: Mutex::default(),
+                watch: Watch::default(),
             }),
         })
     }

@@ -14,6 +14,8 @@ macro_rules! columns {
     };
 }
 
+/// What [`read`] reads.
+pub(super) const COLUMNS: &str = columns!();
 const INSERT: Stmt = Stmt::both(
     "insert into payment (public_id, tail, invoice_id, attempt_id, customer_id, subscription_id, plan_id, method_id, provider, mode, provider_ref, order_id, captured_minor, currency, captured_at, captured_on, is_duplicate)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) returning id",
@@ -34,7 +36,7 @@ const INSERT_REFUND: Stmt = Stmt::both(
     on conflict (payment_id, transaction_key) do nothing",
 );
 
-fn read(row: &Row) -> R<Payment> {
+pub(super) fn read(row: &Row) -> R<Payment> {
     let cells = row.cells("payment")?;
     Ok(Payment {
         id: PaymentId(cells.i64("id")?),

@@ -17,6 +17,8 @@ macro_rules! plan_columns {
     };
 }
 
+/// What [`read_plan`] reads.
+pub(super) const COLUMNS: &str = plan_columns!();
 const INSERT_PRODUCT: Stmt = Stmt::both(
     "insert into product (public_id, tail, code, name, created_at) values ($1, $2, $3, $4, $5) returning id",
 );
@@ -44,7 +46,7 @@ const SAVE_PLAN: Stmt = Stmt::both(
     where id = $1 and version = $2",
 );
 
-fn read_plan(row: &Row) -> R<Plan> {
+pub(super) fn read_plan(row: &Row) -> R<Plan> {
     let cells = row.cells("plan")?;
     let features = cells.str("features")?;
     Ok(Plan {

@@ -18,6 +18,8 @@ macro_rules! columns {
         "id, public_id, customer_id, product_id, plan_id, state, quantity, method_id, mode, term_no, next_period, next_due_at, paid_until, trial_until, cancel_at, cancel_requested_at, ended_at, first_failed_at, created_at, version"
     };
 }
+/// What [`read`] reads.
+pub(super) const COLUMNS: &str = columns!();
 const INSERT: Stmt = Stmt::both(
     "insert into subscription (public_id, tail, customer_id, product_id, plan_id, state, quantity, method_id, mode, term_no, next_period, next_due_at, trial_until, exclusive_key, created_at)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, 0, $10, $11, $12, $13) returning id",
@@ -60,7 +62,7 @@ const INSERT_CHANGE: Stmt = Stmt::both(
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
 );
 
-fn read(row: &Row) -> R<Subscription> {
+pub(super) fn read(row: &Row) -> R<Subscription> {
     let cells = row.cells("subscription")?;
     Ok(Subscription {
         id: SubscriptionId(cells.i64("id")?),
@@ -83,6 +85,28 @@ fn read(row: &Row) -> R<Subscription> {
         first_failed_at: cells.opt_at("first_failed_at")?,
         created_at: cells.at("created_at")?,
         version: cells.i64("version")?,
+    })
+}
+
+/// Reads a row of `subscription_term`, whose own keys the caller knows.
+pub(super) fn read_term(row: &Row, id: SubscriptionId, term_no: u32) -> R<Term> {
+    let cells = row.cells("subscription_term")?;
+    Ok(Term {
+        subscription_id: id,
+        term_no,
+        plan_id: PlanId(cells.i64("plan_id")?),
+        anchor: Anchor {
+            date: cells.day("anchor_date")?,
+            zone: cells.word("zone", |name| name.parse::<Tz>().ok())?,
+            interval: Interval {
+                unit: cells.word("interval_unit", Unit::parse)?,
+                count: cells.u32("interval_count")?,
+            },
+        },
+        quantity: cells.u32("quantity")?,
+        price: cells.money("price_minor")?,
+        from_at: cells.at("from_at")?,
+        to_at: cells.opt_at("to_at")?,
     })
 }
 
@@ -165,24 +189,7 @@ impl Subscriptions for SqlTx<'_> {
         let row = self
             .one(&TERM, args![id, term_no], Noun::Subscription)
             .await?;
-        let cells = row.cells("subscription_term")?;
-        Ok(Term {
-            subscription_id: id,
-            term_no,
-            plan_id: PlanId(cells.i64("plan_id")?),
-            anchor: Anchor {
-                date: cells.day("anchor_date")?,
-                zone: cells.word("zone", |name| name.parse::<Tz>().ok())?,
-                interval: Interval {
-                    unit: cells.word("interval_unit", Unit::parse)?,
-                    count: cells.u32("interval_count")?,
-                },
-            },
-            quantity: cells.u32("quantity")?,
-            price: cells.money("price_minor")?,
-            from_at: cells.at("from_at")?,
-            to_at: cells.opt_at("to_at")?,
-        })
+        read_term(&row, id, term_no)
     }
 
     async fn end_term(&mut self, id: SubscriptionId, term_no: u32, at: DateTime<Utc>) -> R<()> {

@@ -90,6 +90,14 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A list cannot be filtered or sorted that way. Nothing was read.
+    #[error("{list} cannot be filtered or sorted by {field}")]
+    Unsupported {
+        /// Which list.
+        list: &'static str,
+        /// By what.
+        field: &'static str,
+    },
     /// The file or server belongs to another program, mode or version.
     #[error("{0}")]
     WrongDatabase(String),

@@ -7,6 +7,7 @@ mod cards;
 mod figures;
 mod filter;
 mod lists;
+mod mrr;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -20,6 +21,7 @@ pub use cards::*;
 pub use figures::*;
 pub use filter::*;
 pub use lists::*;
+pub use mrr::{ReportError, mrr_report};
 
 type R<T> = Result<T, StoreError>;
 

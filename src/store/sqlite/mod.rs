@@ -15,9 +15,10 @@ use super::error::failed;
 use crate::engine::ports::StoreError;
 
 /// The tables, then everything else; a schema version is how many of these were applied.
-pub(super) const MIGRATIONS: [&str; 2] = [
+pub(super) const MIGRATIONS: [&str; 3] = [
     include_str!("../../../assets/migrations/sqlite/0001_tables.sql"),
     include_str!("../../../assets/migrations/sqlite/0002_indexes_and_triggers.sql"),
+    include_str!("../../../assets/migrations/sqlite/0003_reading.sql"),
 ];
 
 /// "pydk": says to other programs whose file it is.

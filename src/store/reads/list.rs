@@ -1,0 +1,304 @@
+//! Keyset pages: one way of asking for every list.
+//!
+//! The ids of a page are picked in a subquery over an index and joined to their details afterwards,
+//! because SQLite plans a joined "newest 50" from the wrong table. A key ends in the row's id, so
+//! that no row is given twice or left out. There is no offset anywhere.
+
+use super::query::{Flavour, Query, values};
+use crate::engine::ports::StoreError;
+use crate::engine::queries::{Condition, Cursor, ListQuery, Order, Page, SortBy, Toward};
+use crate::store::open::SqlStore;
+use crate::store::sql::{Row, Value};
+
+type R<T> = Result<T, StoreError>;
+
+/// Counting stops here: a larger total is not worth the wait.
+pub(super) const COUNTED_TO: i64 = 10_000;
+/// No page is longer.
+const LONGEST_PAGE: u32 = 1_000;
+
+/// What a sort key is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Key {
+    Number,
+    Text,
+}
+
+/// One order of a list.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sort {
+    pub(super) by: SortBy,
+    /// The expression.
+    pub(super) key: &'static str,
+    pub(super) kind: Key,
+    /// Another `from … where …` that reads the rows in this order; none for the list's own.
+    pub(super) from: Option<&'static str>,
+}
+
+/// One list.
+pub(super) struct List {
+    /// How errors call it.
+    pub(super) name: &'static str,
+    /// `from payment p where true`.
+    pub(super) from: &'static str,
+    /// `p.id`.
+    pub(super) id: &'static str,
+    /// Its own time.
+    pub(super) time: &'static str,
+    /// `p.customer_id`, where rows belong to a customer.
+    pub(super) customer: Option<&'static str>,
+    /// What every page lies within, such as one run.
+    pub(super) within: Option<&'static str>,
+    /// The details of `picked k`, without an order; column `sort_key` is `k.sort_key`.
+    pub(super) rows: &'static str,
+    /// The first is its own order.
+    pub(super) sorts: &'static [Sort],
+    /// Its own direction.
+    pub(super) order: Order,
+    /// Adds ` and …` for a condition, or says that it cannot.
+    pub(super) keep: fn(&mut Query, &Condition, Flavour) -> Kept,
+}
+
+/// What a list is asked for, and within what.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) query: &'a ListQuery,
+    /// The id that [`List::within`] is compared with.
+    pub(super) within: Option<i64>,
+}
+
+impl<'a> From<&'a ListQuery> for Asked<'a> {
+    fn from(query: &'a ListQuery) -> Self {
+        Self {
+            query,
+            within: None,
+        }
+    }
+}
+
+/// Whether a list knows a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kept {
+    Yes,
+    Unsupported,
+}
+
+/// Which field a condition is about.
+pub(super) const fn field_of(condition: &Condition) -> &'static str {
+    match condition {
+        Condition::Text(_) => "text",
+        Condition::Status(_) => "status",
+        Condition::Plan(_) => "plan",
+        Condition::Card(_) => "card",
+        Condition::Code(_) => "code",
+        Condition::Class(_) => "class",
+        Condition::Amount(..) => "amount",
+        Condition::By(_) => "by",
+    }
+}
+
+const fn name_of(by: SortBy) -> &'static str {
+    match by {
+        SortBy::Time => "time",
+        SortBy::Amount => "amount",
+        SortBy::Name => "name",
+        SortBy::State => "state",
+    }
+}
+
+impl List {
+    fn sort(&self, asked: Option<(SortBy, Order)>) -> R<(Sort, Order)> {
+        let Some((by, order)) = asked else {
+            return Ok((self.sorts[0], self.order));
+        };
+        self.sorts
+            .iter()
+            .find(|sort| sort.by == by)
+            .map(|sort| (*sort, order))
+            .ok_or(StoreError::Unsupported {
+                list: self.name,
+                field: name_of(by),
+            })
+    }
+
+    /// `from … where …` with everything that was asked for but the place of the page.
+    fn kept(
+        &self,
+        query: &mut Query,
+        from: &'static str,
+        asked: &Asked<'_>,
+        flavour: Flavour,
+    ) -> R<()> {
+        query.add(from, []);
+        if let (Some(column), Some(id)) = (self.within, asked.within) {
+            query
+                .add(" and ", [])
+                .add(column, [])
+                .add(" = ?", values![id]);
+        }
+        let asked = asked.query;
+        if let Some(at) = asked.from {
+            query
+                .add(" and ", [])
+                .add(self.time, [])
+                .add(" >= ?", values![at]);
+        }
+        if let Some(at) = asked.to {
+            query
+                .add(" and ", [])
+                .add(self.time, [])
+                .add(" < ?", values![at]);
+        }
+        if let Some(id) = asked.customer {
+            let column = self.customer.ok_or(StoreError::Unsupported {
+                list: self.name,
+                field: "customer",
+            })?;
+            query
+                .add(" and ", [])
+                .add(column, [])
+                .add(" = ?", values![id]);
+        }
+        for condition in &asked.filter.conditions {
+            if (self.keep)(query, condition, flavour) == Kept::Unsupported {
+                return Err(StoreError::Unsupported {
+                    list: self.name,
+                    field: field_of(condition),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The statement of one page, one row longer than asked for.
+    pub(super) fn page(&self, within: &Asked<'_>, flavour: Flavour) -> R<(Query, Sort)> {
+        let asked = within.query;
+        let (sort, order) = self.sort(asked.sort)?;
+        let shown = order;
+        let order = match (asked.toward, order) {
+            (Toward::Later, order) => order,
+            (Toward::Earlier, Order::Ascending) => Order::Descending,
+            (Toward::Earlier, Order::Descending) => Order::Ascending,
+        };
+        let mut query = Query::new("with picked (id, sort_key) as (select ");
+        query
+            .add(self.id, [])
+            .add(", ", [])
+            .add(sort.key, [])
+            .add(" ", []);
+        self.kept(&mut query, sort.from.unwrap_or(self.from), within, flavour)?;
+        if let Some(cursor) = &asked.cursor {
+            place(&mut query, self.id, sort, order, cursor);
+        }
+        query
+            .add(" order by ", [])
+            .add(sort.key, [])
+            .add(way(order), []);
+        query.add(", ", []).add(self.id, []).add(way(order), []);
+        query.add(
+            " limit ?) ",
+            values![i64::from(asked.limit.clamp(1, LONGEST_PAGE)) + 1],
+        );
+        query.add(self.rows, []);
+        // Whichever way the page lies, its rows are given in the list's order.
+        query.add(" order by k.sort_key", []).add(way(shown), []);
+        query.add(", k.id", []).add(way(shown), []);
+        Ok((query, sort))
+    }
+
+    fn count(&self, asked: &Asked<'_>, flavour: Flavour) -> R<Query> {
+        let mut query = Query::new("select count(*) as n from (select 1 ");
+        self.kept(&mut query, self.from, asked, flavour)?;
+        query.add(" limit ?) as counted", values![COUNTED_TO + 1]);
+        Ok(query)
+    }
+
+    /// Reads one page.
+    pub(super) async fn read<T>(
+        &self,
+        db: &SqlStore,
+        asked: impl Into<Asked<'_>>,
+        read: impl Fn(&Row) -> R<T>,
+    ) -> R<Page<T>> {
+        let within = asked.into();
+        let asked = within.query;
+        let (query, sort) = self.page(&within, db.flavour())?;
+        let mut found = db.fetch(query).await?;
+        let limit = asked.limit.clamp(1, LONGEST_PAGE) as usize;
+        let has_more = found.len() > limit;
+        if has_more {
+            match asked.toward {
+                Toward::Later => found.truncate(limit),
+                Toward::Earlier => drop(found.drain(..found.len() - limit)),
+            }
+        }
+        let mut page = Page {
+            rows: Vec::with_capacity(found.len()),
+            cursors: Vec::with_capacity(found.len()),
+            has_more,
+            total: None,
+        };
+        for row in &found {
+            page.rows.push(read(row)?);
+            page.cursors.push(cursor_of(row, sort.kind)?);
+        }
+        page.total = self.total(db, &within, &page).await?;
+        Ok(page)
+    }
+
+    /// Counted with the first page only; later pages leave it to whoever keeps the first.
+    async fn total<T>(&self, db: &SqlStore, asked: &Asked<'_>, page: &Page<T>) -> R<Option<u64>> {
+        if asked.query.cursor.is_some() {
+            return Ok(None);
+        }
+        if !page.has_more {
+            return Ok(Some(page.rows.len() as u64));
+        }
+        let counted = db.fetch_number(self.count(asked, db.flavour())?).await?;
+        Ok((counted <= COUNTED_TO)
+            .then_some(counted)
+            .and_then(|n| u64::try_from(n).ok()))
+    }
+}
+
+const fn way(order: Order) -> &'static str {
+    match order {
+        Order::Ascending => "",
+        Order::Descending => " desc",
+    }
+}
+
+/// ` and (key, id) > ($1, $2)`, and for texts the key alone too, because an index over the key of
+/// another table cannot serve a pair.
+fn place(query: &mut Query, id: &'static str, sort: Sort, order: Order, cursor: &Cursor) {
+    let key = || match sort.kind {
+        Key::Number => Value::from(cursor.number),
+        Key::Text => Value::from(cursor.text.as_str()),
+    };
+    let (weak, strict) = match order {
+        Order::Ascending => (" >= ?", ") > (?, ?)"),
+        Order::Descending => (" <= ?", ") < (?, ?)"),
+    };
+    if sort.kind == Key::Text {
+        query.add(" and ", []).add(sort.key, []).add(weak, [key()]);
+    }
+    query
+        .add(" and (", [])
+        .add(sort.key, [])
+        .add(", ", [])
+        .add(id, []);
+    query.add(strict, [key(), Value::from(cursor.id)]);
+}
+
+fn cursor_of(row: &Row, kind: Key) -> R<Cursor> {
+    let cells = row.counts("picked");
+    let (number, text) = match kind {
+        Key::Number => (cells.i64("sort_key")?, String::new()),
+        Key::Text => (0, cells.text("sort_key")?),
+    };
+    Ok(Cursor {
+        number,
+        text,
+        id: cells.i64("id")?,
+    })
+}

@@ -1,0 +1,119 @@
+//! The list of payments.
+
+use super::cells;
+use super::list::{Kept, Key, List, Sort};
+use super::matching::{keep_amount, keep_card, keep_plan, keep_text};
+use super::query::{Flavour, Query, values};
+use crate::domain::ids::{InvoiceId, PaymentId, SubscriptionId};
+use crate::engine::ports::StoreError;
+use crate::engine::queries::{Condition, ListQuery, Order, Page, PaymentRow, SortBy};
+use crate::store::open::SqlStore;
+use crate::store::sql::Row;
+
+pub(super) const PAYMENTS: List = List {
+    name: "payments",
+    from: "from payment p where true",
+    id: "p.id",
+    time: "p.captured_at",
+    customer: Some("p.customer_id"),
+    within: None,
+    rows: "select k.id as id, k.sort_key as sort_key, p.public_id, p.invoice_id, p.subscription_id, \
+           c.id as customer_id, c.public_id as customer_public_id, c.name as customer_name, \
+           coalesce(l.name, i.description) as what, p.captured_minor, p.currency, p.refunded_minor, \
+           p.reserved_minor, p.captured_at, m.issuer as card_issuer, m.number as card_number, \
+           m.exp_year, m.exp_month, m.state as card_state, p.order_id, p.provider_ref, \
+           p.is_duplicate, p.mode \
+           from picked k join payment p on p.id = k.id join customer c on c.id = p.customer_id \
+           join invoice i on i.id = p.invoice_id left join plan l on l.id = p.plan_id \
+           left join payment_method m on m.id = p.method_id",
+    sorts: &[
+        Sort {
+            by: SortBy::Time,
+            key: "p.captured_at",
+            kind: Key::Number,
+            from: None,
+        },
+        Sort {
+            by: SortBy::Amount,
+            key: "p.captured_minor",
+            kind: Key::Number,
+            from: None,
+        },
+        Sort {
+            by: SortBy::Name,
+            key: "c.name_jamo",
+            kind: Key::Text,
+            from: Some("from customer c cross join payment p where p.customer_id = c.id"),
+        },
+    ],
+    order: Order::Descending,
+    keep,
+};
+
+/// What `status:` means for a payment; each has an index of its own.
+fn standing(name: &str) -> &'static str {
+    match name {
+        "captured" | "paid" => "p.refunded_minor = 0",
+        "refunded" => "p.refunded_minor > 0",
+        "partial" => "p.refunded_minor > 0 and p.refunded_minor < p.captured_minor",
+        "full" => "p.refunded_minor > 0 and p.refunded_minor >= p.captured_minor",
+        "reserved" => "p.reserved_minor > 0",
+        "duplicate" => "p.is_duplicate = 1",
+        _ => "1 = 0",
+    }
+}
+
+fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
+    match condition {
+        Condition::Text(word) => keep_text(
+            query,
+            word,
+            flavour,
+            " and p.id in (select x.id from payment x where x.customer_id in (",
+            " union select x.id from payment x where x.tail >= ? and x.tail < ?",
+        ),
+        Condition::Status(names) => {
+            for (at, name) in names.iter().enumerate() {
+                query.add(if at == 0 { " and (" } else { " or " }, []);
+                query.add(standing(name), []);
+            }
+            query.add(if names.is_empty() { "" } else { ")" }, []);
+        }
+        Condition::Plan(code) => keep_plan(query, " and p.plan_id in (", code),
+        Condition::Card(card) => keep_card(query, " and p.method_id in (", card),
+        Condition::Amount(comparison, minor) => {
+            keep_amount(query, "p.captured_minor", *comparison, *minor);
+        }
+        Condition::By(person) => {
+            let sql = " and exists (select 1 from attempt a where a.id = p.attempt_id and a.operator = ?)";
+            query.add(sql, values![person.as_str()]);
+        }
+        Condition::Code(_) | Condition::Class(_) => return Kept::Unsupported,
+    }
+    Kept::Yes
+}
+
+pub(super) fn row(row: &Row) -> Result<PaymentRow, StoreError> {
+    let cells = &row.cells("payment")?;
+    Ok(PaymentRow {
+        id: PaymentId(cells.i64("id")?),
+        public_id: cells.public_id()?,
+        invoice_id: InvoiceId(cells.i64("invoice_id")?),
+        subscription_id: cells.opt_i64("subscription_id")?.map(SubscriptionId),
+        customer: cells::customer(cells)?,
+        what: cells.text("what")?,
+        captured: cells.money("captured_minor")?,
+        refunded_minor: cells.i64("refunded_minor")?,
+        reserved_minor: cells.i64("reserved_minor")?,
+        captured_at: cells.at("captured_at")?,
+        card: cells::card(cells)?,
+        order_id: cells.text("order_id")?,
+        provider_ref: cells.text("provider_ref")?,
+        is_duplicate: cells.yes("is_duplicate")?,
+        mode: cells.mode()?,
+    })
+}
+
+pub(super) async fn page(db: &SqlStore, asked: &ListQuery) -> Result<Page<PaymentRow>, StoreError> {
+    PAYMENTS.read(db, asked, row).await
+}

@@ -1,0 +1,175 @@
+//! Everything that happened to one invoice, in time order.
+
+use super::query::{Query, values};
+use crate::domain::attempt::Attempt;
+use crate::domain::ids::{AttemptId, InvoiceId, Noun, PaymentId};
+use crate::domain::invoice::Invoice;
+use crate::engine::ports::StoreError;
+use crate::engine::queries::{Timeline, TimelineEntry, TimelineEvent};
+use crate::store::open::SqlStore;
+use crate::store::sql::{Cells, Row, Value};
+use crate::store::{attempts, customers, invoices, payments};
+
+type R<T> = Result<T, StoreError>;
+
+/// No invoice has more than a few dozen of each; this holds even for a broken one.
+const AT_MOST: i64 = 1_000;
+
+const EVIDENCE: &str = "select e.id as id, e.attempt_id, e.source, e.outcome, e.http_status, e.code, e.trace_id, e.at \
+     from attempt a join evidence e on e.attempt_id = a.id where a.invoice_id = ? order by e.id limit ?";
+const REFUNDS: &str = "select r.id as id, r.amount_minor, r.currency, r.reason, r.operator, r.refunded_at \
+     from payment p join refund r on r.payment_id = p.id where p.invoice_id = ? order by r.refunded_at, r.id limit ?";
+
+/// The invoice, who owes it, its payments and attempts, and what happened.
+pub(super) async fn timeline(db: &SqlStore, id: InvoiceId) -> R<Timeline> {
+    let mut query = Query::new("select ");
+    query
+        .add(invoices::COLUMNS, [])
+        .add(" from invoice where id = ?", values![id]);
+    let invoice = invoices::read(&db.fetch_one(Noun::Invoice, query).await?)?;
+
+    let sql = "select id, public_id, customer_key, name, email, phone, created_at, version from customer where id = ?";
+    let query = Query::with(sql, values![invoice.customer_id]);
+    let customer = customers::read_customer(&db.fetch_one(Noun::Customer, query).await?)?;
+
+    let mut query = Query::new("select ");
+    query.add(payments::COLUMNS, []).add(
+        " from payment where invoice_id = ? order by is_duplicate, id limit ?",
+        values![id, AT_MOST],
+    );
+    let paid = db.fetch(query).await?;
+    let paid = paid.iter().map(payments::read).collect::<R<Vec<_>>>()?;
+
+    let mut query = Query::new("select ");
+    query.add(attempts::COLUMNS, []).add(
+        " from attempt where invoice_id = ? order by id limit ?",
+        values![id, AT_MOST],
+    );
+    let tried = db.fetch(query).await?;
+    let tried = tried.iter().map(attempts::read).collect::<R<Vec<_>>>()?;
+
+    let mut entries = own_entries(&invoice, &tried);
+    for row in db
+        .fetch(Query::with(EVIDENCE, values![id, AT_MOST]))
+        .await?
+    {
+        entries.extend(evidence(&row, &tried)?);
+    }
+    for row in db.fetch(Query::with(REFUNDS, values![id, AT_MOST])).await? {
+        entries.push(refund(&row.cells("refund")?)?);
+    }
+    let targets = std::iter::once(invoice.public_id.as_str())
+        .chain(paid.iter().map(|payment| payment.public_id.as_str()))
+        .chain(tried.iter().map(|attempt| attempt.public_id.as_str()));
+    let mut query =
+        Query::new("select id, at, person, verb, result, reason from audit where target in ");
+    query.add_list(targets.map(Value::from));
+    query.add(" order by id limit ?", values![AT_MOST]);
+    for row in db.fetch(query).await? {
+        entries.push(audit(&row.cells("audit")?)?);
+    }
+    // What happened at one instant keeps the order of causes: made, started, evidence, settled.
+    entries.sort_by_key(|entry| (entry.at, rank(&entry.what)));
+    Ok(Timeline {
+        invoice,
+        customer,
+        payments: paid,
+        attempts: tried,
+        entries,
+    })
+}
+
+const fn rank(event: &TimelineEvent) -> u8 {
+    match event {
+        TimelineEvent::InvoiceMade => 0,
+        TimelineEvent::Audit { .. } => 1,
+        TimelineEvent::Started(_) => 2,
+        TimelineEvent::Evidence { .. } => 3,
+        TimelineEvent::Settled(_) => 4,
+        TimelineEvent::Refunded { .. } => 5,
+    }
+}
+
+fn own_entries(invoice: &Invoice, tried: &[Attempt]) -> Vec<TimelineEntry> {
+    let mut entries = vec![TimelineEntry {
+        at: invoice.created_at,
+        what: TimelineEvent::InvoiceMade,
+    }];
+    for (at, attempt) in tried.iter().enumerate() {
+        entries.push(TimelineEntry {
+            at: attempt.created_at,
+            what: TimelineEvent::Started(at),
+        });
+        entries.extend(attempt.settled_at.map(|settled_at| TimelineEntry {
+            at: settled_at,
+            what: TimelineEvent::Settled(at),
+        }));
+    }
+    entries
+}
+
+fn evidence(row: &Row, tried: &[Attempt]) -> R<Option<TimelineEntry>> {
+    let cells = row.cells("evidence")?;
+    let about = AttemptId(cells.i64("attempt_id")?);
+    let Some(attempt) = tried.iter().position(|attempt| attempt.id == about) else {
+        return Ok(None);
+    };
+    let http_status = cells
+        .opt_i64("http_status")?
+        .map(|status| {
+            u16::try_from(status).map_err(|_| cells.bad(format!("http_status is {status}")))
+        })
+        .transpose()?;
+    Ok(Some(TimelineEntry {
+        at: cells.at("at")?,
+        what: TimelineEvent::Evidence {
+            attempt,
+            source: cells.text("source")?,
+            outcome: cells.text("outcome")?,
+            code: cells.opt_text("code")?,
+            http_status,
+            trace_id: cells.opt_text("trace_id")?,
+        },
+    }))
+}
+
+fn refund(cells: &Cells<'_>) -> R<TimelineEntry> {
+    Ok(TimelineEntry {
+        at: cells.at("refunded_at")?,
+        what: TimelineEvent::Refunded {
+            amount: cells.money("amount_minor")?,
+            reason: cells.text("reason")?,
+            operator: cells.text("operator")?,
+        },
+    })
+}
+
+fn audit(cells: &Cells<'_>) -> R<TimelineEntry> {
+    Ok(TimelineEntry {
+        at: cells.at("at")?,
+        what: TimelineEvent::Audit {
+            person: cells.text("person")?,
+            verb: cells.text("verb")?,
+            result: cells.text("result")?,
+            reason: cells.text("reason")?,
+        },
+    })
+}
+
+/// The invoice a payment paid.
+pub(super) async fn of_payment(db: &SqlStore, id: PaymentId) -> R<InvoiceId> {
+    let sql = "select invoice_id from payment where id = ?";
+    let row = db
+        .fetch_one(Noun::Payment, Query::with(sql, values![id]))
+        .await?;
+    row.counts("payment").i64("invoice_id").map(InvoiceId)
+}
+
+/// The invoice an attempt is about.
+pub(super) async fn of_attempt(db: &SqlStore, id: AttemptId) -> R<InvoiceId> {
+    let sql = "select invoice_id from attempt where id = ?";
+    let row = db
+        .fetch_one(Noun::Attempt, Query::with(sql, values![id]))
+        .await?;
+    row.counts("attempt").i64("invoice_id").map(InvoiceId)
+}
