@@ -48,7 +48,7 @@ impl Fault {
     }
 
     /// Every kind there is, for the test that each has its texts.
-    pub const KINDS: [&'static str; 44] = [
+    pub const KINDS: [&'static str; 45] = [
         "denied_read_only",
         "denied_role",
         "stale",
@@ -85,6 +85,7 @@ impl Fault {
         "unreachable",
         "commit_unknown",
         "bad_row",
+        "unsupported",
         "wrong_database",
         "database",
         "vault",
@@ -108,6 +109,7 @@ impl From<&StoreError> for Fault {
             StoreError::BadRow { table, id, .. } => {
                 Self::new("bad_row").text("row", format!("{table} {id}"))
             }
+            StoreError::Unsupported { field, .. } => Self::new("unsupported").text("field", *field),
             StoreError::WrongDatabase(reason) => {
                 Self::new("wrong_database").text("reason", reason.as_str())
             }
