@@ -1,10 +1,10 @@
 //! What `update` wants done, as plain data.
 //!
 //! Nothing here does anything. Every question carries a ticket; an answer whose ticket is no longer waited for is
-//! dropped. Invariant: [`Effect::Apply`] is the only effect that can move money, and it carries the request and the
-//! fingerprint that a person has just confirmed.
+//! dropped. Invariant: only [`Effect::Apply`] and [`Effect::StartRun`] can move money, and they carry the
+//! fingerprint of the plan that a person has just confirmed.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::model::{Asked, ListKind, Row, Ticket};
 use crate::domain::ids::{AttemptId, CustomerId, InvoiceId, PaymentId, RunId, SubscriptionId};
@@ -68,6 +68,12 @@ pub enum Effect {
     Apply {
         ticket: Ticket,
         request: Request,
+        fingerprint: String,
+    },
+    /// Bill what was previewed, unless that has changed.
+    StartRun {
+        ticket: Ticket,
+        until: DateTime<Utc>,
         fingerprint: String,
     },
     CountUnknown,

@@ -11,9 +11,10 @@
 //! | `runner`, `app` | carries effects out; the loop |
 //!
 //! Invariants: `update` and `view` are pure; nothing waits for the database or the provider; only a confirmed dialog
-//! yields [`effect::Effect::Apply`].
+//! yields [`effect::Effect::Apply`] or [`effect::Effect::StartRun`].
 
 pub mod action;
+mod app;
 pub mod effect;
 pub mod fault;
 pub mod input;
@@ -22,11 +23,13 @@ pub mod layout;
 pub mod model;
 pub mod msg;
 pub mod overlay;
+mod runner;
 pub mod term;
 pub mod theme;
 pub mod update;
 pub mod view;
 
+pub use app::{ConsoleError, ConsoleOptions, run};
 pub use effect::Effect;
 pub use model::Model;
 pub use msg::Msg;

@@ -3,9 +3,9 @@
 use super::effect::Loaded;
 use super::fault::Fault;
 use super::input::InputEvent;
-use super::model::Ticket;
+use super::model::{Planned, Progress, Ticket};
 use super::term::Notice;
-use crate::engine::{ActionPlan, Outcome, Request};
+use crate::engine::{Outcome, RunSummary};
 
 /// One thing that happened.
 #[derive(Debug, Clone)]
@@ -30,12 +30,22 @@ pub enum Msg {
     /// What would happen.
     Planned {
         ticket: Ticket,
-        answer: Result<Box<(Request, ActionPlan)>, Fault>,
+        answer: Result<Box<Planned>, Fault>,
     },
     /// What happened.
     Applied {
         ticket: Ticket,
         answer: Result<Box<Outcome>, Fault>,
+    },
+    /// How far a billing run is.
+    Progress {
+        ticket: Ticket,
+        progress: Progress,
+    },
+    /// A billing run is over.
+    RunEnded {
+        ticket: Ticket,
+        answer: Result<Box<RunSummary>, Fault>,
     },
     /// The database's version, once a second.
     Version(i64),

@@ -1,19 +1,17 @@
 //! Everything that can stand over a screen: the confirming dialog, forms, menus, messages.
 
+use chrono::{DateTime, Utc};
 use tui_input::Input;
 
 use super::form::Form;
+use super::gate::{Gate, Wanted};
 use super::list::Ticket;
 use crate::console::fault::Fault;
 use crate::domain::ids::SubscriptionId;
+use crate::domain::mode::Mode;
 use crate::domain::operator::Verb;
 use crate::engine::queries::SortBy;
-use crate::engine::{ActionPlan, Confirmation, Outcome, Request};
-
-/// How long nothing is taken after a dialog's first frame is on the screen, in milliseconds.
-pub const ARM_MS: u64 = 300;
-/// How long a plan may be looked at before it must be read again, in milliseconds.
-pub const EXPIRY_MS: u64 = 60_000;
+use crate::engine::{ActionPlan, Outcome, Request, RunPreview};
 
 /// What stands over the screen; the last one has the keys.
 #[derive(Debug, Clone)]
@@ -35,6 +33,8 @@ pub enum Asked {
     ChargeOf(SubscriptionId),
     /// Retry what this subscription owes.
     RetryOf(SubscriptionId),
+    /// Bill everything that is due now.
+    Run,
 }
 
 impl Asked {
@@ -43,6 +43,7 @@ impl Asked {
             Self::Request(request) => request.verb(),
             Self::ChargeOf(_) => Verb::Charge,
             Self::RetryOf(_) => Verb::Retry,
+            Self::Run => Verb::BillRun,
         }
     }
 }
@@ -72,110 +73,39 @@ pub enum Phase {
 /// A plan that can be confirmed.
 #[derive(Debug, Clone)]
 pub struct Ready {
-    pub plan: ActionPlan,
-    /// What will be applied: exactly this, whatever the screen shows by then.
-    pub request: Request,
-    /// When its first frame was on the screen; nothing counts before.
-    pub shown_ms: Option<u64>,
-    /// What must be typed, one field each.
-    pub typed: Vec<Typed>,
-    pub focus: usize,
-    /// First line of a plan that is taller than the dialog.
-    pub scroll: usize,
+    pub planned: Planned,
+    pub gate: Gate,
 }
 
-/// One field of a typed confirmation.
+/// What would happen. Exactly this will be done, whatever the screen shows by then.
 #[derive(Debug, Clone)]
-pub struct Typed {
-    pub wanted: Wanted,
-    pub input: Input,
-    /// When it last changed.
-    pub changed_ms: u64,
-}
-
-/// What a field must hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted {
-    Amount(crate::domain::money::Money),
-    Ending(String),
-}
-
-impl Wanted {
-    /// Whether what was typed is it.
-    pub fn is_met_by(&self, typed: &str) -> bool {
-        match self {
-            Self::Amount(money) => {
-                let digits: String = typed
-                    .chars()
-                    .filter(|ch| !matches!(ch, ',' | ' ' | '₩' | '$'))
-                    .collect();
-                crate::domain::money::Money::parse(&digits, money.currency()) == Ok(*money)
-            }
-            Self::Ending(ending) => !ending.is_empty() && typed.trim().eq_ignore_ascii_case(ending),
-        }
-    }
+pub enum Planned {
+    Verb {
+        request: Request,
+        plan: ActionPlan,
+    },
+    /// A billing run over everything due at an instant.
+    Run {
+        until: DateTime<Utc>,
+        preview: RunPreview,
+    },
 }
 
 impl Ready {
-    pub fn new(plan: ActionPlan, request: Request) -> Self {
-        let wanted = match &plan.confirm {
-            Confirmation::Key => Vec::new(),
-            Confirmation::Amount(money) => vec![Wanted::Amount(*money)],
-            Confirmation::Ending(ending) => vec![Wanted::Ending(ending.clone())],
-            Confirmation::AmountAndEnding(money, ending) => {
-                vec![Wanted::Amount(*money), Wanted::Ending(ending.clone())]
+    /// Live asks for more, as the table of confirmations says.
+    pub fn new(planned: Planned, mode: Mode) -> Self {
+        let gate = match &planned {
+            Planned::Verb { plan, .. } => Gate::of(&plan.confirm),
+            Planned::Run { preview, .. } => {
+                let count = u64::try_from(preview.rows.len()).unwrap_or(u64::MAX);
+                let mut wanted = vec![Wanted::Count(count)];
+                if mode == Mode::Live {
+                    wanted.extend(preview.totals.iter().copied().map(Wanted::Amount));
+                }
+                Gate::new(wanted)
             }
         };
-        let typed = wanted
-            .into_iter()
-            .map(|wanted| Typed {
-                wanted,
-                input: Input::default(),
-                changed_ms: 0,
-            })
-            .collect();
-        Self {
-            plan,
-            request,
-            shown_ms: None,
-            typed,
-            focus: 0,
-            scroll: 0,
-        }
-    }
-
-    /// Whether keys count already.
-    pub fn is_armed(&self, now_ms: u64) -> bool {
-        self.shown_ms
-            .is_some_and(|shown| now_ms >= shown.saturating_add(ARM_MS))
-    }
-
-    pub fn is_expired(&self, now_ms: u64) -> bool {
-        self.shown_ms
-            .is_some_and(|shown| now_ms >= shown.saturating_add(EXPIRY_MS))
-    }
-
-    /// Whole seconds left, rounded up.
-    pub fn seconds_left(&self, now_ms: u64) -> u64 {
-        let until = self.shown_ms.unwrap_or(now_ms).saturating_add(EXPIRY_MS);
-        until.saturating_sub(now_ms).div_ceil(1_000)
-    }
-
-    /// Whether everything that must be typed has been.
-    pub fn is_typed(&self) -> bool {
-        self.typed
-            .iter()
-            .all(|field| field.wanted.is_met_by(field.input.value()))
-    }
-
-    /// Whether the confirming key would confirm. An ending may end in the confirming key itself, so that key only
-    /// counts a moment after the ending was typed.
-    pub fn may_confirm(&self, now_ms: u64) -> bool {
-        let settled = self.typed.iter().all(|field| match field.wanted {
-            Wanted::Amount(_) => true,
-            Wanted::Ending(_) => now_ms >= field.changed_ms.saturating_add(ARM_MS),
-        });
-        self.is_armed(now_ms) && !self.is_expired(now_ms) && settled && self.is_typed()
+        Self { planned, gate }
     }
 }
 

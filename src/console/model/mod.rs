@@ -5,6 +5,7 @@
 
 mod dialog;
 mod form;
+mod gate;
 mod list;
 mod paged;
 mod row;
@@ -24,10 +25,10 @@ use crate::engine::queries::{CustomerCard, FilterError, SubscriptionCard, Timeli
 use crate::locale::{Lang, Locale};
 
 pub use dialog::{
-    ARM_MS, Asked, Confirm, EXPIRY_MS, LogView, Menu, MenuKind, Message, Modal, Phase, Ready,
-    SortMenu, Told, Typed, Wanted,
+    Asked, Confirm, LogView, Menu, MenuKind, Message, Modal, Phase, Planned, Ready, SortMenu, Told,
 };
 pub use form::{Choice, Field, Form, FormKind, Label, Problem, REASONS, Value, plain_amount};
+pub use gate::{ARM_MS, EXPIRY_MS, Gate, Typed, Wanted};
 pub use list::{List, Loading, Panel, Ticket};
 pub use paged::{Joining, PAGE, Paged, WINDOW};
 pub use row::{Ending, Row, RowKey, Target};
@@ -98,6 +99,17 @@ pub struct Job {
     /// Raw.
     pub name: String,
     pub since_ms: u64,
+    /// How far it is, where it has many parts.
+    pub progress: Option<Progress>,
+}
+
+/// How far a billing run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    pub done: u64,
+    pub due: u64,
+    /// Calls out right now.
+    pub calls: usize,
 }
 
 /// What the detail of a row is made of.
@@ -270,8 +282,8 @@ impl Model {
                     at(spin_at(*since_ms, self.now.ms));
                 }
                 Phase::Ready(ready) => {
-                    let left = ready.seconds_left(self.now.ms);
-                    let whole = ready.shown_ms.unwrap_or(self.now.ms) + EXPIRY_MS;
+                    let left = ready.gate.seconds_left(self.now.ms);
+                    let whole = ready.gate.shown_ms.unwrap_or(self.now.ms) + EXPIRY_MS;
                     at(whole.saturating_sub(left.saturating_sub(1) * 1_000));
                 }
                 Phase::Expired => {}

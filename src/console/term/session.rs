@@ -233,6 +233,11 @@ impl TermSession {
         }
     }
 
+    /// Whether text may be sent to a clipboard at all.
+    pub fn copies(&self) -> bool {
+        self.options.clipboard == Switch::On
+    }
+
     /// Sends text to the clipboard of the person's terminal, if that is the route.
     pub fn copy(&mut self, text: &str) -> Result<(), CopyError> {
         if self.copy_route() != CopyRoute::Terminal {

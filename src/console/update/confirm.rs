@@ -7,7 +7,8 @@
 use crate::console::effect::Effect;
 use crate::console::input::{Burst, KeyCode, KeyPress};
 use crate::console::keymap::latin;
-use crate::console::model::{Confirm, Job, Modal, Model, Phase, Ready, Wanted};
+use crate::console::model::{Confirm, Gate, Job, Modal, Model, Phase, Planned};
+use crate::engine::ActionPlan;
 
 use super::field;
 
@@ -31,21 +32,21 @@ pub fn press(model: &mut Model, press: KeyPress) -> Vec<Effect> {
             _ if is_cancel(press) => close(model),
             _ => Vec::new(),
         },
-        Phase::Ready(ready) if ready.is_expired(now_ms) => {
+        Phase::Ready(ready) if ready.gate.is_expired(now_ms) => {
             confirm.phase = Phase::Expired;
             Vec::new()
         }
-        Phase::Ready(ready) if !ready.is_armed(now_ms) => Vec::new(),
+        Phase::Ready(ready) if !ready.gate.is_armed(now_ms) => Vec::new(),
         Phase::Ready(_) if is_cancel(press) => close(model),
         Phase::Ready(ready) => {
-            if latin(press) == Some(CONFIRM) && ready.may_confirm(now_ms) {
+            if latin(press) == Some(CONFIRM) && ready.gate.may_confirm(now_ms) {
                 return apply(model);
             }
-            if press.code == KeyCode::Enter && ready.typed.is_empty() {
+            if press.code == KeyCode::Enter && ready.gate.typed.is_empty() {
                 // The focus is on Cancel.
                 return close(model);
             }
-            edit(ready, press, now_ms);
+            edit(&mut ready.gate, press, now_ms);
             Vec::new()
         }
     }
@@ -60,32 +61,34 @@ pub fn burst(model: &mut Model, burst: &Burst) {
     let now_ms = model.now.ms;
     if let Some(Modal::Confirm(confirm)) = model.modals.last_mut()
         && let Phase::Ready(ready) = &mut confirm.phase
-        && ready.is_armed(now_ms)
+        && ready.gate.is_armed(now_ms)
     {
         for key in burst.keys.iter().filter(|key| key.is_printable()) {
-            edit(ready, *key, now_ms);
+            edit(&mut ready.gate, *key, now_ms);
         }
     }
 }
 
-fn edit(ready: &mut Ready, press: KeyPress, now_ms: u64) {
+fn edit(gate: &mut Gate, press: KeyPress, now_ms: u64) {
+    /// No plan is taller.
+    const LONGEST: usize = 60;
     match press.code {
-        KeyCode::Tab | KeyCode::Down | KeyCode::Enter if !ready.typed.is_empty() => {
-            ready.focus = (ready.focus + 1) % ready.typed.len();
+        KeyCode::Tab | KeyCode::Down | KeyCode::Enter if !gate.typed.is_empty() => {
+            gate.focus = (gate.focus + 1) % gate.typed.len();
         }
-        KeyCode::BackTab | KeyCode::Up if !ready.typed.is_empty() => {
-            ready.focus = (ready.focus + ready.typed.len() - 1) % ready.typed.len();
+        KeyCode::BackTab | KeyCode::Up if !gate.typed.is_empty() => {
+            gate.focus = (gate.focus + gate.typed.len() - 1) % gate.typed.len();
         }
-        KeyCode::Down => ready.scroll = ready.scroll.saturating_add(1).min(40),
-        KeyCode::Up => ready.scroll = ready.scroll.saturating_sub(1),
-        KeyCode::PageDown => ready.scroll = ready.scroll.saturating_add(5).min(40),
-        KeyCode::PageUp => ready.scroll = ready.scroll.saturating_sub(5),
-        _ => type_into(ready, press, now_ms),
+        KeyCode::Down => gate.scroll = (gate.scroll + 1).min(LONGEST),
+        KeyCode::Up => gate.scroll = gate.scroll.saturating_sub(1),
+        KeyCode::PageDown => gate.scroll = (gate.scroll + 5).min(LONGEST),
+        KeyCode::PageUp => gate.scroll = gate.scroll.saturating_sub(5),
+        _ => type_into(gate, press, now_ms),
     }
 }
 
-fn type_into(ready: &mut Ready, press: KeyPress, now_ms: u64) {
-    let Some(typed) = ready.typed.get_mut(ready.focus) else {
+fn type_into(gate: &mut Gate, press: KeyPress, now_ms: u64) {
+    let Some(typed) = gate.typed.get_mut(gate.focus) else {
         return;
     };
     let mut press = press;
@@ -93,15 +96,7 @@ fn type_into(ready: &mut Ready, press: KeyPress, now_ms: u64) {
         // A Korean key stands for the Latin one under it: ids and amounts are Latin.
         let Some(key) = latin(press) else { return };
         let KeyCode::Char(ch) = key.code else { return };
-        let fits = match &typed.wanted {
-            Wanted::Amount(_) => {
-                matches!(ch, '0'..='9' | ',' | '.') && typed.input.value().len() < 20
-            }
-            Wanted::Ending(ending) => {
-                ch.is_ascii_alphanumeric() && typed.input.value().len() < ending.len()
-            }
-        };
-        if !fits {
+        if !typed.wanted.takes(ch, typed.input.value()) {
             return;
         }
         press = KeyPress::char(ch.to_ascii_uppercase());
@@ -121,24 +116,38 @@ fn apply(model: &mut Model) -> Vec<Effect> {
     let Phase::Ready(ready) = std::mem::replace(&mut confirm.phase, sending) else {
         return Vec::new();
     };
-    let name = whose(confirm, &ready);
+    let (name, effect) = match ready.planned {
+        Planned::Verb { request, plan } => (
+            whose(confirm, &plan),
+            Effect::Apply {
+                ticket,
+                request,
+                fingerprint: plan.fingerprint,
+            },
+        ),
+        Planned::Run { until, preview } => (
+            String::new(),
+            Effect::StartRun {
+                ticket,
+                until,
+                fingerprint: preview.fingerprint,
+            },
+        ),
+    };
     model.jobs.push(Job {
         ticket,
-        verb: ready.request.verb(),
+        verb: confirm.asked.verb(),
         name,
         since_ms,
+        progress: None,
     });
-    vec![Effect::Apply {
-        ticket,
-        request: ready.request,
-        fingerprint: ready.plan.fingerprint,
-    }]
+    vec![effect]
 }
 
-fn whose(confirm: &Confirm, ready: &Ready) -> String {
-    match &ready.plan.customer {
+fn whose(confirm: &Confirm, plan: &ActionPlan) -> String {
+    match &plan.customer {
         Some(customer) => customer.name.clone(),
-        None if confirm.name.is_empty() => ready.plan.what.clone(),
+        None if confirm.name.is_empty() => plan.what.clone(),
         None => confirm.name.clone(),
     }
 }

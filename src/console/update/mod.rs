@@ -10,7 +10,7 @@
 //! | `outcome` | what a plan or a result does to the screen |
 //! | `field` | editing text |
 //!
-//! Invariant: only `confirm` makes an [`Effect::Apply`], from a plan that was on the screen and confirmed as it asks.
+//! Invariant: only `confirm` makes an [`Effect::Apply`] or an [`Effect::StartRun`], from a plan that was on the screen and confirmed as it asks.
 
 mod confirm;
 mod dialogs;
@@ -46,6 +46,11 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         Msg::Failed { ticket, fault } => load::failed(model, ticket, fault),
         Msg::Planned { ticket, answer } => outcome::planned(model, ticket, answer),
         Msg::Applied { ticket, answer } => outcome::applied(model, ticket, answer),
+        Msg::Progress { ticket, progress } => {
+            outcome::progress(model, ticket, progress);
+            Vec::new()
+        }
+        Msg::RunEnded { ticket, answer } => outcome::run_ended(model, ticket, answer),
         Msg::Version(version) => load::version(model, version),
         Msg::Unknowns(count) => {
             model.unknown = Some(count);
@@ -81,7 +86,7 @@ fn tick(model: &mut Model) -> Vec<Effect> {
     let now_ms = model.now.ms;
     if let Some(Modal::Confirm(confirm)) = model.modals.last_mut()
         && let Phase::Ready(ready) = &confirm.phase
-        && ready.is_expired(now_ms)
+        && ready.gate.is_expired(now_ms)
     {
         confirm.phase = Phase::Expired;
     }
@@ -98,7 +103,7 @@ fn drawn(model: &mut Model) -> Vec<Effect> {
     if let Some(Modal::Confirm(confirm)) = model.modals.last_mut()
         && let Phase::Ready(ready) = &mut confirm.phase
     {
-        ready.shown_ms.get_or_insert(now_ms);
+        ready.gate.shown_ms.get_or_insert(now_ms);
     }
     Vec::new()
 }

@@ -5,9 +5,12 @@
 
 use crate::console::effect::Effect;
 use crate::console::fault::Fault;
-use crate::console::model::{Job, Message, Modal, Model, Phase, Ready, Ticket, Told, Tone};
+use crate::console::model::{
+    Job, Message, Modal, Model, Phase, Planned, Progress, Ready, Ticket, Told, Tone,
+};
 use crate::domain::operator::Verb;
-use crate::engine::{ActionPlan, Outcome, Receipt, Request};
+use crate::domain::run::Decision;
+use crate::engine::{Outcome, Receipt, RunSummary};
 use crate::text::{mask, short_id};
 
 use super::load;
@@ -15,7 +18,7 @@ use super::load;
 pub fn planned(
     model: &mut Model,
     ticket: Ticket,
-    answer: Result<Box<(Request, ActionPlan)>, Fault>,
+    answer: Result<Box<Planned>, Fault>,
 ) -> Vec<Effect> {
     let at = model.modals.iter().position(|modal| {
         matches!(modal, Modal::Confirm(confirm)
@@ -26,9 +29,9 @@ pub fn planned(
     };
     match answer {
         Ok(planned) => {
-            let (request, plan) = *planned;
+            let mode = model.mode;
             if let Some(Modal::Confirm(confirm)) = model.modals.get_mut(at) {
-                confirm.phase = Phase::Ready(Box::new(Ready::new(plan, request)));
+                confirm.phase = Phase::Ready(Box::new(Ready::new(*planned, mode)));
             }
         }
         Err(fault) => {
@@ -75,6 +78,71 @@ pub fn applied(
     let mut effects = load::reload(model);
     effects.push(Effect::CountUnknown);
     effects
+}
+
+pub fn progress(model: &mut Model, ticket: Ticket, progress: Progress) {
+    if let Some(job) = model.jobs.iter_mut().find(|job| job.ticket == ticket) {
+        job.progress = Some(progress);
+    }
+}
+
+/// A run is over: what it did stands in one line, its rows on the screen of runs.
+pub fn run_ended(
+    model: &mut Model,
+    ticket: Ticket,
+    answer: Result<Box<RunSummary>, Fault>,
+) -> Vec<Effect> {
+    let Some(at) = model.jobs.iter().position(|job| job.ticket == ticket) else {
+        return Vec::new();
+    };
+    let job = model.jobs.remove(at);
+    let was_watched = close_sending(model, ticket);
+    match answer {
+        Ok(summary) => {
+            let (tone, text) = run_news(model, &summary);
+            model.tell(tone, text);
+        }
+        Err(fault) => {
+            let text = news(model, "failed", &job, None);
+            model.tell(Tone::Bad, text);
+            if was_watched || model.modals.is_empty() {
+                model.modals.push(Modal::Message(Box::new(Message {
+                    verb: Some(job.verb),
+                    what: Told::Fault(fault),
+                })));
+            }
+        }
+    }
+    let mut effects = load::reload(model);
+    effects.push(Effect::CountUnknown);
+    effects
+}
+
+fn run_news(model: &Model, summary: &RunSummary) -> (Tone, String) {
+    let locale = model.locale();
+    let mut parts: Vec<String> = summary
+        .totals
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(decision, count)| {
+            let count = locale.count(i64::try_from(*count).unwrap_or(i64::MAX));
+            format!("{} {count}", locale.label("decision", decision.as_str()))
+        })
+        .collect();
+    for money in &summary.charged {
+        let currency = money.currency();
+        parts.push(locale.money(money.minor(), currency.exponent(), currency.code()));
+    }
+    let is_clean = summary.totals.iter().all(|(decision, count)| {
+        *count == 0
+            || matches!(
+                decision,
+                Decision::Done | Decision::ZeroAmount | Decision::Canceled
+            )
+    });
+    let tone = if is_clean { Tone::Good } else { Tone::Waits };
+    let text = locale.t_args("console.news.run_done", &[("what", &parts.join("  "))]);
+    (tone, text)
 }
 
 fn close_sending(model: &mut Model, ticket: Ticket) -> bool {

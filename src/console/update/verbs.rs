@@ -168,6 +168,7 @@ pub fn begin(model: &mut Model, action: Action) -> Vec<Effect> {
             let asked = Asked::Request(Request::DeactivatePlan { plan: chosen.id });
             plan(model, asked, name)
         }),
+        Action::BillRun => plan(model, Asked::Run, String::new()),
         Action::Note => with(model, target.noted, |model, target| {
             form(model, FormKind::Note { target }, name)
         }),

@@ -56,7 +56,17 @@ pub fn news(ink: &mut Ink<'_>, area: Rect) {
         Some(job) => {
             let locale = model.locale();
             let verb = locale.label("verb", job.verb.as_str());
-            let name = model.name(&job.name);
+            let name = match job.progress {
+                Some(progress) => locale.t_args(
+                    "dialog.run.running",
+                    &[
+                        ("done", &model.count(progress.done)),
+                        ("due", &model.count(progress.due)),
+                        ("calls", &progress.calls.to_string()),
+                    ],
+                ),
+                None => model.name(&job.name),
+            };
             let text = locale.t_args("console.news.sending", &[("verb", verb), ("what", &name)]);
             let mark = spinner(ink, job.since_ms).unwrap_or(" ");
             vec![span(format!(" {mark} {text}"), Role::Waits)]

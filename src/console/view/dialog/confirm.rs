@@ -3,13 +3,13 @@
 
 use ratatui::layout::Rect;
 
-use super::super::super::model::{Confirm, Phase, Ready, Wanted};
+use super::super::super::model::{Confirm, Gate, Phase, Planned, Ready, Wanted};
 use super::super::super::theme::Role;
 use super::super::footer::spinner;
 use super::super::ink::{Focus, Ink, span};
 use super::super::pages::Pages;
 use super::super::words;
-use super::mode_span;
+use super::{mode_span, run};
 use crate::engine::{ActionPlan, Confirmation, Effect, NotHappening, PlannedCall, Warning};
 use crate::text::{Align, Shown, fit, width};
 
@@ -71,8 +71,12 @@ fn plan(
     role: Role,
 ) {
     let room = usize::from(wide.saturating_sub(4)).max(8);
-    let lines = lines(ink, &ready.plan, room);
-    let fields = u16::try_from(ready.typed.len()).unwrap_or(0);
+    let gate = &ready.gate;
+    let lines = match &ready.planned {
+        Planned::Verb { plan, .. } => lines(ink, plan, room),
+        Planned::Run { until, preview } => run::lines(ink, *until, preview, room),
+    };
+    let fields = u16::try_from(gate.typed.len()).unwrap_or(0);
     let foot = fields + 3;
     let body = u16::try_from(lines.height()).unwrap_or(u16::MAX);
     let high = body.saturating_add(foot + 2).min(ink.buffer.area.height);
@@ -82,34 +86,23 @@ fn plan(
     }
     let body = Rect::new(inner.x, inner.y, inner.width, inner.height - foot);
     let most = lines.height().saturating_sub(usize::from(body.height));
-    lines.draw_from(ink, body, ready.scroll.min(most), None);
+    lines.draw_from(ink, body, gate.scroll.min(most), None);
     let mut y = body.bottom();
     ink.rule(Rect::new(inner.x, y, inner.width, 1), Role::Border);
     y += 1;
-    for (at, typed) in ready.typed.iter().enumerate() {
+    for (at, typed) in gate.typed.iter().enumerate() {
         let line = Rect::new(inner.x, y, inner.width, 1);
-        let label = match &typed.wanted {
-            Wanted::Amount(money) => ink
-                .locale()
-                .t_args("dialog.type_amount", &[("money", &ink.model.money(*money))]),
-            Wanted::Ending(_) => {
-                let whose = match ready.plan.confirm {
-                    Confirmation::AmountAndEnding(..) => "dialog.type_ending_customer",
-                    _ => "dialog.type_ending_subscription",
-                };
-                ink.t(whose)
-            }
-        };
+        let label = type_label(ink, &typed.wanted, &ready.planned);
         let is_met = typed.wanted.is_met_by(typed.input.value());
         let mark = if is_met { ink.glyphs().settled } else { " " };
         let label_role = if is_met { Role::Settled } else { Role::Text };
         let took = ink.spans(line, y, &[span(format!("{mark} {label}: "), label_role)]);
         let field = Rect::new(line.x + took, y, line.width.saturating_sub(took).min(16), 1);
-        ink.field(field, &typed.input, Focus::when(at == ready.focus));
+        ink.field(field, &typed.input, Focus::when(at == gate.focus));
         y += 1;
     }
     buttons(ink, Rect::new(inner.x, y, inner.width, 1), ready);
-    let left = ready.seconds_left(ink.model.now.ms).to_string();
+    let left = gate.seconds_left(ink.model.now.ms).to_string();
     let closes = ink.locale().t_args("dialog.closes_in", &[("n", &left)]);
     ink.spans_right(inner, y + 1, &[span(closes, Role::Dim)]);
     let keys = if most > 0 {
@@ -120,11 +113,43 @@ fn plan(
     ink.spans(inner, y + 1, &[span(keys, Role::Dim)]);
 }
 
+fn type_label(ink: &Ink<'_>, wanted: &Wanted, planned: &Planned) -> String {
+    match wanted {
+        Wanted::Amount(money) => ink
+            .locale()
+            .t_args("dialog.type_amount", &[("money", &ink.model.money(*money))]),
+        Wanted::Count(count) => ink
+            .locale()
+            .t_args("dialog.type_count", &[("n", &ink.model.count(*count))]),
+        Wanted::Ending(_) => {
+            let takes_customer = matches!(planned, Planned::Verb { plan, .. }
+                if matches!(plan.confirm, Confirmation::AmountAndEnding(..)));
+            ink.t(if takes_customer {
+                "dialog.type_ending_customer"
+            } else {
+                "dialog.type_ending_subscription"
+            })
+        }
+    }
+}
+
+/// What would move, for the button that says so.
+fn moving(ink: &Ink<'_>, planned: &Planned) -> (&'static str, Option<String>) {
+    match planned {
+        Planned::Verb { plan, .. } => (
+            plan.verb.as_str(),
+            plan.amount.map(|money| ink.model.money(money)),
+        ),
+        Planned::Run { preview, .. } => ("bill_run", Some(ink.model.moneys(&preview.totals))),
+    }
+}
+
 /// Cancel has the focus. What confirms is a key of its own, and shows only once it would.
 fn buttons(ink: &mut Ink<'_>, line: Rect, ready: &Ready) {
     let cancel = format!("[ {} ]", ink.locale().label("answer", "cancel"));
     let took = ink.spans(line, line.y, &[span(cancel.clone(), Role::Title)]);
-    if ready.typed.is_empty() {
+    let gate: &Gate = &ready.gate;
+    if gate.typed.is_empty() {
         ink.select(Rect::new(
             line.x,
             line.y,
@@ -132,11 +157,12 @@ fn buttons(ink: &mut Ink<'_>, line: Rect, ready: &Ready) {
             1,
         ));
     }
-    let verb = ink.locale().label("verb", ready.plan.verb.as_str());
-    let (text, role) = if ready.is_typed() {
+    let (verb, moves) = moving(ink, &ready.planned);
+    let verb = ink.locale().label("verb", verb);
+    let (text, role) = if gate.is_typed() {
         let mut text = ink.locale().t_args("dialog.press_y", &[("verb", verb)]);
-        if let Some(money) = ready.plan.amount {
-            text = format!("{text} {}", ink.model.money(money));
+        if let Some(money) = moves {
+            text = format!("{text} {money}");
         }
         (text, Role::Key)
     } else {

@@ -1,0 +1,388 @@
+//! Carries effects out on tasks and answers with messages over a bounded channel.
+//!
+//! A newer question for the same part of the screen ends the older one. Tasks that move money belong to no screen: the
+//! console may close its dialogs or itself, and they go on until their answer is written down. Invariant: every ticket
+//! of a money task is answered, also when the task panics.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::effect::{Loaded, Question, Slot};
+use super::fault::Fault;
+use super::model::{Asked, ListKind, Planned, Progress, Row, Ticket};
+use super::msg::Msg;
+use super::term::monotonic_now;
+use crate::domain::ids::SubscriptionId;
+use crate::domain::operator::Operator;
+use crate::domain::states::InvoiceState;
+use crate::engine::ports::{Store, StoreError};
+use crate::engine::queries::{ListQuery, Page, Reads};
+use crate::engine::{Engine, Outcome, Request, RunSummary};
+
+/// How often the database is asked whether somebody else wrote.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// How often a billing run says how far it is.
+const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+/// What a search gives at most.
+const HITS: u32 = 100;
+
+/// Whoever carries effects out.
+pub struct Runner<S> {
+    engine: Arc<Engine<S>>,
+    operator: Arc<Operator>,
+    messages: mpsc::Sender<Msg>,
+    loads: HashMap<Slot, JoinHandle<()>>,
+    others: JoinSet<()>,
+    money: JoinSet<()>,
+    /// Money tasks that are not settled.
+    busy: Arc<AtomicUsize>,
+}
+
+/// Counts a money task for as long as it lives, however it ends.
+struct Busy(Arc<AtomicUsize>);
+
+impl Busy {
+    fn new(counter: &Arc<AtomicUsize>) -> Self {
+        counter.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(counter))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl<S: Store + Reads> Runner<S> {
+    pub fn new(engine: Arc<Engine<S>>, operator: Operator, messages: mpsc::Sender<Msg>) -> Self {
+        Self {
+            engine,
+            operator: Arc::new(operator),
+            messages,
+            loads: HashMap::new(),
+            others: JoinSet::new(),
+            money: JoinSet::new(),
+            busy: Arc::default(),
+        }
+    }
+
+    /// How many money tasks are not settled; the process must not end before.
+    pub fn busy(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.busy)
+    }
+
+    /// Tells when somebody else writes, until the console ends.
+    pub fn watch(&mut self) {
+        let (engine, messages) = (Arc::clone(&self.engine), self.messages.clone());
+        self.others.spawn(async move {
+            let mut last = None;
+            loop {
+                if let Ok(version) = engine.store().data_version().await
+                    && last.replace(version) != Some(version)
+                    && messages.send(Msg::Version(version)).await.is_err()
+                {
+                    return;
+                }
+                tokio::time::sleep(WATCH_EVERY).await;
+            }
+        });
+    }
+
+    pub fn load(&mut self, ticket: Ticket, slot: Slot, question: Question) {
+        let (engine, messages) = (Arc::clone(&self.engine), self.messages.clone());
+        let task = tokio::spawn(async move {
+            let message = match answer(engine.store(), question).await {
+                Ok(loaded) => Msg::Loaded {
+                    ticket,
+                    loaded: Box::new(loaded),
+                },
+                Err(error) => Msg::Failed {
+                    ticket,
+                    fault: Fault::from(&error),
+                },
+            };
+            // Nobody listens once the console has ended.
+            let _ = messages.send(message).await;
+        });
+        if let Some(older) = self.loads.insert(slot, task) {
+            older.abort();
+        }
+    }
+
+    pub fn count_unknown(&mut self) {
+        let (engine, messages) = (Arc::clone(&self.engine), self.messages.clone());
+        self.collect();
+        self.others.spawn(async move {
+            if let Ok(count) = engine.store().count_unknown().await {
+                let _ = messages.send(Msg::Unknowns(count)).await;
+            }
+        });
+    }
+
+    /// Says what would happen. Nothing is sent.
+    pub fn plan(&mut self, ticket: Ticket, asked: Asked) {
+        let (engine, messages) = (Arc::clone(&self.engine), self.messages.clone());
+        let operator = Arc::clone(&self.operator);
+        self.collect();
+        self.others.spawn(async move {
+            let answer = planned(&engine, &operator, asked).await.map(Box::new);
+            let _ = messages.send(Msg::Planned { ticket, answer }).await;
+        });
+    }
+
+    /// Does what was confirmed. The task outlives the console's screens.
+    pub fn apply(&mut self, ticket: Ticket, request: Request, fingerprint: String) {
+        let engine = Arc::clone(&self.engine);
+        let operator = Arc::clone(&self.operator);
+        let work = async move {
+            engine
+                .apply(&operator, &request, &fingerprint)
+                .await
+                .map(Box::new)
+                .map_err(|error| Fault::from(&error))
+        };
+        self.settle(work, move |answer: Result<Box<Outcome>, Fault>| {
+            Msg::Applied { ticket, answer }
+        });
+    }
+
+    /// Bills what was previewed, unless it has changed since.
+    pub fn start_run(&mut self, ticket: Ticket, until: DateTime<Utc>, fingerprint: String) {
+        let engine = Arc::clone(&self.engine);
+        let operator = Arc::clone(&self.operator);
+        let messages = self.messages.clone();
+        let work = async move {
+            let preview = engine.preview_run(until).await;
+            let preview = preview.map_err(|error| Fault::from(&error))?;
+            if preview.fingerprint != fingerprint {
+                return Err(Fault::new("stale"));
+            }
+            let mut told = monotonic_now();
+            let mut tell = |progress: crate::engine::RunProgress| {
+                if told.elapsed() < PROGRESS_EVERY {
+                    return;
+                }
+                told = monotonic_now();
+                let progress = Progress {
+                    done: progress.decided,
+                    due: progress.due,
+                    calls: progress.in_flight,
+                };
+                // A full queue means that the screen is behind anyway.
+                let _ = messages.try_send(Msg::Progress { ticket, progress });
+            };
+            engine
+                .billing_run(&operator, until, &mut tell)
+                .await
+                .map(Box::new)
+                .map_err(|error| Fault::from(&error))
+        };
+        self.settle(work, move |answer: Result<Box<RunSummary>, Fault>| {
+            Msg::RunEnded { ticket, answer }
+        });
+    }
+
+    /// Runs a money task to its end and tells what came of it, also when it panics.
+    fn settle<T, F, M>(&mut self, work: F, message: M)
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Fault>> + Send + 'static,
+        M: FnOnce(Result<T, Fault>) -> Msg + Send + 'static,
+    {
+        while self.money.try_join_next().is_some() {}
+        let busy = Busy::new(&self.busy);
+        let messages = self.messages.clone();
+        self.money.spawn(async move {
+            let answer = match tokio::spawn(work).await {
+                Ok(answer) => answer,
+                Err(_) => Err(Fault::new("worker")),
+            };
+            // What was to be written down is: only the telling is left.
+            drop(busy);
+            let _ = messages.send(message(answer)).await;
+        });
+    }
+
+    /// Hands text to tmux, which may take a moment.
+    pub fn copy_through_tmux(&mut self, text: String) {
+        let messages = self.messages.clone();
+        self.collect();
+        self.others.spawn(async move {
+            let sent =
+                tokio::task::spawn_blocking(move || super::term::load_tmux_buffer(&text)).await;
+            let answer = match sent {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(_)) | Err(_) => Err(Fault::new("copy")),
+            };
+            let _ = messages.send(Msg::Copied(answer)).await;
+        });
+    }
+
+    fn collect(&mut self) {
+        while self.others.try_join_next().is_some() {}
+    }
+
+    /// Waits until every money task is settled; everything else is dropped.
+    pub async fn finish(mut self, limit: Duration) {
+        for task in self.loads.values() {
+            task.abort();
+        }
+        self.others.abort_all();
+        let settled = async { while self.money.join_next().await.is_some() {} };
+        // Whoever did not make it is finished by the reconciler, as after a crash.
+        let _ = tokio::time::timeout(limit, settled).await;
+    }
+}
+
+async fn planned<S: Store + Reads>(
+    engine: &Engine<S>,
+    operator: &Operator,
+    asked: Asked,
+) -> Result<Planned, Fault> {
+    let request = match asked {
+        Asked::Request(request) => request,
+        Asked::ChargeOf(subscription) => Request::Charge {
+            invoice: owed(engine.store(), subscription).await?,
+        },
+        Asked::RetryOf(subscription) => Request::Retry {
+            invoice: owed(engine.store(), subscription).await?,
+        },
+        Asked::Run => {
+            let until = engine.now();
+            let preview = engine.preview_run(until).await;
+            return preview
+                .map(|preview| Planned::Run { until, preview })
+                .map_err(|error| Fault::from(&error));
+        }
+    };
+    match engine.plan(operator, &request).await {
+        Ok(plan) => Ok(Planned::Verb { request, plan }),
+        Err(error) => Err(Fault::from(&error)),
+    }
+}
+
+/// The oldest invoice of a subscription that can be charged.
+async fn owed<S: Reads>(
+    store: &S,
+    subscription: SubscriptionId,
+) -> Result<crate::domain::ids::InvoiceId, Fault> {
+    let card = store.subscription_card(subscription).await;
+    let card = card.map_err(|error| Fault::from(&error))?;
+    card.invoices
+        .iter()
+        .rev()
+        .find(|invoice| {
+            matches!(
+                invoice.state,
+                InvoiceState::Open | InvoiceState::Draft | InvoiceState::Uncollectible
+            )
+        })
+        .map(|invoice| invoice.id)
+        .ok_or_else(|| Fault::new("nothing_owed"))
+}
+
+async fn answer<S: Reads>(store: &S, question: Question) -> Result<Loaded, StoreError> {
+    Ok(match question {
+        Question::Overview(window) => {
+            store.refresh_figures(REFRESH).await?;
+            Loaded::Overview(store.overview(&window).await?)
+        }
+        Question::Revenue { from, to } => {
+            store.refresh_figures(REFRESH).await?;
+            Loaded::Revenue(store.revenue(from, to).await?)
+        }
+        Question::RenewalDays(days) => {
+            let days = store.renewal_days(&days).await?;
+            Loaded::Rows(Page {
+                rows: days
+                    .into_iter()
+                    .map(|day| Row::Day(Box::new(day)))
+                    .collect(),
+                cursors: Vec::new(),
+                has_more: false,
+                total: None,
+            })
+        }
+        Question::List { kind, query } => Loaded::Rows(list(store, kind, &query).await?),
+        Question::RunItems { run, query } => {
+            Loaded::Rows(rows(store.run_items(run, &query).await?, Row::RunItem))
+        }
+        Question::Find(text) => {
+            let hits = store.find(&text, HITS).await?;
+            Loaded::Rows(Page {
+                total: u64::try_from(hits.len()).ok(),
+                rows: hits
+                    .into_iter()
+                    .map(|hit| Row::Hit(Box::new(hit)))
+                    .collect(),
+                cursors: Vec::new(),
+                has_more: false,
+            })
+        }
+        Question::Customer(id) => Loaded::Customer(store.customer_card(id).await?),
+        Question::Subscription(id) => Loaded::Subscription(store.subscription_card(id).await?),
+        Question::Timeline(id) => Loaded::Timeline(store.timeline(id).await?),
+        Question::TimelineOfPayment(id) => {
+            let invoice = store.invoice_of_payment(id).await?;
+            Loaded::Timeline(store.timeline(invoice).await?)
+        }
+        Question::TimelineOfAttempt(id) => {
+            let invoice = store.invoice_of_attempt(id).await?;
+            Loaded::Timeline(store.timeline(invoice).await?)
+        }
+        Question::Plans => {
+            let page = store.plans(&ListQuery::first(super::model::PAGE)).await?;
+            Loaded::Plans(page.rows)
+        }
+    })
+}
+
+/// Marked days whose figures are computed again before figures are read.
+const REFRESH: u32 = 400;
+
+fn rows<T>(page: Page<T>, row: fn(Box<T>) -> Row) -> Page<Row> {
+    Page {
+        rows: page
+            .rows
+            .into_iter()
+            .map(|item| row(Box::new(item)))
+            .collect(),
+        cursors: page.cursors,
+        has_more: page.has_more,
+        total: page.total,
+    }
+}
+
+async fn list<S: Reads>(
+    store: &S,
+    kind: ListKind,
+    query: &ListQuery,
+) -> Result<Page<Row>, StoreError> {
+    Ok(match kind {
+        ListKind::Customers => rows(store.customers(query).await?, Row::Customer),
+        ListKind::Subscriptions => rows(store.subscriptions(query).await?, Row::Subscription),
+        ListKind::Renewals => rows(store.renewals(query).await?, Row::Subscription),
+        ListKind::Failed => rows(store.failed(query).await?, Row::Failed),
+        ListKind::Payments => rows(store.payments(query).await?, Row::Payment),
+        ListKind::Plans => rows(store.plans(query).await?, Row::Plan),
+        ListKind::Unknown => rows(store.unknowns(query).await?, Row::Unknown),
+        ListKind::Runs => rows(store.runs(query).await?, Row::Run),
+        ListKind::Events => rows(store.events(query).await?, Row::Event),
+        ListKind::Activity => rows(store.activity(query).await?, Row::Activity),
+        // These are asked for by questions of their own.
+        ListKind::RenewalDays | ListKind::RunItems | ListKind::Hits => Page {
+            rows: Vec::new(),
+            cursors: Vec::new(),
+            has_more: false,
+            total: None,
+        },
+    })
+}
