@@ -1,1 +1,31 @@
-//! cli: to be filled.
+//! Subcommands and wiring: the face that scripts and cron use, and the one that starts the console.
+//!
+//! `args` reads the command line, `open` and `wiring` put the parts together, `verbs` call the engine
+//! and the read models, `records` give every row its field names, `output` prints them. Rules are the
+//! engine's; exit codes are in `exit`, texts of failures in `error`.
+
+mod args;
+mod audit;
+mod clock;
+mod csv_row;
+mod error;
+mod exit;
+mod identity;
+mod ids;
+mod open;
+mod output;
+mod places;
+mod plan_text;
+mod process;
+mod record;
+mod records;
+mod requests;
+mod resolve;
+mod run;
+mod sim_clock;
+mod table;
+mod verbs;
+mod view;
+mod wiring;
+
+pub use run::run;

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::sql::{Cells, Row, Stmt, args};
+use super::open::SqlStore;
+use super::sql::{Cells, Row, Stmt, Value, args};
 use super::tx::SqlTx;
 use crate::domain::customer::{Card, Customer, PaymentMethod, SealedKey};
 use crate::domain::ids::{CustomerId, IdQuery, MethodId, Noun, PublicId};
@@ -143,23 +144,39 @@ pub(super) fn read_method(row: &Row) -> R<PaymentMethod> {
     })
 }
 
+fn finder(noun: Noun, query: &IdQuery) -> (Stmt, Vec<Value>) {
+    let (exact, by_tail) = finders(noun);
+    match query {
+        IdQuery::Exact(id) => (exact, args![id.as_str()]),
+        IdQuery::Ending(ending) => {
+            let low: String = ending.chars().rev().collect();
+            // '~' sorts behind every character of an id.
+            let high = format!("{low}~");
+            (by_tail, args![low, high])
+        }
+    }
+}
+
+fn found(noun: Noun, rows: &[Row]) -> R<Found> {
+    match rows {
+        [] => Ok(Found::None),
+        [row] => Ok(Found::One(row.counts(noun.prefix()).i64("id")?)),
+        _ => Ok(Found::Many),
+    }
+}
+
+impl SqlStore {
+    /// What a typed id means, outside any transaction.
+    pub async fn find_id(&self, noun: Noun, query: &IdQuery) -> R<Found> {
+        let (stmt, values) = finder(noun, query);
+        found(noun, &self.rows(&stmt, values).await?)
+    }
+}
+
 impl Customers for SqlTx<'_> {
     async fn find_id(&mut self, noun: Noun, query: &IdQuery) -> R<Found> {
-        let (exact, by_tail) = finders(noun);
-        let rows = match query {
-            IdQuery::Exact(id) => self.rows(&exact, args![id.as_str()]).await?,
-            IdQuery::Ending(ending) => {
-                let low: String = ending.chars().rev().collect();
-                // '~' sorts behind every character of an id.
-                let high = format!("{low}~");
-                self.rows(&by_tail, args![low, high]).await?
-            }
-        };
-        match rows.as_slice() {
-            [] => Ok(Found::None),
-            [row] => Ok(Found::One(row.counts(noun.prefix()).i64("id")?)),
-            _ => Ok(Found::Many),
-        }
+        let (stmt, values) = finder(noun, query);
+        found(noun, &self.rows(&stmt, values).await?)
     }
 
     async fn insert_customer(&mut self, new: &NewCustomer<'_>) -> R<CustomerId> {

@@ -1,0 +1,111 @@
+//! A record as a line of CSV: a fixed header for every list, amounts as decimals beside their currency.
+
+use super::record::{Field, Record, rfc3339};
+use crate::text::csv::{Cell, push_row};
+
+/// Column names of records like this one, in order.
+pub fn header(record: &Record) -> String {
+    let mut names = Vec::new();
+    for (name, field) in record.fields() {
+        match field {
+            Field::Money(_) => {
+                names.push((*name).to_owned());
+                names.push(format!("{name}_currency"));
+            }
+            Field::Record(_) | Field::Records(_) => {}
+            _ => names.push((*name).to_owned()),
+        }
+    }
+    let cells: Vec<Cell<'_>> = names.iter().map(|name| Cell::Text(name)).collect();
+    let mut line = String::new();
+    push_row(&mut line, &cells);
+    line
+}
+
+/// Appends one row. Nested records have no column.
+pub fn push(out: &mut String, record: &Record) {
+    let mut values = Vec::with_capacity(record.fields().len() + 2);
+    for (_, field) in record.fields() {
+        push_values(&mut values, field);
+    }
+    let cells: Vec<Cell<'_>> = values.iter().map(Value::cell).collect();
+    push_row(out, &cells);
+}
+
+enum Value {
+    Text(String),
+    Number(i64),
+    Amount { minor: i64, exponent: u8 },
+    Empty,
+}
+
+impl Value {
+    fn cell(&self) -> Cell<'_> {
+        match self {
+            Self::Text(text) => Cell::Text(text),
+            Self::Number(number) => Cell::Number(*number),
+            Self::Amount { minor, exponent } => Cell::Amount {
+                minor: *minor,
+                exponent: *exponent,
+            },
+            Self::Empty => Cell::Empty,
+        }
+    }
+
+    fn text(text: Option<String>) -> Self {
+        text.map_or(Self::Empty, Self::Text)
+    }
+}
+
+fn push_values(values: &mut Vec<Value>, field: &Field) {
+    let value = match field {
+        Field::Text(text) => Value::text(text.as_ref().map(|text| text.as_str().to_owned())),
+        Field::Id(text) | Field::Word(_, text) => Value::text(text.clone()),
+        Field::Words(_, codes) => Value::Text(codes.join(" ")),
+        Field::Sums(sums) => {
+            let sums: Vec<String> = sums.iter().map(ToString::to_string).collect();
+            Value::Text(sums.join("; "))
+        }
+        Field::At(at) => Value::text(at.map(rfc3339)),
+        Field::Day(day) => Value::text(day.map(|day| day.to_string())),
+        Field::Number(number) | Field::BasisPoints(number) => {
+            number.map_or(Value::Empty, Value::Number)
+        }
+        Field::Flag(yes) => Value::Text(if *yes { "true" } else { "false" }.to_owned()),
+        Field::Money(Some(amount)) => {
+            let currency = amount.currency();
+            values.push(Value::Amount {
+                minor: amount.minor(),
+                exponent: currency.exponent(),
+            });
+            Value::Text(currency.code().to_owned())
+        }
+        Field::Money(None) => {
+            values.push(Value::Empty);
+            Value::Empty
+        }
+        Field::Record(_) | Field::Records(_) => return,
+    };
+    values.push(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::money::{Currency, Money};
+
+    #[test]
+    fn h08_a_row_has_its_headers_columns_and_no_formula() {
+        let record = Record::of("payment")
+            .text("customer_name", "=cmd|' /C calc'!A0")
+            .money("captured", Money::new(29_000, Currency::USD))
+            .money("refunded", None);
+        let mut row = String::new();
+        push(&mut row, &record);
+        assert_eq!(
+            header(&record),
+            "object,customer_name,captured,captured_currency,refunded,refunded_currency\r\n"
+        );
+        assert_eq!(row, "payment,\"'=cmd|' /C calc'!A0\",290.00,USD,,\r\n");
+    }
+}

@@ -1,0 +1,116 @@
+//! A plan as people read it: what is sent, what follows, and what does not happen.
+
+use std::fmt::Write as _;
+
+use super::record::{Field, Record};
+use super::records;
+use super::view::View;
+use crate::engine::ActionPlan;
+use crate::text::{Shown, mask, pad_right, width};
+
+/// The plan as lines, its fingerprint last.
+pub fn lines(plan: &ActionPlan, view: &View) -> String {
+    let record = records::action_plan(plan);
+    let mut rows = vec![(
+        view.t("cli.plan.verb"),
+        format!(
+            "{}  [{}]",
+            view.locale.label("verb", plan.verb.as_str()),
+            plan.mode.banner()
+        ),
+    )];
+    let mut push = |key: &str, text: String| {
+        if !text.is_empty() {
+            rows.push((view.t(key), text));
+        }
+    };
+    if let Some(customer) = &plan.customer {
+        push(
+            "cli.plan.customer",
+            format!("{}  {}", Shown::line(&customer.name), customer.public_id),
+        );
+    }
+    if let Some(subject) = &plan.subject {
+        push(
+            "cli.plan.subject",
+            format!("{subject}  {}", Shown::line(&plan.what)),
+        );
+    }
+    if let Some(subscription) = &plan.subscription {
+        push("cli.plan.subscription", subscription.to_string());
+    }
+    if let Some(card) = &plan.card {
+        push("cli.plan.card", mask::card(&card.number).into_string());
+    }
+    if let Some(amount) = plan.amount {
+        push("cli.plan.amount", view.money(amount));
+    }
+    push("cli.plan.sends", sends(plan, view));
+    for effect in inner(&record, "effects") {
+        push("cli.plan.then", effect_text(effect, view));
+    }
+    for name in ["not_happening", "warnings"] {
+        let key = if name == "warnings" {
+            "cli.plan.careful"
+        } else {
+            "cli.plan.not"
+        };
+        push(
+            key,
+            record
+                .get(name)
+                .map_or_else(String::new, |field| view.whole(field)),
+        );
+    }
+    push("cli.plan.fingerprint", plan.fingerprint.clone());
+    let cells = rows
+        .iter()
+        .map(|(title, _)| width(title))
+        .max()
+        .unwrap_or(0);
+    rows.iter().fold(String::new(), |mut text, (title, value)| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{}  {value}", pad_right(title, cells));
+        text
+    })
+}
+
+fn sends(plan: &ActionPlan, view: &View) -> String {
+    match &plan.call {
+        None => view.t("cli.plan.nothing"),
+        Some(call) => view.locale.t_args(
+            "cli.plan.call",
+            &[
+                ("operation", call.operation),
+                ("order", &call.order_id),
+                ("key", &call.idem_key),
+            ],
+        ),
+    }
+}
+
+fn inner<'r>(record: &'r Record, name: &str) -> &'r [Record] {
+    match record.get(name) {
+        Some(Field::Records(inner)) => inner,
+        _ => &[],
+    }
+}
+
+/// `subscription: active -> canceled`, from whatever fields an effect has.
+fn effect_text(effect: &Record, view: &View) -> String {
+    let mut fields = effect.fields().iter().filter(|(name, _)| *name != "object");
+    let title = fields
+        .next()
+        .map_or_else(String::new, |(_, field)| view.whole(field));
+    let values: Vec<String> = fields
+        .map(|(_, field)| view.whole(field))
+        .map(|text| {
+            if text.is_empty() {
+                view.t("cli.plan.none")
+            } else {
+                text
+            }
+        })
+        .collect();
+    format!("{title}: {}", values.join(" -> "))
+}

@@ -1,0 +1,174 @@
+//! What a verb would do, and what it did.
+
+use super::rows::expiry;
+use crate::cli::record::Record;
+use crate::engine::{ActionPlan, Confirmation, Effect, NotHappening, Outcome, Receipt, Warning};
+use crate::text::mask;
+
+pub fn action_plan(plan: &ActionPlan) -> Record {
+    let card = plan.card.as_ref();
+    let record = Record::of("action_plan")
+        .word("verb", "verb", plan.verb.as_str())
+        .word("mode", "mode", plan.mode.as_str())
+        .text("fingerprint", &plan.fingerprint)
+        .id_if(
+            "customer_id",
+            plan.customer.as_ref().map(|customer| &customer.public_id),
+        )
+        .text_if(
+            "customer_name",
+            plan.customer
+                .as_ref()
+                .map(|customer| customer.name.as_str()),
+        )
+        .id_if("subject_id", plan.subject.as_ref())
+        .id_if("subscription_id", plan.subscription.as_ref())
+        .text("what", &plan.what);
+    let record = match card {
+        Some(card) => record.shown("card", mask::card(&card.number)),
+        None => record.text_if("card", None),
+    };
+    let call = plan.call.as_ref().map(|call| {
+        Record::of("call")
+            .word("operation", "", call.operation)
+            .text("order_id", &call.order_id)
+            .text("idempotency_key", &call.idem_key)
+            .number_if("expected_balance_minor", call.expected_balance_minor)
+    });
+    record
+        .text_if(
+            "card_expiry",
+            card.and_then(|card| card.expiry).map(expiry).as_deref(),
+        )
+        .money("amount", plan.amount)
+        .record("call", call)
+        .records("effects", plan.effects.iter().map(effect).collect())
+        .words(
+            "not_happening",
+            "not_happening",
+            plan.not_happening
+                .iter()
+                .map(|n| not_happening(*n).to_owned())
+                .collect(),
+        )
+        .words(
+            "warnings",
+            "warning",
+            plan.warnings
+                .iter()
+                .map(|w| warning(*w).to_owned())
+                .collect(),
+        )
+        .record("confirm", confirmation(&plan.confirm))
+}
+
+fn effect(effect: &Effect) -> Record {
+    let of = |name| Record::of("effect").word("effect", "effect", name);
+    match effect {
+        Effect::State { from, to } => of("state")
+            .word("from", "state.subscription", from.as_str())
+            .word("to", "state.subscription", to.as_str()),
+        Effect::NextCharge { from, to } => of("next_charge").at("from", *from).at("to", *to),
+        Effect::AccessUntil(at) => of("access_until").at("at", *at),
+        Effect::EndsAt(at) => of("ends_at").at("at", *at),
+        Effect::Mrr(amount) => of("mrr").money("amount", *amount),
+        Effect::Credits(count) => of("credits").number("count", *count),
+        Effect::RefundableAfter(amount) => of("refundable_after").money("amount", *amount),
+        Effect::InvoicesVoided(count) => of("invoices_voided").number("count", *count),
+        Effect::ChargesOwed { invoice, amount } => of("charges_owed")
+            .id("invoice_id", invoice)
+            .money("amount", *amount),
+        Effect::SubscriptionsKept(count) => of("subscriptions_kept").number("count", *count),
+        Effect::TrialUntil(at) => of("trial_until").at("at", *at),
+    }
+}
+
+const fn not_happening(what: NotHappening) -> &'static str {
+    match what {
+        NotHappening::Cancel => "cancel",
+        NotHappening::Refund => "refund",
+        NotHappening::RefundOfRest => "refund_of_rest",
+        NotHappening::ProviderCall => "provider_call",
+        NotHappening::ScheduleMove => "schedule_move",
+        NotHappening::DunningMove => "dunning_move",
+    }
+}
+
+const fn warning(warning: Warning) -> &'static str {
+    match warning {
+        Warning::CardExpired => "card_expired",
+        Warning::KeysAreForRecurring => "keys_are_for_recurring",
+        Warning::SuspiciousName => "suspicious_name",
+        Warning::HardDecline => "hard_decline",
+        Warning::CancelScheduled => "cancel_scheduled",
+    }
+}
+
+fn confirmation(confirm: &Confirmation) -> Record {
+    let of = |how| Record::of("confirm").word("how", "confirm", how);
+    match confirm {
+        Confirmation::Key => of("key"),
+        Confirmation::Amount(amount) => of("amount").money("amount", *amount),
+        Confirmation::Ending(ending) => of("ending").text("ending", ending),
+        Confirmation::AmountAndEnding(amount, ending) => of("amount_and_ending")
+            .money("amount", *amount)
+            .text("ending", ending),
+    }
+}
+
+/// The name scripts read.
+pub const fn outcome_name(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done(_) => "done",
+        Outcome::AlreadyDone(_) => "already_done",
+        Outcome::Declined { .. } => "declined",
+        Outcome::Unknown(_) => "unknown",
+        Outcome::NotSent(_) => "not_sent",
+    }
+}
+
+pub fn outcome(verb: &str, outcome: &Outcome) -> Record {
+    let refusal = match outcome {
+        Outcome::Declined { refusal, .. } => Some(refusal),
+        Outcome::Done(_) | Outcome::AlreadyDone(_) | Outcome::Unknown(_) | Outcome::NotSent(_) => {
+            None
+        }
+    };
+    let record = Record::of("outcome")
+        .word("verb", "verb", verb)
+        .word("outcome", "outcome", outcome_name(outcome))
+        .word_if("code", "", refusal.map(|refusal| refusal.code.as_str()))
+        .word_if(
+            "class",
+            "class",
+            refusal.map(|refusal| refusal.class.as_str()),
+        );
+    receipt(record, receipt_of(outcome))
+}
+
+const fn receipt_of(outcome: &Outcome) -> &Receipt {
+    match outcome {
+        Outcome::Done(receipt)
+        | Outcome::AlreadyDone(receipt)
+        | Outcome::Declined { receipt, .. }
+        | Outcome::Unknown(receipt)
+        | Outcome::NotSent(receipt) => receipt,
+    }
+}
+
+fn receipt(record: Record, receipt: &Receipt) -> Record {
+    let subscription = receipt.subscription.as_ref();
+    record
+        .id_if("id", receipt.public_id.as_ref())
+        .id_if("attempt_id", receipt.attempt.as_ref())
+        .id_if("invoice_id", receipt.invoice.as_ref())
+        .id_if("payment_id", receipt.payment.as_ref())
+        .id_if("subscription_id", subscription.map(|(id, _)| id))
+        .word_if(
+            "subscription_state",
+            "state.subscription",
+            subscription.map(|(_, state)| state.as_str()),
+        )
+        .money("amount", receipt.amount)
+        .at("next_due_at", receipt.next_due_at)
+}

@@ -1,0 +1,383 @@
+//! Rows of lists.
+
+use crate::cli::record::Record;
+use crate::cli::view::View;
+use crate::domain::money::Money;
+use crate::engine::queries::{
+    ActivityRow, CardBrief, CustomerBrief, CustomerRow, EventRow, FailedRow, Hit, HitTarget,
+    PaymentRow, PlanRow, RenewalFlag, RunItemRow, RunRow, SubscriptionRow, UnknownRow,
+};
+use crate::text::mask;
+
+/// The columns people see of each list.
+pub mod columns {
+    pub const CUSTOMERS: &[&str] = &[
+        "id",
+        "name",
+        "email",
+        "phone",
+        "subscriptions",
+        "created_at",
+    ];
+    pub const SUBSCRIPTIONS: &[&str] = &[
+        "id",
+        "customer_name",
+        "plan",
+        "state",
+        "amount",
+        "next_due_at",
+        "card",
+        "flags",
+    ];
+    pub const RENEWALS: &[&str] = &[
+        "next_due_at",
+        "id",
+        "customer_name",
+        "plan",
+        "amount",
+        "card",
+        "flags",
+    ];
+    pub const FAILED: &[&str] = &[
+        "invoice_id",
+        "customer_name",
+        "amount",
+        "class",
+        "code",
+        "attempts",
+        "dunning",
+        "next_attempt_at",
+    ];
+    pub const PAYMENTS: &[&str] = &[
+        "id",
+        "customer_name",
+        "what",
+        "captured",
+        "refunded",
+        "captured_at",
+        "card",
+    ];
+    pub const PLANS: &[&str] = &[
+        "id",
+        "code",
+        "name",
+        "price",
+        "interval_unit",
+        "interval_count",
+        "active",
+        "subscriptions",
+        "mrr",
+    ];
+    pub const UNKNOWN: &[&str] = &[
+        "id",
+        "kind",
+        "state",
+        "customer_name",
+        "amount",
+        "first_sent_at",
+        "checks",
+        "next_check_at",
+        "needs_human",
+    ];
+    pub const RUNS: &[&str] = &[
+        "id",
+        "state",
+        "operator",
+        "started_at",
+        "finished_at",
+        "due",
+        "done",
+        "declined",
+        "unknown",
+        "skipped",
+    ];
+    pub const RUN_ITEMS: &[&str] = &[
+        "subscription_id",
+        "customer_name",
+        "amount",
+        "decision",
+        "reason",
+        "at",
+    ];
+    pub const EVENTS: &[&str] = &["received_at", "kind", "state", "tries"];
+    pub const ACTIVITY: &[&str] = &["at", "person", "verb", "target", "result", "reason"];
+    pub const HITS: &[&str] = &[
+        "kind",
+        "id",
+        "customer_name",
+        "matched",
+        "label",
+        "amount",
+        "at",
+    ];
+}
+
+fn customer(record: Record, brief: &CustomerBrief) -> Record {
+    record
+        .id("customer_id", &brief.public_id)
+        .text("customer_name", &brief.name)
+}
+
+fn card(record: Record, card: Option<&CardBrief>) -> Record {
+    let record = match card {
+        Some(card) => record
+            .shown("card", mask::card(&card.number))
+            .text("card_issuer", &card.issuer),
+        None => record.text_if("card", None).text_if("card_issuer", None),
+    };
+    record
+        .text_if(
+            "card_expiry",
+            card.and_then(|card| card.expiry).map(expiry).as_deref(),
+        )
+        .word_if(
+            "card_state",
+            "state.method",
+            card.map(|card| card.state.as_str()),
+        )
+}
+
+/// `2027-03`.
+pub fn expiry((year, month): (i32, u32)) -> String {
+    format!("{year:04}-{month:02}")
+}
+
+pub fn customer_row(row: &CustomerRow, view: &View) -> Record {
+    Record::of("customer")
+        .id("id", &row.customer.public_id)
+        .text("name", &row.customer.name)
+        .shown("email", view.email(&row.email))
+        .shown("phone", view.phone(&row.phone))
+        .number("subscriptions", row.subscriptions)
+        .at("created_at", row.created_at)
+}
+
+/// The name scripts read.
+pub const fn flag_name(flag: RenewalFlag) -> &'static str {
+    match flag {
+        RenewalFlag::CardExpires => "card_expires",
+        RenewalFlag::KeyDeleted => "key_deleted",
+        RenewalFlag::NoMethod => "no_method",
+        RenewalFlag::PastDue => "past_due",
+        RenewalFlag::Ends => "ends",
+        RenewalFlag::TrialEnds => "trial_ends",
+    }
+}
+
+pub fn subscription_row(row: &SubscriptionRow) -> Record {
+    let record = Record::of("subscription").id("id", &row.public_id);
+    let record = customer(record, &row.customer)
+        .text("plan", &row.plan_code)
+        .text("plan_name", &row.plan_name)
+        .word("state", "state.subscription", row.state.as_str())
+        .money("amount", row.amount)
+        .at("next_due_at", row.next_due_at)
+        .at("cancel_at", row.cancel_at)
+        .at("paid_until", row.paid_until);
+    let flags = row
+        .flags
+        .iter()
+        .map(|flag| flag_name(*flag).to_owned())
+        .collect();
+    card(record, row.card.as_ref())
+        .words("flags", "flag", flags)
+        .at("created_at", row.created_at)
+}
+
+pub fn failed_row(row: &FailedRow) -> Record {
+    let record = Record::of("failed").id("invoice_id", &row.invoice_public_id);
+    customer(record, &row.customer)
+        .word("invoice_state", "state.invoice", row.invoice_state.as_str())
+        .word_if(
+            "subscription_state",
+            "state.subscription",
+            row.subscription_state.map(|s| s.as_str()),
+        )
+        .text("what", &row.what)
+        .money("amount", row.amount)
+        .word_if("code", "", row.code.as_deref())
+        .word_if("class", "class", row.class.map(|class| class.as_str()))
+        .number("attempts", row.attempts)
+        .number("dunning_used", row.dunning_used)
+        .word("dunning", "state.dunning", row.dunning.as_str())
+        .at("next_attempt_at", row.next_attempt_at)
+        .at("first_failed_at", row.first_failed_at)
+        .word_if(
+            "open_attempt",
+            "state.attempt",
+            row.open_attempt.map(|state| state.as_str()),
+        )
+}
+
+pub fn payment_row(row: &PaymentRow) -> Record {
+    let minor = |minor| Money::new(minor, row.captured.currency());
+    let record = Record::of("payment").id("id", &row.public_id);
+    let record = customer(record, &row.customer)
+        .text("what", &row.what)
+        .money("captured", row.captured)
+        .money("refunded", minor(row.refunded_minor))
+        .money("reserved", minor(row.reserved_minor))
+        .at("captured_at", row.captured_at);
+    card(record, row.card.as_ref())
+        .text("order_id", &row.order_id)
+        .text("payment_key", &row.provider_ref)
+        .flag("duplicate", row.is_duplicate)
+        .word("mode", "mode", row.mode.as_str())
+}
+
+pub fn plan_row(row: &PlanRow) -> Record {
+    let plan = &row.plan;
+    Record::of("plan")
+        .id("id", &plan.public_id)
+        .text("code", &plan.code)
+        .text("name", &plan.name)
+        .text("product_name", &row.product_name)
+        .money("price", plan.price)
+        .word("interval_unit", "", plan.interval.unit.as_str())
+        .number("interval_count", plan.interval.count)
+        .text("tier", &plan.tier)
+        .number("trial_days", plan.trial_days)
+        .text("features", &plan.features.join("; "))
+        .flag("active", plan.active)
+        .number("subscriptions", row.active)
+        .number("trialing", row.trialing)
+        .money("mrr", row.mrr)
+        .at("created_at", plan.created_at)
+}
+
+pub fn unknown_row(row: &UnknownRow) -> Record {
+    let record = Record::of("unknown")
+        .id("id", &row.public_id)
+        .word("kind", "attempt_kind", row.kind.as_str())
+        .word("state", "state.attempt", row.state.as_str());
+    customer(record, &row.customer)
+        .money("amount", row.amount)
+        .text("order_id", &row.order_id)
+        .word("source", "source", row.source.as_str())
+        .at("first_sent_at", row.first_sent_at)
+        .at("last_sent_at", row.last_sent_at)
+        .number("send_count", row.send_count)
+        .number("checks", row.checks)
+        .number("not_seen", row.not_seen)
+        .at("next_check_at", row.next_check_at)
+        .text_if("last_outcome", row.last_outcome.as_deref())
+        .at("last_evidence_at", row.last_evidence_at)
+        .flag("needs_human", row.needs_human)
+        .text("operator", &row.operator)
+}
+
+/// How many rows of a run ended how; the skipped ones in one number and, beside it, by reason.
+pub fn run_row(row: &RunRow) -> Record {
+    let count = |name: &str| -> u64 {
+        let of_name = row
+            .totals
+            .iter()
+            .filter(|(decision, _)| decision.is_some_and(|d| d.as_str() == name));
+        of_name.map(|(_, count)| count).sum()
+    };
+    let due: u64 = row.totals.iter().map(|(_, count)| count).sum();
+    let under_way: u64 = row
+        .totals
+        .iter()
+        .filter(|(decision, _)| decision.is_none())
+        .map(|(_, count)| count)
+        .sum();
+    let skipped = row
+        .totals
+        .iter()
+        .filter(|(decision, _)| decision.is_some_and(|d| d.as_str().starts_with("skipped")));
+    let by_decision = row
+        .totals
+        .iter()
+        .filter_map(|(decision, count)| decision.map(|decision| (decision, *count)))
+        .map(|(decision, count)| {
+            Record::default()
+                .word("decision", "decision", decision.as_str())
+                .number("count", count)
+        })
+        .collect();
+    run(&row.run)
+        .number("due", due)
+        .number("done", count("done"))
+        .number("declined", count("declined"))
+        .number("unknown", count("unknown"))
+        .number("not_sent", count("not_sent"))
+        .number("zero_amount", count("zero_amount"))
+        .number("canceled", count("canceled"))
+        .number("skipped", skipped.map(|(_, count)| count).sum::<u64>())
+        .number("under_way", under_way)
+        .records("decisions", by_decision)
+}
+
+fn run(run: &crate::domain::run::Run) -> Record {
+    Record::of("run")
+        .id("id", &run.public_id)
+        .word("state", "state.run", run.state.as_str())
+        .text("operator", &run.operator)
+        .text("host", &run.host)
+        .at("until", run.until)
+        .at("started_at", run.started_at)
+        .at("finished_at", run.finished_at)
+        .text_if("stop_reason", run.stop_reason.as_deref())
+}
+
+pub fn run_item_row(row: &RunItemRow) -> Record {
+    let record = Record::of("run_item").id("subscription_id", &row.subscription_public_id);
+    customer(record, &row.customer)
+        .money("amount", row.amount)
+        .word_if(
+            "decision",
+            "decision",
+            row.decision.map(|decision| decision.as_str()),
+        )
+        .text("reason", &row.reason)
+        .at("at", row.at)
+}
+
+pub fn event_row(row: &EventRow) -> Record {
+    Record::of("event")
+        .number("id", row.id)
+        .text("kind", &row.kind)
+        .word("state", "state.event", &row.state)
+        .number("tries", row.tries)
+        .at("received_at", row.received_at)
+}
+
+pub fn activity_row(row: &ActivityRow) -> Record {
+    let record = &row.record;
+    let entry = &record.entry;
+    Record::of("activity")
+        .at("at", entry.at)
+        .text("person", &entry.person)
+        .word("verb", "verb", &entry.verb)
+        .text("target", &entry.target)
+        .text("before", &entry.before)
+        .text("after", &entry.after)
+        .text("reason", &entry.reason)
+        .text("result", &entry.result)
+        .text("provider_ref", &entry.provider_ref)
+        .text("approver", &entry.approver)
+        .word("mode", "mode", entry.mode.as_str())
+        .text("chain", &record.chain)
+        .number("seq", record.seq)
+        .text("hash", &record.hash)
+}
+
+pub fn hit(hit: &Hit) -> Record {
+    let kind = match hit.target {
+        HitTarget::Customer(_) => "customer",
+        HitTarget::Subscription(_) => "subscription",
+        HitTarget::Payment(_) => "payment",
+        HitTarget::Invoice(_) => "invoice",
+        HitTarget::Attempt(_) => "attempt",
+        HitTarget::Plan(_) => "plan",
+    };
+    let record = Record::of("hit")
+        .word("kind", "noun", kind)
+        .id("id", &hit.public_id);
+    customer(record, &hit.customer)
+        .word("matched", "", hit.matched)
+        .text("label", &hit.label)
+        .money("amount", hit.amount)
+        .at("at", hit.at)
+}

@@ -1,0 +1,98 @@
+//! Verbs that act: the person is checked, the engine is put together, the request is made and done.
+
+use super::{act, bill};
+use crate::cli::args::{
+    BillCommand, Command, CustomerCommand, Global, MethodCommand, PlanCommand, UnknownCommand,
+};
+use crate::cli::audit::{self, Press};
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::open::Opened;
+use crate::cli::output::Output;
+use crate::cli::requests;
+use crate::cli::wiring;
+use crate::domain::operator::{Access, Verb};
+use crate::engine::{Request, VerbError};
+
+/// The capability a command needs; none for those that change nothing.
+fn verb(command: &Command) -> Option<Verb> {
+    Some(match command {
+        Command::Charge(_) => Verb::Charge,
+        Command::Retry(_) => Verb::Retry,
+        Command::Refund(_) => Verb::Refund,
+        Command::Cancel(args) if args.undo => Verb::UndoCancel,
+        Command::Cancel(args) if args.at_end => Verb::CancelAtEnd,
+        Command::Cancel(_) => Verb::CancelNow,
+        Command::Subscribe(_) => Verb::Subscribe,
+        Command::OneTime(_) => Verb::OneTime,
+        Command::Customer(CustomerCommand::Create(_)) => Verb::CreateCustomer,
+        Command::Method(_) => Verb::SwapCard,
+        Command::Plan(PlanCommand::Create(_)) => Verb::CreatePlan,
+        Command::Plan(PlanCommand::Edit(_)) => Verb::EditPlan,
+        Command::Plan(PlanCommand::Deactivate(_)) => Verb::DeactivatePlan,
+        Command::Note(_) => Verb::Note,
+        Command::Unknown(UnknownCommand::Resolve(_)) | Command::Reconcile => Verb::ResolveUnknown,
+        Command::Bill(BillCommand::Run(_)) => Verb::BillRun,
+        _ => return None,
+    })
+}
+
+pub async fn run(
+    out: &mut Output,
+    command: Command,
+    global: &Global,
+    opened: &mut Opened,
+) -> Result<Exit, CliError> {
+    let Some(verb) = verb(&command) else {
+        return Err(CliError::Internal("this verb is not built in".to_owned()));
+    };
+    check(opened, verb).await?;
+    let engine = wiring::engine(opened).await?;
+    let store = &opened.store;
+    let request: Request = match command {
+        Command::Bill(BillCommand::Run(args)) => {
+            return bill::run(out, &engine, opened, global, &args).await;
+        }
+        Command::Reconcile => return bill::reconcile(out, &engine, opened).await,
+        Command::Charge(args) => requests::charge(store, &args).await?,
+        Command::Retry(args) => requests::retry(store, &args).await?,
+        Command::Refund(args) => requests::refund(store, &args).await?,
+        Command::Cancel(args) => requests::cancel(store, &args).await?,
+        Command::Subscribe(args) => requests::subscribe(store, &args).await?,
+        Command::OneTime(args) => requests::one_time(store, &args).await?,
+        Command::Customer(CustomerCommand::Create(args)) => requests::create_customer(&args),
+        Command::Method(MethodCommand::Add(args) | MethodCommand::Swap(args)) => {
+            requests::method(store, &args).await?
+        }
+        Command::Plan(PlanCommand::Create(args)) => requests::create_plan(&args)?,
+        Command::Plan(PlanCommand::Edit(args)) => requests::edit_plan(store, &args).await?,
+        Command::Plan(PlanCommand::Deactivate(args)) => {
+            requests::deactivate_plan(store, &args).await?
+        }
+        Command::Note(args) => requests::note(store, &args).await?,
+        Command::Unknown(UnknownCommand::Resolve(args)) => {
+            requests::resolve_unknown(store, &args).await?
+        }
+        _ => return Err(CliError::Internal("this verb is not built in".to_owned())),
+    };
+    act::act(out, &engine, &opened.operator, global, &request).await
+}
+
+/// The engine checks again; here the answer comes before anything is opened, and leaves its row.
+async fn check(opened: &Opened, verb: Verb) -> Result<(), CliError> {
+    let Err(denied) = opened.operator.check(verb) else {
+        return Ok(());
+    };
+    if opened.operator.access == Access::ReadWrite {
+        let reason = denied.to_string();
+        let press = Press {
+            verb: verb.as_str(),
+            target: "",
+            after: "",
+            reason: &reason,
+            result: "refused",
+        };
+        audit::record(&opened.store, opened.settings.mode, &opened.operator, press).await?;
+    }
+    Err(VerbError::from(denied).into())
+}

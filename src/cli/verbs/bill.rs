@@ -1,0 +1,180 @@
+//! `bill run` and `reconcile`: what cron calls.
+
+use std::io::IsTerminal as _;
+
+use crate::cli::args::{BillRunArgs, Global};
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::open::Opened;
+use crate::cli::output::{Format, Output};
+use crate::cli::record::Record;
+use crate::cli::table::Table;
+use crate::cli::wiring::{self, LiveEngine};
+use crate::domain::run::Decision;
+use crate::domain::states::RunState;
+use crate::engine::{Reconciled, RunPreview, RunProgress, RunSummary, VerbError};
+
+const PREVIEW_COLUMNS: &[&str] = &[
+    "due_at",
+    "subscription_id",
+    "customer_name",
+    "what",
+    "kind",
+    "amount",
+];
+/// One call of `reconcile` ends even when attempts keep falling due.
+const MOST_ROUNDS: u32 = 1_000;
+
+/// Bills what is due, or with `--dry-run` lists it; with `--plan` only if the list is still that one.
+pub async fn run(
+    out: &mut Output,
+    engine: &LiveEngine,
+    opened: &Opened,
+    global: &Global,
+    args: &BillRunArgs,
+) -> Result<Exit, CliError> {
+    let until = args.until.unwrap_or_else(|| engine.now());
+    if global.dry_run {
+        let preview = engine.preview_run(until).await?;
+        show_preview(out, &preview)?;
+        return Ok(Exit::Done);
+    }
+    if let Some(fingerprint) = &global.fingerprint
+        && engine.preview_run(until).await?.fingerprint != *fingerprint
+    {
+        return Err(VerbError::Stale.into());
+    }
+    wiring::release_dead_leases(&opened.store).await?;
+    let shows_progress = out.format == Format::Human && std::io::stderr().is_terminal();
+    let locale = out.view.locale;
+    let mut last = 0;
+    let mut progress = |progress: RunProgress| {
+        // A line now and then; the rows themselves are in `show run`.
+        if shows_progress && (progress.decided == progress.due || progress.decided >= last + 100) {
+            last = progress.decided;
+            let (decided, due) = (progress.decided.to_string(), progress.due.to_string());
+            let _said = out
+                .say(&locale.t_args("cli.bill.progress", &[("decided", &decided), ("due", &due)]));
+        }
+    };
+    let summary = engine
+        .billing_run(&opened.operator, until, &mut progress)
+        .await?;
+    out.record(&summary_record(&summary))?;
+    Ok(exit_of(&summary))
+}
+
+fn show_preview(out: &mut Output, preview: &RunPreview) -> Result<(), CliError> {
+    let rows: Vec<Record> = preview
+        .rows
+        .iter()
+        .map(|row| {
+            Record::of("due")
+                .at("due_at", row.due_at)
+                .id("subscription_id", &row.subscription)
+                .id("customer_id", &row.customer.public_id)
+                .text("customer_name", &row.customer.name)
+                .text("what", &row.what)
+                .word("kind", "", row.kind)
+                .money("amount", row.amount)
+        })
+        .collect();
+    out.rows(&mut Table::new(PREVIEW_COLUMNS), &rows)?;
+    Ok(out.record(
+        &Record::of("run_preview")
+            .number("due", rows.len())
+            .sums("totals", &preview.totals)
+            .text("fingerprint", &preview.fingerprint),
+    )?)
+}
+
+fn count(summary: &RunSummary, wanted: impl Fn(Decision) -> bool) -> u64 {
+    summary
+        .totals
+        .iter()
+        .filter(|(decision, _)| wanted(*decision))
+        .map(|(_, count)| count)
+        .sum()
+}
+
+fn summary_record(summary: &RunSummary) -> Record {
+    let run = &summary.run;
+    let decisions = summary
+        .totals
+        .iter()
+        .map(|(decision, count)| {
+            Record::default()
+                .word("decision", "decision", decision.as_str())
+                .number("count", *count)
+        })
+        .collect();
+    Record::of("run")
+        .id("id", &run.public_id)
+        .word("state", "state.run", run.state.as_str())
+        .at("until", run.until)
+        .at("started_at", run.started_at)
+        .at("finished_at", run.finished_at)
+        .text_if("stop_reason", run.stop_reason.as_deref())
+        .number("due", summary.due)
+        .number(
+            "done",
+            count(summary, |decision| decision == Decision::Done),
+        )
+        .number(
+            "declined",
+            count(summary, |decision| decision == Decision::Declined),
+        )
+        .number(
+            "unknown",
+            count(summary, |decision| decision == Decision::Unknown),
+        )
+        .number(
+            "skipped",
+            count(summary, |decision| decision.as_str().starts_with("skipped")),
+        )
+        .number("under_way", summary.undecided)
+        .sums("charged", &summary.charged)
+        .number("late_days", summary.late_days)
+        .records("decisions", decisions)
+}
+
+/// Declines are what dunning is for; what is unknown or was not reached is not.
+fn exit_of(summary: &RunSummary) -> Exit {
+    let unknown = count(summary, |decision| decision == Decision::Unknown) + summary.undecided;
+    if unknown > 0 {
+        Exit::Unknown
+    } else if summary.run.state == RunState::Stopped {
+        Exit::Unreachable
+    } else {
+        Exit::Done
+    }
+}
+
+/// Works off every attempt whose look-up is due, once.
+pub async fn reconcile(
+    out: &mut Output,
+    engine: &LiveEngine,
+    opened: &Opened,
+) -> Result<Exit, CliError> {
+    let released = wiring::release_dead_leases(&opened.store).await?;
+    let mut sum = Reconciled::default();
+    for _ in 0..MOST_ROUNDS {
+        let round = engine.reconcile_once(&opened.operator).await?;
+        if round.claimed == 0 {
+            break;
+        }
+        sum.claimed += round.claimed;
+        sum.settled += round.settled;
+        sum.abandoned += round.abandoned;
+        sum.left += round.left;
+    }
+    out.record(
+        &Record::of("reconciled")
+            .number("claimed", sum.claimed)
+            .number("settled", sum.settled)
+            .number("abandoned", sum.abandoned)
+            .number("left", sum.left)
+            .number("released", released),
+    )?;
+    Ok(Exit::Done)
+}

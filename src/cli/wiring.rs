@@ -1,0 +1,125 @@
+//! The engine with its real parts: database, provider, vault, clock and ids.
+//!
+//! Only verbs that act need it. Here the last checks are made before anything may be sent: the key
+//! that seals billing keys is the database's own, and key, address and mode of the provider fit.
+
+use std::sync::Arc;
+
+use super::error::CliError;
+use super::ids::UlidIds;
+use super::open::Opened;
+use super::process;
+use crate::config::{Settings, TossAddress};
+use crate::domain::billing::Install;
+use crate::engine::ports::{Attempts as _, Desk, Provider, Store as _, Tx as _};
+use crate::engine::{Engine, EngineSettings, Parts};
+use crate::provider::toss::{TossClient, TossOptions};
+use crate::store::SqlStore;
+use crate::vault::Vault;
+
+/// What verbs that act are called on.
+pub type LiveEngine = Engine<SqlStore>;
+
+/// Puts the engine together, or says what is missing. Nothing is sent.
+pub async fn engine(opened: &mut Opened) -> Result<Arc<LiveEngine>, CliError> {
+    let vault = vault(opened).await?;
+    let provider = provider(opened)?;
+    let install = install(&opened.store).await?;
+    Ok(Arc::new(Engine::new(Parts {
+        store: opened.store.clone(),
+        providers: vec![provider],
+        vault: Arc::new(vault),
+        clock: opened.clock.clone(),
+        ids: Arc::new(UlidIds::default()),
+        settings: engine_settings(&opened.settings),
+        install,
+        process: opened.process.clone(),
+    })))
+}
+
+/// The installation's key, which must be the one the database's billing keys are sealed under.
+pub async fn vault(opened: &Opened) -> Result<Vault, CliError> {
+    let files = &opened.settings.vault;
+    let vault = Vault::load_rotating(&files.key_file, &files.previous_key_files)?;
+    let loaded = vault.key_id().to_string();
+    match opened.store.meta("key_id").await? {
+        Some(database) if database != loaded => Err(CliError::OtherKey { database, loaded }),
+        Some(_) | None => Ok(vault),
+    }
+}
+
+/// The provider's client. In mode sim the simulator must be there.
+pub fn provider(opened: &mut Opened) -> Result<Arc<dyn Provider>, CliError> {
+    if let Some(trouble) = opened.simulator_trouble.take() {
+        return Err(trouble);
+    }
+    let settings = &opened.settings;
+    let secret_key = settings.toss_secret_key()?.clone();
+    let base_url = match (&settings.toss.address, &opened.simulator) {
+        (TossAddress::Official, _) | (_, None) => {
+            settings.toss.address.url().unwrap_or_default().to_owned()
+        }
+        (_, Some(url)) => url.clone(),
+    };
+    let client = TossClient::new(TossOptions {
+        base_url,
+        secret_key,
+        mode: settings.mode,
+        connect_timeout: settings.timeouts.connect,
+        total_timeout: settings.timeouts.total,
+    })?;
+    Ok(Arc::new(client))
+}
+
+/// What makes this installation's order ids and idempotency keys its own.
+async fn install(store: &SqlStore) -> Result<Install, CliError> {
+    let read = async |key: &'static str| -> Result<String, CliError> {
+        store
+            .meta(key)
+            .await?
+            .ok_or_else(|| CliError::Internal(format!("the database has no {key}")))
+    };
+    Ok(Install {
+        id8: read("install_id").await?,
+        secret: read("install_secret").await?.into_bytes(),
+    })
+}
+
+/// The engine's part of the settings.
+pub fn engine_settings(settings: &Settings) -> EngineSettings {
+    let standard = EngineSettings::standard(settings.mode, settings.billing.zone);
+    let mut look_up_s = settings.leases.look_ups_s.clone();
+    look_up_s.push(settings.leases.look_ups_then_s);
+    let refund_limits = settings
+        .limits
+        .refund
+        .iter()
+        .flat_map(|(role, limits)| limits.iter().map(|limit| (*role, *limit)))
+        .collect();
+    EngineSettings {
+        dunning: settings.dunning.clone(),
+        lease_s: settings.leases.attempt_s,
+        look_up_s,
+        concurrency: settings.billing.concurrency,
+        refund_limits,
+        manual_ready_s: settings.leases.manual_ready_s,
+        ..standard
+    }
+}
+
+/// Gives up the leases of processes of this host that are gone, so that nobody waits for them.
+pub async fn release_dead_leases(store: &SqlStore) -> Result<u64, CliError> {
+    let mut desk = Desk::new();
+    let mut tx = store.begin(&mut desk).await?;
+    let owners = tx.lease_owners().await?;
+    let now = tx.db_now().await?;
+    let mut released = 0;
+    for owner in owners.iter().filter(|owner| process::is_gone(owner)) {
+        released += tx.release_leases_of(owner, now).await?;
+    }
+    tx.commit().await?;
+    if released > 0 {
+        tracing::info!(released, "leases of processes that are gone were given up");
+    }
+    Ok(released)
+}
