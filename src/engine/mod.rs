@@ -25,6 +25,7 @@ mod plans;
 mod reconcile;
 mod refund;
 mod resolve;
+mod rotate;
 mod send;
 mod settle;
 mod subscribe;

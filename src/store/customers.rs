@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::open::SqlStore;
-use super::sql::{Cells, Row, Stmt, Value, args};
+use super::sql::{Cells, Row, Stmt, Value, args, locked};
 use super::tx::SqlTx;
 use crate::domain::customer::{Card, Customer, PaymentMethod, SealedKey};
 use crate::domain::ids::{CustomerId, IdQuery, MethodId, Noun, PublicId};
@@ -68,6 +68,13 @@ const ACTIVE_METHOD: Stmt = Stmt::both(concat!(
 ));
 const SEALED_KEY: Stmt =
     Stmt::both("select id, sealed, key_id, key_hash from payment_method where id = $1");
+const SEALED_OTHERWISE: Stmt = locked!(
+    "select ",
+    method_columns!(),
+    " from payment_method where key_id <> $1 and id > $2 order by id limit $3"
+);
+const SAVE_SEALED: Stmt =
+    Stmt::both("update payment_method set sealed = $2, key_id = $3, key_hash = $4 where id = $1");
 const METHOD_BY_HASH: Stmt = Stmt::both("select id from payment_method where key_hash = $1");
 const MOVE_METHOD: Stmt = Stmt::both(
     "update payment_method set state = $3, deleted_at = case when $3 = 'deleted' then $4 else deleted_at end, version = version + 1
@@ -256,6 +263,28 @@ impl Customers for SqlTx<'_> {
             key_id: cells.text("key_id")?,
             hash: cells.text("key_hash")?,
         })
+    }
+
+    async fn methods_sealed_otherwise(
+        &mut self,
+        key_id: &str,
+        after: MethodId,
+        limit: u32,
+    ) -> R<Vec<PaymentMethod>> {
+        let rows = self
+            .rows(&SEALED_OTHERWISE, args![key_id, after, limit])
+            .await?;
+        rows.iter().map(read_method).collect()
+    }
+
+    async fn save_sealed_key(&mut self, id: MethodId, key: &SealedKey) -> R<()> {
+        let values = args![
+            id,
+            key.sealed.as_slice(),
+            key.key_id.as_str(),
+            key.hash.as_str()
+        ];
+        self.change(&SAVE_SEALED, values, Noun::Method).await
     }
 
     async fn method_by_hash(&mut self, hash: &str) -> R<Option<MethodId>> {

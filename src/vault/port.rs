@@ -17,6 +17,10 @@ fn context<'a>(row: &SealedFor<'a>) -> SealContext<'a> {
 }
 
 impl KeyVault for Vault {
+    fn key_id(&self) -> String {
+        Self::key_id(self).to_string()
+    }
+
     fn seal(&self, row: SealedFor<'_>, key: &Secret) -> Result<SealedKey, KeyVaultError> {
         let sealed = self
             .seal_text(&context(&row), key.expose().as_bytes())

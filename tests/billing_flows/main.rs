@@ -10,5 +10,6 @@ mod support;
 mod world;
 
 mod checkout;
+mod keys;
 mod lost_answers;
 mod verbs;

@@ -15,14 +15,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use paydeck::domain::billing::Install;
+use paydeck::domain::customer::SealedKey;
 use paydeck::domain::ids::{
     CustomerId, InvoiceId, Noun, PaymentId, PlanId, PublicId, SubscriptionId,
 };
-use paydeck::domain::mode::Mode;
+use paydeck::domain::mode::{Mode, ProviderName};
 use paydeck::domain::money::{Currency, Money};
 use paydeck::domain::operator::{Access, Operator, Role};
 use paydeck::domain::period::Interval;
-use paydeck::engine::ports::{BoxFuture, Clock, Ids, Provider};
+use paydeck::engine::ports::{BoxFuture, Clock, Ids, KeyVault, Provider, SealedFor};
 use paydeck::engine::{
     ActionPlan, Engine, EngineSettings, Outcome, Parts, PlanInput, Reconciled, Request, RunSummary,
     VerbError,
@@ -94,7 +95,7 @@ pub struct World {
     provider: Arc<dyn Provider>,
     vault: Arc<Vault>,
     settings: EngineSettings,
-    _keys: TempDir,
+    keys: TempDir,
     _database: Kept,
 }
 
@@ -182,7 +183,7 @@ impl World {
             provider,
             vault,
             settings,
-            _keys: keys,
+            keys,
             _database: kept,
         };
         world.set_time(world.clock.now()).await;
@@ -200,6 +201,62 @@ impl World {
             name,
         )
         .await
+    }
+
+    /// Another process that seals under a new key and can still open what the old one sealed.
+    pub async fn engine_with_rotated_key(&self, name: &str) -> Arc<Engine<SqlStore>> {
+        let new = self.keys.path().join("new.key");
+        vault::create_key_file(&new).expect("a key file");
+        let both =
+            Vault::load_rotating(&new, &[self.keys.path().join("vault.key")]).expect("a vault");
+        let vault = Arc::new(both);
+        engine(
+            &self.url,
+            &self.provider,
+            &vault,
+            &self.clock,
+            &self.settings,
+            name,
+        )
+        .await
+    }
+
+    /// Every billing key, opened: what must stand nowhere in the clear.
+    pub async fn billing_keys(&self) -> Vec<String> {
+        let DatabaseUrl::Sqlite(path) = &self.url else {
+            return Vec::new();
+        };
+        let mut connection = sqlite_connection(path).await;
+        let rows: Vec<(String, Vec<u8>, String, String)> =
+            sqlx::query_as("select public_id, sealed, key_id, key_hash from payment_method")
+                .fetch_all(&mut connection)
+                .await
+                .expect("rows");
+        let open = |(id, sealed, key_id, hash): (String, Vec<u8>, String, String)| {
+            let method = PublicId::from_stored(id);
+            let row = SealedFor {
+                method: &method,
+                provider: ProviderName::Toss,
+                mode: Mode::Sim,
+            };
+            let key = self
+                .vault
+                .open(
+                    row,
+                    &SealedKey {
+                        sealed,
+                        key_id,
+                        hash,
+                    },
+                )
+                .expect("opened");
+            key.expose().to_owned()
+        };
+        rows.into_iter().map(open).collect()
+    }
+
+    pub fn clock_now(&self) -> DateTime<Utc> {
+        self.clock.now()
     }
 
     /// Moves business time and the simulator's time together.

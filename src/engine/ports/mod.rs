@@ -94,6 +94,8 @@ pub enum KeyVaultError {
 
 /// Seals billing keys and opens one for the length of one call.
 pub trait KeyVault: Send + Sync {
+    /// Which key-encryption key seals now.
+    fn key_id(&self) -> String;
     /// Seals `key` for one row.
     fn seal(&self, row: SealedFor<'_>, key: &Secret) -> Result<SealedKey, KeyVaultError>;
     /// Opens what was sealed for that row.

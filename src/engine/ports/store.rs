@@ -161,6 +161,19 @@ pub trait Customers: Send {
     ) -> impl Future<Output = R<Option<PaymentMethod>>> + Send;
     /// The sealed billing key of a method.
     fn sealed_key(&mut self, id: MethodId) -> impl Future<Output = R<SealedKey>> + Send;
+    /// Methods after `after` whose key is sealed under another key-encryption key, by id, locked.
+    fn methods_sealed_otherwise(
+        &mut self,
+        key_id: &str,
+        after: MethodId,
+        limit: u32,
+    ) -> impl Future<Output = R<Vec<PaymentMethod>>> + Send;
+    /// Replaces the sealed billing key of a method.
+    fn save_sealed_key(
+        &mut self,
+        id: MethodId,
+        key: &SealedKey,
+    ) -> impl Future<Output = R<()>> + Send;
     /// The method whose billing key has this keyed hash.
     fn method_by_hash(&mut self, hash: &str) -> impl Future<Output = R<Option<MethodId>>> + Send;
     /// Moves a method from one state to another; stale when it is not in the first.
