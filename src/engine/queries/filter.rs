@@ -199,7 +199,8 @@ pub struct Page<T> {
     pub cursors: Vec<Cursor>,
     /// Whether rows follow in the direction asked for.
     pub has_more: bool,
-    /// How many rows the filter keeps in all; none when counting would be slow.
+    /// How many rows the filter keeps in all; none when counting would be slow, and none on pages
+    /// behind a cursor: the first page's number still holds.
     pub total: Option<u64>,
 }
 

@@ -120,7 +120,7 @@ pub struct RenewalDay {
     pub day: LocalDay,
     /// How many.
     pub count: u64,
-    /// Sums per currency.
+    /// Sums per currency of those that do not end on the day: what would be charged.
     pub amounts: Vec<Money>,
     /// How many carry each flag.
     pub flags: Vec<(RenewalFlag, u64)>,
@@ -319,7 +319,7 @@ pub struct Hit {
     pub target: HitTarget,
     /// Its public id.
     pub public_id: PublicId,
-    /// Who it belongs to.
+    /// Who it belongs to; a plan belongs to nobody, and the name is empty.
     pub customer: CustomerBrief,
     /// Which field matched: `name`, `email`, `phone`, `card`, `order_id`, `amount`, …
     pub matched: &'static str,

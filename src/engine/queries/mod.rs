@@ -26,6 +26,9 @@ pub use mrr::{ReportError, mrr_report};
 type R<T> = Result<T, StoreError>;
 
 /// The read side of a database. Each call is one short read; none keeps a transaction open.
+///
+/// A condition or an order that a list does not have is refused with `StoreError::Unsupported`:
+/// rows that were not asked for, or none at all, would both be a false answer.
 pub trait Reads: Send + Sync + 'static {
     /// Customers, newest first by default.
     fn customers(&self, query: &ListQuery) -> impl Future<Output = R<Page<CustomerRow>>> + Send;

@@ -31,6 +31,9 @@ mod unknowns;
 mod views;
 mod watch;
 
+#[cfg(test)]
+mod explained;
+
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::open::SqlStore;

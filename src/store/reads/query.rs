@@ -98,10 +98,16 @@ impl Query {
         let _a_string_takes_everything = write!(self.text, "${}", self.values.len());
     }
 
-    /// The same statement as a question about its plan.
     #[cfg(test)]
     pub(super) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The same statement as a question about its plan.
+    #[cfg(test)]
+    pub(super) fn explained(mut self) -> Self {
+        self.text.insert_str(0, "explain query plan ");
+        self
     }
 }
 
