@@ -51,13 +51,12 @@ fn bounds(days: &[LocalDay]) -> Option<(LocalDay, LocalDay)> {
 
 pub(super) async fn overview(db: &SqlStore, window: &Window) -> R<Overview> {
     let standing = Standing::read(db).await?;
-    let (from, to) = match bounds(&window.days) {
-        Some((first, last)) => (first.date, last.date),
-        None => {
-            // From a day to the day before it: nothing.
-            let today = window.now.date_naive();
-            (today, today.pred_opt().unwrap_or(NaiveDate::MIN))
-        }
+    let (from, to) = if let Some((first, last)) = bounds(&window.days) {
+        (first.date, last.date)
+    } else {
+        // From a day to the day before it: nothing.
+        let today = window.now.date_naive();
+        (today, today.pred_opt().unwrap_or(NaiveDate::MIN))
     };
     let takings = days::takings(db, from, to).await?;
     let (mut gross, mut refunds, mut net) = (Sums::default(), Sums::default(), Sums::default());

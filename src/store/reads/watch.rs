@@ -26,12 +26,11 @@ pub(super) async fn data_version(db: &SqlStore) -> R<i64> {
         return db.fetch_number(Query::new(sql)).await;
     };
     let mut watching = db.shared.watch.connection.lock().await;
-    let connection = match &mut *watching {
-        Some(connection) => connection,
-        None => {
-            let own = readers.acquire().await.map_err(failed)?.detach();
-            watching.insert(own)
-        }
+    if watching.is_none() {
+        *watching = Some(readers.acquire().await.map_err(failed)?.detach());
+    }
+    let Some(connection) = &mut *watching else {
+        return Err(StoreError::Other("no connection watches".into()));
     };
     let row = sqlx::query("pragma data_version")
         .fetch_one(connection)
