@@ -78,11 +78,21 @@ pub struct Field {
 pub enum Value {
     Text(Input),
     /// Not shown while typed.
-    Hidden(Input),
+    Hidden(Covered),
     Choice {
         options: Vec<Choice>,
         at: usize,
     },
+}
+
+/// A text that stands in no log and on no screen.
+#[derive(Clone, Default)]
+pub struct Covered(pub Input);
+
+impl std::fmt::Debug for Covered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// One thing that can be chosen.
@@ -162,7 +172,7 @@ impl Form {
             }
             FormKind::SwapCard { .. } => vec![Field {
                 id: "auth_key",
-                value: Value::Hidden(Input::default()),
+                value: Value::Hidden(Covered::default()),
             }],
             FormKind::CreateCustomer => vec![
                 text("name", ""),
@@ -250,7 +260,7 @@ impl Form {
             .iter()
             .find(|field| field.id == id)
             .map_or("", |field| match &field.value {
-                Value::Text(input) | Value::Hidden(input) => input.value().trim(),
+                Value::Text(input) | Value::Hidden(Covered(input)) => input.value().trim(),
                 Value::Choice { options, at } => {
                     options.get(*at).map_or("", |choice| choice.code.as_str())
                 }

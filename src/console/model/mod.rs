@@ -27,7 +27,9 @@ use crate::locale::{Lang, Locale};
 pub use dialog::{
     Asked, Confirm, LogView, Menu, MenuKind, Message, Modal, Phase, Planned, Ready, SortMenu, Told,
 };
-pub use form::{Choice, Field, Form, FormKind, Label, Problem, REASONS, Value, plain_amount};
+pub use form::{
+    Choice, Covered, Field, Form, FormKind, Label, Problem, REASONS, Value, plain_amount,
+};
 pub use gate::{ARM_MS, EXPIRY_MS, Gate, Typed, Wanted};
 pub use list::{List, Loading, Panel, Ticket};
 pub use paged::{Joining, PAGE, Paged, WINDOW};

@@ -70,16 +70,16 @@ impl<T> Paged<T> {
         self.select(self.selected.saturating_add_signed(by).min(last), height);
     }
 
-    /// Selects a row and scrolls by half a screen when it lies outside, so that a held key repaints seldom.
+    /// Selects a row and scrolls by most of a screen when it lies outside, so that a held key repaints seldom.
     pub fn select(&mut self, row: usize, height: usize) {
         let last = self.rows.len().saturating_sub(1);
         self.selected = row.min(last);
         let height = height.max(1);
-        let half = (height / 2).max(1);
+        let kept = height / 4;
         if self.selected < self.top {
-            self.top = (self.selected + 1).saturating_sub(half);
+            self.top = (self.selected + 1 + kept).saturating_sub(height);
         } else if self.selected >= self.top + height {
-            self.top = self.selected + half - height.min(self.selected + half);
+            self.top = self.selected.saturating_sub(kept);
         }
         self.top = self.top.min((last + 1).saturating_sub(height));
         // A window that shrank may have left the selection outside.
@@ -243,14 +243,14 @@ mod tests {
     }
 
     #[test]
-    fn a_step_at_the_edge_scrolls_by_half_a_screen() {
+    fn a_step_at_the_edge_scrolls_by_most_of_a_screen() {
         let mut paged = joined(&[(page(0..100, false), Joining::Replace)]);
         paged.select(9, 10);
         assert_eq!(paged.top, 0);
         paged.step(1, 10);
-        assert_eq!((paged.selected, paged.top), (10, 5));
-        paged.step(-6, 10);
-        assert_eq!((paged.selected, paged.top), (4, 0));
+        assert_eq!((paged.selected, paged.top), (10, 8));
+        paged.step(-3, 10);
+        assert_eq!((paged.selected, paged.top), (7, 0));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `session` | [`TermSession`]: enter, draw, suspend, leave |
 //! | `screen` | the ratatui backend: one write per frame, no bytes when nothing changed, no questions asked |
+//! | `paint` | cells as bytes, as few as a terminal needs |
 //! | `modes` | raw mode and the sequences that switch the terminal over and back |
 //! | `output` | the standard output as the place where frames go |
 //! | `tty` | writes to the terminal; knows when it is gone |
@@ -21,6 +22,7 @@ mod clipboard;
 mod ending;
 mod modes;
 mod output;
+mod paint;
 mod panic;
 mod screen;
 mod session;
@@ -34,7 +36,7 @@ pub use caps::{
 pub use clipboard::{COPY_LIMIT, CopyError, CopyRoute, load_tmux_buffer, osc52};
 pub use ending::{Cause, EndLimits};
 pub use modes::Switch;
-pub use screen::Screen;
+pub use screen::{Screen, SizeSource};
 pub use session::{DrawError, EnterError, Notice, Suspension, TermOptions, TermSession};
 
 use std::time::Instant;

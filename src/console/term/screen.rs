@@ -1,6 +1,6 @@
 //! The ratatui backend.
 //!
-//! Drawing of cells is crossterm's; what is ours is around it: a frame is collected and leaves in one write between
+//! Cells are written by [`super::paint`], the cursor by crossterm; around both, a frame is collected and leaves in one write between
 //! synchronised-output marks, an unchanged frame leaves no byte at all, every byte is counted, the size comes from the
 //! kernel, and the cursor is never asked for. Invariant: no method waits for an answer of the terminal.
 
@@ -13,6 +13,7 @@ use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
 
 use super::modes::Switch;
+use super::paint::paint;
 
 /// A full repaint of a large terminal fits without growing.
 const FRAME: usize = 64 * 1024;
@@ -80,6 +81,11 @@ impl<W: Write> Screen<W> {
         Arc::clone(&self.written)
     }
 
+    /// Where the bytes go, for those who look at what was sent.
+    pub const fn sent(&self) -> &W {
+        &self.out
+    }
+
     /// Writes bytes that are no part of a frame, such as a title.
     pub fn write_apart(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.out.write_all(bytes)?;
@@ -97,10 +103,14 @@ impl<W: Write> Screen<W> {
         self.written.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    fn crossterm(&mut self) -> CrosstermBackend<&mut Frame> {
+    fn begin(&mut self) {
         if self.frame.0.is_empty() && self.sync == Switch::On {
             self.frame.0.extend_from_slice(SYNC_BEGIN);
         }
+    }
+
+    fn crossterm(&mut self) -> CrosstermBackend<&mut Frame> {
+        self.begin();
         CrosstermBackend::new(&mut self.frame)
     }
 }
@@ -113,14 +123,15 @@ impl<W: Write> Backend for Screen<W> {
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
         let mut content = content.peekable();
-        // Without this, crossterm writes its resets even for a frame in which nothing changed.
+        // An unchanged frame writes nothing at all.
         if content.peek().is_none() {
             return Ok(());
         }
         if self.cursor != Cursor::Hidden {
             self.cursor = Cursor::Somewhere;
         }
-        self.crossterm().draw(content)
+        self.begin();
+        paint(&mut self.frame, content)
     }
 
     fn hide_cursor(&mut self) -> io::Result<()> {

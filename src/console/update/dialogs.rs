@@ -4,7 +4,9 @@ use crate::console::action::{ACTIONS, Action, Spec};
 use crate::console::effect::Effect;
 use crate::console::input::{KeyCode, KeyPress};
 use crate::console::keymap::latin;
-use crate::console::model::{Asked, Form, Menu, MenuKind, Modal, Model, SortMenu, Told, Value};
+use crate::console::model::{
+    Asked, Covered, Form, Menu, MenuKind, Modal, Model, SortMenu, Told, Value,
+};
 
 use super::field::{self, Taken};
 use super::{go, keys, leave, verbs};
@@ -206,7 +208,7 @@ pub fn paste(form: &mut Form, text: &str) -> Taken {
         .get_mut(form.focus)
         .map(|field| &mut field.value)
     {
-        Some(Value::Text(input) | Value::Hidden(input)) => {
+        Some(Value::Text(input) | Value::Hidden(Covered(input))) => {
             field::insert_text(input, text);
             form.problem = None;
             Taken::Yes
@@ -235,7 +237,7 @@ fn edit_field(form: &mut Form, press: KeyPress) {
         return;
     };
     match &mut field.value {
-        Value::Text(input) | Value::Hidden(input) => {
+        Value::Text(input) | Value::Hidden(Covered(input)) => {
             if field::edit(input, press) == Taken::Yes {
                 form.problem = None;
             }

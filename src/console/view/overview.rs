@@ -83,18 +83,21 @@ fn classic(ink: &mut Ink<'_>, area: Rect, overview: &Overview, chosen: Option<Sp
         Rect::new(area.x + left, top, right - 1, upper),
         overview,
         chosen,
+        Boxed::No,
     );
     codes(
         ink,
         Rect::new(area.x + 1, top + upper, left - 2, lower),
         overview,
         chosen,
+        Boxed::No,
     );
     plans(
         ink,
         Rect::new(area.x + left, top + upper, right - 1, lower),
         overview,
         chosen,
+        Boxed::No,
     );
 }
 
@@ -141,7 +144,7 @@ fn wide(ink: &mut Ink<'_>, area: Rect, overview: &Overview, chosen: Option<Spot>
     let rest = area.height - 5 - health_height;
     let lower = (rest * 2 / 5).clamp(8, 12);
     let upper = rest - lower;
-    let left = area.width * 11 / 20;
+    let left = area.width * 3 / 5;
     let right = area.width - left;
     let top = area.y + 5;
     let parts = [
@@ -156,9 +159,9 @@ fn wide(ink: &mut Ink<'_>, area: Rect, overview: &Overview, chosen: Option<Spot>
         let inner = Rect::new(inner.x, inner.y - 1, inner.width, inner.height + 1);
         match id {
             "revenue" => revenue(ink, inner, overview, Boxed::Yes),
-            "renewals" => renewals(ink, inner, overview, chosen),
-            "codes" => codes(ink, inner, overview, chosen),
-            _ => plans(ink, inner, overview, chosen),
+            "renewals" => renewals(ink, inner, overview, chosen, Boxed::Yes),
+            "codes" => codes(ink, inner, overview, chosen, Boxed::Yes),
+            _ => plans(ink, inner, overview, chosen, Boxed::Yes),
         }
     }
     health(
@@ -195,8 +198,11 @@ fn boxed_figure(ink: &mut Ink<'_>, area: Rect, shape: &Shape, is_chosen: bool) {
     }
 }
 
-fn head(ink: &mut Ink<'_>, area: Rect, text: &str) {
-    let title = format!("{text} ");
+fn head(ink: &mut Ink<'_>, area: Rect, text: &str, boxed: Boxed) {
+    let title = match boxed {
+        Boxed::Yes => format!(" {text} "),
+        Boxed::No => text.to_owned(),
+    };
     ink.spans(area, area.y, &[span(title, Role::Title)]);
 }
 
@@ -205,7 +211,7 @@ fn revenue(ink: &mut Ink<'_>, area: Rect, overview: &Overview, boxed: Boxed) {
     let title = ink
         .locale()
         .t_args("console.panel.revenue", &[("past", past)]);
-    head(ink, area, &title);
+    head(ink, area, &title, boxed);
     let bars: Vec<Bar> = overview
         .days
         .iter()
@@ -245,9 +251,15 @@ fn revenue(ink: &mut Ink<'_>, area: Rect, overview: &Overview, boxed: Boxed) {
     }
 }
 
-fn renewals(ink: &mut Ink<'_>, area: Rect, overview: &Overview, chosen: Option<Spot>) {
+fn renewals(
+    ink: &mut Ink<'_>,
+    area: Rect,
+    overview: &Overview,
+    chosen: Option<Spot>,
+    boxed: Boxed,
+) {
     let title = ink.t("console.panel.renewals");
-    head(ink, area, &title);
+    head(ink, area, &title, boxed);
     let height = area.height.saturating_sub(2);
     for (at, day) in overview
         .renewals
@@ -256,7 +268,7 @@ fn renewals(ink: &mut Ink<'_>, area: Rect, overview: &Overview, chosen: Option<S
         .take(usize::from(height))
     {
         let y = area.y + 1 + u16::try_from(at).unwrap_or(0);
-        let line = day_line(ink, day);
+        let line = day_line(ink, day, area.width);
         ink.spans(area, y, &line);
         if chosen == Some(Spot::Day(at)) {
             ink.select(Rect::new(area.x, y, area.width, 1));
@@ -292,7 +304,9 @@ fn sums(overview: &Overview) -> Vec<crate::domain::money::Money> {
     sums
 }
 
-fn day_line(ink: &Ink<'_>, day: &RenewalDay) -> Vec<Span> {
+/// Where there is no room for words, a flag is its mark and its count.
+fn day_line(ink: &Ink<'_>, day: &RenewalDay, room: u16) -> Vec<Span> {
+    let has_room = room >= 44;
     let model = ink.model;
     let mut line = vec![
         span(
@@ -304,17 +318,22 @@ fn day_line(ink: &Ink<'_>, day: &RenewalDay) -> Vec<Span> {
     ];
     for (flag, count) in day.flags.iter().filter(|(_, count)| *count > 0) {
         let (text, _) = people_flag(ink, *flag);
-        line.push(span(
-            format!("  {text} {}", model.count(*count)),
-            flag_role(*flag),
-        ));
+        let role = flag_role(*flag);
+        let text = if has_room {
+            format!("  {text} ")
+        } else if role == Role::NeedsPerson {
+            format!(" {}", ink.glyphs().needs_person)
+        } else {
+            format!(" {}", ink.glyphs().waits)
+        };
+        line.push(span(format!("{text}{}", model.count(*count)), role));
     }
     line
 }
 
-fn codes(ink: &mut Ink<'_>, area: Rect, overview: &Overview, chosen: Option<Spot>) {
+fn codes(ink: &mut Ink<'_>, area: Rect, overview: &Overview, chosen: Option<Spot>, boxed: Boxed) {
     let title = ink.t("console.panel.codes");
-    head(ink, area, &title);
+    head(ink, area, &title, boxed);
     let most = overview.codes.iter().map(|code| code.count).max();
     let most = i64::try_from(most.unwrap_or(0)).unwrap_or(0);
     let room = usize::from(area.width);
@@ -353,9 +372,9 @@ fn codes(ink: &mut Ink<'_>, area: Rect, overview: &Overview, chosen: Option<Spot
     }
 }
 
-fn plans(ink: &mut Ink<'_>, area: Rect, overview: &Overview, chosen: Option<Spot>) {
+fn plans(ink: &mut Ink<'_>, area: Rect, overview: &Overview, chosen: Option<Spot>, boxed: Boxed) {
     let title = ink.t("console.panel.plans");
-    head(ink, area, &title);
+    head(ink, area, &title, boxed);
     let most = overview.plans.first().map_or(0, |plan| plan.mrr.minor());
     let room = usize::from(area.width);
     let bar_room = if room > 44 { 8 } else { 0 };

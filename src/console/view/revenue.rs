@@ -13,6 +13,8 @@ use crate::domain::money::{Currency, Money};
 use crate::engine::queries::{MonthFigure, RevenueReport};
 use crate::text::{Align, Shown, fit, pad_left};
 
+/// The table of months takes this many columns.
+const MONTHS: u16 = 49;
 /// Days of the daily chart.
 const DAYS: usize = 90;
 
@@ -47,6 +49,7 @@ pub fn draw(ink: &mut Ink<'_>, area: Rect, panel: &Panel<RevenueReport>) {
         );
         let y = area.y + upper;
         let lower = area.height - upper;
+        let left = left.max(MONTHS).min(area.width.saturating_sub(20));
         months(
             ink,
             Rect::new(area.x, y, left, lower),
@@ -212,7 +215,8 @@ fn plans(ink: &mut Ink<'_>, area: Rect, report: &RevenueReport) {
     let most = report.plans.first().map_or(0, |plan| plan.gross.minor());
     let room = usize::from(area.width);
     let bar_room = if room > 44 { 8 } else { 0 };
-    let name_room = room.saturating_sub(14 + 7 + bar_room + 2);
+    let count_room = if room > 36 { 7 } else { 0 };
+    let name_room = room.saturating_sub(14 + count_room + bar_room + 2);
     let height = usize::from(area.height.saturating_sub(1));
     for (at, plan) in report.plans.iter().take(height).enumerate() {
         let y = area.y + 1 + u16::try_from(at).unwrap_or(0);
@@ -223,7 +227,13 @@ fn plans(ink: &mut Ink<'_>, area: Rect, report: &RevenueReport) {
         };
         let mut line = vec![
             span(fit(&name, name_room, Align::Left), Role::Text),
-            span(pad_left(ink.model.count(plan.payments), 7), Role::Dim),
+            span(
+                match count_room {
+                    0 => String::new(),
+                    room => pad_left(ink.model.count(plan.payments), room),
+                },
+                Role::Dim,
+            ),
             span(pad_left(ink.model.money(plan.gross), 14), Role::Text),
         ];
         if bar_room > 0 {

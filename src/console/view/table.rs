@@ -179,9 +179,13 @@ fn position(model: &Model, list: &List) -> Vec<Span> {
     let before = if list.paged.more_earlier { "+" } else { "" };
     let after = if list.paged.more_later { "+" } else { "" };
     let at = u64::try_from(list.paged.selected + 1).unwrap_or(0);
-    let of = u64::try_from(list.paged.rows.len()).unwrap_or(0);
+    let here = u64::try_from(list.paged.rows.len()).unwrap_or(0);
+    if let Some(total) = list.paged.total.filter(|_| !list.paged.more_earlier) {
+        let text = format!("{}/{} ", model.count(at), model.count(total));
+        return vec![span(text, Role::Dim)];
+    }
     vec![span(
-        format!("{before}{}/{}{after} ", model.count(at), model.count(of)),
+        format!("{before}{}/{}{after} ", model.count(at), model.count(here)),
         Role::Dim,
     )]
 }

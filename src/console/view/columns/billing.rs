@@ -15,29 +15,29 @@ use crate::text::Shown;
 pub const FAILED: &[Column] = &[
     column("customer", 8, 2, 0, LEFT, name),
     column("amount", 11, 0, 0, RIGHT, amount),
-    column("class", 11, 0, 52, LEFT, class),
-    column("code", 10, 3, 66, LEFT, code),
+    column("class", 12, 0, 52, LEFT, class),
+    column("code", 10, 3, 78, LEFT, code),
     column("tries", 4, 0, 56, RIGHT, tries),
-    column("next_try", 12, 1, 72, RIGHT, next_try),
+    column("next_try", 16, 0, 68, RIGHT, next_try),
     column("since", 6, 0, 0, RIGHT, since),
 ];
 
 pub const PAYMENTS: &[Column] = &[
-    column("when", 15, 0, 0, LEFT, captured_at),
+    column("when", 16, 0, 0, LEFT, captured_at),
     column("customer", 8, 2, 0, LEFT, name),
-    column("what", 8, 2, 66, LEFT, what),
+    column("what", 8, 2, 92, LEFT, what),
     column("amount", 11, 0, 0, RIGHT, captured),
     column("refunded", 11, 0, 66, RIGHT, refunded),
-    column("state", 9, 1, 76, LEFT, payment_state),
-    column("id", 11, 0, 92, LEFT, id),
+    column("state", 15, 0, 76, LEFT, payment_state),
+    column("id", 12, 0, 110, LEFT, id),
 ];
 
 pub const PLANS: &[Column] = &[
     column("plan", 10, 3, 0, LEFT, plan_name),
     column("plan_code", 8, 1, 76, LEFT, plan_code),
     column("price", 11, 0, 0, RIGHT, price),
-    column("cycle", 7, 0, 56, LEFT, cycle),
-    column("active", 6, 0, 0, RIGHT, active),
+    column("cycle", 9, 0, 58, LEFT, cycle),
+    column("active", 6, 0, 44, RIGHT, active),
     column("mrr", 12, 0, 62, RIGHT, mrr),
     column("open", 9, 0, 66, LEFT, open),
 ];

@@ -16,7 +16,7 @@ pub const CUSTOMERS: &[Column] = &[
     column("phone", 9, 1, 68, LEFT, phone),
     column("subscriptions", 4, 0, 0, RIGHT, subscriptions),
     column("since", 10, 0, 0, RIGHT, since),
-    column("id", 11, 0, 68, LEFT, id),
+    column("id", 12, 0, 68, LEFT, id),
 ];
 
 pub const SUBSCRIPTIONS: &[Column] = &[
@@ -51,7 +51,7 @@ pub const HITS: &[Column] = &[
     column("label", 8, 2, 56, LEFT, label),
     column("amount", 11, 0, 0, RIGHT, amount),
     column("matched", 8, 1, 68, LEFT, matched),
-    column("id", 11, 0, 68, LEFT, id),
+    column("id", 12, 0, 68, LEFT, id),
 ];
 
 fn brief(row: &Row) -> Option<&CustomerBrief> {

@@ -11,7 +11,7 @@ use crate::domain::run::Decision;
 use crate::text::{Shown, short_id};
 
 pub const RUNS: &[Column] = &[
-    column("when", 15, 0, 0, LEFT, started_at),
+    column("when", 16, 0, 0, LEFT, started_at),
     column("state", 9, 0, 0, LEFT, run_state),
     column("done", 6, 0, 52, RIGHT, done),
     column("declined", 6, 0, 60, RIGHT, declined),
@@ -25,21 +25,21 @@ pub const RUN_ITEMS: &[Column] = &[
     column("amount", 11, 0, 0, RIGHT, amount),
     column("decision", 12, 2, 0, LEFT, decision),
     column("reason", 8, 3, 66, LEFT, reason),
-    column("when", 15, 0, 76, LEFT, item_at),
+    column("when", 16, 0, 76, LEFT, item_at),
 ];
 
 pub const EVENTS: &[Column] = &[
-    column("when", 15, 0, 0, LEFT, received_at),
+    column("when", 16, 0, 0, LEFT, received_at),
     column("event", 10, 3, 0, LEFT, event_kind),
     column("state", 8, 1, 0, LEFT, event_state),
     column("tries", 4, 0, 52, RIGHT, event_tries),
 ];
 
 pub const ACTIVITY: &[Column] = &[
-    column("when", 15, 0, 0, LEFT, at),
+    column("when", 16, 0, 0, LEFT, at),
     column("by", 8, 1, 0, LEFT, person),
     column("verb", 8, 1, 0, LEFT, verb),
-    column("target", 11, 0, 60, LEFT, target),
+    column("target", 12, 0, 62, LEFT, target),
     column("result", 8, 0, 68, LEFT, result),
     column("reason", 6, 2, 72, LEFT, why),
 ];

@@ -227,15 +227,20 @@ fn payments(pages: &mut Pages, ink: &Ink<'_>, payments: &[PaymentRow], room: usi
     if payments.is_empty() {
         field(pages, ink, "payments", ink.t("console.card.none"), room);
     }
-    for row in payments {
+    for (at, row) in payments.iter().enumerate() {
         let (state, role) = super::super::columns::payment_state_of(row);
         let group = if row.is_duplicate {
             "state.attempt"
         } else {
             "state.payment"
         };
+        let label = if at == 0 {
+            head(ink, "payments")
+        } else {
+            span(" ".repeat(LABEL + 2), Role::Dim)
+        };
         let mut spans = vec![
-            head(ink, "payments"),
+            label,
             span(
                 format!("{}  ", pad_left(ink.model.money(row.captured), 11)),
                 Role::Text,

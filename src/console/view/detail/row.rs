@@ -91,7 +91,7 @@ fn unknown(pages: &mut Pages, ink: &Ink<'_>, row: &UnknownRow, room: usize) {
     );
     pages.field(
         &label("happened_head"),
-        LABEL + 4,
+        LABEL + 6,
         &happened,
         Role::Text,
         room,
@@ -107,13 +107,13 @@ fn unknown(pages: &mut Pages, ink: &Ink<'_>, row: &UnknownRow, room: usize) {
     );
     pages.field(
         &label("certain_head"),
-        LABEL + 4,
+        LABEL + 6,
         &certain,
         Role::Text,
         room,
     );
     let means = label("means");
-    pages.field(&label("means_head"), LABEL + 4, &means, Role::Text, room);
+    pages.field(&label("means_head"), LABEL + 6, &means, Role::Text, room);
     let next = row
         .next_check_at
         .map_or_else(|| "-".to_owned(), |at| model.coming(at));
@@ -127,7 +127,7 @@ fn unknown(pages: &mut Pages, ink: &Ink<'_>, row: &UnknownRow, room: usize) {
     } else {
         Role::Text
     };
-    pages.field(&label("can_head"), LABEL + 4, &can, role, room);
+    pages.field(&label("can_head"), LABEL + 6, &can, role, room);
 }
 
 fn plan(pages: &mut Pages, ink: &Ink<'_>, row: &PlanRow, room: usize) {

@@ -13,7 +13,7 @@ use crate::engine::queries::{Timeline, TimelineEntry, TimelineEvent};
 use crate::text::{Align, Shown, fit};
 
 /// Date and clock take this many columns.
-const WHEN: usize = 17;
+const WHEN: usize = 12;
 
 pub fn lines(ink: &Ink<'_>, timeline: &Timeline, room: usize) -> Pages {
     let mut pages = Pages::default();
@@ -102,7 +102,13 @@ pub fn append(ink: &Ink<'_>, timeline: &Timeline, room: usize, pages: &mut Pages
 }
 
 fn when(ink: &Ink<'_>, entry: &TimelineEntry) -> Span {
-    let text = fit(ink.model.date_time(entry.at), WHEN, Align::Left);
+    let date = ink.model.local(entry.at).date_naive();
+    let text = format!(
+        "{} {}",
+        ink.locale().short_date(words::day(date)),
+        ink.model.clock(entry.at)
+    );
+    let text = fit(text, WHEN, Align::Left);
     span(format!("{text} "), Role::Dim)
 }
 
@@ -237,10 +243,7 @@ fn settled(
     spans.push(span(state.to_owned(), attempt_role(attempt.state)));
     if let Some(refusal) = &attempt.refusal {
         let class = locale.label("class", refusal.class.as_str());
-        spans.push(span(
-            format!("  {}  {class}", Shown::line(&refusal.code)),
-            Role::Text,
-        ));
+        spans.push(span(format!("  {class}"), Role::Text));
         let text = locale.failure(&refusal.code, refusal.class.as_str());
         below.push((text.meaning.to_owned(), Role::Dim));
     }

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::super::super::model::{Choice, Field, Form, FormKind, Label, Value};
+use super::super::super::model::{Choice, Covered, Field, Form, FormKind, Label, Value};
 use super::super::super::theme::Role;
 use super::super::ink::{Focus, Ink, span};
 use super::mode_span;
@@ -103,7 +103,7 @@ fn one(ink: &mut Ink<'_>, line: Rect, form: &Form, field: &Field, focus: Focus, 
     let rest = Rect::new(line.x + took, line.y, line.width.saturating_sub(took), 1);
     match &field.value {
         Value::Text(input) => ink.field(rest, input, focus),
-        Value::Hidden(input) => {
+        Value::Hidden(Covered(input)) => {
             let stars = "*".repeat(input.value().chars().count().min(24));
             ink.spans(rest, rest.y, &[span(stars, Role::Text)]);
             if focus == Focus::Here {

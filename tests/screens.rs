@@ -1,0 +1,24 @@
+//! The console without a terminal: whole screens, keys, dialogs, bytes.
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests may panic"
+)]
+
+#[path = "screens/bytes.rs"]
+mod bytes;
+#[path = "screens/hostile.rs"]
+mod hostile;
+#[path = "screens/looks.rs"]
+mod looks;
+#[path = "screens/plans.rs"]
+mod plans;
+#[path = "screens/rows.rs"]
+mod rows;
+#[path = "screens/safety.rs"]
+mod safety;
+#[path = "screens/stage.rs"]
+mod stage;
+#[path = "screens/ways.rs"]
+mod ways;
