@@ -13,3 +13,6 @@ create index evidence_newest on evidence (at);
 create index attempt_succeeded_day on attempt (settled_on) where state = 'succeeded' and kind = 'charge';
 -- Subscriptions with a lasting discount: few.
 create index subscription_change_discounted on subscription_change (subscription_id) where discount_minor <> 0;
+-- What a person did; schedules, which do most, are found by walking instead.
+create index attempt_by_person on attempt (operator, id) where operator not in ('run', 'cron', 'reconciler', 'worker');
+create index audit_of_person on audit (person, at, id);

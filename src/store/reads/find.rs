@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use super::hits::{Kind, Pick};
+use super::hits::{Kind, Pick, When};
 use super::matching::{TRIGRAM, after, containing, ending_in, phrase, tail_of};
 use super::query::{Flavour, Query, values};
 use crate::domain::money::{Currency, Money};
@@ -45,6 +45,9 @@ pub(super) async fn find(db: &SqlStore, text: &str, limit: u32) -> R<Vec<Hit>> {
         return Ok(hits);
     }
     for pick in picks(text, db.flavour(), limit, &amounts(db, text).await?) {
+        if pick.when == When::NothingFound && !hits.is_empty() {
+            continue;
+        }
         for hit in pick.read(db).await? {
             if seen.insert(hit.target) {
                 hits.push(hit);
@@ -209,36 +212,32 @@ fn names(text: &str, flavour: Flavour, limit: u32, picks: &mut Vec<Pick>) {
     if key.chars().count() < TRIGRAM {
         return;
     }
-    match flavour {
-        Flavour::Sqlite => {
-            for (matched, column) in [("name", "name_jamo"), ("email", "email_lower")] {
-                let sql = "select rowid, 0 as place from customer_search where customer_search match ? \
-                    order by rowid desc limit ?";
-                let asked = format!("{column} : {}", phrase(&key));
-                picks.push(Pick::new(
-                    Kind::Customer,
-                    matched,
-                    sql,
-                    values![asked, limit],
-                ));
-            }
-        }
-        Flavour::Postgres => {
-            for (matched, sql) in [
-                (
-                    "name",
-                    "select id, 0 as place from customer where name_jamo like ? escape '\\' limit ?",
-                ),
-                (
-                    "email",
-                    "select id, 0 as place from customer where email_lower like ? escape '\\' limit ?",
-                ),
-            ] {
-                let bound = values![containing(&key), limit];
-                picks.push(Pick::new(Kind::Customer, matched, sql, bound));
-            }
-        }
+    let by_name = part_of("name", flavour, &key, limit);
+    let by_email = part_of("email", flavour, &key, limit);
+    if text.contains('@') {
+        // A whole address shares most of its trigrams with every other: look when it is not one.
+        picks.push(by_email.as_last_resort());
+    } else {
+        picks.push(by_name);
+        picks.push(by_email);
     }
+}
+
+/// Customers with this part in the name or in the e-mail address.
+fn part_of(matched: &'static str, flavour: Flavour, key: &str, limit: u32) -> Pick {
+    const IN_SQLITE: &str = "select rowid, 0 as place from customer_search where customer_search match ? \
+        order by rowid desc limit ?";
+    const NAME_IN_POSTGRES: &str =
+        "select id, 0 as place from customer where name_jamo like ? escape '\\' limit ?";
+    const EMAIL_IN_POSTGRES: &str =
+        "select id, 0 as place from customer where email_lower like ? escape '\\' limit ?";
+    let (sql, asked) = match (flavour, matched) {
+        (Flavour::Sqlite, "name") => (IN_SQLITE, format!("name_jamo : {}", phrase(key))),
+        (Flavour::Sqlite, _) => (IN_SQLITE, format!("email_lower : {}", phrase(key))),
+        (Flavour::Postgres, "name") => (NAME_IN_POSTGRES, containing(key)),
+        (Flavour::Postgres, _) => (EMAIL_IN_POSTGRES, containing(key)),
+    };
+    Pick::new(Kind::Customer, matched, sql, values![asked, limit])
 }
 
 /// The amounts a text may be, in the currencies that plans have.

@@ -148,7 +148,15 @@ impl Kind {
 pub(super) struct Pick {
     pub(super) kind: Kind,
     pub(super) matched: &'static str,
+    pub(super) when: When,
     picked: Query,
+}
+
+/// Whether a statement is worth its time when a surer one has found something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    Always,
+    NothingFound,
 }
 
 impl Pick {
@@ -166,7 +174,16 @@ impl Pick {
         Self {
             kind,
             matched,
+            when: When::Always,
             picked,
+        }
+    }
+
+    /// The same statement, for when nothing else has found anything.
+    pub(super) fn as_last_resort(self) -> Self {
+        Self {
+            when: When::NothingFound,
+            ..self
         }
     }
 
