@@ -84,6 +84,18 @@ impl<S: Store> Engine<S> {
         .await
     }
 
+    /// Whether the person may do this; a refusal is written down like one of any other verb.
+    pub(super) async fn allow(&self, operator: &Operator, verb: Verb) -> Result<(), VerbError> {
+        match operator.check(verb) {
+            Ok(()) => Ok(()),
+            Err(denied) => {
+                let error = VerbError::Denied(denied);
+                self.audit_refusal(operator, verb, "", &error).await;
+                Err(error)
+            }
+        }
+    }
+
     /// Writes down that a verb was refused. A refusal that cannot be written down stays a refusal.
     pub(super) async fn audit_refusal(
         &self,

@@ -68,7 +68,7 @@ impl<S: Store> Engine<S> {
         until: DateTime<Utc>,
         progress: Progress<'_>,
     ) -> Result<RunSummary, VerbError> {
-        operator.check(Verb::BillRun)?;
+        self.allow(operator, Verb::BillRun).await?;
         let actor = Actor::from(operator);
         let (run, due) = self.start_run(actor, until).await?;
         let mut drive = drive::Drive::new(self, &run, actor, due);

@@ -37,7 +37,7 @@ impl<S: Store> Engine<S> {
     /// Claims the attempts whose look-up is due and works each off. Gives what happened; call it
     /// again while `claimed` is above zero.
     pub async fn reconcile_once(&self, operator: &Operator) -> Result<Reconciled, VerbError> {
-        operator.check(Verb::ResolveUnknown)?;
+        self.allow(operator, Verb::ResolveUnknown).await?;
         let claimed = self.claim().await?;
         let mut done = Reconciled {
             claimed: u32::try_from(claimed.len()).unwrap_or(u32::MAX),
