@@ -16,7 +16,7 @@ use super::customer::CustomerWork;
 use super::method::MethodWork;
 use super::one_time::OneTimeWork;
 use super::plans::PlanWork;
-use super::ports::{Desk, Store, Tx};
+use super::ports::{Desk, Store, StoreError, Tx};
 use super::refund::RefundWork;
 use super::resolve::ResolveWork;
 use super::subscribe::SubscribeWork;
@@ -130,7 +130,7 @@ impl<S: Store> Engine<S> {
             Work::Plan(work) => self.write_plan(&mut tx, actor, *work).await,
             Work::Resolve(work) => self.write_resolve(&mut tx, actor, *work).await,
         };
-        let next = next.map_err(|e| (e, target.clone()))?;
+        let next = next.map_err(|e| (as_stale(e), target.clone()))?;
         tx.commit().await.map_err(|e| (e.into(), target))?;
         Ok(next)
     }
@@ -216,6 +216,14 @@ impl<S: Store> Engine<S> {
             Request::DeactivatePlan { plan } => self.prepare_deactivate_plan(tx, *plan).await,
             Request::ResolveUnknown { attempt } => self.prepare_resolve(tx, *attempt).await,
         }
+    }
+}
+
+/// A row that was not what the plan read: somebody was faster, after the fingerprint was compared.
+fn as_stale(error: VerbError) -> VerbError {
+    match error {
+        VerbError::Store(StoreError::Stale { .. }) => VerbError::Stale,
+        other => other,
     }
 }
 
