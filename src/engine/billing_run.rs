@@ -7,6 +7,7 @@
 mod bill;
 mod drive;
 mod preview;
+mod unpayable;
 
 use chrono::{DateTime, Utc};
 

@@ -11,6 +11,7 @@ use crate::domain::invoice::Invoice;
 use crate::domain::mode::ProviderName;
 use crate::domain::operator::{Operator, Verb};
 use crate::domain::states::{InvoiceState, MethodState};
+use crate::domain::subscription::{Subscription, Term};
 use crate::secret::Secret;
 
 use super::Engine;
@@ -20,7 +21,7 @@ use super::action::{
 };
 use super::apply::{Next, Prepared, Work};
 use super::audit::{Actor, Press};
-use super::charge::{ChargeWork, Start, customer_brief, next_attempt_no};
+use super::charge::{ChargeWork, Start, check_amount, customer_brief, next_attempt_no};
 use super::fingerprint::Fingerprint;
 use super::ports::{
     Attempts, Customers, Desk, IssueOutcome, NewMethod, SealedFor, Store, StoreError,
@@ -80,7 +81,10 @@ impl<S: Store> Engine<S> {
             let is_running = subscription
                 .as_ref()
                 .is_none_or(|(s, _)| !s.state.is_ended());
-            if is_running && invoice.state == InvoiceState::Open {
+            if is_running
+                && invoice.state == InvoiceState::Open
+                && is_as_agreed(&invoice, subscription.as_ref())
+            {
                 return Ok(Some(invoice));
             }
         }
@@ -304,7 +308,11 @@ impl<S: Store> Engine<S> {
         let is_running = subscription
             .as_ref()
             .is_none_or(|(s, _)| !s.state.is_ended());
-        if is_locked || !is_running || invoice.state != InvoiceState::Open {
+        if is_locked
+            || !is_running
+            || invoice.state != InvoiceState::Open
+            || !is_as_agreed(&invoice, subscription.as_ref())
+        {
             return Ok(None);
         }
         let customer = tx.customer(invoice.customer_id).await?;
@@ -349,4 +357,9 @@ impl<S: Store> Engine<S> {
         self.audit_in(&mut tx, operator.into(), press, at).await?;
         Ok(tx.commit().await?)
     }
+}
+
+/// Whether the invoice asks for what its term gives. A new card never pays anything else.
+fn is_as_agreed(invoice: &Invoice, subscription: Option<&(Subscription, Term)>) -> bool {
+    subscription.is_none_or(|(_, term)| check_amount(invoice, term).is_ok())
 }

@@ -18,7 +18,7 @@ use crate::domain::subscription::{ChangeCause, Subscription, Term};
 use super::super::Engine;
 use super::super::action::{Refused, VerbError};
 use super::super::audit::Actor;
-use super::super::charge::{ChargeWork, Start, next_attempt_no};
+use super::super::charge::{ChargeWork, Start, check_amount, next_attempt_no};
 use super::super::ports::{NewInvoice, Store, Tx};
 use super::super::send::Outgoing;
 
@@ -47,7 +47,7 @@ fn range(error: PeriodError) -> VerbError {
 
 /// The row of a run that something is decided about.
 #[derive(Clone, Copy)]
-struct Line<'a> {
+pub(super) struct Line<'a> {
     run: &'a Run,
     subscription: &'a Subscription,
     invoice: Option<InvoiceId>,
@@ -255,6 +255,9 @@ impl<S: Store> Engine<S> {
                 .decided(tx, line, Decision::SkippedUnknownOpen, reason)
                 .await;
         }
+        if let Err(VerbError::Refused(reason)) = check_amount(&invoice, &term) {
+            return self.leave_to_a_person(tx, line, invoice, &reason).await;
+        }
         let method = match self.card_or_wait(tx, &mut invoice, &subscription).await? {
             Ok(method) => method,
             Err(reason) => return self.without_card(tx, line, &reason).await,
@@ -371,7 +374,7 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    async fn decided<T: Tx>(
+    pub(super) async fn decided<T: Tx>(
         &self,
         tx: &mut T,
         line: Line<'_>,
