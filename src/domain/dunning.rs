@@ -126,6 +126,17 @@ impl DunningPolicy {
         u32::try_from(self.days.len()).unwrap_or(u32::MAX)
     }
 
+    /// The schedule's instant, or the next morning where that has passed: a run that comes late, or
+    /// a new card after a long wait, must not use several tries up at once.
+    fn after(&self, first: DateTime<Utc>, days: u32, now: DateTime<Utc>) -> DateTime<Utc> {
+        let planned = self.at(first, days);
+        if planned > now {
+            planned
+        } else {
+            self.at(now, 1)
+        }
+    }
+
     fn at(&self, first_failed_at: DateTime<Utc>, days: u32) -> DateTime<Utc> {
         let date = local_date(first_failed_at, self.zone);
         let target = date
@@ -149,8 +160,9 @@ impl DunningPolicy {
             used: before.used,
             makes_past_due: false,
         };
+        let is_by_a_person = matches!(source, Source::Manual | Source::CardUpdate);
         match class {
-            FailureClass::Config => unchanged,
+            FailureClass::Config => self.after_config_trouble(unchanged, source, at),
             FailureClass::ProviderDown => after_outage(unchanged, source, at),
             FailureClass::Hard => DunningStep {
                 state: DunningState::AwaitingCard,
@@ -158,11 +170,36 @@ impl DunningPolicy {
                 used: before.used,
                 makes_past_due: true,
             },
+            FailureClass::NeedsCustomer | FailureClass::Unclassified
+                if is_by_a_person && before.state == DunningState::Scheduled =>
+            {
+                DunningStep {
+                    makes_past_due: true,
+                    ..unchanged
+                }
+            }
             FailureClass::NeedsCustomer => self.one_more(before, at, self.needs_customer_days),
             FailureClass::Unclassified => {
                 self.one_more(before, at, self.days.first().copied().unwrap_or(1))
             }
             FailureClass::Soft => self.next_of_schedule(before, source, at),
+        }
+    }
+
+    /// Our own request was refused: that uses nothing up, and must not be forgotten either.
+    fn after_config_trouble(
+        &self,
+        unchanged: DunningStep,
+        source: Source,
+        at: DateTime<Utc>,
+    ) -> DunningStep {
+        match source {
+            Source::Run | Source::Dunning => DunningStep {
+                state: DunningState::Scheduled,
+                next_attempt_at: Some(self.at(at, 1)),
+                ..unchanged
+            },
+            Source::Manual | Source::CardUpdate | Source::First => unchanged,
         }
     }
 
@@ -218,7 +255,7 @@ impl DunningPolicy {
         {
             Some(days) => DunningStep {
                 state: DunningState::Scheduled,
-                next_attempt_at: Some(self.at(first, *days)),
+                next_attempt_at: Some(self.after(first, *days, at)),
                 used,
                 makes_past_due: true,
             },
@@ -319,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hard_decline_stops_until_a_new_card_and_a_config_error_changes_nothing() {
+    fn a_hard_decline_stops_until_a_new_card_and_a_config_error_is_nobodys_fault() {
         let hard = policy().after_failure(fresh(), Source::Run, FailureClass::Hard, at(10, 9));
         assert_eq!(
             (hard.state, hard.next_attempt_at),
@@ -327,8 +364,8 @@ mod tests {
         );
         let config = policy().after_failure(fresh(), Source::Run, FailureClass::Config, at(10, 9));
         assert_eq!(
-            (config.state, config.makes_past_due),
-            (DunningState::Idle, false)
+            (config.state, config.next_attempt_at, config.makes_past_due),
+            (DunningState::Scheduled, Some(at(11, 10)), false)
         );
     }
 

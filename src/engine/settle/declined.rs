@@ -3,6 +3,7 @@
 use crate::domain::attempt::{AttemptKind, Source};
 use crate::domain::dunning::{DunningBefore, DunningState, EndAction};
 use crate::domain::evidence::Refusal;
+use crate::domain::failure::FailureClass;
 use crate::domain::invoice::InvoiceKind;
 use crate::domain::run::Decision;
 use crate::domain::states::{AttemptState, InvoiceState, SubscriptionState};
@@ -48,6 +49,9 @@ impl<S: Store> Engine<S> {
         };
         tx.queue_notice(kind, rows.attempt.public_id.as_str(), &payload, self.now())
             .await?;
+        if refusal.class == FailureClass::Config {
+            self.page(tx, &rows, "request_refused").await?;
+        }
         self.audit_settle(tx, &rows, actor, "declined", "").await?;
         Ok(settled(&rows, None))
     }
