@@ -5,11 +5,16 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod fleet;
 #[path = "../support/mod.rs"]
 mod support;
 mod world;
 
 mod checkout;
+mod concurrency;
+mod crash_points;
+mod dunning;
 mod keys;
 mod lost_answers;
+mod subscriptions;
 mod verbs;

@@ -92,7 +92,7 @@ pub struct World {
     pub clock: TestClock,
     pub simulator: Running,
     pub url: DatabaseUrl,
-    provider: Arc<dyn Provider>,
+    pub provider: Arc<dyn Provider>,
     vault: Arc<Vault>,
     settings: EngineSettings,
     keys: TempDir,
@@ -101,11 +101,15 @@ pub struct World {
 
 /// Runs a story on SQLite, and on PostgreSQL where there is a server.
 pub async fn on_each(story: impl AsyncFn(World)) {
-    if let Some(world) = World::open(Base::Sqlite, |_| {}).await {
-        story(world).await;
-    }
-    if let Some(world) = World::open(Base::Postgres, |_| {}).await {
-        story(world).await;
+    on_each_tuned(|_| {}, story).await;
+}
+
+/// The same with other settings.
+pub async fn on_each_tuned(tune: impl Fn(&mut EngineSettings), story: impl AsyncFn(World)) {
+    for base in [Base::Sqlite, Base::Postgres] {
+        if let Some(world) = World::open(base, &tune).await {
+            story(world).await;
+        }
     }
 }
 
@@ -192,9 +196,18 @@ impl World {
 
     /// Another process at the same database, with its own connections and leases.
     pub async fn another_engine(&self, name: &str) -> Arc<Engine<SqlStore>> {
+        self.engine_with(name, &self.provider).await
+    }
+
+    /// Another process whose calls go through this provider.
+    pub async fn engine_with(
+        &self,
+        name: &str,
+        provider: &Arc<dyn Provider>,
+    ) -> Arc<Engine<SqlStore>> {
         engine(
             &self.url,
-            &self.provider,
+            provider,
             &self.vault,
             &self.clock,
             &self.settings,

@@ -1,0 +1,284 @@
+//! A process that dies at any wait of any operation, under each fault of the provider: money moves
+//! once or not at all, the books say which, and nothing stays open.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use paydeck::domain::attempt::AlsoCancel;
+use paydeck::domain::ids::{CustomerId, InvoiceId, PaymentId, PlanId, SubscriptionId};
+use paydeck::domain::payment::RefundAmount;
+use paydeck::engine::Request;
+use paydeck::engine::ports::{Clock, Exclusivity};
+
+use crate::fleet::DiesAfter;
+use crate::world::{Base, World, admin, won};
+
+/// No operation waits more often than this.
+const MOST_WAITS: u32 = 400;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Operation {
+    Charge,
+    Retry,
+    Refund,
+    Cancel,
+    OneTime,
+    Subscribe,
+    RunRow,
+}
+
+impl Operation {
+    const fn endpoint(self) -> &'static str {
+        match self {
+            Self::Refund => "cancel",
+            _ => "charge",
+        }
+    }
+
+    /// Faults of the provider only matter to those that call it.
+    fn faults(self) -> Vec<(&'static str, Option<Value>)> {
+        let mut faults = vec![("none", None)];
+        if self != Self::Cancel {
+            faults.extend([
+                ("lost after", Some(json!("lost_after_commit"))),
+                ("lost before", Some(json!("lost_before_commit"))),
+                (
+                    "500 after",
+                    Some(json!({ "kind": "http_error", "commit": "after" })),
+                ),
+            ]);
+        }
+        faults
+    }
+}
+
+struct Bench {
+    world: World,
+    customer: CustomerId,
+    subscription: SubscriptionId,
+    plan: PlanId,
+}
+
+/// More targets than any sweep uses up.
+const TARGETS: usize = 260;
+
+async fn bench(base: Base, operation: Operation) -> Option<Bench> {
+    let world = World::open(base, |settings| {
+        settings.exclusivity = Exclusivity::Any;
+        // One fault after the other is not an outage here.
+        settings.breaker_after = u32::MAX;
+    })
+    .await?;
+    let (customer, subscription) = world.subscriber("key-one").await;
+    let plan = PlanId(world.number("select min(id) from plan").await);
+    match operation {
+        Operation::OneTime | Operation::Subscribe => {}
+        Operation::Cancel | Operation::RunRow => {
+            world.many_like(subscription, TARGETS).await;
+        }
+        Operation::Charge | Operation::Retry | Operation::Refund => {
+            world.many_like(subscription, TARGETS).await;
+            world.advance_days(31).await;
+            if operation != Operation::Refund {
+                world
+                    .always(
+                        "charge",
+                        json!({ "kind": "decline", "code": "REJECT_CARD_PAYMENT" }),
+                    )
+                    .await;
+            }
+            world.run().await;
+            world.no_faults().await;
+        }
+    }
+    if operation == Operation::RunRow {
+        // Due one by one, as the sweep asks for them.
+        world
+            .change("update subscription set next_due_at = null")
+            .await;
+        world.advance_days(31).await;
+    }
+    Some(Bench {
+        world,
+        customer,
+        subscription,
+        plan,
+    })
+}
+
+impl Bench {
+    async fn next(&self, sql: &str) -> i64 {
+        self.world.ask(sql).await
+    }
+
+    async fn request(&self, operation: Operation) -> Request {
+        const DECLINED: &str = "select min(i.id) from invoice i where i.state = 'open' and (select count(*) from attempt a where a.invoice_id = i.id) = 1";
+        match operation {
+            Operation::Charge => Request::Charge {
+                invoice: InvoiceId(self.next(DECLINED).await),
+            },
+            Operation::Retry => Request::Retry {
+                invoice: InvoiceId(self.next(DECLINED).await),
+            },
+            Operation::Refund => Request::Refund {
+                payment: PaymentId(
+                    self.next("select min(p.id) from payment p where not exists (select 1 from attempt a where a.payment_id = p.id)").await,
+                ),
+                amount: RefundAmount::Partial(won(4_000)),
+                reason: "asked".into(),
+                also_cancel: AlsoCancel::AtPeriodEnd,
+            },
+            Operation::Cancel => Request::CancelNow {
+                subscription: SubscriptionId(
+                    self.next("select min(id) from subscription where state = 'active'")
+                        .await,
+                ),
+                reason: "asked".into(),
+            },
+            Operation::OneTime => Request::OneTime {
+                customer: self.customer,
+                amount: won(5_000),
+                description: "추가 사용".into(),
+            },
+            Operation::Subscribe | Operation::RunRow => Request::Subscribe {
+                customer: self.customer,
+                plan: self.plan,
+                quantity: 1,
+            },
+        }
+    }
+
+    /// Does the operation and dies after so many waits. Whether it lived to its end.
+    async fn live_for(&self, operation: Operation, waits: u32) -> bool {
+        let w = &self.world;
+        if operation == Operation::RunRow {
+            let due = w.clock.now().timestamp_micros();
+            let kept = self.subscription.0;
+            w.change(&format!("update subscription set next_due_at = {due} where id = (select min(id) from subscription where id <> {kept} and next_period = 1)")).await;
+            let operator = &admin();
+            let mut quiet = |_| {};
+            let run = w.engine.billing_run(&operator, w.clock.now(), &mut quiet);
+            return match DiesAfter::new(run, waits).await {
+                Some(summary) => summary.map(|_| true).expect("a run"),
+                None => false,
+            };
+        }
+        let request = self.request(operation).await;
+        let plan = w.plan(&request).await.expect("a plan");
+        let operator = admin();
+        let applied = w.engine.apply(&operator, &request, &plan.fingerprint);
+        match DiesAfter::new(applied, waits).await {
+            Some(outcome) => {
+                outcome.expect("an outcome");
+                true
+            }
+            None => false,
+        }
+    }
+
+    async fn moved(&self) -> i64 {
+        let (charges, cancels) = self.world.executed().await;
+        charges + cancels
+    }
+
+    async fn check(&self, operation: Operation, at: &str) {
+        let w = &self.world;
+        let forgotten = "select count(*) from attempt where state in ('waiting_approval', 'ready', 'sent', 'unknown')";
+        assert_eq!(w.number(forgotten).await, 0, "{at}: nothing is left open");
+        let reserved = "select coalesce(cast(sum(reserved_minor) as bigint), 0) from payment";
+        assert_eq!(w.number(reserved).await, 0, "{at}: no reservation is left");
+        let unpaid = "select count(*) from invoice i join payment p on p.invoice_id = i.id where i.state <> 'paid'";
+        assert_eq!(w.number(unpaid).await, 0, "{at}: what is paid says so");
+        if operation == Operation::Refund {
+            let wrong = "select count(*) from payment p where p.refunded_minor <> (select coalesce(sum(amount_minor), 0) from refund r where r.payment_id = p.id) or p.refunded_minor not in (0, 4000)";
+            assert_eq!(w.number(wrong).await, 0, "{at}: refunded once or not");
+        }
+        w.books_are_straight().await;
+    }
+}
+
+/// The sweep: every wait on SQLite; on PostgreSQL, where each takes longer, every third.
+async fn sweep(operation: Operation) {
+    let mut table: BTreeMap<(&str, &str), u32> = BTreeMap::new();
+    for (base, name, step) in [
+        (Base::Sqlite, "SQLite", 1),
+        (Base::Postgres, "PostgreSQL", 3),
+    ] {
+        let Some(bench) = bench(base, operation).await else {
+            continue;
+        };
+        for (fault_name, fault) in operation.faults() {
+            let mut waits = 0;
+            loop {
+                let at = format!("{operation:?} on {name}, {fault_name}, {waits} waits");
+                let before = bench.moved().await;
+                if let Some(fault) = &fault {
+                    bench
+                        .world
+                        .fault(operation.endpoint(), fault.clone(), 1)
+                        .await;
+                }
+                let lived = bench.live_for(operation, waits).await;
+                bench.world.no_faults().await;
+                bench.world.settle_everything().await;
+                let moved = bench.moved().await - before;
+                assert!((0..=1).contains(&moved), "{at}: executed {moved} times");
+                if lived && operation != Operation::Cancel {
+                    assert_eq!(moved, 1, "{at}: it came to its end");
+                }
+                *table.entry((name, fault_name)).or_default() += 1;
+                assert!(waits < MOST_WAITS, "{at}: it never ends");
+                if lived {
+                    break;
+                }
+                waits += step;
+            }
+            bench
+                .check(operation, &format!("{operation:?} on {name}, {fault_name}"))
+                .await;
+        }
+        bench.world.audit_is_intact().await;
+    }
+    let mut line = format!("crash points of {operation:?}:");
+    for ((base, fault), points) in table {
+        line.push_str(&format!("  {base}/{fault} {points}"));
+    }
+    writeln!(std::io::stderr(), "{line}").expect("a line");
+}
+
+#[tokio::test]
+async fn a_charge_that_dies_anywhere_charges_once_or_not_at_all() {
+    sweep(Operation::Charge).await;
+}
+
+#[tokio::test]
+async fn a_retry_that_dies_anywhere_charges_once_or_not_at_all() {
+    sweep(Operation::Retry).await;
+}
+
+#[tokio::test]
+async fn a_refund_that_dies_anywhere_gives_back_once_or_not_at_all() {
+    sweep(Operation::Refund).await;
+}
+
+#[tokio::test]
+async fn a_cancel_that_dies_anywhere_is_made_or_not() {
+    sweep(Operation::Cancel).await;
+}
+
+#[tokio::test]
+async fn a_one_time_charge_that_dies_anywhere_charges_once_or_not_at_all() {
+    sweep(Operation::OneTime).await;
+}
+
+#[tokio::test]
+async fn a_first_charge_that_dies_anywhere_charges_once_or_not_at_all() {
+    sweep(Operation::Subscribe).await;
+}
+
+#[tokio::test]
+async fn a_row_of_a_run_that_dies_anywhere_is_billed_once_or_not_at_all() {
+    sweep(Operation::RunRow).await;
+}
