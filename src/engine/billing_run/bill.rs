@@ -114,11 +114,9 @@ impl<S: Store> Engine<S> {
         run: &Run,
         subscription: &Subscription,
     ) -> Result<Option<(SubscriptionState, ChangeCause, Decision)>, VerbError> {
-        let cancel_comes_first = match (subscription.cancel_at, subscription.next_due_at) {
-            (Some(end), Some(due)) => end <= run.until && end <= due,
-            (Some(end), None) => end <= run.until,
-            (None, _) => false,
-        };
+        // Whoever asked for an end is not charged for a period that would end with the charge, also
+        // when the period fell due before they asked and the run comes late.
+        let cancel_comes_first = subscription.cancel_at.is_some_and(|end| end <= run.until);
         // A past-due subscription is claimed for its cancel alone.
         if cancel_comes_first || subscription.state == SubscriptionState::PastDue {
             let to = SubscriptionState::Canceled;

@@ -89,7 +89,7 @@ impl<S: Store + Reads> Engine<S> {
                 page.rows
                     .iter()
                     .filter(|row| is_billed(row))
-                    .map(preview_row),
+                    .map(|row| preview_row(row, until)),
             );
             match page.cursors.last() {
                 Some(last) if page.has_more => query.cursor = Some(last.clone()),
@@ -132,10 +132,8 @@ const fn is_billed(row: &SubscriptionRow) -> bool {
     )
 }
 
-fn preview_row(row: &SubscriptionRow) -> RunPreviewRow {
-    let ends = row
-        .cancel_at
-        .is_some_and(|end| row.next_due_at.is_none_or(|due| end <= due));
+fn preview_row(row: &SubscriptionRow, until: DateTime<Utc>) -> RunPreviewRow {
+    let ends = row.cancel_at.is_some_and(|end| end <= until);
     RunPreviewRow {
         subscription: row.public_id.clone(),
         customer: row.customer.clone(),
