@@ -59,6 +59,9 @@ pub(super) struct HeldChain {
     name: String,
     end: Option<(i64, String)>,
     is_confirmed: bool,
+    /// A commit was asked for and its answer is not known: nobody may append after a record that
+    /// may yet appear.
+    is_in_doubt: bool,
 }
 
 impl HeldChain {
@@ -69,17 +72,32 @@ impl HeldChain {
             name: chain.name,
             end: chain.end,
             is_confirmed: false,
+            is_in_doubt: false,
         }
+    }
+
+    /// What was appended is on its way into the database.
+    pub(super) const fn doubt(&mut self) {
+        self.is_in_doubt = true;
     }
 
     /// What was appended is committed.
     pub(super) fn keep(mut self) {
+        self.is_in_doubt = false;
         self.is_confirmed = true;
+    }
+
+    /// What was appended is certainly not in the database.
+    pub(super) fn withdraw(mut self) {
+        self.is_in_doubt = false;
     }
 }
 
 impl Drop for HeldChain {
     fn drop(&mut self) {
+        if self.is_in_doubt {
+            return;
+        }
         let end = self.end.take().filter(|_| self.is_confirmed);
         self.store.shared.give_chain(Chain {
             name: std::mem::take(&mut self.name),

@@ -145,14 +145,20 @@ impl Tx for SqlTx<'_> {
     async fn commit(mut self) -> R<()> {
         // A transaction that failed before is refused here, and rolled back on drop.
         self.connection()?;
-        let chain = self.chain.take();
+        let mut chain = self.chain.take();
+        if let Some(chain) = &mut chain {
+            chain.doubt();
+        }
         let outcome = match self.open {
             Open::Sqlite(open) => open.commit().await,
             Open::Postgres(open) => open.commit().await,
         };
-        if let (Some(chain), Ok(())) = (chain, &outcome) {
-            chain.keep();
+        let outcome = outcome.map_err(commit_failed);
+        match (chain, &outcome) {
+            (Some(chain), Ok(())) => chain.keep(),
+            (Some(_) | None, Err(StoreError::CommitUnknown(_))) | (None, _) => {}
+            (Some(chain), Err(_)) => chain.withdraw(),
         }
-        outcome.map_err(commit_failed)
+        outcome
     }
 }
