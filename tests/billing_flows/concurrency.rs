@@ -186,6 +186,7 @@ fn lost(result: &Result<Outcome, VerbError>) -> bool {
     matches!(
         result,
         Err(VerbError::Stale
+            | VerbError::Amount(_)
             | VerbError::Refused(Refused::InProgress { .. } | Refused::AlreadyPaid))
     )
 }

@@ -10,11 +10,13 @@ mod fleet;
 mod support;
 mod world;
 
+mod billing_run;
 mod checkout;
 mod concurrency;
 mod crash_points;
 mod dunning;
 mod keys;
 mod lost_answers;
+mod scenarios;
 mod subscriptions;
 mod verbs;
