@@ -144,6 +144,23 @@ impl Seeder {
         Ok(ids)
     }
 
+    /// Says what became of a card since: how it behaves from now on, and when its key was deleted.
+    pub async fn change_card(
+        &mut self,
+        card: CardId,
+        behaviour: &Behaviour,
+        deleted_at: Option<DateTime<Utc>>,
+    ) -> Result<(), SandboxError> {
+        const CHANGE: &str = "update card set behaviour = ?, deleted_at = ? where card_id = ?";
+        sqlx::query(CHANGE)
+            .bind(behaviour.to_string())
+            .bind(deleted_at.map(|at| at.timestamp_micros()))
+            .bind(card.0)
+            .execute(&mut self.connection)
+            .await?;
+        Ok(())
+    }
+
     /// Adds payments; give them in order of time and some thousand at once.
     pub async fn add_payments(&mut self, payments: &[SeedPayment]) -> Result<(), SandboxError> {
         for some in payments.chunks(ROWS) {
