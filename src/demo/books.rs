@@ -3,7 +3,7 @@
 //! It decides nothing. Movements have two entries that sum to zero; each audit record holds the hash
 //! of the one before; figures are summed from the same values that become rows.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -84,7 +84,6 @@ pub(super) struct Books {
     pub(super) counts: Counts,
     prev: String,
     figures: BTreeMap<(NaiveDate, i64), Figure>,
-    declined: (NaiveDate, HashSet<i64>),
     pub(super) held: Vec<Held>,
 }
 
@@ -104,7 +103,6 @@ impl Books {
             counts: Counts::default(),
             prev: GENESIS.to_owned(),
             figures: BTreeMap::new(),
-            declined: (NaiveDate::MIN, HashSet::new()),
             held: Vec::new(),
         }
     }
@@ -169,19 +167,10 @@ impl Books {
         self.row(Table::Audit, rows::audit(record))
     }
 
-    /// A row of history. Ends and beginnings count in the figures of their day.
+    /// A row of history.
     pub(super) fn change(&mut self, change: &Change) -> Done {
-        if change.to.is_ended() {
-            let on = self.on(change.at);
-            self.figure(on, change.plan_id.0).ended += 1;
-        }
         let id = next(&mut self.counts.changes);
         self.row(Table::SubscriptionChange, rows::change(id, change))
-    }
-
-    pub(super) fn began(&mut self, term: &Term) {
-        let on = self.on(term.from_at);
-        self.figure(on, term.plan_id.0).began += 1;
     }
 
     pub(super) fn term(&mut self, term: &Term) -> Done {
@@ -211,18 +200,6 @@ impl Books {
             Table::Attempt,
             rows::attempt(attempt, evidence, self.zone),
         )
-    }
-
-    /// A charge was declined: the day's figures.
-    pub(super) fn declined(&mut self, at: DateTime<Utc>, plan: i64, invoice: InvoiceId) {
-        let on = self.on(at);
-        if self.declined.0 != on {
-            self.declined = (on, HashSet::new());
-        }
-        let is_first = self.declined.1.insert(invoice.0);
-        let figure = self.figure(on, plan);
-        figure.declined += 1;
-        figure.declined_invoices += i64::from(is_first);
     }
 
     /// Money was taken: the payment on both sides, and the two entries.

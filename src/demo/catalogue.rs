@@ -35,7 +35,7 @@ const PRODUCTS: [(&str, [&str; 2]); 4] = [
 const PLANS: [Sold; 11] = [
     Sold { product: 0, code: "basic-month", names: ["베이직 월", "Basic monthly"], price: 9_900, unit: Unit::Month, tier: "BASIC", trial_days: 0, to_people: 520, to_companies: 90 },
     Sold { product: 1, code: "pro-month", names: ["프로 월", "Pro monthly"], price: 19_000, unit: Unit::Month, tier: "PRO", trial_days: 0, to_people: 175, to_companies: 220 },
-    Sold { product: 1, code: "pro-trial", names: ["프로 월 (14일 체험)", "Pro monthly (14 day trial)"], price: 19_000, unit: Unit::Month, tier: "PRO", trial_days: 14, to_people: 95, to_companies: 60 },
+    Sold { product: 1, code: "pro-trial", names: ["프로 월 (14일 체험)", "Pro monthly (14 day trial)"], price: 19_000, unit: Unit::Month, tier: "PRO", trial_days: 14, to_people: 150, to_companies: 90 },
     Sold { product: 0, code: "basic-quarter", names: ["베이직 분기", "Basic quarterly"], price: 27_000, unit: Unit::Quarter, tier: "BASIC", trial_days: 0, to_people: 80, to_companies: 20 },
     Sold { product: 1, code: "pro-quarter", names: ["프로 분기", "Pro quarterly"], price: 51_000, unit: Unit::Quarter, tier: "PRO", trial_days: 0, to_people: 60, to_companies: 60 },
     Sold { product: 0, code: "basic-year", names: ["베이직 연", "Basic yearly"], price: 99_000, unit: Unit::Year, tier: "BASIC", trial_days: 0, to_people: 40, to_companies: 20 },

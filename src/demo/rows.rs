@@ -464,15 +464,12 @@ pub(super) fn note(id: i64, target: &str, author: &str, body: &str, at: DateTime
     row![id, target, author, body, at]
 }
 
-/// A local day's sums for one plan; plan 0 is none.
+/// A local day's takings of one plan; plan 0 is none. The table's other counts are computed from
+/// the rows themselves.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Figure {
     pub(super) captured: (i64, i64),
     pub(super) refunded: (i64, i64),
-    pub(super) declined: i64,
-    pub(super) declined_invoices: i64,
-    pub(super) began: i64,
-    pub(super) ended: i64,
 }
 
 pub(super) fn figure(day: NaiveDate, plan: i64, figure: &Figure) -> Row {
@@ -484,9 +481,9 @@ pub(super) fn figure(day: NaiveDate, plan: i64, figure: &Figure) -> Row {
         figure.captured.1,
         figure.refunded.0,
         figure.refunded.1,
-        figure.declined,
-        figure.declined_invoices,
-        figure.began,
-        figure.ended,
+        0_i64,
+        0_i64,
+        0_i64,
+        0_i64,
     ]
 }

@@ -101,6 +101,8 @@ pub(super) enum RunKind {
 #[derive(Debug)]
 struct Entry {
     at_us: i64,
+    /// A run begins before its rows are billed.
+    is_follower: bool,
     number: u64,
     event: Event,
 }
@@ -121,7 +123,8 @@ impl PartialOrd for Entry {
 
 impl Ord for Entry {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at_us, self.number).cmp(&(other.at_us, other.number))
+        let key = |entry: &Self| (entry.at_us, entry.is_follower, entry.number);
+        key(self).cmp(&key(other))
     }
 }
 
@@ -219,6 +222,7 @@ impl Calendar {
         self.number += 1;
         let entry = Entry {
             at_us: at.timestamp_micros().max(self.present_us),
+            is_follower: !matches!(event, Event::StartRun(_)),
             number: self.number,
             event,
         };

@@ -217,7 +217,6 @@ impl Story {
             from_at: at,
             to_at: None,
         };
-        self.books.began(&term);
         self.lives.push(Life {
             sub,
             term,
@@ -246,7 +245,8 @@ impl Story {
         this.sub.version += 1;
         self.calendar.put_run(first.ends_at, 9, Event::Renew(life));
         let card = self.card_of(life);
-        if self.chance.per_mille(26) {
+        let is_shown = self.is_first_shown_incomplete(at);
+        if is_shown || self.chance.per_mille(26) {
             let trouble = Trouble::draw(&mut self.chance);
             self.card(card).trouble.get_or_insert(trouble);
         }
@@ -270,12 +270,19 @@ impl Story {
         if is_refused {
             let over = at + TimeDelta::hours(INCOMPLETE_HOURS);
             self.calendar.put_run(over, 9, Event::Expire(life));
-            if self.chance.per_mille(620) {
+            if !is_shown && self.chance.per_mille(620) {
                 let soon = at + self.chance.minutes(2, 40);
                 self.calendar.put(soon, Event::SwapCard(life));
             }
         }
         Ok(())
+    }
+
+    /// A first charge that failed today and stays so: there is always one to be seen.
+    fn is_first_shown_incomplete(&self, at: DateTime<Utc>) -> bool {
+        let is_other = |life: &Life| life.sub.state == SubscriptionState::Incomplete;
+        let lately = self.lives.iter().rev().skip(1).take(200);
+        self.local_date(at) == self.calendar.today && !lately.into_iter().any(is_other)
     }
 
     /// The invoice of a period, open.

@@ -331,8 +331,6 @@ impl Story {
             },
         )?;
         if let Some(no) = no {
-            let plan = this.plan.map_or(0, |plan| plan.0);
-            self.books.declined(settled_at, plan, invoice.id);
             let id = attempt.public_id.as_str();
             let payload = format!("{{\"attempt\":\"{id}\",\"code\":\"{}\"}}", no.code);
             self.books.notice("payment_failed", id, payload, settled_at)?;

@@ -22,9 +22,11 @@ use crate::domain::operator::Verb;
 use crate::domain::states::{InvoiceState, MethodState};
 
 /// Renewals and first charges that a thousand customers bring in the whole story; measured.
-const RENEWALS_PER_1000: u64 = 6_000;
+const RENEWALS_PER_1000: u64 = 6_600;
 /// Of a thousand payments by subscription, so many single purchases come about by themselves.
 const ONCE_PER_1000: u64 = 25;
+/// Of the payments asked for, so many are left to come about by subscription; they vary.
+const RENEWED_PER_1000: u64 = 880;
 /// Most customers take a subscription.
 const SUBSCRIBERS_PER_1000: u64 = 985;
 /// So near the end the estimate gives way to what is really missing.
@@ -48,11 +50,11 @@ pub(super) struct Target {
 impl Target {
     pub(super) fn of(options: &DemoOptions) -> Self {
         let payments = options.payments.map(u64::from);
-        let fitting = payments.map(|n| n.saturating_mul(950) / RENEWALS_PER_1000);
+        let fitting = payments.map(|n| n.saturating_mul(RENEWED_PER_1000) / RENEWALS_PER_1000);
         let fitting = fitting.and_then(|n| u32::try_from(n.max(1)).ok());
         let customers = options.customers.or(fitting).unwrap_or(DEFAULT_CUSTOMERS);
         let natural = (u64::from(customers) * RENEWALS_PER_1000 / 1_000).max(1);
-        let share = |wanted: u64| (wanted * 950 / natural).min(SUBSCRIBERS_PER_1000);
+        let share = |wanted: u64| (wanted * RENEWED_PER_1000 / natural).min(SUBSCRIBERS_PER_1000);
         let subscribers = payments.map_or(SUBSCRIBERS_PER_1000, share);
         let renewals = (natural * subscribers / SUBSCRIBERS_PER_1000).max(1);
         let rest = |wanted: u64| wanted.saturating_sub(renewals) * 1_000 / renewals;

@@ -16,6 +16,9 @@ use crate::domain::run::{Decision, Run, RunItem};
 use crate::domain::states::{InvoiceState, MethodState, RunState, SubscriptionState};
 use crate::domain::subscription::{ChangeCause, Term};
 
+/// For so many days before the end more is declined than usual.
+const STRICTER_DAYS: i64 = 8;
+
 /// The runs of the day at hand.
 #[derive(Debug, Default)]
 pub(super) struct RunDesk {
@@ -167,12 +170,22 @@ impl Story {
         if self.card(card).state == MethodState::Deleted {
             return self.await_card(life, invoice, at);
         }
-        if self.chance.per_mille(21) {
+        let share = self.share_of_trouble(at);
+        if self.chance.per_mille(share) {
             let trouble = Trouble::draw(&mut self.chance);
             self.card(card).trouble.get_or_insert(trouble);
         }
         self.bill(life, &mut invoice, Source::Run, at)
             .and_then(|tried| self.conclude(life, invoice, &tried, Source::Run))
+    }
+
+    /// Of a thousand renewals, so many begin to fail. Lately an issuer has been stricter.
+    fn share_of_trouble(&self, at: DateTime<Utc>) -> u32 {
+        if at > self.calendar.now - TimeDelta::days(STRICTER_DAYS) {
+            70
+        } else {
+            23
+        }
     }
 
     fn bill(
