@@ -49,8 +49,16 @@ fn at(row: &SqliteRow, column: &str) -> DateTime<Utc> {
 #[test]
 fn nothing_in_it_breaks_a_rule_of_the_database() {
     with_demo(async |made| {
-        assert_eq!(made.number("select count(*) from pragma_foreign_key_check").await, 0);
-        assert_eq!(made.text("select quick_check from pragma_quick_check").await, "ok");
+        assert_eq!(
+            made.number("select count(*) from pragma_foreign_key_check")
+                .await,
+            0
+        );
+        assert_eq!(
+            made.text("select quick_check from pragma_quick_check")
+                .await,
+            "ok"
+        );
         for (table, sql) in [
             ("payment", "select count(*) from payment"),
             ("attempt", "select count(*) from attempt"),
@@ -101,7 +109,8 @@ fn the_simulator_knows_exactly_the_payments_and_refunds_that_we_know() {
             .collect();
         assert_eq!(ours, theirs);
         let sent = "select transaction_key || ' ' || amount_minor || ' ' || refunded_at from refund order by 1";
-        let kept = "select transaction_key || ' ' || amount || ' ' || canceled_at from cancel order by 1";
+        let kept =
+            "select transaction_key || ' ' || amount || ' ' || canceled_at from cancel order by 1";
         let (sent, kept) = (made.texts(sent).await, made.sandbox_texts(kept).await);
         assert_eq!(kept.len(), sent.len() + lost.len());
         assert!(sent.iter().all(|refund| kept.contains(refund)));
@@ -130,7 +139,11 @@ fn some_answers_were_lost_and_the_simulator_did_some_of_them() {
         let unknown = "select order_id, kind from attempt where state = 'unknown'";
         let unknown = made.rows(unknown).await;
         assert!((3..=6).contains(&unknown.len()), "{}", unknown.len());
-        assert!(unknown.iter().any(|row| row.get::<String, _>("kind") == "refund"));
+        assert!(
+            unknown
+                .iter()
+                .any(|row| row.get::<String, _>("kind") == "refund")
+        );
         let orders = made.sandbox_texts("select order_id from payment").await;
         let charges = unknown
             .iter()
@@ -198,7 +211,8 @@ fn the_audit_chain_holds_from_the_first_record_to_the_last() {
 fn every_history_leads_to_the_state_its_subscription_is_in() {
     with_demo(async |made| {
         let states = made.pairs("select id, state from subscription").await;
-        let changes = "select subscription_id, from_state, to_state from subscription_change order by at, id";
+        let changes =
+            "select subscription_id, from_state, to_state from subscription_change order by at, id";
         let mut now: BTreeMap<i64, SubscriptionState> = BTreeMap::new();
         for row in made.rows(changes).await {
             let parse = |text: String| SubscriptionState::parse(&text).unwrap();
@@ -240,7 +254,8 @@ fn recurring_revenue_by_rows_is_recurring_revenue_by_history() {
         let by_rows = "select t.price_minor, t.quantity, t.interval_unit from subscription s
             join subscription_term t on t.subscription_id = s.id and t.term_no = s.term_no
             where s.state in ('active', 'past_due')";
-        let by_history = "select c.price_minor, c.quantity, p.interval_unit from subscription_change c
+        let by_history =
+            "select c.price_minor, c.quantity, p.interval_unit from subscription_change c
             join plan p on p.id = c.plan_id
             where c.to_state in ('active', 'past_due') and c.id =
               (select l.id from subscription_change l where l.subscription_id = c.subscription_id
@@ -255,7 +270,9 @@ fn recurring_revenue_by_rows_is_recurring_revenue_by_history() {
 fn every_stored_key_opens_to_the_key_that_the_simulator_issued() {
     with_demo(async |made| {
         let vault = Vault::load(&made.prepared.key_file).unwrap();
-        let issued = made.sandbox_texts("select billing_key from card order by card_id").await;
+        let issued = made
+            .sandbox_texts("select billing_key from card order by card_id")
+            .await;
         let methods = "select public_id, sealed, key_id, key_hash from payment_method order by id";
         let methods = made.rows(methods).await;
         assert_eq!(methods.len(), issued.len());
@@ -298,27 +315,81 @@ fn the_figures_of_every_day_are_those_of_its_rows() {
 fn it_has_a_bit_of_everything() {
     with_demo(async |made| {
         for (what, sql) in [
-            ("past due", "select count(*) from subscription where state = 'past_due'"),
-            ("unpaid", "select count(*) from subscription where state = 'unpaid'"),
-            ("trialing", "select count(*) from subscription where state = 'trialing'"),
-            ("canceled", "select count(*) from subscription where state = 'canceled'"),
-            ("expired", "select count(*) from subscription where state = 'expired'"),
-            ("ending", "select count(*) from subscription where cancel_at is not null and state = 'active'"),
-            ("second term", "select count(*) from subscription_term where term_no > 1"),
-            ("soft", "select count(*) from attempt where refusal_class = 'soft'"),
-            ("hard", "select count(*) from attempt where refusal_class = 'hard'"),
-            ("in full", "select count(*) from payment where refunded_minor = captured_minor"),
-            ("in part", "select count(*) from payment where refunded_minor between 1 and captured_minor - 1"),
-            ("replaced", "select count(*) from payment_method where state = 'replaced'"),
+            (
+                "past due",
+                "select count(*) from subscription where state = 'past_due'",
+            ),
+            (
+                "unpaid",
+                "select count(*) from subscription where state = 'unpaid'",
+            ),
+            (
+                "trialing",
+                "select count(*) from subscription where state = 'trialing'",
+            ),
+            (
+                "canceled",
+                "select count(*) from subscription where state = 'canceled'",
+            ),
+            (
+                "expired",
+                "select count(*) from subscription where state = 'expired'",
+            ),
+            (
+                "ending",
+                "select count(*) from subscription where cancel_at is not null and state = 'active'",
+            ),
+            (
+                "second term",
+                "select count(*) from subscription_term where term_no > 1",
+            ),
+            (
+                "soft",
+                "select count(*) from attempt where refusal_class = 'soft'",
+            ),
+            (
+                "hard",
+                "select count(*) from attempt where refusal_class = 'hard'",
+            ),
+            (
+                "in full",
+                "select count(*) from payment where refunded_minor = captured_minor",
+            ),
+            (
+                "in part",
+                "select count(*) from payment where refunded_minor between 1 and captured_minor - 1",
+            ),
+            (
+                "replaced",
+                "select count(*) from payment_method where state = 'replaced'",
+            ),
             ("closed plan", "select count(*) from plan where active = 0"),
             ("runs", "select count(*) from run where state = 'finished'"),
-            ("incomplete", "select count(*) from subscription where state = 'incomplete'"),
-            ("scheduled", "select count(*) from invoice where dunning = 'scheduled'"),
-            ("expiring", "select count(*) from payment_method where state = 'active' and exp_year = 2026 and exp_month < 13"),
-            ("billed by runs", "select count(*) from run_item where decision = 'done'"),
-            ("declined in runs", "select count(*) from run_item where decision = 'declined'"),
-            ("due today", "select count(*) from subscription where state in ('active', 'trialing')
-                and next_due_at <= unixepoch('2026-11-21 05:03:00') * 1000000"),
+            (
+                "incomplete",
+                "select count(*) from subscription where state = 'incomplete'",
+            ),
+            (
+                "scheduled",
+                "select count(*) from invoice where dunning = 'scheduled'",
+            ),
+            (
+                "expiring",
+                "select count(*) from payment_method where state = 'active' and exp_year = 2026 and exp_month < 13",
+            ),
+            (
+                "billed by runs",
+                "select count(*) from run_item where decision = 'done'",
+            ),
+            (
+                "declined in runs",
+                "select count(*) from run_item where decision = 'declined'",
+            ),
+            (
+                "due today",
+                "select count(*) from subscription where state in ('active', 'trialing')
+                and next_due_at <= unixepoch('2026-11-21 05:03:00') * 1000000",
+            ),
         ] {
             assert!(made.number(sql).await > 0, "{what}");
         }
@@ -332,12 +403,19 @@ fn it_has_a_bit_of_everything() {
 #[test]
 fn a_card_in_trouble_declines_again_and_others_are_charged() {
     with_demo(async |made| {
-        let behaviours = made.sandbox_texts("select distinct behaviour from card").await;
+        let behaviours = made
+            .sandbox_texts("select distinct behaviour from card")
+            .await;
         assert!(behaviours.iter().any(|text| text == "approve"));
         assert!(behaviours.iter().any(|text| text.starts_with("decline ")));
         let deleted = "select count(*) from payment_method where state = 'deleted'";
-        let gone = made.sandbox_texts("select card_id from card where deleted_at is not null").await;
-        assert_eq!(made.number(deleted).await, i64::try_from(gone.len()).unwrap());
+        let gone = made
+            .sandbox_texts("select card_id from card where deleted_at is not null")
+            .await;
+        assert_eq!(
+            made.number(deleted).await,
+            i64::try_from(gone.len()).unwrap()
+        );
     });
 }
 

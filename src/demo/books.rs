@@ -196,10 +196,7 @@ impl Books {
     }
 
     pub(super) fn attempt(&mut self, attempt: Attempt, evidence: Option<EvidenceId>) -> Done {
-        self.row(
-            Table::Attempt,
-            rows::attempt(attempt, evidence, self.zone),
-        )
+        self.row(Table::Attempt, rows::attempt(attempt, evidence, self.zone))
     }
 
     /// Money was taken: the payment on both sides, and the two entries.
@@ -236,16 +233,18 @@ impl Books {
     }
 
     /// Money went back: the refund and its two entries.
-    pub(super) fn refunded(&mut self, back: &Return, attempt: AttemptId, at: DateTime<Utc>) -> Done {
+    pub(super) fn refunded(
+        &mut self,
+        back: &Return,
+        attempt: AttemptId,
+        at: DateTime<Utc>,
+    ) -> Done {
         let on = self.on(at);
         let figure = self.figure(on, back.plan_id);
         figure.refunded.0 += back.amount;
         figure.refunded.1 += 1;
         let id = next(&mut self.counts.refunds);
-        self.row(
-            Table::Refund,
-            rows::refund(id, back, attempt.0, (at, on)),
-        )?;
+        self.row(Table::Refund, rows::refund(id, back, attempt.0, (at, on)))?;
         let ids = (back.payment.0, attempt.0);
         self.post(ids, [Account::Refunds, Account::Provider], back.amount, at)
     }

@@ -196,7 +196,11 @@ mod tests {
         let mut chance = Chance::new(7);
         assert!(crate::domain::customer::check_customer_key(&chance.customer_key(1)).is_ok());
         assert_eq!(chance.customer_key(1).len(), 36);
-        assert!(chance.payment_key(noon()).starts_with("tpayd20261121120000"));
+        assert!(
+            chance
+                .payment_key(noon())
+                .starts_with("tpayd20261121120000")
+        );
         assert_eq!(chance.billing_key(1).len(), 44);
         assert_ne!(chance.billing_key(1), chance.billing_key(2));
     }

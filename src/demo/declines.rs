@@ -163,11 +163,21 @@ mod tests {
                 assert_eq!(no, UNLISTED);
                 continue;
             };
-            assert_eq!(row["class"].as_str(), Some(no.class.as_str()), "{}", no.code);
+            assert_eq!(
+                row["class"].as_str(),
+                Some(no.class.as_str()),
+                "{}",
+                no.code
+            );
             let statuses = row["http"].as_array().unwrap();
             let status = i64::from(no.http_status);
             assert!(statuses.iter().any(|s| s.as_integer() == Some(status)));
-            assert_eq!(row["approve"].as_str(), Some(no.proves.as_str()), "{}", no.code);
+            assert_eq!(
+                row["approve"].as_str(),
+                Some(no.proves.as_str()),
+                "{}",
+                no.code
+            );
         }
     }
 

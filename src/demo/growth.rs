@@ -63,9 +63,30 @@ fn weight(day: u64, days: u64, date: NaiveDate) -> u64 {
 /// When on a day a person does something: few at night, most after lunch and in the evening.
 pub(super) fn moment(chance: &mut Chance, date: NaiveDate, zone: Tz) -> DateTime<Utc> {
     const HOURS: [(i64, u32); 24] = [
-        (0, 14), (1, 7), (2, 4), (3, 2), (4, 2), (5, 4), (6, 9), (7, 20), (8, 36), (9, 48),
-        (10, 58), (11, 60), (12, 66), (13, 70), (14, 60), (15, 57), (16, 55), (17, 52), (18, 50),
-        (19, 58), (20, 70), (21, 78), (22, 66), (23, 38),
+        (0, 14),
+        (1, 7),
+        (2, 4),
+        (3, 2),
+        (4, 2),
+        (5, 4),
+        (6, 9),
+        (7, 20),
+        (8, 36),
+        (9, 48),
+        (10, 58),
+        (11, 60),
+        (12, 66),
+        (13, 70),
+        (14, 60),
+        (15, 57),
+        (16, 55),
+        (17, 52),
+        (18, 50),
+        (19, 58),
+        (20, 70),
+        (21, 78),
+        (22, 66),
+        (23, 38),
     ];
     let hour = chance.weighted(&HOURS, |(_, weight)| *weight).0;
     at_minute(chance, date, hour, zone)

@@ -10,7 +10,9 @@ use tokio::sync::mpsc;
 use super::options::DemoError;
 use super::rows::Row;
 use crate::sandbox::Behaviour;
-use crate::sandbox::seed::{CardId, SeedCancel, SeedCard, SeedOutcome, SeedPayment, Seeded, Seeder};
+use crate::sandbox::seed::{
+    CardId, SeedCancel, SeedCard, SeedOutcome, SeedPayment, Seeded, Seeder,
+};
 use crate::store::bulk::{BulkWriter, Table};
 
 /// Rows of a batch.

@@ -194,9 +194,7 @@ mod tests {
     fn draw(count: usize, lang: Lang) -> Vec<Contact> {
         let people = People::load().unwrap();
         let mut chance = Chance::new(7);
-        (0..count)
-            .map(|_| people.draw(&mut chance, lang))
-            .collect()
+        (0..count).map(|_| people.draw(&mut chance, lang)).collect()
     }
 
     fn is_hangul(name: &str) -> bool {

@@ -345,7 +345,12 @@ pub(super) fn payment(payment: &Payment, plan: Option<i64>, method: i64, on: Nai
     ]
 }
 
-pub(super) fn refund(id: i64, back: &Return, attempt: i64, done: (DateTime<Utc>, NaiveDate)) -> Row {
+pub(super) fn refund(
+    id: i64,
+    back: &Return,
+    attempt: i64,
+    done: (DateTime<Utc>, NaiveDate),
+) -> Row {
     let plan = (back.plan_id > 0).then_some(back.plan_id);
     row![
         id,
@@ -366,7 +371,13 @@ pub(super) fn refund(id: i64, back: &Return, attempt: i64, done: (DateTime<Utc>,
 }
 
 /// One of the two entries of a movement.
-pub(super) fn ledger(id: i64, ids: (i64, i64), account: &str, amount: i64, at: DateTime<Utc>) -> Row {
+pub(super) fn ledger(
+    id: i64,
+    ids: (i64, i64),
+    account: &str,
+    amount: i64,
+    at: DateTime<Utc>,
+) -> Row {
     row![id, ids.0, ids.1, account, amount, WON, at]
 }
 
@@ -394,7 +405,13 @@ pub(super) fn audit(record: AuditRecord) -> Row {
 }
 
 /// A notice that was delivered.
-pub(super) fn notice(id: i64, kind: &str, key: &str, payload: String, at: [DateTime<Utc>; 2]) -> Row {
+pub(super) fn notice(
+    id: i64,
+    kind: &str,
+    key: &str,
+    payload: String,
+    at: [DateTime<Utc>; 2],
+) -> Row {
     row![
         id,
         kind,

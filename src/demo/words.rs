@@ -25,12 +25,30 @@ const CANCEL: [Both; 7] = [
 ];
 const NOTE: [Both; 9] = [
     ["카드 교체 안내 문자 발송함", "texted them about a new card"],
-    ["월급날(25일) 이후 재결제 희망", "asks to be charged after payday (25th)"],
-    ["세금계산서 요청, 회계팀 전달", "wants a tax invoice, passed to accounting"],
-    ["통화 완료: 다음 주에 카드 등록 예정", "called: will register a card next week"],
-    ["연간 플랜 할인 문의, 안내함", "asked about the yearly price, explained"],
-    ["담당자 변경됨 (이메일 갱신 필요)", "contact person changed, update the e-mail"],
-    ["한도 초과로 결제 거절, 고객이 한도 상향함", "declined for limit, they raised it"],
+    [
+        "월급날(25일) 이후 재결제 희망",
+        "asks to be charged after payday (25th)",
+    ],
+    [
+        "세금계산서 요청, 회계팀 전달",
+        "wants a tax invoice, passed to accounting",
+    ],
+    [
+        "통화 완료: 다음 주에 카드 등록 예정",
+        "called: will register a card next week",
+    ],
+    [
+        "연간 플랜 할인 문의, 안내함",
+        "asked about the yearly price, explained",
+    ],
+    [
+        "담당자 변경됨 (이메일 갱신 필요)",
+        "contact person changed, update the e-mail",
+    ],
+    [
+        "한도 초과로 결제 거절, 고객이 한도 상향함",
+        "declined for limit, they raised it",
+    ],
     ["환불 규정 안내", "explained the refund policy"],
     ["기업 전환 검토 중", "considering the business plan"],
 ];

@@ -184,13 +184,12 @@ impl Calendar {
         Some((at, entry.event))
     }
 
-    /// The first run at an hour that comes at or after `at` and has not passed.
+    /// The first run at an hour that comes at or after `at` and has not begun.
     pub(super) fn run_after(&self, at: DateTime<Utc>, hour: i64) -> DateTime<Utc> {
-        let earliest = at.timestamp_micros().max(self.present_us);
-        let earliest = DateTime::from_timestamp_micros(earliest).unwrap_or(at);
-        let date = local_date(earliest, self.zone);
+        let present = DateTime::from_timestamp_micros(self.present_us).unwrap_or(at);
+        let date = local_date(at.max(present), self.zone);
         let here = day_start(date, self.zone) + TimeDelta::hours(hour);
-        if here >= earliest {
+        if here >= at && here > present {
             here
         } else {
             let next = date.succ_opt().unwrap_or(date);

@@ -110,7 +110,8 @@ async fn dump(file: &Path) -> Vec<String> {
         );
         let found = first_column(&rows(file, &sql).await);
         // The simulator's clock is told how far the machine's is from the end of the story.
-        let is_made = |line: &String| !line.contains("'key_id'") && !line.contains("'clock_offset_us'");
+        let is_made =
+            |line: &String| !line.contains("'key_id'") && !line.contains("'clock_offset_us'");
         let found = found.into_iter().filter(is_made);
         lines.extend(found.map(|line| format!("{table} {line}")));
     }

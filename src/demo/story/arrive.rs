@@ -110,7 +110,8 @@ impl Story {
 
     pub(super) fn add_on(&mut self, account: u32, at: DateTime<Utc>) -> Told {
         let lives = self.account(account).lives.clone();
-        let is_active = |life: &u32| self.lives[index(*life)].sub.state == SubscriptionState::Active;
+        let is_active =
+            |life: &u32| self.lives[index(*life)].sub.state == SubscriptionState::Active;
         if lives.iter().any(is_active) && !self.has_running(account, Catalogue::add_on()) {
             self.subscribe(account, Catalogue::add_on(), at)?;
         }
@@ -304,10 +305,7 @@ impl Story {
             period_index: period.index,
             kind: InvoiceKind::Renewal,
             state: InvoiceState::Open,
-            amount: this
-                .term
-                .price
-                .checked_mul(i64::from(this.term.quantity))?,
+            amount: this.term.price.checked_mul(i64::from(this.term.quantity))?,
             description: self.catalogue.plan(this.plan).name.clone(),
             due_at: period.due_at,
             period_from: period.from,
@@ -338,7 +336,13 @@ impl Story {
         }
         let at = self.run_moment(crate::demo::world::RunKind::Renewals, at);
         let to = SubscriptionState::Expired;
-        self.end_as(life, to, ChangeCause::Expired, (super::RUN, at), "never paid")
+        self.end_as(
+            life,
+            to,
+            ChangeCause::Expired,
+            (super::RUN, at),
+            "never paid",
+        )
     }
 
     /// Somebody of the shop gets to it in office hours.

@@ -62,7 +62,11 @@ impl Story {
     }
 
     /// Charges an open invoice once. The invoice is changed as far as any outcome changes it alike.
-    pub(super) fn try_charge(&mut self, invoice: &mut Invoice, this: Try<'_>) -> Result<Tried, Halt> {
+    pub(super) fn try_charge(
+        &mut self,
+        invoice: &mut Invoice,
+        this: Try<'_>,
+    ) -> Result<Tried, Halt> {
         let no = self.ask_card(this.card, this.at);
         let named = Named {
             payment_key: self.chance.payment_key(this.at),
@@ -91,7 +95,9 @@ impl Story {
                 self.approve(invoice, &mut attempt, this, &named, approved_at)?;
                 let brought = captured(invoice, &named, elapsed, this.at);
                 let digest = Some(self.chance.digest());
-                let evidence = self.books.evidence(attempt.id, Brought { digest, ..brought })?;
+                let evidence = self
+                    .books
+                    .evidence(attempt.id, Brought { digest, ..brought })?;
                 (this.at + elapsed, evidence)
             }
             Some(no) => self.refuse(&mut attempt, this, &named, (no, elapsed))?,
@@ -114,7 +120,12 @@ impl Story {
     }
 
     /// The row as it stands when the request leaves.
-    pub(super) fn new_charge(&mut self, invoice: &Invoice, this: Try<'_>, named: &Named) -> Attempt {
+    pub(super) fn new_charge(
+        &mut self,
+        invoice: &Invoice,
+        this: Try<'_>,
+        named: &Named,
+    ) -> Attempt {
         let public_id = self.chance.public_id(Noun::Attempt, this.at);
         let number = invoice.attempts;
         let order_id = self.install.order_id(&invoice.public_id, number);
@@ -260,7 +271,8 @@ impl Story {
         at: DateTime<Utc>,
     ) -> Result<(DateTime<Utc>, EvidenceId), Halt> {
         let again = at + TimeDelta::seconds(6);
-        self.books.evidence(attempt.id, not_seen(at + TimeDelta::seconds(5)))?;
+        self.books
+            .evidence(attempt.id, not_seen(at + TimeDelta::seconds(5)))?;
         let answer = Brought {
             digest: Some(self.chance.digest()),
             elapsed_ms: 640,
@@ -333,7 +345,8 @@ impl Story {
         if let Some(no) = no {
             let id = attempt.public_id.as_str();
             let payload = format!("{{\"attempt\":\"{id}\",\"code\":\"{}\"}}", no.code);
-            self.books.notice("payment_failed", id, payload, settled_at)?;
+            self.books
+                .notice("payment_failed", id, payload, settled_at)?;
             // The simulator keeps no more of a server error than the provider does.
             if no.class != FailureClass::ProviderDown {
                 let outcome = SeedOutcome::Declined {

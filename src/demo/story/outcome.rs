@@ -209,7 +209,7 @@ impl Story {
     /// Most bring another card; the others are ended by somebody of the shop.
     pub(super) fn plan_new_card(&mut self, life: u32, at: DateTime<Utc>) {
         if self.chance.per_mille(720) {
-            let later = at + self.chance.minutes(240, 15 * 1_440);
+            let later = at + self.chance.minutes(600, 24 * 1_440);
             self.calendar.put(later, Event::SwapCard(life));
         } else {
             let later = at + TimeDelta::days(self.chance.between(13, 27));

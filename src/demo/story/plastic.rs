@@ -79,9 +79,8 @@ impl Story {
         let card = self.account(account).card;
         let today = self.local_date(at);
         let card = self.card(card);
-        let is_good = card.state == MethodState::Active
-            && card.trouble.is_none()
-            && !card.is_expired(today);
+        let is_good =
+            card.state == MethodState::Active && card.trouble.is_none() && !card.is_expired(today);
         if is_good {
             return Ok(());
         }

@@ -182,7 +182,7 @@ impl Story {
     /// Of a thousand renewals, so many begin to fail. Lately an issuer has been stricter.
     fn share_of_trouble(&self, at: DateTime<Utc>) -> u32 {
         if at > self.calendar.now - TimeDelta::days(STRICTER_DAYS) {
-            70
+            115
         } else {
             23
         }
