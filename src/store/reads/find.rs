@@ -216,7 +216,7 @@ fn names(text: &str, flavour: Flavour, limit: u32, picks: &mut Vec<Pick>) {
     let by_email = part_of("email", flavour, &key, limit);
     if text.contains('@') {
         // A whole address shares most of its trigrams with every other: look when it is not one.
-        picks.push(by_email.as_last_resort());
+        picks.push(by_email.only_if_nothing());
     } else {
         picks.push(by_name);
         picks.push(by_email);

@@ -180,7 +180,7 @@ impl Pick {
     }
 
     /// The same statement, for when nothing else has found anything.
-    pub(super) fn as_last_resort(self) -> Self {
+    pub(super) fn only_if_nothing(self) -> Self {
         Self {
             when: When::NothingFound,
             ..self
