@@ -250,9 +250,7 @@ impl<S: Store + Reads> App<S> {
             return Ok(());
         }
         let sent = self.session.copy(&text);
-        self.handle(Msg::Copied(
-            sent.map(|_| ()).map_err(|_| Fault::new("copy")),
-        ))
+        self.handle(Msg::Copied(sent.map(drop).map_err(|_| Fault::new("copy"))))
     }
 
     fn suspend(&mut self) -> Result<(), ConsoleError> {

@@ -42,12 +42,12 @@ pub enum Question {
 /// An answer of the database.
 #[derive(Debug, Clone)]
 pub enum Loaded {
-    Overview(Overview),
+    Overview(Box<Overview>),
     Revenue(RevenueReport),
     Rows(Page<Row>),
-    Customer(CustomerCard),
-    Subscription(SubscriptionCard),
-    Timeline(Timeline),
+    Customer(Box<CustomerCard>),
+    Subscription(Box<SubscriptionCard>),
+    Timeline(Box<Timeline>),
     Plans(Vec<PlanRow>),
 }
 

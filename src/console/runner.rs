@@ -219,7 +219,7 @@ impl<S: Store + Reads> Runner<S> {
             let sent =
                 tokio::task::spawn_blocking(move || super::term::load_tmux_buffer(&text)).await;
             let answer = match sent {
-                Ok(Ok(_)) => Ok(()),
+                Ok(Ok(_sent)) => Ok(()),
                 Ok(Err(_)) | Err(_) => Err(Fault::new("copy")),
             };
             let _ = messages.send(Msg::Copied(answer)).await;
@@ -264,7 +264,10 @@ async fn planned<S: Store + Reads>(
         }
     };
     match engine.plan(operator, &request).await {
-        Ok(plan) => Ok(Planned::Verb { request, plan }),
+        Ok(plan) => Ok(Planned::Verb {
+            request: Box::new(request),
+            plan: Box::new(plan),
+        }),
         Err(error) => Err(Fault::from(&error)),
     }
 }
@@ -293,7 +296,7 @@ async fn answer<S: Reads>(store: &S, question: Question) -> Result<Loaded, Store
     Ok(match question {
         Question::Overview(window) => {
             store.refresh_figures(REFRESH).await?;
-            Loaded::Overview(store.overview(&window).await?)
+            Loaded::Overview(Box::new(store.overview(&window).await?))
         }
         Question::Revenue { from, to } => {
             store.refresh_figures(REFRESH).await?;
@@ -327,16 +330,18 @@ async fn answer<S: Reads>(store: &S, question: Question) -> Result<Loaded, Store
                 has_more: false,
             })
         }
-        Question::Customer(id) => Loaded::Customer(store.customer_card(id).await?),
-        Question::Subscription(id) => Loaded::Subscription(store.subscription_card(id).await?),
-        Question::Timeline(id) => Loaded::Timeline(store.timeline(id).await?),
+        Question::Customer(id) => Loaded::Customer(Box::new(store.customer_card(id).await?)),
+        Question::Subscription(id) => {
+            Loaded::Subscription(Box::new(store.subscription_card(id).await?))
+        }
+        Question::Timeline(id) => Loaded::Timeline(Box::new(store.timeline(id).await?)),
         Question::TimelineOfPayment(id) => {
             let invoice = store.invoice_of_payment(id).await?;
-            Loaded::Timeline(store.timeline(invoice).await?)
+            Loaded::Timeline(Box::new(store.timeline(invoice).await?))
         }
         Question::TimelineOfAttempt(id) => {
             let invoice = store.invoice_of_attempt(id).await?;
-            Loaded::Timeline(store.timeline(invoice).await?)
+            Loaded::Timeline(Box::new(store.timeline(invoice).await?))
         }
         Question::Plans => {
             let page = store.plans(&ListQuery::first(super::model::PAGE)).await?;

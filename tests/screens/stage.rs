@@ -255,7 +255,7 @@ fn page(count: i64, query: Option<&ListQuery>, row: impl Fn(i64) -> Row) -> Load
 
 pub fn answer(question: &Question) -> Loaded {
     match question {
-        Question::Overview(window) => Loaded::Overview(rows::overview(window)),
+        Question::Overview(window) => Loaded::Overview(Box::new(rows::overview(window))),
         Question::Revenue { from, to } => Loaded::Revenue(rows::revenue(*from, *to)),
         Question::RenewalDays(days) => Loaded::Rows(Page {
             rows: days
@@ -273,11 +273,11 @@ pub fn answer(question: &Question) -> Loaded {
             total: None,
         }),
         Question::Find(_) => page(3, None, |n| Row::Hit(Box::new(rows::hit(n)))),
-        Question::Customer(id) => Loaded::Customer(rows::customer_card(id.0)),
-        Question::Subscription(id) => Loaded::Subscription(rows::subscription_card(id.0)),
-        Question::Timeline(id) => Loaded::Timeline(rows::timeline(id.0)),
-        Question::TimelineOfPayment(id) => Loaded::Timeline(rows::timeline(id.0)),
-        Question::TimelineOfAttempt(id) => Loaded::Timeline(rows::timeline(id.0)),
+        Question::Customer(id) => Loaded::Customer(Box::new(rows::customer_card(id.0))),
+        Question::Subscription(id) => Loaded::Subscription(Box::new(rows::subscription_card(id.0))),
+        Question::Timeline(id) => Loaded::Timeline(Box::new(rows::timeline(id.0))),
+        Question::TimelineOfPayment(id) => Loaded::Timeline(Box::new(rows::timeline(id.0))),
+        Question::TimelineOfAttempt(id) => Loaded::Timeline(Box::new(rows::timeline(id.0))),
         Question::Plans => Loaded::Plans((0..4).map(rows::plan_row).collect()),
         Question::RunItems { query, .. } => page(17, Some(query), |n| {
             Row::RunItem(Box::new(rows::run_item(n)))
@@ -346,7 +346,7 @@ fn plan(model: &Model, asked: Asked) -> Planned {
         }
     };
     Planned::Verb {
-        plan: plans::plan(&request, model.mode),
-        request,
+        plan: Box::new(plans::plan(&request, model.mode)),
+        request: Box::new(request),
     }
 }

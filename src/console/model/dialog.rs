@@ -81,8 +81,8 @@ pub struct Ready {
 #[derive(Debug, Clone)]
 pub enum Planned {
     Verb {
-        request: Request,
-        plan: ActionPlan,
+        request: Box<Request>,
+        plan: Box<ActionPlan>,
     },
     /// A billing run over everything due at an instant.
     Run {
@@ -129,11 +129,8 @@ pub struct Menu {
 /// Which column to sort by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SortMenu {
+    pub choices: &'static [SortBy],
     pub selected: usize,
-}
-
-impl SortMenu {
-    pub const CHOICES: [SortBy; 4] = [SortBy::Time, SortBy::Amount, SortBy::Name, SortBy::State];
 }
 
 /// Something that must be read.

@@ -124,13 +124,8 @@ impl List {
 
     /// The order that holds, for the one that has been chosen or the list's own.
     pub fn order(&self) -> (SortBy, Order) {
-        self.sort.unwrap_or((
-            SortBy::Time,
-            match self.kind {
-                ListKind::RenewalDays | ListKind::Renewals | ListKind::Unknown => Order::Ascending,
-                _ => Order::Descending,
-            },
-        ))
+        let own = self.kind.sorts().first().copied().unwrap_or(SortBy::Time);
+        self.sort.unwrap_or((own, self.kind.own_order()))
     }
 
     pub fn current(&self) -> Option<&Row> {

@@ -278,8 +278,8 @@ impl Model {
         if let Privacy::Revealed { until_ms } = self.privacy {
             at(until_ms);
         }
-        match self.modals.last() {
-            Some(Modal::Confirm(confirm)) => match &confirm.phase {
+        if let Some(Modal::Confirm(confirm)) = self.modals.last() {
+            match &confirm.phase {
                 Phase::Planning { since_ms, .. } | Phase::Sending { since_ms, .. } => {
                     at(spin_at(*since_ms, self.now.ms));
                 }
@@ -289,8 +289,7 @@ impl Model {
                     at(whole.saturating_sub(left.saturating_sub(1) * 1_000));
                 }
                 Phase::Expired => {}
-            },
-            _ => {}
+            }
         }
         wake
     }

@@ -131,6 +131,9 @@ impl<T> Paged<T> {
                     .current()
                     .and_then(|old| page.rows.iter().position(|new| same(old, new)));
                 let row = kept.unwrap_or_else(|| self.selected.min(page.rows.len()));
+                if joining == Joining::Replace {
+                    self.total = None;
+                }
                 self.replace(page);
                 self.more_earlier = joining == Joining::Refresh;
                 self.select(row, height);
@@ -175,7 +178,8 @@ impl<T> Paged<T> {
         self.rows = page.rows;
         self.cursors = page.cursors;
         self.more_later = page.has_more;
-        self.total = page.total;
+        // Only a first page is counted; the others leave the count to whoever has it.
+        self.total = page.total.or(self.total);
     }
 
     fn shift_back(&mut self, rows: usize) {

@@ -3,7 +3,7 @@
 use crate::domain::ids::{
     AttemptId, CustomerId, InvoiceId, PaymentId, PublicId, RunId, SubscriptionId,
 };
-use crate::engine::queries::LocalDay;
+use crate::engine::queries::{LocalDay, Order, SortBy};
 
 /// A screen with a key of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -145,6 +145,41 @@ impl ListKind {
     /// Whether `/` narrows it. Days and search results are what they are.
     pub const fn can_filter(self) -> bool {
         !matches!(self, Self::RenewalDays | Self::Hits)
+    }
+
+    /// What it can be sorted by; the first is its own order.
+    pub const fn sorts(self) -> &'static [SortBy] {
+        use SortBy::{Amount, Name, State, Time};
+        match self {
+            Self::Customers => &[Time, Name],
+            Self::Subscriptions
+            | Self::Renewals
+            | Self::Failed
+            | Self::Unknown
+            | Self::RunItems => &[Time, Amount, Name, State],
+            Self::Payments => &[Time, Amount, Name],
+            Self::Plans => &[Name, Amount, Time, State],
+            Self::Runs => &[Time, State],
+            Self::Events | Self::Activity => &[Time, Name, State],
+            Self::RenewalDays | Self::Hits => &[Time],
+        }
+    }
+
+    /// Its own direction.
+    pub const fn own_order(self) -> Order {
+        match self {
+            Self::RenewalDays | Self::Renewals | Self::Plans | Self::Unknown | Self::RunItems => {
+                Order::Ascending
+            }
+            Self::Customers
+            | Self::Subscriptions
+            | Self::Failed
+            | Self::Payments
+            | Self::Runs
+            | Self::Events
+            | Self::Activity
+            | Self::Hits => Order::Descending,
+        }
     }
 
     /// Whether its detail shows even where there is little room: these lists are read row by row.

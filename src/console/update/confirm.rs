@@ -121,7 +121,7 @@ fn apply(model: &mut Model) -> Vec<Effect> {
             whose(confirm, &plan),
             Effect::Apply {
                 ticket,
-                request,
+                request: *request,
                 fingerprint: plan.fingerprint,
             },
         ),

@@ -30,7 +30,7 @@ pub fn menu_entries(model: &Model, menu: &Menu) -> Vec<MenuEntry> {
         let hits = ACTIONS.iter().filter(|spec| matches(model, spec, &wanted));
         entries.extend(hits.map(MenuEntry::Action));
         if menu.kind == MenuKind::Palette {
-            entries.sort_by_key(|entry| rank(model, entry, &wanted));
+            entries.sort_by_key(|entry| rank(model, *entry, &wanted));
         }
     }
     if menu.kind != MenuKind::Help && !wanted.is_empty() {
@@ -40,7 +40,7 @@ pub fn menu_entries(model: &Model, menu: &Menu) -> Vec<MenuEntry> {
 }
 
 /// What is named exactly stands before what merely mentions the word.
-fn rank(model: &Model, entry: &MenuEntry, wanted: &str) -> u8 {
+fn rank(model: &Model, entry: MenuEntry, wanted: &str) -> u8 {
     let MenuEntry::Action(spec) = entry else {
         return 3;
     };
@@ -135,13 +135,16 @@ fn message_key(model: &mut Model, press: KeyPress) -> Vec<Effect> {
 }
 
 fn sort_key(model: &mut Model, menu: SortMenu, press: KeyPress) -> Vec<Effect> {
-    let last = SortMenu::CHOICES.len() - 1;
+    let last = menu.choices.len().saturating_sub(1);
     let selected = match latin(press).unwrap_or(press).code {
         KeyCode::Char('j' | 'o') | KeyCode::Down | KeyCode::Tab => (menu.selected + 1).min(last),
         KeyCode::Char('k') | KeyCode::Up | KeyCode::BackTab => menu.selected.saturating_sub(1),
         KeyCode::Enter => {
             model.modals.pop();
-            return go::sort_by(model, SortMenu::CHOICES[menu.selected.min(last)]);
+            return match menu.choices.get(menu.selected) {
+                Some(by) => go::sort_by(model, *by),
+                None => Vec::new(),
+            };
         }
         _ => return Vec::new(),
     };

@@ -322,8 +322,10 @@ pub fn set_filter(model: &mut Model, text: String, filter: Filter) -> Vec<Effect
 pub fn begin_sort(model: &mut Model) -> Vec<Effect> {
     if let Some(list) = model.visit().list().filter(|list| list.kind.can_filter()) {
         let (by, _) = list.order();
-        let selected = SortMenu::CHOICES.iter().position(|&choice| choice == by);
+        let choices = list.kind.sorts();
+        let selected = choices.iter().position(|&choice| choice == by);
         model.modals.push(Modal::Sort(SortMenu {
+            choices,
             selected: selected.unwrap_or(0),
         }));
     }

@@ -246,9 +246,9 @@ pub fn loaded(model: &mut Model, ticket: Ticket, loaded: Loaded) -> Vec<Effect> 
     if model.detail.loading.is_waiting_for(ticket) {
         model.detail.loading.done(model.now.at);
         model.detail.card = match loaded {
-            Loaded::Customer(card) => Some(DetailCard::Customer(Box::new(card))),
-            Loaded::Subscription(card) => Some(DetailCard::Subscription(Box::new(card))),
-            Loaded::Timeline(timeline) => Some(DetailCard::Timeline(Box::new(timeline))),
+            Loaded::Customer(card) => Some(DetailCard::Customer(card)),
+            Loaded::Subscription(card) => Some(DetailCard::Subscription(card)),
+            Loaded::Timeline(timeline) => Some(DetailCard::Timeline(timeline)),
             _ => None,
         };
         return Vec::new();
@@ -267,16 +267,11 @@ pub fn loaded(model: &mut Model, ticket: Ticket, loaded: Loaded) -> Vec<Effect> 
             if panel.value.is_none() {
                 panel.selected = value.months.len().saturating_sub(1);
             }
-            fill(panel, value);
+            fill(panel, Box::new(value));
         }
         (Content::Customer(panel), Loaded::Customer(value)) => fill(panel, value),
         (Content::Subscription(panel), Loaded::Subscription(value)) => fill(panel, value),
-        (Content::Timeline(panel), Loaded::Timeline(value)) => {
-            if panel.value.is_none() {
-                panel.selected = value.entries.len().saturating_sub(1);
-            }
-            fill(panel, value);
-        }
+        (Content::Timeline(panel), Loaded::Timeline(value)) => fill(panel, value),
         _ => {}
     }
     let line = visit.lines().1;
@@ -290,8 +285,8 @@ fn join(list: &mut List, page: Page<Row>, height: usize) {
         .join(page, joining, height, |a, b| a.key() == b.key());
 }
 
-fn fill<T>(panel: &mut Panel<T>, value: T) {
-    panel.value = Some(Box::new(value));
+fn fill<T>(panel: &mut Panel<T>, value: Box<T>) {
+    panel.value = Some(value);
 }
 
 /// The detail of the selected row is as old as the list was: read it again.

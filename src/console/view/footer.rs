@@ -147,62 +147,36 @@ fn marked(model: &Model) -> Option<String> {
     Some(format!("{text}{sum}"))
 }
 
+/// The verbs of a place.
+fn verbs_of(content: &Content, place: &Place) -> &'static [Action] {
+    use Action::{
+        BillRun, Cancel, Charge, CreateCustomer, CreatePlan, Customer, DeactivatePlan, EditPlan,
+        Find, Note, OneTime, Refund, ResolveUnknown, Retry, Subscribe, SwapCard, UndoCancel,
+    };
+    match content {
+        Content::Overview(_) => &[Find],
+        Content::Revenue(_) => &[],
+        Content::Customer(_) => &[Charge, Retry, Refund, Cancel, Subscribe, SwapCard, Note],
+        Content::Subscription(_) => &[Charge, Retry, Cancel, UndoCancel, SwapCard],
+        Content::Timeline(_) => &[Charge, Retry, Refund, ResolveUnknown, Customer],
+        Content::List(_) => match place {
+            Place::Screen(Screen::Customers) | Place::Found(_) => {
+                &[Subscribe, OneTime, SwapCard, CreateCustomer]
+            }
+            Place::Screen(Screen::Payments) => &[Refund, Cancel, Customer],
+            Place::Screen(Screen::Plans) => &[CreatePlan, EditPlan, DeactivatePlan],
+            Place::Screen(Screen::Unknown) => &[ResolveUnknown, Customer],
+            Place::Screen(Screen::Runs) => &[BillRun],
+            Place::Screen(Screen::Events | Screen::Activity | Screen::Renewals)
+            | Place::Run(..) => &[],
+            _ => &[Charge, Retry, Cancel, UndoCancel, Customer],
+        },
+    }
+}
+
 /// What can be pressed, verbs of this place first. What a row does not allow stays: keys must not jump about.
 fn hints(model: &Model) -> Vec<Action> {
-    let act: &[Action] = match (&model.visit().content, &model.visit().place) {
-        (Content::Overview(_), _) => &[Action::Find],
-        (Content::Revenue(_), _) => &[],
-        (Content::Customer(_), _) => &[
-            Action::Charge,
-            Action::Retry,
-            Action::Refund,
-            Action::Cancel,
-            Action::Subscribe,
-            Action::SwapCard,
-            Action::Note,
-        ],
-        (Content::Subscription(_), _) => &[
-            Action::Charge,
-            Action::Retry,
-            Action::Cancel,
-            Action::UndoCancel,
-            Action::SwapCard,
-        ],
-        (Content::Timeline(_), _) => &[
-            Action::Charge,
-            Action::Retry,
-            Action::Refund,
-            Action::ResolveUnknown,
-            Action::Customer,
-        ],
-        (Content::List(_), Place::Screen(Screen::Customers) | Place::Found(_)) => &[
-            Action::Subscribe,
-            Action::OneTime,
-            Action::SwapCard,
-            Action::CreateCustomer,
-        ],
-        (Content::List(_), Place::Screen(Screen::Payments)) => {
-            &[Action::Refund, Action::Cancel, Action::Customer]
-        }
-        (Content::List(_), Place::Screen(Screen::Plans)) => {
-            &[Action::CreatePlan, Action::EditPlan, Action::DeactivatePlan]
-        }
-        (Content::List(_), Place::Screen(Screen::Unknown)) => {
-            &[Action::ResolveUnknown, Action::Customer]
-        }
-        (Content::List(_), Place::Screen(Screen::Runs)) => &[Action::BillRun],
-        (
-            Content::List(_),
-            Place::Screen(Screen::Events | Screen::Activity | Screen::Renewals) | Place::Run(..),
-        ) => &[],
-        (Content::List(_), _) => &[
-            Action::Charge,
-            Action::Retry,
-            Action::Cancel,
-            Action::UndoCancel,
-            Action::Customer,
-        ],
-    };
+    let act = verbs_of(&model.visit().content, &model.visit().place);
     let mut all: Vec<Action> = act
         .iter()
         .copied()

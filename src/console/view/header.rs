@@ -35,7 +35,7 @@ pub fn draw(ink: &mut Ink<'_>, area: Rect) {
     ));
     // What does not fit beside the mode goes, the least needed first.
     let room = usize::from(area.width);
-    let fixed = spans_width(&left[..left.len() - 1]) + 2;
+    let fixed = spans_width(&left[..left.len() - 1]);
     for detail in [Much::All, Much::NoDate, Much::NoPerson, Much::OnlyTime] {
         let right = right_side(model, detail);
         let with_name = spans_width(&left) + 2 + spans_width(&right);

@@ -93,10 +93,10 @@ impl Ink<'_> {
     }
 
     pub fn rule(&mut self, area: Rect, role: Role) {
-        let rule = self.glyphs().rule;
+        let line = self.glyphs().rule;
         let style = self.theme.style(role);
         for x in area.left()..area.right() {
-            self.put(x, area.y, 1, rule, style);
+            self.put(x, area.y, 1, line, style);
         }
     }
 

@@ -37,11 +37,7 @@ pub fn draw(ink: &mut Ink<'_>, area: Rect, panel: &Panel<Overview>) {
 
 /// Figures only, one a line.
 fn small(ink: &mut Ink<'_>, area: Rect, overview: &Overview, chosen: Option<Spot>) {
-    let mut y = area.y;
-    for figure in Figure::ALL {
-        if y >= area.bottom() {
-            return;
-        }
+    for (y, figure) in (area.y..area.bottom()).zip(Figure::ALL) {
         let shape = figures::shape(ink, overview, figure);
         let line = Rect::new(area.x + 1, y, area.width.saturating_sub(2), 1);
         ink.word(line.x, y, line.width, &shape.title, Role::Dim);
@@ -49,7 +45,6 @@ fn small(ink: &mut Ink<'_>, area: Rect, overview: &Overview, chosen: Option<Spot
         if chosen == Some(Spot::Figure(figure)) {
             ink.select(Rect::new(area.x, y, area.width, 1));
         }
-        y += 1;
     }
 }
 
@@ -237,16 +232,16 @@ fn revenue(ink: &mut Ink<'_>, area: Rect, overview: &Overview, boxed: Boxed) {
     chart::draw(ink, plot, &bars);
     if boxed == Boxed::Yes {
         let model = ink.model;
-        let part = |ink: &Ink<'_>, id: &str, money: String| {
+        let sum = |ink: &Ink<'_>, id: &str, money: String| {
             [
                 span(format!("{} ", ink.locale().label("money", id)), Role::Dim),
                 span(format!("{money}   "), Role::Text),
             ]
         };
         let mut line: Spans = Vec::new();
-        line.extend(part(ink, "gross", model.moneys(&overview.gross)));
-        line.extend(part(ink, "refunds", figures::refunds(ink, overview)));
-        line.extend(part(ink, "net", model.moneys(&overview.net)));
+        line.extend(sum(ink, "gross", model.moneys(&overview.gross)));
+        line.extend(sum(ink, "refunds", figures::refunds(ink, overview)));
+        line.extend(sum(ink, "net", model.moneys(&overview.net)));
         ink.spans(area, area.bottom() - 1, &line);
     }
 }

@@ -3,6 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::super::model::Loading;
+use super::super::overlay;
 use super::super::theme::Role;
 use super::footer::spinner;
 use super::ink::{Ink, Spans, span};
@@ -97,11 +98,12 @@ impl Pages {
             }
         }
         if top + height < self.lines.len() && area.height > 0 {
-            let more = ink.t("console.more");
-            let y = area.bottom() - 1;
+            let more = format!(" {}", ink.t("console.more"));
             let wide = u16::try_from(width(&more)).unwrap_or(0);
             if wide < area.width {
-                ink.word(area.right() - wide, y, wide, &more, Role::Dim);
+                let corner = Rect::new(area.right() - wide, area.bottom() - 1, wide, 1);
+                overlay::clear(corner.intersection(ink.buffer.area), ink.buffer);
+                ink.word(corner.x, corner.y, wide, &more, Role::Dim);
             }
         }
     }

@@ -105,11 +105,7 @@ fn widths(columns: &[Column], room: u16) -> Vec<u16> {
     columns
         .iter()
         .map(|column| {
-            let more = if shares == 0 {
-                0
-            } else {
-                left * column.share / shares
-            };
+            let more = (left * column.share).checked_div(shares).unwrap_or(0);
             column.least + more
         })
         .collect()
@@ -130,9 +126,9 @@ fn title(ink: &mut Ink<'_>, area: Rect, list: &List) {
         left.push(span(format!("  /{text}"), Role::Accent));
     }
     if let (Some(from), Some(to)) = (list.from, list.to) {
-        let last = to - chrono::Duration::seconds(1);
+        let end = to - chrono::Duration::seconds(1);
         left.push(span(
-            format!("  {} - {}", model.date(from), model.date(last)),
+            format!("  {} - {}", model.date(from), model.date(end)),
             Role::Dim,
         ));
     }

@@ -24,7 +24,7 @@ pub const FAILED: &[Column] = &[
 
 pub const PAYMENTS: &[Column] = &[
     column("when", 16, 0, 0, LEFT, captured_at),
-    column("customer", 8, 2, 0, LEFT, name),
+    column("customer", 7, 2, 0, LEFT, name),
     column("what", 8, 2, 92, LEFT, what),
     column("amount", 11, 0, 0, RIGHT, captured),
     column("refunded", 11, 0, 66, RIGHT, refunded),

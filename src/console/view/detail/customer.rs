@@ -37,7 +37,7 @@ pub fn lines(ink: &Ink<'_>, card: &CustomerCard, room: usize) -> Pages {
             &mut pages,
             ink,
             "subscription",
-            ink.t("console.card.none"),
+            &ink.t("console.card.none"),
             room,
         );
     }
@@ -51,7 +51,7 @@ pub fn lines(ink: &Ink<'_>, card: &CustomerCard, room: usize) -> Pages {
         ink.t("console.card.lifetime"),
         model.moneys(&card.lifetime)
     );
-    field(&mut pages, ink, "credits", money, room);
+    field(&mut pages, ink, "credits", &money, room);
     failures(&mut pages, ink, &card.failures, room);
     for row in &card.unknowns {
         pages.choice(unknown(ink, row));
@@ -61,9 +61,9 @@ pub fn lines(ink: &Ink<'_>, card: &CustomerCard, room: usize) -> Pages {
     pages
 }
 
-fn field(pages: &mut Pages, ink: &Ink<'_>, label: &str, text: String, room: usize) {
+fn field(pages: &mut Pages, ink: &Ink<'_>, label: &str, text: &str, room: usize) {
     let label = ink.t(&format!("console.card.{label}"));
-    pages.field(&label, LABEL, &text, Role::Text, room);
+    pages.field(&label, LABEL, text, Role::Text, room);
 }
 
 fn head(ink: &Ink<'_>, label: &str) -> (String, Role) {
@@ -155,7 +155,7 @@ fn method(pages: &mut Pages, ink: &Ink<'_>, methods: &[PaymentMethod], room: usi
 
 fn failures(pages: &mut Pages, ink: &Ink<'_>, failures: &[FailedRow], room: usize) {
     if failures.is_empty() {
-        field(pages, ink, "failures", ink.t("console.card.none"), room);
+        field(pages, ink, "failures", &ink.t("console.card.none"), room);
     }
     for row in failures {
         let (next, next_role) = super::super::columns::next_try_text(ink, row);
@@ -205,7 +205,7 @@ fn unknown(ink: &Ink<'_>, row: &UnknownRow) -> Spans {
 
 fn notes(pages: &mut Pages, ink: &Ink<'_>, card: &CustomerCard, room: usize) {
     if card.notes.is_empty() {
-        field(pages, ink, "notes", ink.t("console.card.none"), room);
+        field(pages, ink, "notes", &ink.t("console.card.none"), room);
     }
     for note in card.notes.iter().take(NOTES) {
         pages.line(vec![
@@ -225,7 +225,7 @@ fn notes(pages: &mut Pages, ink: &Ink<'_>, card: &CustomerCard, room: usize) {
 
 fn payments(pages: &mut Pages, ink: &Ink<'_>, payments: &[PaymentRow], room: usize) {
     if payments.is_empty() {
-        field(pages, ink, "payments", ink.t("console.card.none"), room);
+        field(pages, ink, "payments", &ink.t("console.card.none"), room);
     }
     for (at, row) in payments.iter().enumerate() {
         let (state, role) = super::super::columns::payment_state_of(row);

@@ -132,31 +132,7 @@ fn one(ink: &Ink<'_>, timeline: &Timeline, entry: &TimelineEntry, room: usize, p
             Some(attempt) => settled(ink, attempt, &mut spans, &mut below),
             None => return,
         },
-        TimelineEvent::Evidence {
-            source,
-            outcome,
-            code,
-            http_status,
-            trace_id,
-            ..
-        } => {
-            let source = Shown::line(locale.label("evidence", source)).into_string();
-            let outcome_text = locale
-                .find(&format!("console.evidence.{outcome}"))
-                .unwrap_or(outcome);
-            spans.push(span(
-                format!("  {source}: {}", Shown::line(outcome_text)),
-                Role::Text,
-            ));
-            if let Some(code) = code {
-                spans.push(span(format!("  {}", Shown::line(code)), Role::Text));
-            }
-            let status = http_status.map(|status| format!("HTTP {status}"));
-            let trace = trace_id.as_ref().map(|id| Shown::line(id).into_string());
-            for part in [status, trace].into_iter().flatten() {
-                spans.push(span(format!("  {part}"), Role::Dim));
-            }
-        }
+        TimelineEvent::Evidence { .. } => spans.extend(evidence(ink, &entry.what)),
         TimelineEvent::Refunded {
             amount,
             reason,
@@ -197,6 +173,39 @@ fn one(ink: &Ink<'_>, timeline: &Timeline, entry: &TimelineEntry, room: usize, p
     for (text, role) in below {
         pages.paragraph(WHEN + 3, &text, role, room);
     }
+}
+
+/// What an answer, a look-up or an event said.
+fn evidence(ink: &Ink<'_>, event: &TimelineEvent) -> Vec<Span> {
+    let TimelineEvent::Evidence {
+        source,
+        outcome,
+        code,
+        http_status,
+        trace_id,
+        ..
+    } = event
+    else {
+        return Vec::new();
+    };
+    let locale = ink.locale();
+    let source = Shown::line(locale.label("evidence", source)).into_string();
+    let outcome_text = locale
+        .find(&format!("console.evidence.{outcome}"))
+        .unwrap_or(outcome);
+    let mut spans = vec![span(
+        format!("  {source}: {}", Shown::line(outcome_text)),
+        Role::Text,
+    )];
+    if let Some(code) = code {
+        spans.push(span(format!("  {}", Shown::line(code)), Role::Text));
+    }
+    let status = http_status.map(|status| format!("HTTP {status}"));
+    let trace = trace_id.as_ref().map(|id| Shown::line(id).into_string());
+    for part in [status, trace].into_iter().flatten() {
+        spans.push(span(format!("  {part}"), Role::Dim));
+    }
+    spans
 }
 
 /// Which try it is, where it came from, who pressed the key.

@@ -38,9 +38,9 @@ fn mode_span(ink: &Ink<'_>) -> super::ink::Span {
 
 fn sort(ink: &mut Ink<'_>, menu: SortMenu) {
     let title = ink.t("console.action.sort.name");
-    let high = u16::try_from(SortMenu::CHOICES.len()).unwrap_or(4) + 2;
+    let high = u16::try_from(menu.choices.len()).unwrap_or(4) + 2;
     let inner = ink.dialog(26, high, &[span(title, Role::Title)], Role::BorderFocused);
-    for (at, by) in SortMenu::CHOICES.into_iter().enumerate() {
+    for (at, by) in menu.choices.iter().copied().enumerate() {
         let y = inner.y + u16::try_from(at).unwrap_or(0);
         let text = ink.t(&format!("console.sort.{}", sort_id(by)));
         ink.spans(inner, y, &[span(format!("  {text}"), Role::Text)]);
