@@ -4,6 +4,8 @@
 //! console may close its dialogs or itself, and they go on until their answer is written down. Invariant: every ticket
 //! of a money task is answered, also when the task panics.
 
+mod answers;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
@@ -14,24 +16,20 @@ use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::effect::{Loaded, Question, Slot};
+use super::effect::{Question, Slot};
 use super::fault::Fault;
-use super::model::{Asked, ListKind, Planned, Progress, Row, Ticket};
+use super::model::{Asked, Progress, Ticket};
 use super::msg::Msg;
 use super::term::monotonic_now;
-use crate::domain::ids::SubscriptionId;
 use crate::domain::operator::Operator;
-use crate::domain::states::InvoiceState;
-use crate::engine::ports::{Store, StoreError};
-use crate::engine::queries::{ListQuery, Page, Reads};
+use crate::engine::ports::Store;
+use crate::engine::queries::Reads;
 use crate::engine::{Engine, Outcome, Request, RunSummary};
 
 /// How often the database is asked whether somebody else wrote.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 /// How often a billing run says how far it is.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
-/// What a search gives at most.
-const HITS: u32 = 100;
 
 /// Whoever carries effects out.
 pub struct Runner<S> {
@@ -99,7 +97,7 @@ impl<S: Store + Reads> Runner<S> {
     pub fn load(&mut self, ticket: Ticket, slot: Slot, question: Question) {
         let (engine, messages) = (Arc::clone(&self.engine), self.messages.clone());
         let task = tokio::spawn(async move {
-            let message = match answer(engine.store(), question).await {
+            let message = match answers::answer(engine.store(), question).await {
                 Ok(loaded) => Msg::Loaded {
                     ticket,
                     loaded: Box::new(loaded),
@@ -133,7 +131,9 @@ impl<S: Store + Reads> Runner<S> {
         let operator = Arc::clone(&self.operator);
         self.collect();
         self.others.spawn(async move {
-            let answer = planned(&engine, &operator, asked).await.map(Box::new);
+            let answer = answers::planned(&engine, &operator, asked)
+                .await
+                .map(Box::new);
             let _ = messages.send(Msg::Planned { ticket, answer }).await;
         });
     }
@@ -240,154 +240,4 @@ impl<S: Store + Reads> Runner<S> {
         // Whoever did not make it is finished by the reconciler, as after a crash.
         let _ = tokio::time::timeout(limit, settled).await;
     }
-}
-
-async fn planned<S: Store + Reads>(
-    engine: &Engine<S>,
-    operator: &Operator,
-    asked: Asked,
-) -> Result<Planned, Fault> {
-    let request = match asked {
-        Asked::Request(request) => request,
-        Asked::ChargeOf(subscription) => Request::Charge {
-            invoice: owed(engine.store(), subscription).await?,
-        },
-        Asked::RetryOf(subscription) => Request::Retry {
-            invoice: owed(engine.store(), subscription).await?,
-        },
-        Asked::Run => {
-            let until = engine.now();
-            let preview = engine.preview_run(until).await;
-            return preview
-                .map(|preview| Planned::Run { until, preview })
-                .map_err(|error| Fault::from(&error));
-        }
-    };
-    match engine.plan(operator, &request).await {
-        Ok(plan) => Ok(Planned::Verb {
-            request: Box::new(request),
-            plan: Box::new(plan),
-        }),
-        Err(error) => Err(Fault::from(&error)),
-    }
-}
-
-/// The oldest invoice of a subscription that can be charged.
-async fn owed<S: Reads>(
-    store: &S,
-    subscription: SubscriptionId,
-) -> Result<crate::domain::ids::InvoiceId, Fault> {
-    let card = store.subscription_card(subscription).await;
-    let card = card.map_err(|error| Fault::from(&error))?;
-    card.invoices
-        .iter()
-        .rev()
-        .find(|invoice| {
-            matches!(
-                invoice.state,
-                InvoiceState::Open | InvoiceState::Draft | InvoiceState::Uncollectible
-            )
-        })
-        .map(|invoice| invoice.id)
-        .ok_or_else(|| Fault::new("nothing_owed"))
-}
-
-async fn answer<S: Reads>(store: &S, question: Question) -> Result<Loaded, StoreError> {
-    Ok(match question {
-        Question::Overview(window) => {
-            store.refresh_figures(REFRESH).await?;
-            Loaded::Overview(Box::new(store.overview(&window).await?))
-        }
-        Question::Revenue { from, to } => {
-            store.refresh_figures(REFRESH).await?;
-            Loaded::Revenue(store.revenue(from, to).await?)
-        }
-        Question::RenewalDays(days) => {
-            let days = store.renewal_days(&days).await?;
-            Loaded::Rows(Page {
-                rows: days
-                    .into_iter()
-                    .map(|day| Row::Day(Box::new(day)))
-                    .collect(),
-                cursors: Vec::new(),
-                has_more: false,
-                total: None,
-            })
-        }
-        Question::List { kind, query } => Loaded::Rows(list(store, kind, &query).await?),
-        Question::RunItems { run, query } => {
-            Loaded::Rows(rows(store.run_items(run, &query).await?, Row::RunItem))
-        }
-        Question::Find(text) => {
-            let hits = store.find(&text, HITS).await?;
-            Loaded::Rows(Page {
-                total: u64::try_from(hits.len()).ok(),
-                rows: hits
-                    .into_iter()
-                    .map(|hit| Row::Hit(Box::new(hit)))
-                    .collect(),
-                cursors: Vec::new(),
-                has_more: false,
-            })
-        }
-        Question::Customer(id) => Loaded::Customer(Box::new(store.customer_card(id).await?)),
-        Question::Subscription(id) => {
-            Loaded::Subscription(Box::new(store.subscription_card(id).await?))
-        }
-        Question::Timeline(id) => Loaded::Timeline(Box::new(store.timeline(id).await?)),
-        Question::TimelineOfPayment(id) => {
-            let invoice = store.invoice_of_payment(id).await?;
-            Loaded::Timeline(Box::new(store.timeline(invoice).await?))
-        }
-        Question::TimelineOfAttempt(id) => {
-            let invoice = store.invoice_of_attempt(id).await?;
-            Loaded::Timeline(Box::new(store.timeline(invoice).await?))
-        }
-        Question::Plans => {
-            let page = store.plans(&ListQuery::first(super::model::PAGE)).await?;
-            Loaded::Plans(page.rows)
-        }
-    })
-}
-
-/// Marked days whose figures are computed again before figures are read.
-const REFRESH: u32 = 400;
-
-fn rows<T>(page: Page<T>, row: fn(Box<T>) -> Row) -> Page<Row> {
-    Page {
-        rows: page
-            .rows
-            .into_iter()
-            .map(|item| row(Box::new(item)))
-            .collect(),
-        cursors: page.cursors,
-        has_more: page.has_more,
-        total: page.total,
-    }
-}
-
-async fn list<S: Reads>(
-    store: &S,
-    kind: ListKind,
-    query: &ListQuery,
-) -> Result<Page<Row>, StoreError> {
-    Ok(match kind {
-        ListKind::Customers => rows(store.customers(query).await?, Row::Customer),
-        ListKind::Subscriptions => rows(store.subscriptions(query).await?, Row::Subscription),
-        ListKind::Renewals => rows(store.renewals(query).await?, Row::Subscription),
-        ListKind::Failed => rows(store.failed(query).await?, Row::Failed),
-        ListKind::Payments => rows(store.payments(query).await?, Row::Payment),
-        ListKind::Plans => rows(store.plans(query).await?, Row::Plan),
-        ListKind::Unknown => rows(store.unknowns(query).await?, Row::Unknown),
-        ListKind::Runs => rows(store.runs(query).await?, Row::Run),
-        ListKind::Events => rows(store.events(query).await?, Row::Event),
-        ListKind::Activity => rows(store.activity(query).await?, Row::Activity),
-        // These are asked for by questions of their own.
-        ListKind::RenewalDays | ListKind::RunItems | ListKind::Hits => Page {
-            rows: Vec::new(),
-            cursors: Vec::new(),
-            has_more: false,
-            total: None,
-        },
-    })
 }

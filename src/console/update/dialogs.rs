@@ -9,7 +9,7 @@ use crate::console::model::{
 };
 
 use super::field::{self, Taken};
-use super::{go, keys, leave, verbs};
+use super::{go, keys, leave, lists, verbs};
 
 /// A line of a menu.
 #[derive(Debug, Clone, Copy)]
@@ -142,7 +142,7 @@ fn sort_key(model: &mut Model, menu: SortMenu, press: KeyPress) -> Vec<Effect> {
         KeyCode::Enter => {
             model.modals.pop();
             return match menu.choices.get(menu.selected) {
-                Some(by) => go::sort_by(model, *by),
+                Some(by) => lists::sort_by(model, *by),
                 None => Vec::new(),
             };
         }

@@ -3,12 +3,11 @@
 use crate::console::effect::{Effect, Question, Slot};
 use crate::console::layout::list_rows;
 use crate::console::model::{
-    CardLine, Content, DetailWish, Figure, FilterLine, Joining, Modal, Model, Place, Privacy,
-    REVEAL_MS, Row, Screen, SortMenu, Spot, Tone, Visit, card_lines, spots,
+    CardLine, Content, Joining, Model, Place, Screen, Spot, Visit, card_lines, spots,
 };
-use crate::engine::queries::{Filter, HitTarget, Order, Overview, SortBy, Toward};
+use crate::engine::queries::{Filter, Toward};
 
-use super::load;
+use super::{below, load};
 
 /// How far a step goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +96,7 @@ pub fn back(model: &mut Model) -> Vec<Effect> {
             return Vec::new();
         }
         if !list.filter_text.is_empty() && model.stack.is_empty() {
-            return set_filter(model, String::new(), Filter::default());
+            return super::lists::set_filter(model, String::new(), Filter::default());
         }
     }
     if model.stack.pop().is_some() {
@@ -108,7 +107,7 @@ pub fn back(model: &mut Model) -> Vec<Effect> {
 
 /// Opens what is selected.
 pub fn open(model: &mut Model) -> Vec<Effect> {
-    match below(model) {
+    match below::below(model) {
         Some(visit) => drill(model, visit),
         None => Vec::new(),
     }
@@ -116,112 +115,7 @@ pub fn open(model: &mut Model) -> Vec<Effect> {
 
 /// Whether there is something to open.
 pub fn can_open(model: &Model) -> bool {
-    below(model).is_some()
-}
-
-fn below(model: &Model) -> Option<Visit> {
-    match &model.visit().content {
-        Content::List(list) => below_row(list.current()?),
-        Content::Overview(panel) => {
-            let overview = panel.value.as_ref()?;
-            below_spot(overview, *spots(overview).get(panel.selected)?, model)
-        }
-        Content::Revenue(panel) => {
-            let month = panel.value.as_ref()?.months.get(panel.selected)?.month;
-            let next = month.checked_add_months(chrono::Months::new(1))?;
-            let mut visit = Visit::new(Place::Screen(Screen::Payments));
-            if let Some(list) = visit.list_mut() {
-                list.from = Some(crate::domain::period::day_start(month, model.zone));
-                list.to = Some(crate::domain::period::day_start(next, model.zone));
-            }
-            Some(visit)
-        }
-        Content::Customer(panel) => {
-            let card = panel.value.as_ref()?;
-            let place = match *card_lines(card).get(panel.selected)? {
-                CardLine::Subscription(at) => Place::Subscription(card.subscriptions.get(at)?.id),
-                CardLine::Failure(at) => Place::Invoice(card.failures.get(at)?.invoice_id),
-                CardLine::Unknown(at) => Place::Invoice(card.unknowns.get(at)?.invoice_id),
-                CardLine::Payment(at) => Place::Invoice(card.payments.get(at)?.invoice_id),
-            };
-            Some(Visit::new(place))
-        }
-        Content::Subscription(panel) => {
-            let invoice = panel.value.as_ref()?.invoices.get(panel.selected)?;
-            Some(Visit::new(Place::Invoice(invoice.id)))
-        }
-        Content::Timeline(_) => None,
-    }
-}
-
-fn below_row(row: &Row) -> Option<Visit> {
-    let place = match row {
-        Row::Customer(row) => Place::Customer(row.customer.id),
-        Row::Subscription(row) => Place::Subscription(row.id),
-        Row::Day(row) => Place::RenewalsOf(row.day),
-        Row::Failed(row) => Place::Invoice(row.invoice_id),
-        Row::Payment(row) => Place::Invoice(row.invoice_id),
-        Row::Unknown(row) => Place::Invoice(row.invoice_id),
-        Row::Plan(row) => {
-            return filtered(Screen::Subscriptions, &format!("plan:{}", row.plan.code));
-        }
-        Row::Run(row) => Place::Run(row.run.id, row.run.public_id.clone()),
-        Row::RunItem(row) => Place::Subscription(row.subscription_id),
-        Row::Activity(row) if !row.record.entry.target.is_empty() => {
-            Place::Found(row.record.entry.target.clone())
-        }
-        Row::Activity(_) | Row::Event(_) => return None,
-        Row::Hit(hit) => match hit.target {
-            HitTarget::Customer(id) => Place::Customer(id),
-            HitTarget::Subscription(id) => Place::Subscription(id),
-            HitTarget::Payment(id) => Place::Payment(id),
-            HitTarget::Invoice(id) => Place::Invoice(id),
-            HitTarget::Attempt(id) => Place::Attempt(id),
-            HitTarget::Plan(_) => Place::Screen(Screen::Plans),
-        },
-    };
-    Some(Visit::new(place))
-}
-
-/// The rows behind a figure.
-fn below_spot(overview: &Overview, spot: Spot, model: &Model) -> Option<Visit> {
-    match spot {
-        Spot::Figure(Figure::Active) => filtered(Screen::Subscriptions, "status:active,past_due"),
-        Spot::Figure(Figure::Mrr) => Some(Visit::new(Place::Screen(Screen::Plans))),
-        Spot::Figure(Figure::AtRisk) => filtered(Screen::Subscriptions, "status:past_due"),
-        Spot::Figure(Figure::Failed) => Some(Visit::new(Place::Screen(Screen::Failed))),
-        Spot::Figure(Figure::Revenue) => Some(within_window(Screen::Payments, model)),
-        Spot::Figure(Figure::New) => Some(within_window(Screen::Subscriptions, model)),
-        Spot::Day(at) => Some(Visit::new(Place::RenewalsOf(
-            overview.renewals.get(at)?.day,
-        ))),
-        Spot::Code(at) => filtered(
-            Screen::Failed,
-            &format!("code:{}", overview.codes.get(at)?.code),
-        ),
-        Spot::Plan(at) => filtered(
-            Screen::Subscriptions,
-            &format!("plan:{}", overview.plans.get(at)?.plan.code),
-        ),
-    }
-}
-
-fn filtered(screen: Screen, text: &str) -> Option<Visit> {
-    let mut visit = Visit::new(Place::Screen(screen));
-    let list = visit.list_mut()?;
-    list.filter = Filter::parse(text).ok()?;
-    text.clone_into(&mut list.filter_text);
-    Some(visit)
-}
-
-fn within_window(screen: Screen, model: &Model) -> Visit {
-    let window = load::window(model);
-    let mut visit = Visit::new(Place::Screen(screen));
-    if let Some(list) = visit.list_mut() {
-        list.from = window.days.first().map(|day| day.from);
-        list.to = window.days.last().map(|day| day.to);
-    }
-    visit
+    below::below(model).is_some()
 }
 
 /// The next or the previous part of a screen that has several.
@@ -296,141 +190,6 @@ pub fn open_customer(model: &mut Model) -> Vec<Effect> {
         }
         _ => Vec::new(),
     }
-}
-
-pub fn begin_filter(model: &mut Model) -> Vec<Effect> {
-    if let Some(list) = model.visit().list().filter(|list| list.kind.can_filter()) {
-        model.filter_line = Some(FilterLine {
-            input: tui_input::Input::new(list.filter_text.clone()),
-            problem: None,
-        });
-    }
-    Vec::new()
-}
-
-/// Narrows the list to what the filter keeps.
-pub fn set_filter(model: &mut Model, text: String, filter: Filter) -> Vec<Effect> {
-    let Some(list) = model.visit_mut().list_mut() else {
-        return Vec::new();
-    };
-    list.filter_text = text;
-    list.filter = filter;
-    list.marks.clear();
-    load::restart(model)
-}
-
-pub fn begin_sort(model: &mut Model) -> Vec<Effect> {
-    if let Some(list) = model.visit().list().filter(|list| list.kind.can_filter()) {
-        let (by, _) = list.order();
-        let choices = list.kind.sorts();
-        let selected = choices.iter().position(|&choice| choice == by);
-        model.modals.push(Modal::Sort(SortMenu {
-            choices,
-            selected: selected.unwrap_or(0),
-        }));
-    }
-    Vec::new()
-}
-
-pub fn sort_by(model: &mut Model, by: SortBy) -> Vec<Effect> {
-    let Some(list) = model.visit_mut().list_mut() else {
-        return Vec::new();
-    };
-    let order = match by {
-        SortBy::Name | SortBy::State => Order::Ascending,
-        SortBy::Time | SortBy::Amount => Order::Descending,
-    };
-    list.sort = Some((by, order));
-    load::restart(model)
-}
-
-pub fn reverse(model: &mut Model) -> Vec<Effect> {
-    let Some(list) = model
-        .visit_mut()
-        .list_mut()
-        .filter(|list| list.kind.can_filter())
-    else {
-        return Vec::new();
-    };
-    let (by, order) = list.order();
-    list.sort = Some((
-        by,
-        match order {
-            Order::Ascending => Order::Descending,
-            Order::Descending => Order::Ascending,
-        },
-    ));
-    load::restart(model)
-}
-
-/// Marks the row and goes on to the next, so that holding the key marks a stretch.
-pub fn mark(model: &mut Model) -> Vec<Effect> {
-    if let Some(list) = model.visit_mut().list_mut() {
-        list.toggle_mark();
-    }
-    step(model, Step::Rows(1))
-}
-
-/// Marks every row that is here, or none when all of them are.
-pub fn mark_all(model: &mut Model) -> Vec<Effect> {
-    if let Some(list) = model.visit_mut().list_mut() {
-        let keys: std::collections::BTreeSet<_> = list.paged.rows.iter().map(Row::key).collect();
-        list.marks = if keys == list.marks {
-            std::collections::BTreeSet::new()
-        } else {
-            keys
-        };
-    }
-    Vec::new()
-}
-
-pub fn toggle_detail(model: &mut Model) -> Vec<Effect> {
-    let Some(kind) = model.visit().place.list() else {
-        return Vec::new();
-    };
-    let shows = crate::console::layout::shows_detail(kind, model.detail_wish, model.size);
-    model.detail_wish = if shows {
-        DetailWish::Hidden
-    } else {
-        DetailWish::Shown
-    };
-    keep_selection_in_sight(model);
-    load::rest(model);
-    load::detail_due(model)
-}
-
-pub fn toggle_privacy(model: &mut Model) {
-    let (privacy, text) = match model.privacy {
-        Privacy::Masked => (
-            Privacy::Revealed {
-                until_ms: model.now.ms + REVEAL_MS,
-            },
-            "console.news.revealed",
-        ),
-        Privacy::Revealed { .. } => (Privacy::Masked, "console.news.masked"),
-    };
-    model.privacy = privacy;
-    let text = model.locale().t(text).to_owned();
-    model.tell(Tone::Plain, text);
-}
-
-/// Copies the id of the selection, or of all marked rows.
-pub fn copy(model: &mut Model) -> Vec<Effect> {
-    let visit = model.visit();
-    let marked: Vec<String> = visit.list().map_or(Vec::new(), |list| {
-        list.paged
-            .rows
-            .iter()
-            .filter(|row| list.is_marked(row))
-            .filter_map(|row| Some(row.target().public_id?.to_string()))
-            .collect()
-    });
-    let text = if marked.is_empty() {
-        visit.target().public_id.map(|id| id.to_string())
-    } else {
-        Some(marked.join("\n"))
-    };
-    text.map(Effect::Copy).into_iter().collect()
 }
 
 pub fn find(model: &mut Model, text: &str) -> Vec<Effect> {

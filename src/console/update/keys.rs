@@ -13,7 +13,7 @@ use crate::engine::queries::Filter;
 
 use super::field::{self, Taken};
 use super::go::{self, Step};
-use super::{confirm, dialogs, leave, load, verbs};
+use super::{confirm, dialogs, leave, lists, load, verbs};
 
 pub fn press(model: &mut Model, press: KeyPress) -> Vec<Effect> {
     if press == KeyPress::ctrl('z') {
@@ -63,17 +63,17 @@ pub fn run(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Back => go::back(model),
         Action::NextPane => go::next_pane(model, 1),
         Action::PreviousPane => go::next_pane(model, -1),
-        Action::Filter => go::begin_filter(model),
-        Action::Sort => go::begin_sort(model),
-        Action::Reverse => go::reverse(model),
-        Action::Mark => go::mark(model),
-        Action::MarkAll => go::mark_all(model),
-        Action::Detail => go::toggle_detail(model),
+        Action::Filter => lists::begin_filter(model),
+        Action::Sort => lists::begin_sort(model),
+        Action::Reverse => lists::reverse(model),
+        Action::Mark => lists::mark(model),
+        Action::MarkAll => lists::mark_all(model),
+        Action::Detail => lists::toggle_detail(model),
         Action::Customer => go::open_customer(model),
-        Action::Copy => go::copy(model),
+        Action::Copy => lists::copy(model),
         Action::Refresh => load::reload(model),
         Action::Reveal => {
-            go::toggle_privacy(model);
+            lists::toggle_privacy(model);
             Vec::new()
         }
         Action::Help => menu(model, MenuKind::Help),
@@ -138,7 +138,7 @@ fn filter_key(model: &mut Model, press: KeyPress) -> Vec<Effect> {
         return match Filter::parse(&text) {
             Ok(filter) => {
                 model.filter_line = None;
-                go::set_filter(model, text, filter)
+                lists::set_filter(model, text, filter)
             }
             Err(problem) => {
                 line.problem = Some(problem);

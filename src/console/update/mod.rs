@@ -3,8 +3,9 @@
 //! | file | what it decides |
 //! |---|---|
 //! | `keys` | what a key means here: a dialog's, a field's or an action's |
-//! | `go` | moving, drilling, filtering, sorting, marking |
-//! | `load` | what to ask for and how answers join what is shown |
+//! | `go`, `below` | moving, and what opening leads to |
+//! | `lists` | filter, order, marks, detail, personal data |
+//! | `load`, `ask` | when to ask, what, and how answers join what is shown |
 //! | `verbs` | whether an action is possible, and how a verb begins |
 //! | `confirm`, `dialogs` | keys inside dialogs |
 //! | `outcome` | what a plan or a result does to the screen |
@@ -12,11 +13,14 @@
 //!
 //! Invariant: only `confirm` makes an [`Effect::Apply`] or an [`Effect::StartRun`], from a plan that was on the screen and confirmed as it asks.
 
+mod ask;
+mod below;
 mod confirm;
 mod dialogs;
 mod field;
 mod go;
 mod keys;
+mod lists;
 mod load;
 mod outcome;
 mod verbs;

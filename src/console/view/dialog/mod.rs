@@ -4,6 +4,7 @@ mod confirm;
 mod form;
 mod menu;
 mod message;
+mod plan;
 mod run;
 
 use super::super::model::{LogView, Modal, SortMenu};

@@ -1,0 +1,95 @@
+//! The question of each place.
+//!
+//! Local days are computed here, in the billing zone, because the database has none.
+
+use chrono::{Datelike, Days, Months, NaiveDate};
+
+use crate::console::effect::Question;
+use crate::console::model::{List, ListKind, Model, Place, Screen};
+use crate::domain::period::day_start;
+use crate::engine::queries::{Cursor, ListQuery, LocalDay, Toward, Window};
+
+pub fn question(model: &Model, cursor: Option<Cursor>, toward: Toward) -> Question {
+    let visit = model.visit();
+    match &visit.place {
+        Place::Customer(id) => Question::Customer(*id),
+        Place::Subscription(id) => Question::Subscription(*id),
+        Place::Invoice(id) => Question::Timeline(*id),
+        Place::Payment(id) => Question::TimelineOfPayment(*id),
+        Place::Attempt(id) => Question::TimelineOfAttempt(*id),
+        Place::Found(text) => Question::Find(text.clone()),
+        Place::Screen(Screen::Overview) => Question::Overview(window(model)),
+        Place::Screen(Screen::Revenue) => revenue(model),
+        Place::Screen(Screen::Renewals) => {
+            Question::RenewalDays(days_from(today(model), RENEWAL_DAYS, model))
+        }
+        Place::Run(run, _) => Question::RunItems {
+            run: *run,
+            query: list_query(visit.list(), cursor, toward),
+        },
+        Place::Screen(_) | Place::RenewalsOf(_) => Question::List {
+            kind: visit.place.list().unwrap_or(ListKind::Customers),
+            query: list_query(visit.list(), cursor, toward),
+        },
+    }
+}
+
+fn list_query(list: Option<&List>, cursor: Option<Cursor>, toward: Toward) -> ListQuery {
+    match list {
+        Some(list) => list.query(cursor, toward),
+        None => List::new(ListKind::Customers).query(cursor, toward),
+    }
+}
+
+pub fn today(model: &Model) -> NaiveDate {
+    model.now.at.with_timezone(&model.zone).date_naive()
+}
+
+fn local_day(date: NaiveDate, model: &Model) -> LocalDay {
+    let next = date.checked_add_days(Days::new(1)).unwrap_or(date);
+    LocalDay {
+        date,
+        from: day_start(date, model.zone),
+        to: day_start(next, model.zone),
+    }
+}
+
+fn days_from(first: NaiveDate, count: u64, model: &Model) -> Vec<LocalDay> {
+    (0..count)
+        .filter_map(|n| first.checked_add_days(Days::new(n)))
+        .map(|date| local_day(date, model))
+        .collect()
+}
+
+/// Today and the 29 local days before, the same dates a year ago, and the week ahead.
+pub fn window(model: &Model) -> Window {
+    let today = today(model);
+    let first = today.checked_sub_days(Days::new(29)).unwrap_or(today);
+    let days = days_from(first, 30, model);
+    Window {
+        now: model.now.at,
+        year_ago: days
+            .iter()
+            .filter_map(|day| day.date.checked_sub_months(Months::new(12)))
+            .collect(),
+        days,
+        week_ahead: days_from(today, 7, model),
+    }
+}
+
+fn revenue(model: &Model) -> Question {
+    let today = today(model);
+    let this_month = today.with_day(1).unwrap_or(today);
+    Question::Revenue {
+        from: this_month
+            .checked_sub_months(Months::new(REVENUE_MONTHS - 1))
+            .unwrap_or(this_month),
+        to: today,
+    }
+}
+
+/// Days on the renewals screen.
+const RENEWAL_DAYS: u64 = 31;
+
+/// Months on the revenue screen.
+const REVENUE_MONTHS: u32 = 12;

@@ -1,0 +1,145 @@
+//! What a list shows and how: filter, order, marks, the detail beside it, personal data.
+
+use crate::console::effect::Effect;
+use crate::console::model::{
+    DetailWish, FilterLine, Modal, Model, Privacy, REVEAL_MS, Row, SortMenu, Tone,
+};
+use crate::engine::queries::{Filter, Order, SortBy};
+
+use super::go::{Step, keep_selection_in_sight, step};
+use super::load;
+
+pub fn begin_filter(model: &mut Model) -> Vec<Effect> {
+    if let Some(list) = model.visit().list().filter(|list| list.kind.can_filter()) {
+        model.filter_line = Some(FilterLine {
+            input: tui_input::Input::new(list.filter_text.clone()),
+            problem: None,
+        });
+    }
+    Vec::new()
+}
+
+/// Narrows the list to what the filter keeps.
+pub fn set_filter(model: &mut Model, text: String, filter: Filter) -> Vec<Effect> {
+    let Some(list) = model.visit_mut().list_mut() else {
+        return Vec::new();
+    };
+    list.filter_text = text;
+    list.filter = filter;
+    list.marks.clear();
+    load::restart(model)
+}
+
+pub fn begin_sort(model: &mut Model) -> Vec<Effect> {
+    if let Some(list) = model.visit().list().filter(|list| list.kind.can_filter()) {
+        let (by, _) = list.order();
+        let choices = list.kind.sorts();
+        let selected = choices.iter().position(|&choice| choice == by);
+        model.modals.push(Modal::Sort(SortMenu {
+            choices,
+            selected: selected.unwrap_or(0),
+        }));
+    }
+    Vec::new()
+}
+
+pub fn sort_by(model: &mut Model, by: SortBy) -> Vec<Effect> {
+    let Some(list) = model.visit_mut().list_mut() else {
+        return Vec::new();
+    };
+    let order = match by {
+        SortBy::Name | SortBy::State => Order::Ascending,
+        SortBy::Time | SortBy::Amount => Order::Descending,
+    };
+    list.sort = Some((by, order));
+    load::restart(model)
+}
+
+pub fn reverse(model: &mut Model) -> Vec<Effect> {
+    let Some(list) = model
+        .visit_mut()
+        .list_mut()
+        .filter(|list| list.kind.can_filter())
+    else {
+        return Vec::new();
+    };
+    let (by, order) = list.order();
+    list.sort = Some((
+        by,
+        match order {
+            Order::Ascending => Order::Descending,
+            Order::Descending => Order::Ascending,
+        },
+    ));
+    load::restart(model)
+}
+
+/// Marks the row and goes on to the next, so that holding the key marks a stretch.
+pub fn mark(model: &mut Model) -> Vec<Effect> {
+    if let Some(list) = model.visit_mut().list_mut() {
+        list.toggle_mark();
+    }
+    step(model, Step::Rows(1))
+}
+
+/// Marks every row that is here, or none when all of them are.
+pub fn mark_all(model: &mut Model) -> Vec<Effect> {
+    if let Some(list) = model.visit_mut().list_mut() {
+        let keys: std::collections::BTreeSet<_> = list.paged.rows.iter().map(Row::key).collect();
+        list.marks = if keys == list.marks {
+            std::collections::BTreeSet::new()
+        } else {
+            keys
+        };
+    }
+    Vec::new()
+}
+
+pub fn toggle_detail(model: &mut Model) -> Vec<Effect> {
+    let Some(kind) = model.visit().place.list() else {
+        return Vec::new();
+    };
+    let shows = crate::console::layout::shows_detail(kind, model.detail_wish, model.size);
+    model.detail_wish = if shows {
+        DetailWish::Hidden
+    } else {
+        DetailWish::Shown
+    };
+    keep_selection_in_sight(model);
+    load::rest(model);
+    load::detail_due(model)
+}
+
+pub fn toggle_privacy(model: &mut Model) {
+    let (privacy, text) = match model.privacy {
+        Privacy::Masked => (
+            Privacy::Revealed {
+                until_ms: model.now.ms + REVEAL_MS,
+            },
+            "console.news.revealed",
+        ),
+        Privacy::Revealed { .. } => (Privacy::Masked, "console.news.masked"),
+    };
+    model.privacy = privacy;
+    let text = model.locale().t(text).to_owned();
+    model.tell(Tone::Plain, text);
+}
+
+/// Copies the id of the selection, or of all marked rows.
+pub fn copy(model: &mut Model) -> Vec<Effect> {
+    let visit = model.visit();
+    let marked: Vec<String> = visit.list().map_or(Vec::new(), |list| {
+        list.paged
+            .rows
+            .iter()
+            .filter(|row| list.is_marked(row))
+            .filter_map(|row| Some(row.target().public_id?.to_string()))
+            .collect()
+    });
+    let text = if marked.is_empty() {
+        visit.target().public_id.map(|id| id.to_string())
+    } else {
+        Some(marked.join("\n"))
+    };
+    text.map(Effect::Copy).into_iter().collect()
+}

@@ -1,0 +1,175 @@
+//! A plan in words: who, what, how much, what is sent, what follows, what does not happen, what to think of.
+
+use super::super::super::theme::Role;
+use super::super::ink::Ink;
+use super::super::pages::Pages;
+use super::super::words;
+use crate::engine::{ActionPlan, Effect, NotHappening, PlannedCall, Warning};
+use crate::text::{Align, Shown, fit};
+
+/// Labels are padded to this width.
+const LABEL: usize = 12;
+
+pub fn lines(ink: &Ink<'_>, plan: &ActionPlan, room: usize) -> Pages {
+    let mut pages = Pages::default();
+    let label = |id: &str| ink.t(&format!("dialog.{id}"));
+    if let Some(customer) = &plan.customer {
+        // Who it is about is never masked here: one must be able to check it.
+        let name = Shown::detail(&customer.name).into_string();
+        let text = format!("{name}  {}", words::id(&customer.public_id));
+        pages.field(&label("customer"), LABEL, &text, Role::Title, room);
+    }
+    let mut what = Shown::detail(&plan.what).into_string();
+    for id in [&plan.subject, &plan.subscription].into_iter().flatten() {
+        what = format!("{what}  {}", words::id(id));
+    }
+    if !what.trim().is_empty() {
+        pages.field(&label("subject"), LABEL, what.trim(), Role::Text, room);
+    }
+    if let Some(card) = &plan.card {
+        let text = ink.model.card(card);
+        pages.field(&label("method"), LABEL, &text, Role::Text, room);
+    }
+    if let Some(money) = plan.amount {
+        let text = ink.model.money(money);
+        pages.field(&label("amount"), LABEL, &text, Role::Title, room);
+    }
+    call(&mut pages, ink, plan, room);
+    let effects: Vec<String> = plan
+        .effects
+        .iter()
+        .map(|effect| effect_text(ink, effect))
+        .collect();
+    listed(&mut pages, &label("then"), &effects, Role::Text, room);
+    let nots: Vec<String> = plan
+        .not_happening
+        .iter()
+        .map(|not| ink.t(&format!("dialog.not.{}", not_id(*not))))
+        .collect();
+    listed(&mut pages, &label("not_head"), &nots, Role::Text, room);
+    for warning in &plan.warnings {
+        let text = ink.t(&format!("dialog.warning.{}", warning_id(*warning)));
+        let mark = ink.glyphs().needs_person;
+        pages.paragraph(0, &format!("{mark} {text}"), Role::NeedsPerson, room);
+    }
+    pages
+}
+
+fn listed(pages: &mut Pages, label: &str, texts: &[String], role: Role, room: usize) {
+    for (at, text) in texts.iter().enumerate() {
+        let label = if at == 0 { label } else { "" };
+        let label = fit(label, LABEL, Align::Left);
+        pages.field(&label, LABEL, text, role, room);
+    }
+}
+
+fn call(pages: &mut Pages, ink: &Ink<'_>, plan: &ActionPlan, room: usize) {
+    let label = ink.t("dialog.sent");
+    let Some(PlannedCall {
+        operation,
+        order_id,
+        idem_key,
+        expected_balance_minor,
+    }) = &plan.call
+    else {
+        let text = ink.t("dialog.no_call");
+        pages.field(&label, LABEL, &text, Role::Dim, room);
+        return;
+    };
+    let provider = ink.locale().label("provider", "toss");
+    let mut text = format!("{provider} {operation}");
+    if let Some(money) = plan.amount {
+        text = format!("{text}  {}", ink.model.money(money));
+    }
+    if let (Some(minor), Some(money)) = (expected_balance_minor, plan.amount) {
+        let balance = crate::domain::money::Money::new(*minor, money.currency());
+        let balance = ink.model.money(balance);
+        let balance = ink
+            .locale()
+            .t_args("dialog.balance", &[("money", &balance)]);
+        text = format!("{text}  {balance}");
+    }
+    pages.field(&label, LABEL, &text, Role::Text, room);
+    if !order_id.is_empty() {
+        let order = Shown::line(order_id).into_string();
+        let label = ink.t("dialog.order");
+        pages.field(&label, LABEL, &order, Role::Dim, room);
+    }
+    if !idem_key.is_empty() {
+        let key = Shown::line(idem_key).into_string();
+        let label = ink.t("dialog.idem_key");
+        pages.field(&label, LABEL, &key, Role::Dim, room);
+    }
+}
+
+fn effect_text(ink: &Ink<'_>, effect: &Effect) -> String {
+    let model = ink.model;
+    let locale = ink.locale();
+    let say = |id: &str, args: &[(&str, &str)]| locale.t_args(&format!("dialog.effect.{id}"), args);
+    let at = |at: &Option<chrono::DateTime<chrono::Utc>>| {
+        at.map_or_else(
+            || locale.t("common.time.never").to_owned(),
+            |at| model.date(at),
+        )
+    };
+    match effect {
+        Effect::State { from, to } => say(
+            "state",
+            &[
+                ("from", locale.label("state.subscription", from.as_str())),
+                ("to", locale.label("state.subscription", to.as_str())),
+            ],
+        ),
+        Effect::NextCharge { from, to } => {
+            say("next_charge", &[("from", &at(from)), ("to", &at(to))])
+        }
+        Effect::AccessUntil(until) => say("access_until", &[("at", &model.date(*until))]),
+        Effect::EndsAt(until) => say("ends_at", &[("at", &model.date_time(*until))]),
+        Effect::Mrr(money) => {
+            let currency = money.currency();
+            let text = locale.signed_money(money.minor(), currency.exponent(), currency.code());
+            if money.minor() == 0 {
+                say("mrr_same", &[])
+            } else {
+                say("mrr", &[("money", &text)])
+            }
+        }
+        Effect::Credits(count) => say("credits", &[("n", &locale.signed_count(*count))]),
+        Effect::RefundableAfter(money) => {
+            say("refundable_after", &[("money", &model.money(*money))])
+        }
+        Effect::InvoicesVoided(count) => say("invoices_voided", &[("n", &model.count(*count))]),
+        Effect::ChargesOwed { invoice, amount } => say(
+            "charges_owed",
+            &[
+                ("invoice", &words::id(invoice)),
+                ("money", &model.money(*amount)),
+            ],
+        ),
+        Effect::SubscriptionsKept(count) => {
+            say("subscriptions_kept", &[("n", &model.count(*count))])
+        }
+        Effect::TrialUntil(until) => say("trial_until", &[("at", &model.date(*until))]),
+    }
+}
+
+const fn not_id(not: NotHappening) -> &'static str {
+    match not {
+        NotHappening::Cancel => "cancel",
+        NotHappening::Refund => "refund",
+        NotHappening::RefundOfRest => "refund_of_rest",
+        NotHappening::ProviderCall => "provider_call",
+        NotHappening::ScheduleMove => "schedule_move",
+        NotHappening::DunningMove => "dunning_move",
+    }
+}
+
+const fn warning_id(warning: Warning) -> &'static str {
+    match warning {
+        Warning::CardExpired => "card_expired",
+        Warning::KeysAreForRecurring => "keys_are_for_recurring",
+        Warning::SuspiciousName => "suspicious_name",
+        Warning::HardDecline => "hard_decline",
+        Warning::CancelScheduled => "cancel_scheduled",
+    }
+}

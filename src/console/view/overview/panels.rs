@@ -1,0 +1,280 @@
+//! The panels of the overview: revenue by day, renewals, failure codes, plans, the provider's health.
+
+use ratatui::layout::Rect;
+
+use super::super::super::model::Spot;
+use super::super::super::theme::Role;
+use super::super::chart::{self, Bar, Chosen};
+use super::super::columns::{class_text, people_flag};
+use super::super::figures;
+use super::super::ink::{Ink, Span, Spans, span};
+use super::super::table::bar;
+use super::super::words::{self, class_role, flag_role};
+use super::Boxed;
+use crate::engine::queries::{Overview, RenewalDay};
+use crate::text::{Align, Shown, fit, pad_left};
+
+pub fn head(ink: &mut Ink<'_>, area: Rect, text: &str, boxed: Boxed) {
+    let title = match boxed {
+        Boxed::Yes => format!(" {text} "),
+        Boxed::No => text.to_owned(),
+    };
+    ink.spans(area, area.y, &[span(title, Role::Title)]);
+}
+
+pub fn revenue(ink: &mut Ink<'_>, area: Rect, overview: &Overview, boxed: Boxed) {
+    let past = ink.glyphs().bar_past;
+    let title = ink
+        .locale()
+        .t_args("console.panel.revenue", &[("past", past)]);
+    head(ink, area, &title, boxed);
+    let bars: Vec<Bar> = overview
+        .days
+        .iter()
+        .enumerate()
+        .map(|(at, day)| Bar {
+            value: day.captured,
+            past: Some(day.year_ago),
+            label: if at % 7 == 1 {
+                ink.locale().short_date(words::day(day.date))
+            } else {
+                String::new()
+            },
+            chosen: Chosen::No,
+        })
+        .collect();
+    let sums = u16::from(boxed == Boxed::Yes);
+    let plot = Rect::new(
+        area.x,
+        area.y + 1,
+        area.width,
+        area.height.saturating_sub(1 + sums),
+    );
+    chart::draw(ink, plot, &bars);
+    if boxed == Boxed::Yes {
+        let model = ink.model;
+        let sum = |ink: &Ink<'_>, id: &str, money: String| {
+            [
+                span(format!("{} ", ink.locale().label("money", id)), Role::Dim),
+                span(format!("{money}   "), Role::Text),
+            ]
+        };
+        let mut line: Spans = Vec::new();
+        line.extend(sum(ink, "gross", model.moneys(&overview.gross)));
+        line.extend(sum(ink, "refunds", figures::refunds(ink, overview)));
+        line.extend(sum(ink, "net", model.moneys(&overview.net)));
+        ink.spans(area, area.bottom() - 1, &line);
+    }
+}
+
+pub fn renewals(
+    ink: &mut Ink<'_>,
+    area: Rect,
+    overview: &Overview,
+    chosen: Option<Spot>,
+    boxed: Boxed,
+) {
+    let title = ink.t("console.panel.renewals");
+    head(ink, area, &title, boxed);
+    let height = area.height.saturating_sub(2);
+    for (at, day) in overview
+        .renewals
+        .iter()
+        .enumerate()
+        .take(usize::from(height))
+    {
+        let y = area.y + 1 + u16::try_from(at).unwrap_or(0);
+        let line = day_line(ink, day, area.width);
+        ink.spans(area, y, &line);
+        if chosen == Some(Spot::Day(at)) {
+            ink.select(Rect::new(area.x, y, area.width, 1));
+        }
+    }
+    if area.height < 3 {
+        return;
+    }
+    let count: u64 = overview.renewals.iter().map(|day| day.count).sum();
+    let sum = sums(overview);
+    let total = ink.locale().t("common.money.total");
+    let shown = overview.renewals.len().min(usize::from(height));
+    let y = area.y + 1 + u16::try_from(shown).unwrap_or(0);
+    let line = [
+        span(fit(total, 11, Align::Left), Role::Dim),
+        span(pad_left(ink.model.count(count), 5), Role::Text),
+        span(pad_left(ink.model.moneys(&sum), 13), Role::Title),
+    ];
+    ink.spans(area, y, &line);
+}
+
+fn sums(overview: &Overview) -> Vec<crate::domain::money::Money> {
+    let mut sums: Vec<crate::domain::money::Money> = Vec::new();
+    for money in overview.renewals.iter().flat_map(|day| &day.amounts) {
+        match sums
+            .iter_mut()
+            .find(|sum| sum.currency() == money.currency())
+        {
+            Some(sum) => *sum = sum.checked_add(*money).unwrap_or(*sum),
+            None => sums.push(*money),
+        }
+    }
+    sums
+}
+
+/// Where there is no room for words, a flag is its mark and its count.
+fn day_line(ink: &Ink<'_>, day: &RenewalDay, room: u16) -> Vec<Span> {
+    let has_room = room >= 44;
+    let model = ink.model;
+    let mut line = vec![
+        span(
+            fit(model.day_text(day.day.date), 11, Align::Left),
+            Role::Text,
+        ),
+        span(pad_left(model.count(day.count), 5), Role::Text),
+        span(pad_left(model.moneys(&day.amounts), 13), Role::Text),
+    ];
+    for (flag, count) in day.flags.iter().filter(|(_, count)| *count > 0) {
+        let (text, _) = people_flag(ink, *flag);
+        let role = flag_role(*flag);
+        let text = if has_room {
+            format!("  {text} ")
+        } else if role == Role::NeedsPerson {
+            format!(" {}", ink.glyphs().needs_person)
+        } else {
+            format!(" {}", ink.glyphs().waits)
+        };
+        line.push(span(format!("{text}{}", model.count(*count)), role));
+    }
+    line
+}
+
+pub fn codes(
+    ink: &mut Ink<'_>,
+    area: Rect,
+    overview: &Overview,
+    chosen: Option<Spot>,
+    boxed: Boxed,
+) {
+    let title = ink.t("console.panel.codes");
+    head(ink, area, &title, boxed);
+    let most = overview.codes.iter().map(|code| code.count).max();
+    let most = i64::try_from(most.unwrap_or(0)).unwrap_or(0);
+    let room = usize::from(area.width);
+    let class_room = 13;
+    let bar_room = if room > 56 { 12 } else { 0 };
+    let code_room = room.saturating_sub(class_room + bar_room + 8);
+    for (at, code) in overview
+        .codes
+        .iter()
+        .enumerate()
+        .take(usize::from(area.height.saturating_sub(1)))
+    {
+        let y = area.y + 1 + u16::try_from(at).unwrap_or(0);
+        let count = i64::try_from(code.count).unwrap_or(0);
+        let mut line = vec![
+            span(
+                fit(Shown::line(&code.code), code_room, Align::Left),
+                Role::Text,
+            ),
+            span(pad_left(ink.model.count(code.count), 5), Role::Text),
+        ];
+        if bar_room > 0 {
+            line.push(span(
+                format!("  {}", bar(ink, count, most, bar_room)),
+                Role::Bar,
+            ));
+        }
+        line.push(span(
+            format!(" {}", class_text(ink, code.class)),
+            class_role(code.class),
+        ));
+        ink.spans(area, y, &line);
+        if chosen == Some(Spot::Code(at)) {
+            ink.select(Rect::new(area.x, y, area.width, 1));
+        }
+    }
+}
+
+pub fn plans(
+    ink: &mut Ink<'_>,
+    area: Rect,
+    overview: &Overview,
+    chosen: Option<Spot>,
+    boxed: Boxed,
+) {
+    let title = ink.t("console.panel.plans");
+    head(ink, area, &title, boxed);
+    let most = overview.plans.first().map_or(0, |plan| plan.mrr.minor());
+    let room = usize::from(area.width);
+    let bar_room = if room > 44 { 8 } else { 0 };
+    let name_room = room.saturating_sub(7 + 14 + bar_room + 2);
+    for (at, plan) in overview
+        .plans
+        .iter()
+        .enumerate()
+        .take(usize::from(area.height.saturating_sub(1)))
+    {
+        let y = area.y + 1 + u16::try_from(at).unwrap_or(0);
+        let mut line = vec![
+            span(
+                fit(Shown::line(&plan.plan.name), name_room, Align::Left),
+                Role::Text,
+            ),
+            span(pad_left(ink.model.count(plan.active), 7), Role::Text),
+            span(pad_left(ink.model.money(plan.mrr), 14), Role::Text),
+        ];
+        if bar_room > 0 {
+            line.push(span(
+                format!("  {}", bar(ink, plan.mrr.minor(), most, bar_room)),
+                Role::Bar,
+            ));
+        }
+        ink.spans(area, y, &line);
+        if chosen == Some(Spot::Plan(at)) {
+            ink.select(Rect::new(area.x, y, area.width, 1));
+        }
+    }
+}
+
+pub fn health(ink: &mut Ink<'_>, area: Rect, overview: &Overview) {
+    let title = ink.locale().label("provider", "toss").to_owned();
+    let inner = ink.frame(area, &[span(title, Role::Title)], Role::Border);
+    let health = &overview.health;
+    let locale = ink.locale();
+    let ms = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
+    let share = |part: u64, whole: u64| {
+        let part = i128::from(part) * 10_000;
+        match whole {
+            0 => "-".to_owned(),
+            whole => locale.percent(i64::try_from(part / i128::from(whole)).unwrap_or(0)),
+        }
+    };
+    let settled = overview.succeeded_attempts + overview.failed_attempts;
+    let text = locale.t_args(
+        "console.panel.health",
+        &[
+            ("p50", &ms(health.p50_ms)),
+            ("p95", &ms(health.p95_ms)),
+            ("success", &share(overview.succeeded_attempts, settled)),
+            ("calls", &ink.model.count(health.calls)),
+            ("troubled", &ink.model.count(health.troubled)),
+        ],
+    );
+    let mark = if health.troubled > 0 {
+        span(format!("{} ", ink.glyphs().waits), Role::Waits)
+    } else {
+        span(format!("{} ", ink.glyphs().settled), Role::Settled)
+    };
+    let oldest = overview.oldest_unknown_at.map(|at| {
+        let age = ink.model.age(at);
+        let count = ink.model.count(overview.unknown);
+        locale.t_args("console.panel.unknown", &[("n", &count), ("age", &age)])
+    });
+    let mut line = vec![mark, span(text, Role::Text)];
+    if let Some(oldest) = oldest {
+        line.push(span(
+            format!("   {} {oldest}", ink.glyphs().unknown),
+            Role::NeedsPerson,
+        ));
+    }
+    ink.spans(inner, inner.y, &line);
+}
