@@ -406,6 +406,7 @@ async fn money_taken_twice_has_its_own_payment_and_a_prepared_return() {
     .await;
 }
 
+#[expect(clippy::too_many_lines, reason = "a list, one entry per verb")]
 fn one_of_each() -> Vec<Request> {
     let (customer, subscription) = (CustomerId(1), SubscriptionId(1));
     let plan = PlanId(1);
@@ -547,6 +548,10 @@ async fn every_verb_asks_for_the_role_itself_and_every_refusal_leaves_a_row() {
     .await;
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "a list of eight requests and one check"
+)]
 #[tokio::test]
 async fn every_plan_goes_stale_when_its_rows_change() {
     on_each(async |w| {

@@ -159,7 +159,7 @@ impl Bench {
             w.change(&format!("update subscription set next_due_at = {due} where id = (select min(id) from subscription where id <> {kept} and next_period = 1)")).await;
             let operator = &admin();
             let mut quiet = |_| {};
-            let run = w.engine.billing_run(&operator, w.clock.now(), &mut quiet);
+            let run = w.engine.billing_run(operator, w.clock.now(), &mut quiet);
             return match DiesAfter::new(run, waits).await {
                 Some(summary) => summary.map(|_| true).expect("a run"),
                 None => false,
@@ -241,10 +241,11 @@ async fn sweep(operation: Operation) {
         }
         bench.world.audit_is_intact().await;
     }
-    let mut line = format!("crash points of {operation:?}:");
-    for ((base, fault), points) in table {
-        line.push_str(&format!("  {base}/{fault} {points}"));
-    }
+    let cells: Vec<String> = table
+        .iter()
+        .map(|((base, fault), points)| format!("{base}/{fault} {points}"))
+        .collect();
+    let line = format!("crash points of {operation:?}:  {}", cells.join("  "));
     writeln!(std::io::stderr(), "{line}").expect("a line");
 }
 

@@ -4,6 +4,10 @@
     clippy::panic,
     reason = "a test that cannot go on has failed"
 )]
+#![expect(
+    clippy::large_futures,
+    reason = "a story is one future that is awaited where it is made"
+)]
 
 mod fleet;
 #[path = "../support/mod.rs"]
