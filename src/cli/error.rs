@@ -10,6 +10,7 @@ use super::exit::Exit;
 use super::record::Record;
 use super::view::View;
 use crate::config::ConfigError;
+use crate::console::ConsoleError;
 use crate::domain::ids::{IdError, Noun};
 use crate::domain::mode::Mode;
 use crate::domain::money::MoneyError;
@@ -84,6 +85,8 @@ pub enum CliError {
     PlanWithoutYes,
     #[error("not a terminal")]
     NotATerminal,
+    #[error(transparent)]
+    Console(#[from] ConsoleError),
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
     #[error("{}: exists already", path.display())]
@@ -126,6 +129,8 @@ pub fn exit_code(error: &CliError) -> Exit {
         | CliError::NotATerminal => Exit::Refused,
         CliError::Exists { .. } | CliError::File { .. } => Exit::Refused,
         CliError::SimClock(_) => Exit::Unreachable,
+        CliError::Console(ConsoleError::Enter(_)) => Exit::Refused,
+        CliError::Console(_) => Exit::Internal,
         CliError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
         CliError::Output(_) | CliError::Internal(_) => Exit::Internal,
     }
@@ -265,6 +270,7 @@ pub fn said(error: &CliError, view: &View) -> Said {
         CliError::NotConfirmed => Said::new("not_confirmed"),
         CliError::PlanWithoutYes => Said::new("plan_without_yes"),
         CliError::NotATerminal => Said::new("not_a_terminal"),
+        CliError::Console(error) => Said::new("console").with("detail", chain(error)),
         CliError::File { path, source } => Said::new("file")
             .with("path", path.display())
             .with("detail", source),

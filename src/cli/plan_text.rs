@@ -78,13 +78,11 @@ pub fn lines(plan: &ActionPlan, view: &View) -> String {
 fn sends(plan: &ActionPlan, view: &View) -> String {
     match &plan.call {
         None => view.t("cli.plan.nothing"),
+        // The order of a new subscription has its name only once there is an invoice.
+        Some(call) if call.order_id.is_empty() => call.operation.to_owned(),
         Some(call) => view.locale.t_args(
             "cli.plan.call",
-            &[
-                ("operation", call.operation),
-                ("order", &call.order_id),
-                ("key", &call.idem_key),
-            ],
+            &[("operation", call.operation), ("order", &call.order_id), ("key", &call.idem_key)],
         ),
     }
 }

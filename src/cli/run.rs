@@ -14,7 +14,7 @@ use super::exit::Exit;
 use super::open::{self, Opened};
 use super::output::{Format, Output};
 use super::resolve;
-use super::verbs::{acting, audit, doctor, export, find, list, report, service, setup, show};
+use super::verbs::{console, acting, audit, doctor, export, find, list, report, service, setup, show};
 use super::view::View;
 use crate::config::{Language, Personal, Settings};
 use crate::domain::ids::Noun;
@@ -138,6 +138,7 @@ async fn dispatch(cli: Cli, out: &mut Output) -> Result<Exit, CliError> {
     let command = cli.command.unwrap_or(Command::Console);
     match command {
         Command::States => service::states(out)?,
+        Command::Keys => service::keys(out)?,
         Command::Completions(args) => service::completions(out, &args)?,
         Command::Man => service::man(out)?,
         Command::Sandbox(args) => service::sandbox(out, &args).await?,
@@ -167,6 +168,9 @@ async fn with_settings(
             };
         }
         _ => {}
+    }
+    if matches!(command, Command::Console) {
+        console::expect_terminal()?;
     }
     let settings = open::settings(global)?;
     out.view = view(global, &settings);
@@ -203,6 +207,7 @@ async fn with_database(
             report::revenue(out, opened, &args).await?
         }
         Command::Report(ReportCommand::Mrr(args)) => report::mrr(out, opened, &args).await?,
+        Command::Console => console::run(out, global, opened).await?,
         Command::Audit(AuditCommand::Verify) => return audit::verify(out, &opened.store).await,
         other => return acting::run(out, other, global, opened).await,
     }

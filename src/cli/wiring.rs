@@ -11,9 +11,13 @@ use super::open::Opened;
 use super::process;
 use crate::config::{Settings, TossAddress};
 use crate::domain::billing::Install;
-use crate::engine::ports::{Attempts as _, Desk, Provider, Store as _, Tx as _};
+use crate::domain::customer::SealedKey;
+use crate::engine::ports::{
+    Attempts as _, Desk, KeyVault, KeyVaultError, Provider, SealedFor, Store as _, Tx as _,
+};
 use crate::engine::{Engine, EngineSettings, Parts};
 use crate::provider::toss::{TossClient, TossOptions};
+use crate::secret::Secret;
 use crate::store::SqlStore;
 use crate::vault::Vault;
 
@@ -35,6 +39,38 @@ pub async fn engine(opened: &mut Opened) -> Result<Arc<LiveEngine>, CliError> {
         install,
         process: opened.process.clone(),
     })))
+}
+
+/// An engine for a session that changes nothing: no provider, and no key that could be opened.
+pub async fn looking_engine(opened: &Opened) -> Result<Arc<LiveEngine>, CliError> {
+    Ok(Arc::new(Engine::new(Parts {
+        store: opened.store.clone(),
+        providers: Vec::new(),
+        vault: Arc::new(NoKeys),
+        clock: opened.clock.clone(),
+        ids: Arc::new(UlidIds::default()),
+        settings: engine_settings(&opened.settings),
+        install: install(&opened.store).await?,
+        process: opened.process.clone(),
+    })))
+}
+
+/// The vault of a session that changes nothing.
+#[derive(Debug)]
+struct NoKeys;
+
+impl KeyVault for NoKeys {
+    fn seal(&self, _: SealedFor<'_>, _: &Secret) -> Result<SealedKey, KeyVaultError> {
+        Err(KeyVaultError::Seal("this session has no keys".into()))
+    }
+
+    fn open(&self, row: SealedFor<'_>, _: &SealedKey) -> Result<Secret, KeyVaultError> {
+        Err(KeyVaultError::Unreadable { method: row.method.to_string() })
+    }
+
+    fn hash(&self, _: &Secret) -> String {
+        String::new()
+    }
 }
 
 /// The installation's key, which must be the one the database's billing keys are sealed under.

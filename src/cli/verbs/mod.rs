@@ -4,6 +4,7 @@ pub mod act;
 pub mod acting;
 pub mod audit;
 pub mod bill;
+pub mod console;
 pub mod doctor;
 pub mod export;
 pub mod find;

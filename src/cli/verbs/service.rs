@@ -11,6 +11,7 @@ use crate::cli::output::{Format, Output};
 use crate::cli::record::Record;
 use crate::cli::table::Table;
 use crate::cli::{open, places};
+use crate::console::action::ACTIONS;
 use crate::config::{Database, Settings, TossAddress};
 use crate::domain::states::{
     AttemptState, InboxState, InvoiceState, MethodState, OutboxState, RunState, STATUS_VOCABULARY,
@@ -67,6 +68,23 @@ pub fn states(out: &mut Output) -> Result<(), CliError> {
         out.print("\n")?;
     }
     Ok(out.rows(&mut Table::new(&["source", "status", "state"]), &words)?)
+}
+
+/// The console's keys, each with the verb that does the same here.
+pub fn keys(out: &mut Output) -> Result<(), CliError> {
+    let locale = out.view.locale;
+    let rows: Vec<Record> = ACTIONS
+        .iter()
+        .map(|spec| {
+            Record::of("key")
+                .text("keys", &spec.keys.join(" "))
+                .word("action", "", spec.id)
+                .text("name", locale.t(&format!("console.action.{}.name", spec.id)))
+                .text_if("twin", spec.twin)
+                .words("verbs", "", spec.verbs.iter().map(|verb| verb.as_str().to_owned()).collect())
+        })
+        .collect();
+    Ok(out.rows(&mut Table::new(&["keys", "name", "twin", "verbs"]), &rows)?)
 }
 
 /// Where things are, with or without a configuration.
@@ -197,4 +215,21 @@ pub async fn stopped() -> Result<(), CliError> {
         _ = hangup.recv() => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn o07_every_verb_of_the_console_has_a_command() {
+        let root = Cli::command();
+        for spec in ACTIONS.iter().filter(|spec| !spec.verbs.is_empty()) {
+            let twin = spec.twin.unwrap_or_else(|| panic!("{} has no twin", spec.id));
+            let mut at = &root;
+            for word in twin.split_whitespace().take_while(|word| !word.starts_with('-')) {
+                at = at.find_subcommand(word).unwrap_or_else(|| panic!("{}: no command {twin:?}", spec.id));
+            }
+        }
+    }
 }
