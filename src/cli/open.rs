@@ -13,6 +13,7 @@ use super::{places, process, sim_clock};
 use crate::config::{Database, Settings, TossAddress};
 use crate::domain::mode::Mode;
 use crate::domain::operator::{Access, Operator};
+use crate::engine::ports::StoreError;
 use crate::sandbox;
 use crate::store::{self, DatabaseUrl, SqlStore};
 
@@ -72,7 +73,10 @@ pub async fn open(settings: Settings, global: &Global) -> Result<Opened, CliErro
         }
         Access::ReadOnly => store::OpenOptions::read_only(&operator.person),
     };
-    let store = SqlStore::open(&database_url(&settings), options).await?;
+    let url = database_url(&settings);
+    let store = SqlStore::open(&url, options)
+        .await
+        .map_err(|error| not_reached(&url, error))?;
     check_identity(&store, &settings)?;
     let (simulator, simulator_trouble) = match simulator(&settings) {
         Ok(url) => (url, None),
@@ -92,6 +96,16 @@ pub async fn open(settings: Settings, global: &Global) -> Result<Opened, CliErro
         None => opened.read_clock().await,
     }
     Ok(opened)
+}
+
+/// A server that gives no connection in time is not busy with our rows: it is away.
+fn not_reached(url: &DatabaseUrl, error: StoreError) -> CliError {
+    match (url, error) {
+        (DatabaseUrl::Postgres(_), StoreError::Busy(source) | StoreError::Unreachable(source)) => {
+            StoreError::Unreachable(format!("{url}: {source}").into()).into()
+        }
+        (_, error) => error.into(),
+    }
 }
 
 impl Opened {

@@ -82,7 +82,11 @@ fn sends(plan: &ActionPlan, view: &View) -> String {
         Some(call) if call.order_id.is_empty() => call.operation.to_owned(),
         Some(call) => view.locale.t_args(
             "cli.plan.call",
-            &[("operation", call.operation), ("order", &call.order_id), ("key", &call.idem_key)],
+            &[
+                ("operation", call.operation),
+                ("order", &call.order_id),
+                ("key", &call.idem_key),
+            ],
         ),
     }
 }

@@ -14,7 +14,9 @@ use super::exit::Exit;
 use super::open::{self, Opened};
 use super::output::{Format, Output};
 use super::resolve;
-use super::verbs::{console, acting, audit, doctor, export, find, list, report, service, setup, show};
+use super::verbs::{
+    acting, audit, console, doctor, export, find, list, report, service, setup, show,
+};
 use super::view::View;
 use crate::config::{Language, Personal, Settings};
 use crate::domain::ids::Noun;

@@ -60,12 +60,18 @@ pub async fn looking_engine(opened: &Opened) -> Result<Arc<LiveEngine>, CliError
 struct NoKeys;
 
 impl KeyVault for NoKeys {
+    fn key_id(&self) -> String {
+        String::new()
+    }
+
     fn seal(&self, _: SealedFor<'_>, _: &Secret) -> Result<SealedKey, KeyVaultError> {
         Err(KeyVaultError::Seal("this session has no keys".into()))
     }
 
     fn open(&self, row: SealedFor<'_>, _: &SealedKey) -> Result<Secret, KeyVaultError> {
-        Err(KeyVaultError::Unreadable { method: row.method.to_string() })
+        Err(KeyVaultError::Unreadable {
+            method: row.method.to_string(),
+        })
     }
 
     fn hash(&self, _: &Secret) -> String {

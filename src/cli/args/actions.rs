@@ -1,6 +1,6 @@
 //! Arguments of the verbs that change something.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
 /// The invoice that is to be charged.
 #[derive(Debug, Args)]
@@ -45,7 +45,7 @@ pub enum AlsoCancelArg {
 }
 
 #[derive(Debug, Args)]
-#[group(id = "when", required = true, multiple = false, args = ["immediately", "at_end", "undo"])]
+#[command(group(ArgGroup::new("when").required(true).args(["immediately", "at_end", "undo"])))]
 pub struct CancelArgs {
     #[arg(value_name = "SUBSCRIPTION")]
     pub subscription: String,

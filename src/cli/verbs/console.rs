@@ -32,7 +32,11 @@ pub fn expect_terminal() -> Result<(), CliError> {
 pub async fn run(out: &mut Output, global: &Global, opened: &mut Opened) -> Result<(), CliError> {
     expect_terminal()?;
     let may_write = opened.operator.access == Access::ReadWrite;
-    let engine = if may_write { wiring::engine(opened).await? } else { wiring::looking_engine(opened).await? };
+    let engine = if may_write {
+        wiring::engine(opened).await?
+    } else {
+        wiring::looking_engine(opened).await?
+    };
     if may_write {
         wiring::release_dead_leases(&opened.store).await?;
         press(opened, "start").await?;
@@ -49,7 +53,13 @@ pub async fn run(out: &mut Output, global: &Global, opened: &mut Opened) -> Resu
 }
 
 async fn press(opened: &Opened, verb: &str) -> Result<(), CliError> {
-    let press = Press { verb, target: "console", after: "", reason: &opened.process, result: "done" };
+    let press = Press {
+        verb,
+        target: "console",
+        after: "",
+        reason: &opened.process,
+        result: "done",
+    };
     audit::record(&opened.store, opened.settings.mode, &opened.operator, press).await
 }
 

@@ -11,8 +11,8 @@ use crate::cli::output::{Format, Output};
 use crate::cli::record::Record;
 use crate::cli::table::Table;
 use crate::cli::{open, places};
-use crate::console::action::ACTIONS;
 use crate::config::{Database, Settings, TossAddress};
+use crate::console::action::ACTIONS;
 use crate::domain::states::{
     AttemptState, InboxState, InvoiceState, MethodState, OutboxState, RunState, STATUS_VOCABULARY,
     SubscriptionState,
@@ -79,9 +79,19 @@ pub fn keys(out: &mut Output) -> Result<(), CliError> {
             Record::of("key")
                 .text("keys", &spec.keys.join(" "))
                 .word("action", "", spec.id)
-                .text("name", locale.t(&format!("console.action.{}.name", spec.id)))
+                .text(
+                    "name",
+                    locale.t(&format!("console.action.{}.name", spec.id)),
+                )
                 .text_if("twin", spec.twin)
-                .words("verbs", "", spec.verbs.iter().map(|verb| verb.as_str().to_owned()).collect())
+                .words(
+                    "verbs",
+                    "",
+                    spec.verbs
+                        .iter()
+                        .map(|verb| verb.as_str().to_owned())
+                        .collect(),
+                )
         })
         .collect();
     Ok(out.rows(&mut Table::new(&["keys", "name", "twin", "verbs"]), &rows)?)
@@ -225,10 +235,17 @@ mod tests {
     fn o07_every_verb_of_the_console_has_a_command() {
         let root = Cli::command();
         for spec in ACTIONS.iter().filter(|spec| !spec.verbs.is_empty()) {
-            let twin = spec.twin.unwrap_or_else(|| panic!("{} has no twin", spec.id));
+            let twin = spec
+                .twin
+                .unwrap_or_else(|| panic!("{} has no twin", spec.id));
             let mut at = &root;
-            for word in twin.split_whitespace().take_while(|word| !word.starts_with('-')) {
-                at = at.find_subcommand(word).unwrap_or_else(|| panic!("{}: no command {twin:?}", spec.id));
+            for word in twin
+                .split_whitespace()
+                .take_while(|word| !word.starts_with('-'))
+            {
+                at = at
+                    .find_subcommand(word)
+                    .unwrap_or_else(|| panic!("{}: no command {twin:?}", spec.id));
             }
         }
     }

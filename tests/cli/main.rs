@@ -1,0 +1,18 @@
+//! The command line as scripts meet it: the real binary over real databases and the real simulator,
+//! each in a process of its own. Charges are counted in the simulator's ledger, not in our tables.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up has failed"
+)]
+
+mod bad_input;
+mod exit_codes;
+mod export;
+mod money;
+mod people;
+#[path = "../support/postgres.rs"]
+mod postgres;
+mod setup;
+mod shop;
