@@ -11,6 +11,7 @@ use super::record::Record;
 use super::view::View;
 use crate::config::ConfigError;
 use crate::console::ConsoleError;
+use crate::demo::DemoError;
 use crate::domain::ids::{IdError, Noun};
 use crate::domain::mode::Mode;
 use crate::domain::money::MoneyError;
@@ -133,6 +134,21 @@ pub fn exit_code(error: &CliError) -> Exit {
         CliError::Console(_) => Exit::Internal,
         CliError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
         CliError::Output(_) | CliError::Internal(_) => Exit::Internal,
+    }
+}
+
+impl From<DemoError> for CliError {
+    fn from(error: DemoError) -> Self {
+        match error {
+            DemoError::Exists { dir } => Self::Exists { path: dir },
+            DemoError::Files { path, source } => Self::File { path, source },
+            DemoError::Store(error) => Self::Store(error),
+            DemoError::Sandbox(error) => Self::Sandbox(error),
+            DemoError::Vault(error) => Self::Vault(error),
+            other @ (DemoError::Asset { .. } | DemoError::Story(_)) => {
+                Self::Internal(other.to_string())
+            }
+        }
     }
 }
 

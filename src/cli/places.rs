@@ -24,13 +24,6 @@ pub fn own_directory() -> Result<PathBuf, CliError> {
         .map_err(|_| CliError::Internal("no home directory".to_owned()))
 }
 
-/// `~/.local/share/paydeck/demo`, or what `XDG_DATA_HOME` says.
-pub fn demo_directory() -> Result<PathBuf, CliError> {
-    etcetera::choose_base_strategy()
-        .map(|base| base.data_dir().join("paydeck").join("demo"))
-        .map_err(|_| CliError::Internal("no home directory".to_owned()))
-}
-
 /// The settings in force: the file named here, else by `PAYDECK_CONFIG`, else the first usual one;
 /// the environment over it.
 pub fn settings(named: Option<&Path>) -> Result<Settings, CliError> {

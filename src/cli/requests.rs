@@ -3,7 +3,7 @@
 use std::io::Read as _;
 
 use super::args::{
-    AlsoCancelArg, CancelArgs, CustomerCreateArgs, MethodArgs, NoteArgs, OneTimeArgs,
+    AlsoCancelArg, CancelArgs, ConfirmArgs, CustomerCreateArgs, MethodArgs, NoteArgs, OneTimeArgs,
     PlanCreateArgs, PlanEditArgs, PlanTargetArgs, RefundArgs, ResolveArgs, SubscribeArgs,
     TargetArgs,
 };
@@ -161,6 +161,23 @@ pub async fn one_time(store: &SqlStore, args: &OneTimeArgs) -> Result<Request, C
         customer: CustomerId(resolve::id(store, Noun::Customer, &args.customer).await?),
         amount,
         description: args.description.clone(),
+    })
+}
+
+pub async fn checkout(store: &SqlStore, args: &OneTimeArgs) -> Result<Request, CliError> {
+    let amount = amount(&args.amount, currency(&args.currency)?)?;
+    Ok(Request::Checkout {
+        customer: CustomerId(resolve::id(store, Noun::Customer, &args.customer).await?),
+        amount,
+        description: args.description.clone(),
+    })
+}
+
+pub fn confirm(args: &ConfirmArgs) -> Result<Request, CliError> {
+    Ok(Request::ConfirmCheckout {
+        payment_key: args.payment_key.clone(),
+        order_id: args.order_id.clone(),
+        amount: amount(&args.amount, currency(&args.currency)?)?,
     })
 }
 

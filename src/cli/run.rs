@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use super::args::{
-    AuditCommand, Cli, Command, ConfigCommand, DoctorCommand, Global, ListKind, PageArgs,
+    AuditCommand, Cli, Command, ConfigCommand, DemoArgs, DoctorCommand, Global, ListKind, PageArgs,
     ReportCommand, UnknownCommand,
 };
 use super::error::{self, CliError, exit_code};
@@ -15,7 +15,7 @@ use super::open::{self, Opened};
 use super::output::{Format, Output};
 use super::resolve;
 use super::verbs::{
-    acting, audit, console, doctor, export, find, list, report, service, setup, show,
+    acting, audit, console, demo, doctor, export, find, list, report, service, setup, show,
 };
 use super::view::View;
 use crate::config::{Language, Personal, Settings};
@@ -145,6 +145,7 @@ async fn dispatch(cli: Cli, out: &mut Output) -> Result<Exit, CliError> {
         Command::Man => service::man(out)?,
         Command::Sandbox(args) => service::sandbox(out, &args).await?,
         Command::Init(args) => setup::init(out, &args).await?,
+        Command::Demo(args) => return demo(out, &args, global).await,
         Command::Paths => {
             let settings = open::settings(&global).ok();
             service::paths(out, settings.as_ref())?;
@@ -152,6 +153,19 @@ async fn dispatch(cli: Cli, out: &mut Output) -> Result<Exit, CliError> {
         other => return with_settings(other, &global, out).await,
     }
     Ok(Exit::Done)
+}
+
+async fn demo(out: &mut Output, args: &DemoArgs, global: Global) -> Result<Exit, CliError> {
+    let Some(stage) = demo::run(out, args, &global).await? else {
+        return Ok(Exit::Done);
+    };
+    let global = Global {
+        config: Some(stage.config.clone()),
+        ..global
+    };
+    let ended = with_settings(Command::Console, &global, out).await;
+    stage.end().await;
+    ended
 }
 
 async fn with_settings(

@@ -85,7 +85,7 @@ pub async fn vault(opened: &Opened) -> Result<Vault, CliError> {
     let vault = Vault::load_rotating(&files.key_file, &files.previous_key_files)?;
     let loaded = vault.key_id().to_string();
     match opened.store.meta("key_id").await? {
-        Some(database) if database != loaded => Err(CliError::OtherKey { database, loaded }),
+        Some(database) if !vault.knows(&database) => Err(CliError::OtherKey { database, loaded }),
         Some(_) | None => Ok(vault),
     }
 }

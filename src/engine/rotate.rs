@@ -42,6 +42,11 @@ impl<S: Store> Engine<S> {
         Ok(changed)
     }
 
+    /// Which key-encryption key seals now.
+    pub fn key_id(&self) -> String {
+        self.parts.vault.key_id()
+    }
+
     async fn reseal<T: Tx>(&self, tx: &mut T, method: &PaymentMethod) -> Result<(), VerbError> {
         let row = SealedFor {
             method: &method.public_id,

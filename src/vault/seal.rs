@@ -203,6 +203,11 @@ impl Vault {
         Ok(Sealed(bytes))
     }
 
+    /// Whether the key of this id is loaded, as the current one or as one being rotated out.
+    pub fn knows(&self, key_id: &str) -> bool {
+        self.keys().any(|key| key.id.to_string() == key_id)
+    }
+
     /// Whether [`Vault::rewrap`] would change the key this is sealed under.
     pub fn is_current(&self, sealed: &Sealed) -> bool {
         sealed.0.get(1..WRAP_AT) == Some(&self.current.id.0)

@@ -88,6 +88,29 @@ pub struct OneTimeArgs {
     pub description: String,
 }
 
+#[derive(Debug, Subcommand)]
+pub enum CheckoutCommand {
+    /// Open a checkout: the order id it prints goes to the payment window in the browser.
+    Open(OneTimeArgs),
+    /// Confirm what the customer authenticated; a wrong amount is refused before anything is sent.
+    Confirm(ConfirmArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct ConfirmArgs {
+    /// From the browser's success page.
+    #[arg(long, value_name = "KEY")]
+    pub payment_key: String,
+    /// From the browser's success page.
+    #[arg(long, value_name = "ORDER")]
+    pub order_id: String,
+    /// From the browser's success page; compared with ours.
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+    pub amount: String,
+    #[arg(long, default_value = "KRW", value_name = "CODE")]
+    pub currency: String,
+}
+
 #[derive(Debug, Args)]
 pub struct NoteArgs {
     /// A customer, payment or subscription.

@@ -135,6 +135,9 @@ pub enum Command {
     Subscribe(SubscribeArgs),
     /// Charge once, not tied to a renewal.
     OneTime(OneTimeArgs),
+    /// Checkout payments that the customer makes in the browser.
+    #[command(subcommand)]
+    Checkout(CheckoutCommand),
     /// Plans.
     #[command(subcommand)]
     Plan(PlanCommand),
@@ -166,6 +169,9 @@ pub enum Command {
     /// The audit trail.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// The key that seals billing keys.
+    #[command(subcommand)]
+    Vault(VaultCommand),
     /// Where configuration, database, keys and logs are.
     Paths,
     /// The keys of the console with the verb each stands for.

@@ -8,11 +8,12 @@ use clap::{Args, Subcommand};
 
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Where configuration, database and simulator are put; by default a new directory.
+    /// Where configuration, database and simulator are put; by default a new one that goes when the console ends.
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    #[arg(long, default_value_t = 3_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
-    pub customers: u64,
+    /// How many customers; by default 3,000, or as many as the payments need.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub customers: Option<u64>,
     /// How many payments; by default what the customers would have made in 24 months.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub payments: Option<u64>,
@@ -88,4 +89,10 @@ pub struct CompletionsArgs {
 pub enum ConfigCommand {
     /// Print every setting with its value; secrets as three stars.
     Print,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum VaultCommand {
+    /// Seal every billing key under the current key file; the previous ones must still be listed.
+    Rotate,
 }

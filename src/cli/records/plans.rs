@@ -170,5 +170,6 @@ fn receipt(record: Record, receipt: &Receipt) -> Record {
             subscription.map(|(_, state)| state.as_str()),
         )
         .money("amount", receipt.amount)
+        .text_if("order_id", receipt.order_id.as_deref())
         .at("next_due_at", receipt.next_due_at)
 }

@@ -1,8 +1,9 @@
 //! Verbs that act: the person is checked, the engine is put together, the request is made and done.
 
-use super::{act, bill};
+use super::{act, bill, vault};
 use crate::cli::args::{
-    BillCommand, Command, CustomerCommand, Global, MethodCommand, PlanCommand, UnknownCommand,
+    BillCommand, CheckoutCommand, Command, CustomerCommand, Global, MethodCommand, PlanCommand,
+    UnknownCommand, VaultCommand,
 };
 use crate::cli::audit::{self, Press};
 use crate::cli::error::CliError;
@@ -24,11 +25,13 @@ fn verb(command: &Command) -> Option<Verb> {
         Command::Cancel(args) if args.at_end => Verb::CancelAtEnd,
         Command::Cancel(_) => Verb::CancelNow,
         Command::Subscribe(_) => Verb::Subscribe,
-        Command::OneTime(_) => Verb::OneTime,
+        Command::OneTime(_) | Command::Checkout(_) => Verb::OneTime,
         Command::Customer(CustomerCommand::Create(_)) => Verb::CreateCustomer,
         Command::Method(_) => Verb::SwapCard,
         Command::Plan(PlanCommand::Create(_)) => Verb::CreatePlan,
-        Command::Plan(PlanCommand::Edit(_)) => Verb::EditPlan,
+        Command::Plan(PlanCommand::Edit(_)) | Command::Vault(VaultCommand::Rotate) => {
+            Verb::EditPlan
+        }
         Command::Plan(PlanCommand::Deactivate(_)) => Verb::DeactivatePlan,
         Command::Note(_) => Verb::Note,
         Command::Unknown(UnknownCommand::Resolve(_)) | Command::Reconcile => Verb::ResolveUnknown,
@@ -53,6 +56,7 @@ pub async fn run(
         Command::Bill(BillCommand::Run(args)) => {
             return bill::run(out, &engine, opened, global, &args).await;
         }
+        Command::Vault(VaultCommand::Rotate) => return vault::rotate(out, &engine, opened).await,
         Command::Reconcile => return bill::reconcile(out, &engine, opened).await,
         Command::Charge(args) => requests::charge(store, &args).await?,
         Command::Retry(args) => requests::retry(store, &args).await?,
@@ -60,6 +64,8 @@ pub async fn run(
         Command::Cancel(args) => requests::cancel(store, &args).await?,
         Command::Subscribe(args) => requests::subscribe(store, &args).await?,
         Command::OneTime(args) => requests::one_time(store, &args).await?,
+        Command::Checkout(CheckoutCommand::Open(args)) => requests::checkout(store, &args).await?,
+        Command::Checkout(CheckoutCommand::Confirm(args)) => requests::confirm(&args)?,
         Command::Customer(CustomerCommand::Create(args)) => requests::create_customer(&args),
         Command::Method(MethodCommand::Add(args) | MethodCommand::Swap(args)) => {
             requests::method(store, &args).await?
