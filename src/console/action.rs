@@ -22,6 +22,9 @@ pub enum Action {
     NextPane,
     PreviousPane,
     Filter,
+    /// Filters kept under a name.
+    Views,
+    SaveView,
     Sort,
     Reverse,
     Mark,
@@ -290,6 +293,8 @@ pub const ACTIONS: &[Spec] = &[
     ),
     plain(Action::Filter, "filter", &["/"], Group::Look),
     plain(Action::Find, "find", &["F"], Group::Look),
+    plain(Action::Views, "views", &["w"], Group::Look),
+    plain(Action::SaveView, "save_view", &["W"], Group::Look),
     plain(Action::Sort, "sort", &["o"], Group::Look),
     plain(Action::Reverse, "reverse", &["O"], Group::Look),
     plain(Action::Mark, "mark", &["space"], Group::Look),

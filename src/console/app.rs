@@ -233,6 +233,7 @@ impl<S: Store + Reads> App<S> {
                 until,
                 fingerprint,
             } => self.runner.start_run(ticket, until, fingerprint),
+            Effect::SaveView(view) => self.runner.save_view(view),
             Effect::CountUnknown => self.runner.count_unknown(),
             Effect::Copy(text) => self.copy(text)?,
             Effect::Repaint => gone_is_fine(self.session.repaint())?,

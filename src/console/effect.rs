@@ -10,8 +10,8 @@ use super::model::{Asked, ListKind, Row, Ticket};
 use crate::domain::ids::{AttemptId, CustomerId, InvoiceId, PaymentId, RunId, SubscriptionId};
 use crate::engine::Request;
 use crate::engine::queries::{
-    CustomerCard, ListQuery, LocalDay, Overview, Page, PlanRow, RevenueReport, SubscriptionCard,
-    Timeline, Window,
+    CustomerCard, ListQuery, LocalDay, Overview, Page, PlanRow, RevenueReport, SavedView,
+    SubscriptionCard, Timeline, Window,
 };
 
 /// Part of the screen; a newer question for the same part makes the older one pointless.
@@ -26,10 +26,19 @@ pub enum Slot {
 #[derive(Debug, Clone)]
 pub enum Question {
     Overview(Window),
-    Revenue { from: NaiveDate, to: NaiveDate },
+    Revenue {
+        from: NaiveDate,
+        to: NaiveDate,
+    },
     RenewalDays(Vec<LocalDay>),
-    List { kind: ListKind, query: ListQuery },
-    RunItems { run: RunId, query: ListQuery },
+    List {
+        kind: ListKind,
+        query: ListQuery,
+    },
+    RunItems {
+        run: RunId,
+        query: ListQuery,
+    },
     Find(String),
     Customer(CustomerId),
     Subscription(SubscriptionId),
@@ -37,6 +46,8 @@ pub enum Question {
     TimelineOfPayment(PaymentId),
     TimelineOfAttempt(AttemptId),
     Plans,
+    /// The filters this person kept.
+    Views,
 }
 
 /// An answer of the database.
@@ -49,6 +60,7 @@ pub enum Loaded {
     Subscription(Box<SubscriptionCard>),
     Timeline(Box<Timeline>),
     Plans(Vec<PlanRow>),
+    Views(Vec<SavedView>),
 }
 
 /// Something to be done.
@@ -77,6 +89,8 @@ pub enum Effect {
         fingerprint: String,
     },
     CountUnknown,
+    /// Keep a filter under a name.
+    SaveView(SavedView),
     Copy(String),
     Repaint,
     Suspend,

@@ -51,6 +51,8 @@ pub enum Msg {
     Version(i64),
     /// How many attempts are unknown.
     Unknowns(u64),
+    /// A filter was kept under a name, or not.
+    ViewSaved(Result<(), Fault>),
     /// Text was handed to the terminal's clipboard, or not.
     Copied(Result<(), Fault>),
     /// Around the console.

@@ -23,7 +23,7 @@ use super::msg::Msg;
 use super::term::monotonic_now;
 use crate::domain::operator::Operator;
 use crate::engine::ports::Store;
-use crate::engine::queries::Reads;
+use crate::engine::queries::{Reads, SavedView};
 use crate::engine::{Engine, Outcome, Request, RunSummary};
 
 /// How often the database is asked whether somebody else wrote.
@@ -96,8 +96,10 @@ impl<S: Store + Reads> Runner<S> {
 
     pub fn load(&mut self, ticket: Ticket, slot: Slot, question: Question) {
         let (engine, messages) = (Arc::clone(&self.engine), self.messages.clone());
+        let operator = Arc::clone(&self.operator);
         let task = tokio::spawn(async move {
-            let message = match answers::answer(engine.store(), question).await {
+            let asked = answers::answer(engine.store(), &operator.person, question);
+            let message = match asked.await {
                 Ok(loaded) => Msg::Loaded {
                     ticket,
                     loaded: Box::new(loaded),
@@ -122,6 +124,18 @@ impl<S: Store + Reads> Runner<S> {
             if let Ok(count) = engine.store().count_unknown().await {
                 let _ = messages.send(Msg::Unknowns(count)).await;
             }
+        });
+    }
+
+    /// Keeps a filter under a name.
+    pub fn save_view(&mut self, view: SavedView) {
+        let (engine, messages) = (Arc::clone(&self.engine), self.messages.clone());
+        let operator = Arc::clone(&self.operator);
+        self.collect();
+        self.others.spawn(async move {
+            let saved = engine.store().save_view(&operator.person, &view).await;
+            let answer = saved.map_err(|error| Fault::from(&error));
+            let _ = messages.send(Msg::ViewSaved(answer)).await;
         });
     }
 

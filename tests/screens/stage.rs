@@ -16,7 +16,7 @@ use paydeck::console::theme::{Palette, Theme};
 use paydeck::console::{update, view};
 use paydeck::domain::mode::Mode;
 use paydeck::domain::operator::{Access, Operator, Role};
-use paydeck::engine::queries::{ListQuery, Page, Toward};
+use paydeck::engine::queries::{ListQuery, Page, SavedView, Toward};
 use paydeck::engine::{Request, RunPreview, RunPreviewRow};
 use paydeck::locale::Lang;
 
@@ -278,6 +278,11 @@ pub fn answer(question: &Question) -> Loaded {
         Question::Timeline(id) => Loaded::Timeline(Box::new(rows::timeline(id.0))),
         Question::TimelineOfPayment(id) => Loaded::Timeline(Box::new(rows::timeline(id.0))),
         Question::TimelineOfAttempt(id) => Loaded::Timeline(Box::new(rows::timeline(id.0))),
+        Question::Views => Loaded::Views(vec![SavedView {
+            screen: "subscriptions".to_owned(),
+            name: "연체 프로".to_owned(),
+            filter: "status:past_due plan:pro".to_owned(),
+        }]),
         Question::Plans => Loaded::Plans((0..4).map(rows::plan_row).collect()),
         Question::RunItems { query, .. } => page(17, Some(query), |n| {
             Row::RunItem(Box::new(rows::run_item(n)))

@@ -224,3 +224,21 @@ fn a_form_says_which_field_is_wrong_and_goes_on_to_a_plan() {
     assert!(matches!(stage.model.modals.last(), Some(Modal::Confirm(_))));
     assert!(matches!(stage.model.visit().content, Content::List(_)));
 }
+
+#[test]
+fn a_filter_is_kept_under_a_name_and_used_again() {
+    let mut stage = Stage::new(80, 24, Lang::Ko);
+    stage.press("3 /");
+    stage.type_text("status:past_due month:2026-11");
+    stage.press("enter W");
+    stage.type_text("11월 연체");
+    stage.press("enter");
+    assert!(matches!(&stage.effects[..], [Effect::SaveView(view)]
+        if view.screen == "subscriptions" && view.filter == "status:past_due month:2026-11"));
+    stage.press("w");
+    assert!(stage.text().contains("연체 프로"));
+    stage.press("enter");
+    let list = stage.model.visit().list().unwrap();
+    assert_eq!(list.filter_text, "status:past_due plan:pro");
+    assert_eq!(list.from, None, "the days of the filter before are gone");
+}

@@ -10,7 +10,7 @@ use crate::console::fault::Fault;
 use crate::domain::ids::SubscriptionId;
 use crate::domain::mode::Mode;
 use crate::domain::operator::Verb;
-use crate::engine::queries::SortBy;
+use crate::engine::queries::{SavedView, SortBy};
 use crate::engine::{ActionPlan, Outcome, Request, RunPreview};
 
 /// What stands over the screen; the last one has the keys.
@@ -21,6 +21,7 @@ pub enum Modal {
     /// Help and palette: a list of actions that typing narrows.
     Menu(Menu),
     Sort(SortMenu),
+    Views(ViewMenu),
     Message(Box<Message>),
     Log(LogView),
 }
@@ -130,6 +131,14 @@ pub struct Menu {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SortMenu {
     pub choices: &'static [SortBy],
+    pub selected: usize,
+}
+
+/// The filters kept for a list.
+#[derive(Debug, Clone, Default)]
+pub struct ViewMenu {
+    /// None until they have come.
+    pub views: Option<Vec<SavedView>>,
     pub selected: usize,
 }
 

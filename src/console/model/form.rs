@@ -39,6 +39,11 @@ pub enum FormKind {
     Note {
         target: PublicId,
     },
+    /// Keep the filter of a list under a name; nothing but this person's own list of views changes.
+    SaveView {
+        screen: &'static str,
+        filter: String,
+    },
 }
 
 /// A form that is being filled in.
@@ -206,6 +211,7 @@ fn fields(kind: &FormKind) -> Vec<Field> {
             ),
         ],
         FormKind::Note { .. } => vec![text("text", "")],
+        FormKind::SaveView { .. } => vec![text("view_name", "")],
     }
 }
 
@@ -234,6 +240,7 @@ impl Form {
             FormKind::CreatePlan => "create_plan",
             FormKind::EditPlan { .. } => "edit_plan",
             FormKind::Note { .. } => "note",
+            FormKind::SaveView { .. } => "save_view",
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
+use super::kept::Kept;
 use super::paged::{Joining, PAGE, Paged};
 use super::row::{Row, RowKey};
 use super::screen::ListKind;
@@ -82,6 +83,8 @@ pub struct List {
     pub marks: BTreeSet<RowKey>,
     pub from: Option<DateTime<Utc>>,
     pub to: Option<DateTime<Utc>>,
+    /// The stretch of time of the place itself, which holds while the filter names no dates.
+    pub within: (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
 }
 
 impl List {
@@ -97,15 +100,31 @@ impl List {
             marks: BTreeSet::new(),
             from: None,
             to: None,
+            within: (None, None),
         }
     }
 
     pub fn between(kind: ListKind, from: DateTime<Utc>, to: DateTime<Utc>) -> Self {
-        Self {
-            from: Some(from),
-            to: Some(to),
-            ..Self::new(kind)
-        }
+        let mut list = Self::new(kind);
+        list.keep_within(Some(from), Some(to));
+        list
+    }
+
+    /// Sets the stretch of time of the place itself.
+    pub fn keep_within(&mut self, from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) {
+        self.within = (from, to);
+        (self.from, self.to) = (from, to);
+    }
+
+    /// Narrows it to what a person typed.
+    pub fn narrow(&mut self, text: String, kept: &Kept) {
+        self.filter_text = text;
+        self.filter = kept.filter.clone();
+        (self.from, self.to) = match (kept.from, kept.to) {
+            (None, None) => self.within,
+            dates => dates,
+        };
+        self.marks.clear();
     }
 
     /// What to ask for, from a cursor on.

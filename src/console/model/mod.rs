@@ -6,6 +6,7 @@
 mod dialog;
 mod form;
 mod gate;
+mod kept;
 mod list;
 mod paged;
 mod row;
@@ -21,16 +22,18 @@ use tui_input::Input;
 
 use crate::domain::mode::Mode;
 use crate::domain::operator::{Operator, Verb};
-use crate::engine::queries::{CustomerCard, FilterError, SubscriptionCard, Timeline};
+use crate::engine::queries::{CustomerCard, SubscriptionCard, Timeline};
 use crate::locale::{Lang, Locale};
 
 pub use dialog::{
     Asked, Confirm, LogView, Menu, MenuKind, Message, Modal, Phase, Planned, Ready, SortMenu, Told,
+    ViewMenu,
 };
 pub use form::{
     Choice, Covered, Field, Form, FormKind, Label, Problem, REASONS, Value, plain_amount,
 };
 pub use gate::{ARM_MS, EXPIRY_MS, Gate, Typed, Wanted};
+pub use kept::{Kept, KeptError};
 pub use list::{List, Loading, Panel, Ticket};
 pub use paged::{Joining, PAGE, Paged, WINDOW};
 pub use row::{Ending, Row, RowKey, Target};
@@ -139,7 +142,7 @@ pub struct Detail {
 #[derive(Debug, Clone)]
 pub struct FilterLine {
     pub input: Input,
-    pub problem: Option<FilterError>,
+    pub problem: Option<KeptError>,
 }
 
 /// Whether keys can still come.

@@ -208,11 +208,11 @@ mod tests {
     }
 
     fn joined(pages: &[(Page<i64>, Joining)]) -> Paged<i64> {
-        let mut paged = Paged::default();
+        let mut window = Paged::default();
         for (page, joining) in pages {
-            paged.join(page.clone(), *joining, 10, |a, b| a == b);
+            window.join(page.clone(), *joining, 10, |a, b| a == b);
         }
-        paged
+        window
     }
 
     #[test]

@@ -57,7 +57,11 @@ async fn owed<S: Reads>(store: &S, subscription: SubscriptionId) -> Result<Invoi
         .ok_or_else(|| Fault::new("nothing_owed"))
 }
 
-pub async fn answer<S: Reads>(store: &S, question: Question) -> Result<Loaded, StoreError> {
+pub async fn answer<S: Reads>(
+    store: &S,
+    person: &str,
+    question: Question,
+) -> Result<Loaded, StoreError> {
     Ok(match question {
         Question::Overview(window) => {
             store.refresh_figures(REFRESH).await?;
@@ -108,6 +112,7 @@ pub async fn answer<S: Reads>(store: &S, question: Question) -> Result<Loaded, S
             let invoice = store.invoice_of_attempt(id).await?;
             Loaded::Timeline(Box::new(store.timeline(invoice).await?))
         }
+        Question::Views => Loaded::Views(store.saved_views(person).await?),
         Question::Plans => {
             let page = store.plans(&ListQuery::first(PAGE)).await?;
             Loaded::Plans(page.rows)

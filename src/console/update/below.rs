@@ -1,7 +1,7 @@
 //! What lies below a selection: the place that opening it leads to.
 
 use crate::console::model::{
-    CardLine, Content, Figure, Model, Place, Row, Screen, Spot, Visit, card_lines, spots,
+    CardLine, Content, Figure, Kept, Model, Place, Row, Screen, Spot, Visit, card_lines, spots,
 };
 use crate::engine::queries::{Filter, HitTarget, Overview};
 
@@ -19,8 +19,9 @@ pub fn below(model: &Model) -> Option<Visit> {
             let next = month.checked_add_months(chrono::Months::new(1))?;
             let mut visit = Visit::new(Place::Screen(Screen::Payments));
             if let Some(list) = visit.list_mut() {
-                list.from = Some(crate::domain::period::day_start(month, model.zone));
-                list.to = Some(crate::domain::period::day_start(next, model.zone));
+                let from = crate::domain::period::day_start(month, model.zone);
+                let to = crate::domain::period::day_start(next, model.zone);
+                list.keep_within(Some(from), Some(to));
             }
             Some(visit)
         }
@@ -97,8 +98,11 @@ fn below_spot(overview: &Overview, spot: Spot, model: &Model) -> Option<Visit> {
 fn filtered(screen: Screen, text: &str) -> Option<Visit> {
     let mut visit = Visit::new(Place::Screen(screen));
     let list = visit.list_mut()?;
-    list.filter = Filter::parse(text).ok()?;
-    text.clone_into(&mut list.filter_text);
+    let kept = Kept {
+        filter: Filter::parse(text).ok()?,
+        ..Kept::default()
+    };
+    list.narrow(text.to_owned(), &kept);
     Some(visit)
 }
 
@@ -106,8 +110,8 @@ fn within_window(screen: Screen, model: &Model) -> Visit {
     let window = ask::window(model);
     let mut visit = Visit::new(Place::Screen(screen));
     if let Some(list) = visit.list_mut() {
-        list.from = window.days.first().map(|day| day.from);
-        list.to = window.days.last().map(|day| day.to);
+        let from = window.days.first().map(|day| day.from);
+        list.keep_within(from, window.days.last().map(|day| day.to));
     }
     visit
 }

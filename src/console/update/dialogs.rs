@@ -5,8 +5,9 @@ use crate::console::effect::Effect;
 use crate::console::input::{KeyCode, KeyPress};
 use crate::console::keymap::latin;
 use crate::console::model::{
-    Asked, Covered, Form, Menu, MenuKind, Modal, Model, SortMenu, Told, Value,
+    Asked, Covered, Form, FormKind, Menu, MenuKind, Modal, Model, SortMenu, Told, Value,
 };
+use crate::engine::queries::SavedView;
 
 use super::field::{self, Taken};
 use super::{go, keys, leave, lists, verbs};
@@ -85,6 +86,7 @@ pub fn press(model: &mut Model, press: KeyPress) -> Vec<Effect> {
             let menu = *menu;
             sort_key(model, menu, press)
         }
+        Some(Modal::Views(_)) => views_key(model, press),
         Some(Modal::Message(_)) => message_key(model, press),
         Some(Modal::Log(view)) => {
             match latin(press).unwrap_or(press).code {
@@ -132,6 +134,32 @@ fn message_key(model: &mut Model, press: KeyPress) -> Vec<Effect> {
         }
         _ => Vec::new(),
     }
+}
+
+fn views_key(model: &mut Model, press: KeyPress) -> Vec<Effect> {
+    let Some(Modal::Views(menu)) = model.modals.last_mut() else {
+        return Vec::new();
+    };
+    let views = menu.views.as_deref().unwrap_or_default();
+    let last = views.len().saturating_sub(1);
+    match latin(press).unwrap_or(press).code {
+        KeyCode::Char('j' | 'w') | KeyCode::Down | KeyCode::Tab => {
+            menu.selected = (menu.selected + 1).min(last);
+        }
+        KeyCode::Char('k') | KeyCode::Up | KeyCode::BackTab => {
+            menu.selected = menu.selected.saturating_sub(1);
+        }
+        KeyCode::Enter => {
+            let chosen = views.get(menu.selected).map(|view| view.filter.clone());
+            model.modals.pop();
+            return match chosen {
+                Some(filter) => lists::use_view(model, &filter),
+                None => Vec::new(),
+            };
+        }
+        _ => {}
+    }
+    Vec::new()
 }
 
 fn sort_key(model: &mut Model, menu: SortMenu, press: KeyPress) -> Vec<Effect> {
@@ -262,6 +290,23 @@ fn submit(model: &mut Model) -> Vec<Effect> {
     let Some(Modal::Form(form)) = model.modals.last_mut() else {
         return Vec::new();
     };
+    if let FormKind::SaveView { screen, filter } = &form.kind {
+        let view = form.text("view_name").map(|name| SavedView {
+            screen: (*screen).to_owned(),
+            name,
+            filter: filter.clone(),
+        });
+        return match view {
+            Ok(view) => {
+                model.modals.pop();
+                vec![Effect::SaveView(view)]
+            }
+            Err(problem) => {
+                form.problem = Some(problem);
+                Vec::new()
+            }
+        };
+    }
     match form.request() {
         Ok(request) => {
             let name = form.name.clone();

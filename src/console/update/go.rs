@@ -3,9 +3,9 @@
 use crate::console::effect::{Effect, Question, Slot};
 use crate::console::layout::list_rows;
 use crate::console::model::{
-    CardLine, Content, Joining, Model, Place, Screen, Spot, Visit, card_lines, spots,
+    CardLine, Content, Joining, Kept, Model, Place, Screen, Spot, Visit, card_lines, spots,
 };
-use crate::engine::queries::{Filter, Toward};
+use crate::engine::queries::Toward;
 
 use super::{below, load};
 
@@ -96,7 +96,7 @@ pub fn back(model: &mut Model) -> Vec<Effect> {
             return Vec::new();
         }
         if !list.filter_text.is_empty() && model.stack.is_empty() {
-            return super::lists::set_filter(model, String::new(), Filter::default());
+            return super::lists::set_filter(model, String::new(), &Kept::default());
         }
     }
     if model.stack.pop().is_some() {

@@ -7,9 +7,8 @@ use crate::console::action::{Action, Group};
 use crate::console::effect::Effect;
 use crate::console::input::{Burst, KeyCode, KeyPress};
 use crate::console::keymap::Keymap;
-use crate::console::model::{LogView, Menu, MenuKind, Message, Modal, Model, Told, Tone};
+use crate::console::model::{Kept, LogView, Menu, MenuKind, Message, Modal, Model, Told, Tone};
 use crate::console::term::Fit;
-use crate::engine::queries::Filter;
 
 use super::field::{self, Taken};
 use super::go::{self, Step};
@@ -64,6 +63,8 @@ pub fn run(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::NextPane => go::next_pane(model, 1),
         Action::PreviousPane => go::next_pane(model, -1),
         Action::Filter => lists::begin_filter(model),
+        Action::Views => lists::begin_views(model),
+        Action::SaveView => lists::begin_save(model),
         Action::Sort => lists::begin_sort(model),
         Action::Reverse => lists::reverse(model),
         Action::Mark => lists::mark(model),
@@ -135,10 +136,10 @@ fn filter_key(model: &mut Model, press: KeyPress) -> Vec<Effect> {
     }
     if press.code == KeyCode::Enter {
         let text = line.input.value().trim().to_owned();
-        return match Filter::parse(&text) {
-            Ok(filter) => {
+        return match Kept::parse(&text, model.zone) {
+            Ok(kept) => {
                 model.filter_line = None;
-                lists::set_filter(model, text, filter)
+                lists::set_filter(model, text, &kept)
             }
             Err(problem) => {
                 line.problem = Some(problem);
@@ -163,7 +164,7 @@ pub fn burst(model: &mut Model, burst: &Burst) -> Vec<Effect> {
             return Vec::new();
         }
         Some(Modal::Form(_) | Modal::Menu(_)) => true,
-        Some(Modal::Sort(_) | Modal::Message(_) | Modal::Log(_)) => false,
+        Some(Modal::Sort(_) | Modal::Views(_) | Modal::Message(_) | Modal::Log(_)) => false,
         None => model.filter_line.is_some(),
     };
     if takes_text {
@@ -203,7 +204,13 @@ pub fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
             Taken::Yes
         }
         // What confirms must be typed.
-        Some(Modal::Confirm(_) | Modal::Sort(_) | Modal::Message(_) | Modal::Log(_)) => Taken::No,
+        Some(
+            Modal::Confirm(_)
+            | Modal::Sort(_)
+            | Modal::Views(_)
+            | Modal::Message(_)
+            | Modal::Log(_),
+        ) => Taken::No,
         None => match &mut model.filter_line {
             Some(line) => {
                 field::insert_text(&mut line.input, text);

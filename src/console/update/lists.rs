@@ -1,10 +1,11 @@
 //! What a list shows and how: filter, order, marks, the detail beside it, personal data.
 
-use crate::console::effect::Effect;
+use crate::console::effect::{Effect, Question, Slot};
 use crate::console::model::{
-    DetailWish, FilterLine, Modal, Model, Privacy, REVEAL_MS, Row, SortMenu, Tone,
+    DetailWish, FilterLine, Form, FormKind, Kept, Modal, Model, Privacy, REVEAL_MS, Row, SortMenu,
+    Tone, ViewMenu,
 };
-use crate::engine::queries::{Filter, Order, SortBy};
+use crate::engine::queries::{Order, SortBy};
 
 use super::go::{Step, keep_selection_in_sight, step};
 use super::load;
@@ -20,13 +21,11 @@ pub fn begin_filter(model: &mut Model) -> Vec<Effect> {
 }
 
 /// Narrows the list to what the filter keeps.
-pub fn set_filter(model: &mut Model, text: String, filter: Filter) -> Vec<Effect> {
+pub fn set_filter(model: &mut Model, text: String, kept: &Kept) -> Vec<Effect> {
     let Some(list) = model.visit_mut().list_mut() else {
         return Vec::new();
     };
-    list.filter_text = text;
-    list.filter = filter;
-    list.marks.clear();
+    list.narrow(text, kept);
     load::restart(model)
 }
 
@@ -142,4 +141,43 @@ pub fn copy(model: &mut Model) -> Vec<Effect> {
         Some(marked.join("\n"))
     };
     text.map(Effect::Copy).into_iter().collect()
+}
+
+/// Shows the filters that were kept for this list.
+pub fn begin_views(model: &mut Model) -> Vec<Effect> {
+    let ticket = model.ticket();
+    model.modals.push(Modal::Views(ViewMenu::default()));
+    vec![Effect::Load {
+        ticket,
+        slot: Slot::Form,
+        question: Question::Views,
+    }]
+}
+
+/// Asks for the name under which the filter is kept.
+pub fn begin_save(model: &mut Model) -> Vec<Effect> {
+    if let Some(list) = model.visit().list() {
+        let kind = FormKind::SaveView {
+            screen: list.kind.id(),
+            filter: list.filter_text.clone(),
+        };
+        let form = Form::new(kind, list.filter_text.clone(), model.lang);
+        model.modals.push(Modal::Form(Box::new(form)));
+    }
+    Vec::new()
+}
+
+/// Narrows the list by a kept filter.
+pub fn use_view(model: &mut Model, filter: &str) -> Vec<Effect> {
+    match Kept::parse(filter, model.zone) {
+        Ok(kept) => set_filter(model, filter.to_owned(), &kept),
+        // Kept by another version: it is opened for mending.
+        Err(problem) => {
+            model.filter_line = Some(FilterLine {
+                input: tui_input::Input::new(filter.to_owned()),
+                problem: Some(problem),
+            });
+            Vec::new()
+        }
+    }
 }

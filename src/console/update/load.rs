@@ -143,6 +143,16 @@ fn detail(model: &mut Model) -> Vec<Effect> {
 
 /// Gives an answer to whoever waits for it; nobody waits for an old one.
 pub fn loaded(model: &mut Model, ticket: Ticket, loaded: Loaded) -> Vec<Effect> {
+    if let Loaded::Views(views) = &loaded {
+        let kind = model.visit().place.list().map_or("", |kind| kind.id());
+        for modal in &mut model.modals {
+            if let Modal::Views(menu) = modal {
+                let of_list = views.iter().filter(|view| view.screen == kind);
+                menu.views = Some(of_list.cloned().collect());
+            }
+        }
+        return Vec::new();
+    }
     if let Loaded::Plans(plans) = &loaded {
         for modal in &mut model.modals {
             if let Modal::Form(form) = modal {

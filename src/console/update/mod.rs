@@ -26,8 +26,9 @@ mod outcome;
 mod verbs;
 
 use super::effect::Effect;
+use super::fault::Fault;
 use super::input::InputEvent;
-use super::model::{Life, Modal, Model, Now, Phase, Privacy, Tone};
+use super::model::{Life, Message, Modal, Model, Now, Phase, Privacy, Told, Tone};
 use super::msg::Msg;
 use super::term::{Cause, Notice};
 
@@ -58,6 +59,10 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         Msg::Version(version) => load::version(model, version),
         Msg::Unknowns(count) => {
             model.unknown = Some(count);
+            Vec::new()
+        }
+        Msg::ViewSaved(outcome) => {
+            view_saved(model, outcome);
             Vec::new()
         }
         Msg::Copied(outcome) => {
@@ -110,6 +115,19 @@ fn drawn(model: &mut Model) -> Vec<Effect> {
         ready.gate.shown_ms.get_or_insert(now_ms);
     }
     Vec::new()
+}
+
+fn view_saved(model: &mut Model, outcome: Result<(), Fault>) {
+    match outcome {
+        Ok(()) => {
+            let text = model.locale().t("console.news.view_saved").to_owned();
+            model.tell(Tone::Good, text);
+        }
+        Err(fault) => model.modals.push(Modal::Message(Box::new(Message {
+            verb: None,
+            what: Told::Fault(fault),
+        }))),
+    }
 }
 
 fn copied(model: &mut Model, sent: bool) {

@@ -36,10 +36,12 @@ pub fn availability(model: &Model, action: Action) -> Result<(), Why> {
     let list = visit.list();
     let needs = |there: bool, why: Why| if there { Ok(()) } else { Err(why) };
     match action {
-        Action::Filter | Action::Sort | Action::Reverse => needs(
-            list.is_some_and(|list| list.kind.can_filter()),
-            "needs_list",
-        ),
+        Action::Filter | Action::Views | Action::SaveView | Action::Sort | Action::Reverse => {
+            needs(
+                list.is_some_and(|list| list.kind.can_filter()),
+                "needs_list",
+            )
+        }
         Action::Mark | Action::MarkAll | Action::Detail => needs(list.is_some(), "needs_list"),
         Action::Copy => needs(
             visit.target().public_id.is_some() || list.is_some_and(|list| !list.marks.is_empty()),

@@ -3,11 +3,14 @@
 use ratatui::layout::Rect;
 
 use super::super::action::Action;
-use super::super::model::{Content, Model, Place, SPIN_AFTER_MS, SPIN_EVERY_MS, Screen, Tone};
+use super::super::model::{
+    Content, KeptError, Model, Place, SPIN_AFTER_MS, SPIN_EVERY_MS, Screen, Tone,
+};
 use super::super::theme::Role;
 use super::super::update::availability;
 use super::ink::{Focus, Ink, Span, span, spans_width};
 use crate::domain::money::Money;
+use crate::engine::queries::FilterError;
 use crate::text::Shown;
 
 pub const fn tone_role(tone: Tone) -> Role {
@@ -108,12 +111,14 @@ fn filter(ink: &mut Ink<'_>, area: Rect, line: &super::super::model::FilterLine)
     ink.spans(rest, area.y, &[span(hint, role)]);
 }
 
-fn filter_problem(ink: &Ink<'_>, problem: &crate::engine::queries::FilterError) -> String {
-    use crate::engine::queries::FilterError;
+fn filter_problem(ink: &Ink<'_>, problem: &KeptError) -> String {
     let (key, word) = match problem {
-        FilterError::UnknownField(word) => ("console.filter.unknown_field", word),
-        FilterError::NotAnAmount(word) => ("console.filter.not_an_amount", word),
-        FilterError::Empty(word) => ("console.filter.empty", word),
+        KeptError::NotADate(word) => ("console.filter.not_a_date", word),
+        KeptError::Filter(FilterError::UnknownField(word)) => {
+            ("console.filter.unknown_field", word)
+        }
+        KeptError::Filter(FilterError::NotAnAmount(word)) => ("console.filter.not_an_amount", word),
+        KeptError::Filter(FilterError::Empty(word)) => ("console.filter.empty", word),
     };
     ink.locale().t_args(key, &[("word", word)])
 }

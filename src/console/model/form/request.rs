@@ -72,6 +72,7 @@ impl Form {
             }),
             FormKind::CreatePlan => self.new_plan(),
             FormKind::EditPlan { plan } => self.changed_plan(plan),
+            FormKind::SaveView { .. } => Err(problem("view_name", "needed")),
             FormKind::Note { target } => Ok(Request::Note {
                 target: target.clone(),
                 text: self.needed("text")?,
@@ -138,6 +139,11 @@ impl Form {
             .map(|feature| feature.trim().to_owned())
             .filter(|feature| !feature.is_empty())
             .collect()
+    }
+
+    /// The text of a field that must not be empty.
+    pub fn text(&self, id: &'static str) -> Result<String, Problem> {
+        self.needed(id)
     }
 
     fn needed(&self, id: &'static str) -> Result<String, Problem> {
