@@ -155,12 +155,12 @@ impl<S: Store> Engine<S> {
             }
             _ => self.undo_end(tx, actor, &mut subscription).await?,
         }
-        Ok(Next::Finished(Outcome::Done(Receipt {
+        Ok(Next::Finished(Box::new(Outcome::Done(Receipt {
             public_id: Some(subscription.public_id.clone()),
             subscription: Some((subscription.public_id, subscription.state)),
             next_due_at: subscription.next_due_at,
             ..Receipt::default()
-        })))
+        }))))
     }
 
     /// Ends a subscription at once and withdraws what is not paid and not on its way.

@@ -244,7 +244,9 @@ impl<S: Store> Engine<S> {
                 self.start_confirm(tx, actor, invoice, &payment_key, attempt_no)
                     .await
             }
-            CheckoutWork::Known(receipt) => Ok(Next::Finished(Outcome::AlreadyDone(receipt))),
+            CheckoutWork::Known(receipt) => {
+                Ok(Next::Finished(Box::new(Outcome::AlreadyDone(receipt))))
+            }
         }
     }
 
@@ -286,13 +288,13 @@ impl<S: Store> Engine<S> {
             ..Press::default()
         };
         self.audit_in(tx, actor, press, at).await?;
-        Ok(Next::Finished(Outcome::Done(Receipt {
+        Ok(Next::Finished(Box::new(Outcome::Done(Receipt {
             public_id: Some(public_id.clone()),
             invoice: Some(public_id),
             amount: Some(amount),
             order_id: Some(order_id),
             ..Receipt::default()
-        })))
+        }))))
     }
 
     async fn start_confirm<T: Tx>(

@@ -223,10 +223,10 @@ impl<S: Store> Engine<S> {
             ..Press::default()
         };
         self.audit_in(tx, actor, press, at).await?;
-        Ok(Next::Finished(Outcome::Done(Receipt {
+        Ok(Next::Finished(Box::new(Outcome::Done(Receipt {
             public_id: Some(target),
             ..Receipt::default()
-        })))
+        }))))
     }
 }
 

@@ -333,10 +333,10 @@ impl SubscribeWork {
 }
 
 fn finished(subscription: Subscription) -> Next {
-    Next::Finished(Outcome::Done(Receipt {
+    Next::Finished(Box::new(Outcome::Done(Receipt {
         public_id: Some(subscription.public_id.clone()),
         subscription: Some((subscription.public_id, subscription.state)),
         next_due_at: subscription.next_due_at,
         ..Receipt::default()
-    }))
+    })))
 }

@@ -299,7 +299,8 @@ mod tests {
     #[test]
     fn a_missing_value_is_refused_before_sqlite_reads_it_as_null() {
         let stmt = Stmt::both("select $1, $2");
-        assert!(check_binds(&stmt, &args![1_i64]).is_err());
-        assert!(check_binds(&stmt, &args![1_i64, "a"]).is_ok());
+        let (one, two): (Vec<Value>, Vec<Value>) = (args![1_i64], args![1_i64, "a"]);
+        assert!(check_binds(&stmt, &one).is_err());
+        assert!(check_binds(&stmt, &two).is_ok());
     }
 }

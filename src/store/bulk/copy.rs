@@ -82,10 +82,8 @@ mod tests {
     #[test]
     fn cells_are_escaped_so_that_none_ends_early() {
         let mut out = String::new();
-        push_row(
-            &mut out,
-            &args![7_i64, "a\tb\\N\n", None::<i64>, vec![0_u8, 255]],
-        );
+        let row: Vec<Value> = args![7_i64, "a\tb\\N\n", None::<i64>, vec![0_u8, 255]];
+        push_row(&mut out, &row);
         assert_eq!(out, "7\ta\\tb\\\\N\\n\t\\N\t\\\\x00ff\n");
     }
 }
