@@ -45,25 +45,39 @@ impl FromStr for Job {
 
 impl Job {
     pub fn text(&self) -> String {
-        let Self { base_url, keys, calls, concurrency, word } = self;
+        let Self {
+            base_url,
+            keys,
+            calls,
+            concurrency,
+            word,
+        } = self;
         format!("{base_url}|{}|{calls}|{concurrency}|{word}", keys.display())
     }
 }
 
 /// Charges so many times, so many at once.
 pub fn run(job: &Job) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(charge_all(job))
 }
 
 async fn charge_all(job: &Job) -> Result<()> {
     let client = plain().pool_max_idle_per_host(0).build()?;
     let text = fs::read_to_string(&job.keys)?;
-    let keys: Vec<(&str, &str)> = text.lines().filter_map(|line| line.split_once(' ')).collect();
+    let keys: Vec<(&str, &str)> = text
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .collect();
     if keys.is_empty() {
         return Err(eyre!("no billing keys"));
     }
-    let authorization = format!("Basic {}", STANDARD.encode(format!("{}:", paydeck::sandbox::SECRET_KEY)));
+    let authorization = format!(
+        "Basic {}",
+        STANDARD.encode(format!("{}:", paydeck::sandbox::SECRET_KEY))
+    );
     let calls = (0..job.calls).map(|at| {
         let (customer_key, billing_key) = keys[at % keys.len()];
         let order = format!("bare-{}-{at:08}", job.word);
@@ -79,7 +93,9 @@ async fn charge_all(job: &Job) -> Result<()> {
             .header("idempotency-key", order)
             .body(body.to_string())
     });
-    let mut answers = stream::iter(calls).map(send).buffer_unordered(job.concurrency);
+    let mut answers = stream::iter(calls)
+        .map(send)
+        .buffer_unordered(job.concurrency);
     while let Some(answer) = answers.next().await {
         let answer = answer?;
         if answer["status"] != "DONE" {

@@ -42,13 +42,19 @@ pub fn measure(data: &Data, report: &mut Report) -> Result<()> {
 }
 
 fn open_console(data: &Data) -> Result<Session> {
-    let arguments = ["--config".as_ref(), data.config.as_os_str(), "console".as_ref()];
+    let arguments = [
+        "--config".as_ref(),
+        data.config.as_os_str(),
+        "console".as_ref(),
+    ];
     Session::start(PAYDECK, &arguments)
 }
 
 fn open_floor(data: &Data) -> Result<Session> {
     let own = std::env::current_exe()?;
-    let own = own.to_str().ok_or_eyre("the path of this program is not text")?;
+    let own = own
+        .to_str()
+        .ok_or_eyre("the path of this program is not text")?;
     let arguments: [&OsStr; 2] = ["--floor-table".as_ref(), data.database.as_os_str()];
     Session::start(own, &arguments)
 }
@@ -96,7 +102,8 @@ fn keys(console: &mut Session, floor: &mut Session, report: &mut Report) -> Resu
     }
     let row = Figure::times("row key", &ours).over(&least);
     report.add(&row.within(Budget::TimesFloor(2.0)))?;
-    let selection = Figure::new("bytes per row key", "B", bytes.median()).over_value(least_bytes.median());
+    let selection =
+        Figure::new("bytes per row key", "B", bytes.median()).over_value(least_bytes.median());
     let scrolling = format!("scrolling {:.0} B", bytes.largest());
     report.add(&selection.within(Budget::AtMost(400.0)).note(scrolling))?;
 
@@ -138,7 +145,8 @@ fn idle(console: &Session, report: &mut Report) -> Result<()> {
     let bytes = number(console.bytes() - bytes);
     let cpu = number(after.cpu_ns - before.cpu_ns) / seconds / 1e9 * 100.0;
     let wake_ups = number(after.wake_ups - before.wake_ups) / seconds;
-    let idle = |name, unit, value, most| Figure::new(name, unit, value).within(Budget::AtMost(most));
+    let idle =
+        |name, unit, value, most| Figure::new(name, unit, value).within(Budget::AtMost(most));
     report.add(&idle("idle: bytes", "B", bytes, 0.0).note(format!("in {seconds:.0} s")))?;
     report.add(&idle("idle: processor", "%", cpu, 0.1))?;
     report.add(&idle("idle: wake-ups a second", "", wake_ups, 2.0))
@@ -149,5 +157,9 @@ fn memory(console: &Session, floor: &Session, report: &mut Report) -> Result<()>
     let own = status_mib(console.pid()?, "RssAnon")?;
     let least = status_mib(floor.pid()?, "VmRSS")?;
     let figure = Figure::new("resident memory", "MiB", resident).over_value(least);
-    report.add(&figure.within(Budget::AtMost(40.0)).note(format!("{own:.1} MiB of it its own")))
+    report.add(
+        &figure
+            .within(Budget::AtMost(40.0))
+            .note(format!("{own:.1} MiB of it its own")),
+    )
 }

@@ -51,7 +51,9 @@ fn prepare(directory: &Path, payments: u32, report: &mut Report) -> Result<()> {
         .arg("--dir")
         .arg(directory))?;
     let made: serde_json::Value = serde_json::from_str(&ended.said)?;
-    let payments = made["payments"].as_u64().ok_or_eyre("no number of payments")?;
+    let payments = made["payments"]
+        .as_u64()
+        .ok_or_eyre("no number of payments")?;
     let seconds = ended.elapsed.as_secs_f64();
     report.add(
         &Figure::new("data: making it", "s", seconds)

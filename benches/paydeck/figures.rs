@@ -72,7 +72,10 @@ impl Figure {
     }
 
     pub fn over_value(self, floor: f64) -> Self {
-        Self { floor: Some(floor), ..self }
+        Self {
+            floor: Some(floor),
+            ..self
+        }
     }
 
     pub fn within(self, budget: Budget) -> Self {
@@ -80,7 +83,10 @@ impl Figure {
     }
 
     pub fn note(self, note: impl Into<String>) -> Self {
-        Self { note: note.into(), ..self }
+        Self {
+            note: note.into(),
+            ..self
+        }
     }
 
     fn ratio(&self) -> Option<f64> {
@@ -161,7 +167,10 @@ pub struct Report {
 
 impl Report {
     pub fn new(shape: Shape) -> Self {
-        Self { shape, missed: Vec::new() }
+        Self {
+            shape,
+            missed: Vec::new(),
+        }
     }
 
     pub fn begin(&self) -> Result<()> {

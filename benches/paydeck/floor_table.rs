@@ -47,7 +47,9 @@ struct View {
 
 /// Runs until the terminal is taken away.
 pub fn run(database: &Path) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     enable_raw_mode()?;
     execute!(stdout(), EnterAlternateScreen)?;
     let mut terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
@@ -55,7 +57,9 @@ pub fn run(database: &Path) -> Result<()> {
     let mut view = runtime.block_on(View::open(database, height))?;
     loop {
         terminal.draw(|frame| view.draw(frame))?;
-        let Event::Key(key) = event::read()? else { continue };
+        let Event::Key(key) = event::read()? else {
+            continue;
+        };
         match key.code {
             KeyCode::Char('j') => view.step_down(),
             KeyCode::Char('k') => view.step_up(),
@@ -73,7 +77,13 @@ impl View {
         let options = SqliteConnectOptions::new().filename(path).read_only(true);
         let mut database = SqliteConnection::connect_with(&options).await?;
         let rows = sqlx::query(FIRST).fetch_all(&mut database).await?;
-        Ok(Self { database, lines: lines(&rows)?, top: 0, chosen: 0, height })
+        Ok(Self {
+            database,
+            lines: lines(&rows)?,
+            top: 0,
+            chosen: 0,
+            height,
+        })
     }
 
     fn step_down(&mut self) {
@@ -87,8 +97,14 @@ impl View {
     }
 
     async fn page_down(&mut self) -> Result<()> {
-        let Some(last) = self.lines.get(self.top + self.height / 2) else { return Ok(()) };
-        let rows = sqlx::query(NEXT).bind(last.at).bind(last.id).fetch_all(&mut self.database).await?;
+        let Some(last) = self.lines.get(self.top + self.height / 2) else {
+            return Ok(());
+        };
+        let rows = sqlx::query(NEXT)
+            .bind(last.at)
+            .bind(last.id)
+            .fetch_all(&mut self.database)
+            .await?;
         self.lines = lines(&rows)?;
         self.top = 0;
         Ok(())

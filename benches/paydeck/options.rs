@@ -76,6 +76,10 @@ impl Options {
     }
 
     pub fn shape(&self) -> Shape {
-        if self.json { Shape::JsonLines } else { Shape::Table }
+        if self.json {
+            Shape::JsonLines
+        } else {
+            Shape::Table
+        }
     }
 }

@@ -15,15 +15,26 @@ pub struct Server {
 impl Server {
     /// Starts one; none where no server is installed.
     pub fn start() -> Result<Option<Self>> {
-        let Some(binaries) = binaries() else { return Ok(None) };
+        let Some(binaries) = binaries() else {
+            return Ok(None);
+        };
         let directory = TempDir::with_prefix("paydeck-bench-pg-")?;
         if is_root() {
             run(Command::new("chown").arg("postgres").arg(directory.path()))?;
         }
-        let server = Self { binaries, directory };
+        let server = Self {
+            binaries,
+            directory,
+        };
         run(server
             .tool("initdb")
-            .args(["--encoding=UTF8", "--locale=C.UTF-8", "--auth=trust", "--username=postgres", "--pgdata"])
+            .args([
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+                "--auth=trust",
+                "--username=postgres",
+                "--pgdata",
+            ])
             .arg(server.data()))?;
         let settings = format!(
             "-c listen_addresses='' -c unix_socket_directories='{}' -c timezone=UTC",
@@ -39,7 +50,10 @@ impl Server {
     }
 
     pub fn url(&self) -> String {
-        format!("postgres://postgres@localhost/postgres?host={}", self.directory.path().display())
+        format!(
+            "postgres://postgres@localhost/postgres?host={}",
+            self.directory.path().display()
+        )
     }
 
     fn data(&self) -> PathBuf {
@@ -61,7 +75,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         let mut stop = self.tool("pg_ctl");
-        stop.args(["stop", "-m", "immediate", "--pgdata"]).arg(self.data());
+        stop.args(["stop", "-m", "immediate", "--pgdata"])
+            .arg(self.data());
         // One that does not stop is looked at by hand; there is nobody to tell.
         let _ = run(&mut stop);
     }
@@ -72,7 +87,10 @@ fn is_root() -> bool {
 }
 
 fn run(command: &mut Command) -> Result<()> {
-    let command = command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null());
+    let command = command
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
     let status = command.stderr(Stdio::null()).status()?;
     if !status.success() {
         bail!("{command:?}: {status}");
@@ -82,14 +100,26 @@ fn run(command: &mut Command) -> Result<()> {
 
 /// The newest installed version, where Debian puts it, or what the path has.
 fn binaries() -> Option<PathBuf> {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
     let mut found: Vec<(u32, PathBuf)> = versions
-        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
+        .filter_map(|entry| {
+            Some((
+                entry.file_name().to_str()?.parse().ok()?,
+                entry.path().join("bin"),
+            ))
+        })
         .collect();
     found.sort();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let is_whole = |bin: &Path| ["initdb", "pg_ctl", "postgres"].iter().all(|tool| bin.join(tool).is_file());
+    let is_whole = |bin: &Path| {
+        ["initdb", "pg_ctl", "postgres"]
+            .iter()
+            .all(|tool| bin.join(tool).is_file())
+    };
     found
         .into_iter()
         .rev()

@@ -53,7 +53,11 @@ pub fn run(command: &mut Command) -> Result<Ended> {
         }
         bail!("{command:?} ended with {status}: {complaint}{said}");
     }
-    Ok(Ended { elapsed, peak_mib, said })
+    Ok(Ended {
+        elapsed,
+        peak_mib,
+        said,
+    })
 }
 
 /// The binary with a configuration.
@@ -92,7 +96,10 @@ pub fn usage(pid: u32) -> Result<Usage> {
         let status = fs::read_to_string(path.join("status"))?;
         usage.wake_ups += field(&status, "voluntary_ctxt_switches")?.parse::<u64>()?;
         let times = fs::read_to_string(path.join("schedstat"))?;
-        let on_processor = times.split_whitespace().next().ok_or_eyre("an empty record")?;
+        let on_processor = times
+            .split_whitespace()
+            .next()
+            .ok_or_eyre("an empty record")?;
         usage.cpu_ns += on_processor.parse::<u64>()?;
     }
     Ok(usage)

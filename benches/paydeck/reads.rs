@@ -36,21 +36,56 @@ const FAR_DOWN: &str = "select captured_at, id from payment order by captured_at
 
 /// What people type into the search, each with a query for values that are really there.
 const FIND: &[(&str, &str)] = &[
-    ("name", "select name from customer where id in (select abs(random()) % (select max(id) from customer) + 1 from payment limit 25)"),
-    ("part of a name", "select substr(name, 2, 2) from customer where id in (select abs(random()) % (select max(id) from customer) + 1 from payment limit 25)"),
-    ("e-mail", "select email from customer where id in (select abs(random()) % (select max(id) from customer) + 1 from payment limit 25)"),
-    ("part of an e-mail", "select substr(email, 2, 7) from customer where id in (select abs(random()) % (select max(id) from customer) + 1 from payment limit 25)"),
-    ("phone's last four", "select substr(phone, -4) from customer where id in (select abs(random()) % (select max(id) from customer) + 1 from payment limit 25)"),
-    ("card's last four", "select last4 from payment_method where id in (select abs(random()) % (select max(id) from payment_method) + 1 from payment limit 25)"),
-    ("order id", "select order_id from payment where id in (select abs(random()) % (select max(id) from payment) + 1 from payment limit 25)"),
-    ("payment id", "select public_id from payment where id in (select abs(random()) % (select max(id) from payment) + 1 from payment limit 25)"),
-    ("ending of an id", "select substr(public_id, -6) from payment where id in (select abs(random()) % (select max(id) from payment) + 1 from payment limit 25)"),
-    ("provider's id", "select provider_ref from payment where id in (select abs(random()) % (select max(id) from payment) + 1 from payment limit 25)"),
-    ("amount", "select distinct captured_minor || '' from payment where id < 5000 limit 25"),
+    (
+        "name",
+        "select name from customer where id in (select abs(random()) % (select max(id) from customer) + 1 from payment limit 25)",
+    ),
+    (
+        "part of a name",
+        "select substr(name, 2, 2) from customer where id in (select abs(random()) % (select max(id) from customer) + 1 from payment limit 25)",
+    ),
+    (
+        "e-mail",
+        "select email from customer where id in (select abs(random()) % (select max(id) from customer) + 1 from payment limit 25)",
+    ),
+    (
+        "part of an e-mail",
+        "select substr(email, 2, 7) from customer where id in (select abs(random()) % (select max(id) from customer) + 1 from payment limit 25)",
+    ),
+    (
+        "phone's last four",
+        "select substr(phone, -4) from customer where id in (select abs(random()) % (select max(id) from customer) + 1 from payment limit 25)",
+    ),
+    (
+        "card's last four",
+        "select last4 from payment_method where id in (select abs(random()) % (select max(id) from payment_method) + 1 from payment limit 25)",
+    ),
+    (
+        "order id",
+        "select order_id from payment where id in (select abs(random()) % (select max(id) from payment) + 1 from payment limit 25)",
+    ),
+    (
+        "payment id",
+        "select public_id from payment where id in (select abs(random()) % (select max(id) from payment) + 1 from payment limit 25)",
+    ),
+    (
+        "ending of an id",
+        "select substr(public_id, -6) from payment where id in (select abs(random()) % (select max(id) from payment) + 1 from payment limit 25)",
+    ),
+    (
+        "provider's id",
+        "select provider_ref from payment where id in (select abs(random()) % (select max(id) from payment) + 1 from payment limit 25)",
+    ),
+    (
+        "amount",
+        "select distinct captured_minor || '' from payment where id < 5000 limit 25",
+    ),
 ];
 
 pub fn measure(data: &Data, report: &mut Report) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let mut desk = Desk::open(data).await?;
         desk.overview(report).await?;
@@ -62,7 +97,9 @@ pub fn measure(data: &Data, report: &mut Report) -> Result<()> {
 
 /// One number out of a database, for whoever has to know what a screen must show.
 pub fn count(database: &Path, sql: &'static str) -> Result<i64> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let mut raw = bare(database).await?;
         Ok(sqlx::query_scalar(sql).fetch_one(&mut raw).await?)
@@ -70,7 +107,9 @@ pub fn count(database: &Path, sql: &'static str) -> Result<i64> {
 }
 
 async fn bare(database: &Path) -> Result<SqliteConnection> {
-    let options = SqliteConnectOptions::new().filename(database).read_only(true);
+    let options = SqliteConnectOptions::new()
+        .filename(database)
+        .read_only(true);
     Ok(SqliteConnection::connect_with(&options).await?)
 }
 
@@ -85,7 +124,9 @@ impl Desk {
         let url = DatabaseUrl::Sqlite(data.database.clone());
         let store = SqlStore::open(&url, OpenOptions::read_only("bench")).await?;
         let mut raw = bare(&data.database).await?;
-        let newest: i64 = sqlx::query_scalar("select max(captured_at) from payment").fetch_one(&mut raw).await?;
+        let newest: i64 = sqlx::query_scalar("select max(captured_at) from payment")
+            .fetch_one(&mut raw)
+            .await?;
         let now = DateTime::from_timestamp_micros(newest).ok_or_eyre("no newest payment")?;
         Ok(Self { store, raw, now })
     }
@@ -94,13 +135,18 @@ impl Desk {
         let window = window(self.now)?;
         let (mut ours, mut least) = <(Readings, Readings)>::default();
         let (from, to) = (window.days.first(), window.days.last());
-        let (from, to) = (from.ok_or_eyre("no days")?.date, to.ok_or_eyre("no days")?.date);
+        let (from, to) = (
+            from.ok_or_eyre("no days")?.date,
+            to.ok_or_eyre("no days")?.date,
+        );
         for _ in 0..TIMES {
             let began = now();
             self.store.overview(&window).await?;
             ours.push_ms(began.elapsed());
             let began = now();
-            let rows = sqlx::query(ROLL_UP).bind(from.to_string()).bind(to.to_string());
+            let rows = sqlx::query(ROLL_UP)
+                .bind(from.to_string())
+                .bind(to.to_string());
             let rows = rows.fetch_all(&mut self.raw).await?;
             least.push_ms(began.elapsed());
             if rows.is_empty() {
@@ -115,10 +161,17 @@ impl Desk {
         let (at, id): (i64, i64) = sqlx::query_as(FAR_DOWN).fetch_one(&mut self.raw).await?;
         let first = ListQuery::first(PAGE);
         let deep = ListQuery {
-            cursor: Some(Cursor { number: at, text: String::new(), id }),
+            cursor: Some(Cursor {
+                number: at,
+                text: String::new(),
+                id,
+            }),
             ..first.clone()
         };
-        let refunded = ListQuery { filter: Filter::parse("status:refunded")?, ..first.clone() };
+        let refunded = ListQuery {
+            filter: Filter::parse("status:refunded")?,
+            ..first.clone()
+        };
         let soon = ListQuery {
             from: Some(self.now),
             to: Some(self.now + TimeDelta::days(7)),
@@ -126,7 +179,13 @@ impl Desk {
         };
         let (mut ours, mut least) = <(Readings, Readings)>::default();
         let (mut further, mut least_further) = <(Readings, Readings)>::default();
-        let mut others = [("payments with a refund", Readings::default()), ("failed", Readings::default()), ("renewals of a week", Readings::default()), ("subscriptions", Readings::default()), ("unknown", Readings::default())];
+        let mut others = [
+            ("payments with a refund", Readings::default()),
+            ("failed", Readings::default()),
+            ("renewals of a week", Readings::default()),
+            ("subscriptions", Readings::default()),
+            ("unknown", Readings::default()),
+        ];
         for _ in 0..TIMES {
             let began = now();
             self.store.payments(&first).await?;
@@ -138,7 +197,11 @@ impl Desk {
             self.store.payments(&deep).await?;
             further.push_ms(began.elapsed());
             let began = now();
-            sqlx::query(DEEP).bind(at).bind(id).fetch_all(&mut self.raw).await?;
+            sqlx::query(DEEP)
+                .bind(at)
+                .bind(id)
+                .fetch_all(&mut self.raw)
+                .await?;
             least_further.push_ms(began.elapsed());
             let [with_refund, failed, renewals, subscriptions, unknown] = &mut others;
             let began = now();
@@ -166,7 +229,8 @@ impl Desk {
     }
 
     async fn cards(&mut self, report: &mut Report) -> Result<()> {
-        let busiest = "select customer_id from payment group by customer_id order by count(*) desc limit 25";
+        let busiest =
+            "select customer_id from payment group by customer_id order by count(*) desc limit 25";
         let ids: Vec<i64> = sqlx::query_scalar(busiest).fetch_all(&mut self.raw).await?;
         let mut ours = Readings::default();
         for id in ids {
@@ -188,7 +252,11 @@ impl Desk {
                 empty += usize::from(hits.is_empty());
             }
             let figure = Figure::new(&format!("find: {kind}"), "ms", ours.p95());
-            let note = format!("p95 of {}; median {:.2}; found nothing: {empty}", typed.len(), ours.median());
+            let note = format!(
+                "p95 of {}; median {:.2}; found nothing: {empty}",
+                typed.len(),
+                ours.median()
+            );
             report.add(&figure.within(Budget::AtMost(20.0)).note(note))?;
         }
         Ok(())
@@ -212,14 +280,23 @@ fn window(at: DateTime<Utc>) -> Result<Window> {
 fn days_from(first: NaiveDate, count: u64) -> Result<Vec<LocalDay>> {
     (0..count)
         .map(|after| {
-            let date = first.checked_add_days(Days::new(after)).ok_or_eyre("a date")?;
+            let date = first
+                .checked_add_days(Days::new(after))
+                .ok_or_eyre("a date")?;
             let next = date.succ_opt().ok_or_eyre("a date")?;
-            Ok(LocalDay { date, from: midnight(date)?, to: midnight(next)? })
+            Ok(LocalDay {
+                date,
+                from: midnight(date)?,
+                to: midnight(next)?,
+            })
         })
         .collect()
 }
 
 fn midnight(date: NaiveDate) -> Result<DateTime<Utc>> {
-    let local = date.and_time(NaiveTime::MIN).and_local_timezone(Seoul).single();
+    let local = date
+        .and_time(NaiveTime::MIN)
+        .and_local_timezone(Seoul)
+        .single();
     Ok(local.ok_or_eyre("a midnight")?.with_timezone(&Utc))
 }

@@ -139,7 +139,10 @@ async fn plans(engine: &ShopEngine, rounds: u32) -> Result<Vec<PlanId>> {
 }
 
 async fn row(engine: &ShopEngine, noun: Noun, id: &PublicId) -> Result<i64> {
-    engine.resolve_id(noun, id.as_str()).await.map_err(|error| eyre!("{error:?}"))
+    engine
+        .resolve_id(noun, id.as_str())
+        .await
+        .map_err(|error| eyre!("{error:?}"))
 }
 
 async fn subscribe(
@@ -161,7 +164,15 @@ async fn subscribe(
     let auth_key = Secret::new(simulator.auth_key(client, &key).await?.as_str());
     act(engine, Request::AddMethod { customer, auth_key }).await?;
     let plan = plan.ok_or_eyre("no plan")?;
-    act(engine, Request::Subscribe { customer, plan, quantity: 1 }).await?;
+    act(
+        engine,
+        Request::Subscribe {
+            customer,
+            plan,
+            quantity: 1,
+        },
+    )
+    .await?;
     Ok(())
 }
 
@@ -206,7 +217,10 @@ async fn engine(
 
 /// The directory as `init` would have left it; the vault's key comes with the engine.
 fn write_files(directory: &Path, url: &DatabaseUrl, base_url: &str) -> Result<PathBuf> {
-    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
     private_file(&directory.join("toss.key"), SECRET_KEY)?;
     let url = match url {
         DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
@@ -243,13 +257,22 @@ roles = ["admin", "oncall"]
 
 fn private_file(path: &Path, text: &str) -> Result<()> {
     let mut options = OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(text.as_bytes())?;
     Ok(file.sync_all()?)
 }
 
 /// Cards for the bare loop: lines of a customer key, a blank and a billing key.
-pub async fn bare_keys(directory: &Path, simulator: &Simulator, client: &Client, count: u32) -> Result<PathBuf> {
+pub async fn bare_keys(
+    directory: &Path,
+    simulator: &Simulator,
+    client: &Client,
+    count: u32,
+) -> Result<PathBuf> {
     let mut lines = String::new();
     for at in 0..count {
         let customer_key = format!("bare-{at:04}");

@@ -23,7 +23,12 @@ pub struct Simulator {
 impl Simulator {
     /// Over a directory with its own file.
     pub fn over(directory: &Path) -> Result<Self> {
-        Self::start(Command::new(PAYDECK).arg("sandbox").arg("--dir").arg(directory))
+        Self::start(
+            Command::new(PAYDECK)
+                .arg("sandbox")
+                .arg("--dir")
+                .arg(directory),
+        )
     }
 
     fn start(command: &mut Command) -> Result<Self> {
@@ -36,31 +41,49 @@ impl Simulator {
         let mut line = String::new();
         BufReader::new(out).read_line(&mut line)?;
         let said: Value = serde_json::from_str(&line)?;
-        let base_url = said["base_url"].as_str().ok_or_eyre("no base URL")?.to_owned();
+        let base_url = said["base_url"]
+            .as_str()
+            .ok_or_eyre("no base URL")?
+            .to_owned();
         Ok(Self { child, base_url })
     }
 
     /// Its control interface.
-    pub async fn control(&self, client: &Client, method: Method, path: &str, body: Value) -> Result<Value> {
+    pub async fn control(
+        &self,
+        client: &Client,
+        method: Method,
+        path: &str,
+        body: Value,
+    ) -> Result<Value> {
         let url = format!("{}/_sandbox/{path}", self.base_url);
         send(client.request(method, url).body(body.to_string())).await
     }
 
     pub async fn set_latency(&self, client: &Client, time: Duration) -> Result<()> {
         let body = json!({ "ms": time.as_millis() });
-        self.control(client, Method::POST, "latency", body).await.map(drop)
+        self.control(client, Method::POST, "latency", body)
+            .await
+            .map(drop)
     }
 
     pub async fn set_time(&self, client: &Client, at: DateTime<Utc>) -> Result<()> {
         let body = json!({ "set": at.to_rfc3339() });
-        self.control(client, Method::POST, "clock", body).await.map(drop)
+        self.control(client, Method::POST, "clock", body)
+            .await
+            .map(drop)
     }
 
     /// What a customer gets for entering a card: a key to exchange for a billing key.
     pub async fn auth_key(&self, client: &Client, customer_key: &str) -> Result<String> {
         let body = json!({ "customerKey": customer_key, "card": {} });
-        let made = self.control(client, Method::POST, "auth-keys", body).await?;
-        Ok(made["authKey"].as_str().ok_or_eyre("no auth key")?.to_owned())
+        let made = self
+            .control(client, Method::POST, "auth-keys", body)
+            .await?;
+        Ok(made["authKey"]
+            .as_str()
+            .ok_or_eyre("no auth key")?
+            .to_owned())
     }
 }
 
@@ -100,7 +123,10 @@ pub fn plain() -> reqwest::ClientBuilder {
 
 /// Sends, and expects a whole answer with status 200.
 pub async fn send(request: reqwest::RequestBuilder) -> Result<Value> {
-    let response = request.header("content-type", "application/json").send().await?;
+    let response = request
+        .header("content-type", "application/json")
+        .send()
+        .await?;
     let status = response.status();
     let body = response.bytes().await?;
     if !status.is_success() {

@@ -44,8 +44,14 @@ pub struct Session {
 
 impl Session {
     pub fn start(program: &str, arguments: &[&std::ffi::OsStr]) -> Result<Self> {
-        let size = PtySize { rows: ROWS, cols: COLUMNS, ..PtySize::default() };
-        let pair = native_pty_system().openpty(size).map_err(|error| eyre!("{error:#}"))?;
+        let size = PtySize {
+            rows: ROWS,
+            cols: COLUMNS,
+            ..PtySize::default()
+        };
+        let pair = native_pty_system()
+            .openpty(size)
+            .map_err(|error| eyre!("{error:#}"))?;
         let mut command = CommandBuilder::new(program);
         command.args(arguments);
         for inherited in ["NO_COLOR", "COLORTERM", "SSH_CONNECTION", "SSH_TTY", "TMUX"] {
@@ -55,10 +61,19 @@ impl Session {
         command.env("LC_ALL", "C.UTF-8");
         let rows = NonZeroU16::new(ROWS).ok_or_eyre("a size")?;
         let columns = NonZeroU16::new(COLUMNS).ok_or_eyre("a size")?;
-        let source = pair.master.try_clone_reader().map_err(|error| eyre!("{error:#}"))?;
-        let writer = pair.master.take_writer().map_err(|error| eyre!("{error:#}"))?;
+        let source = pair
+            .master
+            .try_clone_reader()
+            .map_err(|error| eyre!("{error:#}"))?;
+        let writer = pair
+            .master
+            .take_writer()
+            .map_err(|error| eyre!("{error:#}"))?;
         let began = now();
-        let child = pair.slave.spawn_command(command).map_err(|error| eyre!("{error:#}"))?;
+        let child = pair
+            .slave
+            .spawn_command(command)
+            .map_err(|error| eyre!("{error:#}"))?;
         drop(pair.slave);
         let seen = Arc::new((
             Mutex::new(Seen {
@@ -71,7 +86,13 @@ impl Session {
         ));
         let sink = Arc::clone(&seen);
         std::thread::spawn(move || look(source, &sink));
-        Ok(Self { writer, child, seen, began, _master: pair.master })
+        Ok(Self {
+            writer,
+            child,
+            seen,
+            began,
+            _master: pair.master,
+        })
     }
 
     pub fn pid(&self) -> Result<u32> {
@@ -103,7 +124,10 @@ impl Session {
             .wait_timeout_while(self.seen(), PATIENCE, |seen| !met(seen) && !seen.has_ended)
             .unwrap_or_else(PoisonError::into_inner);
         if waited.timed_out() || !met(&seen) {
-            bail!("waited for {what:?} and saw:\n{}", seen.parser.screen().contents());
+            bail!(
+                "waited for {what:?} and saw:\n{}",
+                seen.parser.screen().contents()
+            );
         }
         Ok(seen)
     }
@@ -113,7 +137,9 @@ impl Session {
         let mut seen = self.seen();
         loop {
             let silent_for = seen.last.elapsed();
-            let Some(left) = quiet.checked_sub(silent_for) else { return };
+            let Some(left) = quiet.checked_sub(silent_for) else {
+                return;
+            };
             (seen, _) = self
                 .seen
                 .1

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-#[expect(clippy::disallowed_methods, reason = "real elapsed time is what a benchmark measures")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "real elapsed time is what a benchmark measures"
+)]
 pub fn now() -> Instant {
     Instant::now()
 }
@@ -39,7 +42,11 @@ impl Readings {
 
     /// Every reading, in its order.
     pub fn list(&self) -> String {
-        let each: Vec<String> = self.0.iter().map(|reading| format!("{reading:.0}")).collect();
+        let each: Vec<String> = self
+            .0
+            .iter()
+            .map(|reading| format!("{reading:.0}"))
+            .collect();
         each.join(" ")
     }
 

@@ -28,11 +28,11 @@ pub enum Chosen {
     No,
 }
 
-/// The next round figure: 1, 2 or 5 and zeros.
+/// The next figure that reads well: one digit, an even one above 6, and zeros.
 fn round_up(value: i64) -> i64 {
     let mut step: i64 = 1;
     while step < value {
-        for factor in [2, 5, 10] {
+        for factor in [2, 3, 4, 5, 6, 8, 10] {
             let next = step.saturating_mul(factor);
             if next >= value {
                 return next;
@@ -186,7 +186,14 @@ mod tests {
 
     #[test]
     fn an_axis_ends_at_a_round_figure_not_below_the_highest_bar() {
-        for (value, expected) in [(1, 1), (3, 5), (12, 20), (950_001, 1_000_000), (0, 1)] {
+        for (value, expected) in [
+            (1, 1),
+            (3, 3),
+            (7, 8),
+            (12, 20),
+            (950_001, 1_000_000),
+            (0, 1),
+        ] {
             assert_eq!(round_up(value), expected, "{value}");
         }
         assert!(round_up(i64::MAX) > 0);

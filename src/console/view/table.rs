@@ -176,7 +176,14 @@ fn position(model: &Model, list: &List) -> Vec<Span> {
     let after = if list.paged.more_later { "+" } else { "" };
     let at = u64::try_from(list.paged.selected + 1).unwrap_or(0);
     let here = u64::try_from(list.paged.rows.len()).unwrap_or(0);
-    if let Some(total) = list.paged.total.filter(|_| !list.paged.more_earlier) {
+    if let Some(total) = list.paged.total {
+        let below = here.saturating_sub(at);
+        let at = match (list.paged.more_earlier, list.paged.more_later) {
+            (false, _) => at,
+            (true, false) => total.saturating_sub(below),
+            // In the middle of a long list nobody counts.
+            (true, true) => return Vec::new(),
+        };
         let text = format!("{}/{} ", model.count(at), model.count(total));
         return vec![span(text, Role::Dim)];
     }

@@ -22,7 +22,7 @@ pub const CUSTOMERS: &[Column] = &[
 pub const SUBSCRIPTIONS: &[Column] = &[
     column("customer", 8, 2, 0, LEFT, name),
     column("plan", 8, 3, 56, LEFT, plan),
-    column("state", 9, 0, 0, LEFT, state),
+    column("state", 10, 0, 0, LEFT, state),
     column("amount", 11, 0, 0, RIGHT, amount),
     column("next", 10, 0, 68, RIGHT, next),
     column("card", 10, 1, 90, LEFT, card),

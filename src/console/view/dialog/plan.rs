@@ -120,6 +120,9 @@ fn effect_text(ink: &Ink<'_>, effect: &Effect) -> String {
                 ("to", locale.label("state.subscription", to.as_str())),
             ],
         ),
+        Effect::NextCharge { from, to } if from == to => {
+            say("next_charge_same", &[("at", &at(to))])
+        }
         Effect::NextCharge { from, to } => {
             say("next_charge", &[("from", &at(from)), ("to", &at(to))])
         }
