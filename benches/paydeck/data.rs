@@ -1,15 +1,18 @@
 //! The data set that the console, the reads and the export are measured on: the demo, at any size.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use color_eyre::Result;
 use color_eyre::eyre::OptionExt as _;
+use paydeck::demo::{self, DemoOptions};
+use paydeck::locale::Lang;
 use tempfile::TempDir;
 
 use crate::figures::{Budget, Figure, Report};
 use crate::options::Options;
-use crate::process::{PAYDECK, run};
+use crate::process::run;
 
 /// A data set on disk.
 pub struct Data {
@@ -44,12 +47,13 @@ pub fn make(options: &Options, report: &mut Report) -> Result<Data> {
     Ok(data)
 }
 
+/// In a process of its own, whose memory is then that of this work alone.
 fn prepare(directory: &Path, payments: u32, report: &mut Report) -> Result<()> {
-    let ended = run(Command::new(PAYDECK)
-        .args(["demo", "--prepare-only", "--seed", "1", "--payments"])
-        .arg(payments.to_string())
-        .arg("--dir")
-        .arg(directory))?;
+    let ended = run(Command::new(std::env::current_exe()?)
+        .arg("--make-data")
+        .arg(directory)
+        .arg("--payments")
+        .arg(payments.to_string()))?;
     let made: serde_json::Value = serde_json::from_str(&ended.said)?;
     let payments = made["payments"]
         .as_u64()
@@ -64,4 +68,24 @@ fn prepare(directory: &Path, payments: u32, report: &mut Report) -> Result<()> {
         &Figure::new("data: memory while making it", "MiB", ended.peak_mib)
             .within(Budget::AtMost(300.0)),
     )
+}
+
+/// What the process of its own does: a demo up to now, as `paydeck demo` would make it.
+pub fn make_here(directory: &Path, payments: u32) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    #[expect(clippy::disallowed_methods, reason = "the story ends when it is told")]
+    let now = chrono::Utc::now();
+    let options = DemoOptions {
+        dir: directory.to_owned(),
+        customers: None,
+        payments: Some(payments),
+        seed: 1,
+        now,
+        lang: Lang::Ko,
+    };
+    let prepared = runtime.block_on(demo::prepare(options))?;
+    let text = serde_json::to_string(&prepared)?;
+    Ok(writeln!(std::io::stdout().lock(), "{text}")?)
 }

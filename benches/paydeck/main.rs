@@ -27,6 +27,7 @@ use options::{Options, Part, Run};
 fn main() -> Result<()> {
     color_eyre::install()?;
     match Options::read() {
+        Run::MakeData(directory, payments) => data::make_here(&directory, payments),
         Run::FloorTable(database) => floor_table::run(&database),
         Run::BareLoop(job) => bare_loop::run(&job),
         Run::Measure(options) => measure(&options),

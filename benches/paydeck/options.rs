@@ -44,6 +44,9 @@ pub struct Options {
     /// Given by cargo.
     #[arg(long, hide = true)]
     bench: bool,
+    /// This process makes a data set.
+    #[arg(long, hide = true)]
+    make_data: Option<PathBuf>,
     /// This process is the bare table over a database.
     #[arg(long, hide = true)]
     floor_table: Option<PathBuf>,
@@ -55,6 +58,7 @@ pub struct Options {
 /// What this process is.
 pub enum Run {
     Measure(Options),
+    MakeData(PathBuf, u32),
     FloorTable(PathBuf),
     BareLoop(Job),
 }
@@ -62,6 +66,9 @@ pub enum Run {
 impl Options {
     pub fn read() -> Run {
         let mut options = Self::parse();
+        if let Some(directory) = options.make_data.take() {
+            return Run::MakeData(directory, options.payments);
+        }
         if let Some(database) = options.floor_table.take() {
             return Run::FloorTable(database);
         }

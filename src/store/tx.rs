@@ -44,6 +44,17 @@ impl Store for SqlStore {
     async fn begin<'d>(&'d self, _desk: &'d mut Desk) -> R<SqlTx<'d>> {
         self.begin_unlent().await
     }
+
+    fn writers(&self) -> usize {
+        match &self.shared.pools {
+            Pools::Sqlite { .. } => 1,
+            // Half of the pool at most, so that whoever reads meanwhile finds a connection.
+            Pools::Postgres { pool, .. } => {
+                let half = pool.options().get_max_connections() / 2;
+                usize::try_from(half).unwrap_or(1).clamp(1, 4)
+            }
+        }
+    }
 }
 
 impl SqlStore {

@@ -1,7 +1,6 @@
 //! The loop of one run: claim, call, settle, at the same time.
 
 use std::collections::VecDeque;
-use std::pin::pin;
 use std::task::Poll;
 
 use chrono::{DateTime, Utc};
@@ -24,10 +23,18 @@ use super::{Progress, RunProgress};
 /// At most so many answers are settled in one commit.
 const SETTLE_BATCH: usize = 64;
 
-/// What the database is doing for the run right now.
+/// What the database has done for the run.
 enum Chore {
     Claim(Result<Claimed, VerbError>),
     Settle(Result<Vec<Settled>, VerbError>),
+}
+
+/// What moves a run on.
+enum Event {
+    Returned(Returned),
+    Done(Chore),
+    /// Nothing is out and nothing is being written.
+    Idle,
 }
 
 struct Claimed {
@@ -46,6 +53,10 @@ pub(super) struct Drive<'e, S: Store> {
     queue: VecDeque<Outgoing>,
     in_flight: FuturesUnordered<BoxFuture<'e, Returned>>,
     answered: Vec<Returned>,
+    /// Transactions under way, beside each other where the database lets them.
+    chores: FuturesUnordered<BoxFuture<'e, Chore>>,
+    claiming: usize,
+    settling: usize,
     is_exhausted: bool,
     charged: Vec<Money>,
     oldest: Option<DateTime<Utc>>,
@@ -63,6 +74,9 @@ impl<'e, S: Store> Drive<'e, S> {
             queue: VecDeque::new(),
             in_flight: FuturesUnordered::new(),
             answered: Vec::new(),
+            chores: FuturesUnordered::new(),
+            claiming: 0,
+            settling: 0,
             is_exhausted: false,
             charged: Vec::new(),
             oldest: None,
@@ -88,24 +102,41 @@ impl<'e, S: Store> Drive<'e, S> {
     pub(super) async fn work_through(&mut self, progress: Progress<'_>) -> Result<(), VerbError> {
         loop {
             self.start_calls();
+            self.start_chores();
             progress(RunProgress {
                 run: self.run.public_id.clone(),
                 due: self.due,
                 decided: self.decided,
                 in_flight: self.in_flight.len(),
             });
-            if !self.answered.is_empty() {
-                self.settle_answered().await?;
-            } else if self.wants_more() {
-                self.claim_more().await?;
-            } else if let Some(returned) = self.in_flight.next().await {
-                self.answered.push(returned);
-            } else if self.queue.is_empty() {
-                return Ok(());
-            } else {
-                self.give_back().await?;
+            match self.next_event().await {
+                Event::Returned(returned) => self.answered.push(returned),
+                Event::Done(Chore::Claim(claimed)) => self.take_in(claimed?),
+                Event::Done(Chore::Settle(settled)) => {
+                    self.settling -= 1;
+                    for one in settled? {
+                        self.note(&one)?;
+                    }
+                }
+                Event::Idle if self.queue.is_empty() => return Ok(()),
+                Event::Idle => self.give_back().await?,
             }
         }
+    }
+
+    /// Calls first: answers that are there already are settled together.
+    async fn next_event(&mut self) -> Event {
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(Some(returned)) = self.in_flight.poll_next_unpin(cx) {
+                return Poll::Ready(Event::Returned(returned));
+            }
+            match self.chores.poll_next_unpin(cx) {
+                Poll::Ready(Some(chore)) => Poll::Ready(Event::Done(chore)),
+                Poll::Ready(None) if self.in_flight.is_empty() => Poll::Ready(Event::Idle),
+                Poll::Ready(None) | Poll::Pending => Poll::Pending,
+            }
+        })
+        .await
     }
 
     fn concurrency(&self) -> usize {
@@ -134,53 +165,43 @@ impl<'e, S: Store> Drive<'e, S> {
         }
     }
 
-    /// Runs a chore of the database while calls go on and free places are filled.
-    async fn meanwhile(&mut self, chore: impl Future<Output = Chore> + Send) -> Chore {
-        let mut chore = pin!(chore);
-        std::future::poll_fn(|cx| {
-            loop {
-                self.start_calls();
-                match self.in_flight.poll_next_unpin(cx) {
-                    Poll::Ready(Some(returned)) => self.answered.push(returned),
-                    Poll::Ready(None) | Poll::Pending => break,
-                }
-            }
-            chore.as_mut().poll(cx)
-        })
-        .await
+    /// As many transactions as the database takes side by side: some claim, the others settle.
+    fn start_chores(&mut self) {
+        let lanes = self.engine.parts.store.writers().max(1);
+        let claimers = lanes.div_ceil(2);
+        while self.claiming < claimers && self.wants_more() {
+            self.claiming += 1;
+            let share = self.concurrency().div_ceil(claimers).min(SETTLE_BATCH);
+            let limit = u32::try_from(share).unwrap_or(1);
+            let (engine, run, actor) = (self.engine, self.run, self.actor);
+            self.chores.push(Box::pin(async move {
+                Chore::Claim(engine.claim_batch(run, actor, limit).await)
+            }));
+        }
+        // A further lane is worth its commit only for a fair share of the answers.
+        let worth_a_lane = self.concurrency().div_ceil(lanes).min(SETTLE_BATCH);
+        while !self.answered.is_empty()
+            && self.settling < lanes
+            && (self.settling == 0 || self.answered.len() >= worth_a_lane)
+        {
+            let rest = self
+                .answered
+                .split_off(self.answered.len().min(SETTLE_BATCH));
+            let batch = std::mem::replace(&mut self.answered, rest);
+            let (engine, actor) = (self.engine, self.actor);
+            self.settling += 1;
+            self.chores.push(Box::pin(async move {
+                Chore::Settle(engine.settle_batch(&batch, actor).await)
+            }));
+        }
     }
 
-    async fn claim_more(&mut self) -> Result<(), VerbError> {
-        let limit = u32::try_from(self.concurrency().min(SETTLE_BATCH)).unwrap_or(1);
-        let (engine, run, actor) = (self.engine, self.run, self.actor);
-        let chore = self
-            .meanwhile(async move { Chore::Claim(engine.claim_batch(run, actor, limit).await) })
-            .await;
-        if let Chore::Claim(claimed) = chore {
-            let claimed = claimed?;
-            self.is_exhausted = claimed.seen == 0;
-            self.decided += claimed.decided;
-            self.oldest = self.oldest.into_iter().chain(claimed.oldest).min();
-            self.queue.extend(claimed.out);
-        }
-        Ok(())
-    }
-
-    async fn settle_answered(&mut self) -> Result<(), VerbError> {
-        let rest = self
-            .answered
-            .split_off(self.answered.len().min(SETTLE_BATCH));
-        let batch = std::mem::replace(&mut self.answered, rest);
-        let (engine, actor) = (self.engine, self.actor);
-        let chore = self
-            .meanwhile(async move { Chore::Settle(engine.settle_batch(&batch, actor).await) })
-            .await;
-        if let Chore::Settle(settled) = chore {
-            for one in settled? {
-                self.note(&one)?;
-            }
-        }
-        Ok(())
+    fn take_in(&mut self, claimed: Claimed) {
+        self.claiming -= 1;
+        self.is_exhausted = claimed.seen == 0;
+        self.decided += claimed.decided;
+        self.oldest = self.oldest.into_iter().chain(claimed.oldest).min();
+        self.queue.extend(claimed.out);
     }
 
     fn note(&mut self, settled: &Settled) -> Result<(), VerbError> {

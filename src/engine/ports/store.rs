@@ -127,6 +127,12 @@ pub trait Store: Send + Sync + 'static {
     /// Begins a transaction. On SQLite it takes the write lock at once.
     fn begin<'d>(&'d self, desk: &'d mut Desk)
     -> impl Future<Output = R<Self::Tx<'d>>> + Send + 'd;
+
+    /// How many transactions it lets write side by side. One where writers wait for each other:
+    /// there, fewer and larger commits are the faster ones.
+    fn writers(&self) -> usize {
+        1
+    }
 }
 
 /// One transaction: all repositories, and its end.
