@@ -70,7 +70,7 @@ fn first_paint(data: &Data, report: &mut Report) -> Result<()> {
         list.push_ms(console.press("6", QUIET)?.time);
         drop(console);
         let bare = open_floor(data)?;
-        floor.push_ms(bare.time_until("20")?);
+        floor.push_ms(bare.time_until("captured")?);
     }
     let figure = |name| Figure::times(name, &ours).over(&floor);
     report.add(&figure("first paint with figures").within(Budget::AtMost(60.0)))?;
