@@ -7,7 +7,7 @@ use clap::Parser as _;
 
 use super::args::{
     AuditCommand, Cli, Command, ConfigCommand, DemoArgs, DoctorCommand, Global, ListKind, PageArgs,
-    ReportCommand, UnknownCommand,
+    ReportCommand, UnknownCommand, VaultCommand,
 };
 use super::error::{self, CliError, exit_code};
 use super::exit::Exit;
@@ -15,7 +15,7 @@ use super::open::{self, Opened};
 use super::output::{Format, Output};
 use super::resolve;
 use super::verbs::{
-    acting, audit, console, demo, doctor, export, find, list, report, service, setup, show,
+    acting, audit, console, demo, doctor, export, find, list, report, service, setup, show, vault,
 };
 use super::view::View;
 use crate::config::{Language, Personal, Settings};
@@ -37,6 +37,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
             };
         }
     };
+    keep_memory_off_the_disk();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -54,6 +55,18 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Nothing that still runs may hold the process back: what matters was awaited.
     runtime.shutdown_background();
     finish(&mut out, ended).into()
+}
+
+/// S19: no core file, and no debugger of the same user, reads keys out of this process.
+fn keep_memory_off_the_disk() {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    // Where the system does not allow it, doctor says so.
+    let _allowed = setrlimit(Resource::Core, none);
+    let _allowed = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 fn finish(out: &mut Output, ended: Result<Exit, CliError>) -> Exit {
@@ -144,6 +157,7 @@ async fn dispatch(cli: Cli, out: &mut Output) -> Result<Exit, CliError> {
         Command::Completions(args) => service::completions(out, &args)?,
         Command::Man => service::man(out)?,
         Command::Sandbox(args) => service::sandbox(out, &args).await?,
+        Command::Vault(VaultCommand::NewKey(args)) => vault::new_key(out, &args)?,
         Command::Init(args) => setup::init(out, &args).await?,
         Command::Demo(args) => return demo(out, &args, global).await,
         Command::Paths => {

@@ -184,3 +184,90 @@ fn money_moves_over_postgresql_as_over_sqlite() {
     let password_free = shop.json(&["config", "print"]).expect(0);
     assert!(!password_free.out.contains('@'), "{password_free:?}");
 }
+
+#[test]
+fn m01_the_demo_is_made_in_one_command_and_the_simulators_ledger_matches_it() {
+    let home = TempDir::new().expect("a directory");
+    let dir = home.path().join("demo");
+    let make = || {
+        let mut command = paydeck(home.path());
+        command
+            .args([
+                "demo",
+                "--customers",
+                "40",
+                "--seed",
+                "7",
+                "--prepare-only",
+                "--dir",
+            ])
+            .arg(&dir);
+        run(&mut command)
+    };
+    let made = make().expect(0).object();
+    let config = text(&made, "config");
+    for key in ["config", "database", "sandbox_file"] {
+        assert!(Path::new(&text(&made, key)).is_file(), "{key}");
+    }
+    let simulator = crate::shop::Simulator::start(&dir);
+    let in_it = |words: &[&str]| {
+        run(paydeck(home.path())
+            .args(["--json", "--config", &config])
+            .args(words))
+    };
+    let payments = in_it(&["list", "payments", "--all"])
+        .expect(0)
+        .lines()
+        .len();
+    assert_eq!(made["payments"], json!(payments));
+    assert!(
+        simulator.executed("charge") >= payments,
+        "what we know of, the provider has executed"
+    );
+    in_it(&["audit", "verify"]).expect(0);
+    let again = make().expect(6);
+    assert!(again.err.contains("demo"), "{again:?}");
+}
+
+#[test]
+fn j01_the_key_is_rotated_and_the_old_one_is_needed_no_more() {
+    let shop = Shop::open();
+    let subscriber = shop.subscriber();
+    let new = shop.path("new.key");
+    shop.json(&["vault", "new-key", "--out", new.to_str().expect("UTF-8")])
+        .expect(0);
+    shop.replace_line("#key_file = \"vault.key\"", "key_file = \"new.key\"");
+    let wrong = shop
+        .json(&[
+            "one-time",
+            &subscriber.customer,
+            "5000",
+            "--description",
+            "x",
+            "--dry-run",
+        ])
+        .expect(78);
+    assert_eq!(wrong.error()["code"], "other_key");
+    shop.replace_line(
+        "#previous_key_files = []",
+        "previous_key_files = [\"vault.key\"]",
+    );
+    assert_eq!(
+        shop.json(&["vault", "rotate"]).expect(0).object()["resealed"],
+        json!(1)
+    );
+    shop.replace_line(
+        "previous_key_files = [\"vault.key\"]",
+        "#previous_key_files = []",
+    );
+    std::fs::remove_file(shop.path("vault.key")).expect("remove the old key");
+    shop.apply(&[
+        "one-time",
+        &subscriber.customer,
+        "5000",
+        "--description",
+        "추가",
+    ])
+    .expect(0);
+    assert_eq!(shop.simulator.executed("charge"), 2);
+}

@@ -171,7 +171,7 @@ pub enum ReportCommand {
 
 #[derive(Debug, Args)]
 pub struct RevenueArgs {
-    /// First local day; by default 29 days before the last.
+    /// First local day; by default thirty days in all, or twelve months by month.
     #[arg(long, value_name = "DAY")]
     pub from: Option<NaiveDate>,
     /// Last local day; by default today.

@@ -93,6 +93,15 @@ pub enum ConfigCommand {
 
 #[derive(Debug, Subcommand)]
 pub enum VaultCommand {
+    /// Make a new key file, readable by its owner alone.
+    NewKey(NewKeyArgs),
     /// Seal every billing key under the current key file; the previous ones must still be listed.
     Rotate,
+}
+
+#[derive(Debug, Args)]
+pub struct NewKeyArgs {
+    /// A file that does not exist yet.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
 }

@@ -1,6 +1,6 @@
 //! `report`: revenue by day, month or plan, and one month's MRR with its movements.
 
-use chrono::{Datelike as _, Days, NaiveDate};
+use chrono::{Datelike as _, Days, Months, NaiveDate};
 
 use crate::cli::args::{MrrArgs, RevenueArgs, RevenueBy};
 use crate::cli::error::CliError;
@@ -26,7 +26,7 @@ pub async fn revenue(
     let to = args.to.unwrap_or(today);
     let from = match args.from {
         Some(from) => from,
-        None => to.checked_sub_days(Days::new(29)).unwrap_or(to),
+        None => usual_start(to, args.by),
     };
     if from > to {
         return Err(CliError::Input {
@@ -51,6 +51,17 @@ pub async fn revenue(
         ),
     };
     Ok(out.rows(&mut Table::new(columns), &rows)?)
+}
+
+/// Thirty days, or by month a whole year.
+fn usual_start(to: NaiveDate, by: RevenueBy) -> NaiveDate {
+    let start = match by {
+        RevenueBy::Day | RevenueBy::Plan => to.checked_sub_days(Days::new(29)),
+        RevenueBy::Month => to
+            .with_day(1)
+            .and_then(|first| first.checked_sub_months(Months::new(11))),
+    };
+    start.unwrap_or(to)
 }
 
 /// Figures of days that late events touched are computed again before they are shown.

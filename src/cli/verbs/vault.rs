@@ -1,11 +1,29 @@
-//! `vault rotate`: every billing key is sealed again under the current key, while charges go on.
+//! `vault`: a new key-encryption key, and every billing key sealed again under it while charges go on.
+//!
+//! The order is: make a key file, name it in `vault.key_file` and the old one in
+//! `vault.previous_key_files`, rotate, then take the old one out.
 
+use crate::cli::args::NewKeyArgs;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::open::Opened;
 use crate::cli::output::Output;
 use crate::cli::record::Record;
 use crate::cli::wiring::LiveEngine;
+use crate::vault::create_key_file;
+
+pub fn new_key(out: &mut Output, args: &NewKeyArgs) -> Result<(), CliError> {
+    if args.out.symlink_metadata().is_ok() {
+        return Err(CliError::Exists {
+            path: args.out.clone(),
+        });
+    }
+    let key_id = create_key_file(&args.out)?;
+    let record = Record::of("key")
+        .text("file", &args.out.display().to_string())
+        .text("key_id", &key_id.to_string());
+    Ok(out.record(&record)?)
+}
 
 pub async fn rotate(
     out: &mut Output,
