@@ -1,25 +1,18 @@
-//! What can end a command, its exit code, and the texts a person reads about it.
-//!
-//! Every text names the thing, the reason and the next step; they are in the locale under the key of
-//! the variant. No text holds a secret, and outside strings pass through `Shown` on the way in.
+//! What can end a command, and its exit code. The texts about it are in `said`.
 
 use std::io;
 use std::path::PathBuf;
 
 use super::exit::Exit;
-use super::record::Record;
-use super::view::View;
 use crate::config::ConfigError;
 use crate::console::ConsoleError;
 use crate::demo::DemoError;
-use crate::domain::ids::{IdError, Noun};
+use crate::domain::ids::IdError;
 use crate::domain::mode::Mode;
 use crate::domain::money::MoneyError;
-use crate::domain::operator::Denied;
-use crate::domain::payment::RefundError;
-use crate::engine::ports::{Constraint, KeyVaultError, StoreError};
+use crate::engine::VerbError;
+use crate::engine::ports::StoreError;
 use crate::engine::queries::{FilterError, ReportError};
-use crate::engine::{Refused, VerbError};
 use crate::provider::toss::TossSetupError;
 use crate::sandbox::SandboxError;
 use crate::telemetry::TelemetryError;
@@ -112,12 +105,10 @@ pub fn exit_code(error: &CliError) -> Exit {
         | CliError::OtherZone { .. }
         | CliError::OtherKey { .. } => Exit::Configuration,
         CliError::Sandbox(error) => of_sandbox(error),
-        CliError::Store(error) => of_store(error),
+        CliError::Store(error) | CliError::Report(ReportError::Store(error)) => of_store(error),
         CliError::Verb(error) => of_verb(error),
-        CliError::Report(ReportError::Store(error)) => of_store(error),
-        CliError::Report(ReportError::Month) => Exit::Usage,
-        CliError::Report(ReportError::Movements(_)) => Exit::Internal,
-        CliError::Id(_)
+        CliError::Report(ReportError::Month)
+        | CliError::Id(_)
         | CliError::Filter(_)
         | CliError::Input { .. }
         | CliError::Amount { .. }
@@ -127,13 +118,16 @@ pub fn exit_code(error: &CliError) -> Exit {
         | CliError::NoAudit
         | CliError::NeedsPlan
         | CliError::NotConfirmed
-        | CliError::NotATerminal => Exit::Refused,
-        CliError::Exists { .. } | CliError::File { .. } => Exit::Refused,
+        | CliError::NotATerminal
+        | CliError::Console(ConsoleError::Enter(_))
+        | CliError::Exists { .. }
+        | CliError::File { .. } => Exit::Refused,
         CliError::SimClock(_) => Exit::Unreachable,
-        CliError::Console(ConsoleError::Enter(_)) => Exit::Refused,
-        CliError::Console(_) => Exit::Internal,
         CliError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
-        CliError::Output(_) | CliError::Internal(_) => Exit::Internal,
+        CliError::Report(ReportError::Movements(_))
+        | CliError::Console(ConsoleError::Input(_) | ConsoleError::Draw(_))
+        | CliError::Output(_)
+        | CliError::Internal(_) => Exit::Internal,
     }
 }
 
@@ -186,311 +180,4 @@ fn of_sandbox(error: &SandboxError) -> Exit {
         SandboxError::NotLoopback { .. } => Exit::Usage,
         _ => Exit::Configuration,
     }
-}
-
-/// A key of the locale below `error.`, and what fills its placeholders.
-pub struct Said {
-    pub key: &'static str,
-    args: Vec<(&'static str, String)>,
-}
-
-impl Said {
-    fn new(key: &'static str) -> Self {
-        Self {
-            key,
-            args: Vec::new(),
-        }
-    }
-
-    fn with(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.args.push((name, value.to_string()));
-        self
-    }
-
-    fn text(&self, part: &str, view: &View) -> String {
-        let args: Vec<(&str, &str)> = self
-            .args
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        view.locale
-            .t_args(&format!("error.{}.{part}", self.key), &args)
-    }
-
-    /// The thing and the reason.
-    pub fn what(&self, view: &View) -> String {
-        self.text("what", view)
-    }
-
-    /// The next step.
-    pub fn next(&self, view: &View) -> String {
-        self.text("next", view)
-    }
-
-    /// As scripts read it on standard error.
-    pub fn record(&self, exit: Exit, view: &View) -> Record {
-        Record::of("error")
-            .word("code", "", self.key)
-            .number("exit", exit.code())
-            .text("message", &self.what(view))
-            .text("next", &self.next(view))
-    }
-}
-
-/// What to tell a person about an error.
-pub fn said(error: &CliError, view: &View) -> Said {
-    match error {
-        CliError::Config(error) => Said::new("config").with("detail", chain(error)),
-        CliError::Vault(error) => Said::new("vault").with("detail", chain(error)),
-        CliError::Telemetry(error) => Said::new("telemetry").with("detail", chain(error)),
-        CliError::Provider(error) => Said::new("provider").with("detail", chain(error)),
-        CliError::Sandbox(error) => said_of_sandbox(error),
-        CliError::Store(error) => said_of_store(error, view),
-        CliError::Verb(error) => said_of_verb(error, view),
-        CliError::Id(error) => said_of_id(error),
-        CliError::Filter(error) => Said::new("filter").with("detail", error),
-        CliError::Report(ReportError::Store(error)) => said_of_store(error, view),
-        CliError::Report(error) => Said::new("report").with("detail", error),
-        CliError::Input {
-            what,
-            typed,
-            reason,
-        } => Said::new("input")
-            .with("what", what)
-            .with("typed", cut(typed))
-            .with("detail", reason),
-        CliError::Amount { typed, source } => said_of_amount(typed, source),
-        CliError::NotFound { what, typed } => not_found(noun_word(what, view), typed),
-        CliError::Ambiguous { what, typed } => Said::new("ambiguous")
-            .with("noun", noun_word(what, view))
-            .with("typed", cut(typed)),
-        CliError::OtherMode {
-            database,
-            configured,
-        } => Said::new("other_mode")
-            .with("database", database)
-            .with("configured", configured),
-        CliError::OtherZone {
-            database,
-            configured,
-        } => Said::new("other_zone")
-            .with("database", database)
-            .with("configured", configured),
-        CliError::OtherKey { database, loaded } => Said::new("other_key")
-            .with("database", database)
-            .with("loaded", loaded),
-        CliError::NoAudit => Said::new("no_audit"),
-        CliError::NoConfiguration => Said::new("no_configuration"),
-        CliError::NowInLive => Said::new("now_in_live"),
-        CliError::NeedsPlan => Said::new("needs_plan"),
-        CliError::NotConfirmed => Said::new("not_confirmed"),
-        CliError::PlanWithoutYes => Said::new("plan_without_yes"),
-        CliError::NotATerminal => Said::new("not_a_terminal"),
-        CliError::Console(error) => Said::new("console").with("detail", chain(error)),
-        CliError::File { path, source } => Said::new("file")
-            .with("path", path.display())
-            .with("detail", source),
-        CliError::Exists { path } => Said::new("exists").with("path", path.display()),
-        CliError::Output(error) => Said::new("output").with("detail", error),
-        CliError::SimClock(detail) => Said::new("sim_clock").with("detail", detail),
-        CliError::Internal(detail) => Said::new("internal").with("detail", detail),
-    }
-}
-
-fn said_of_id(error: &IdError) -> Said {
-    match error {
-        IdError::TooShort(typed) => Said::new("id_too_short").with("typed", typed),
-        IdError::OtherNoun { expected, found } => Said::new("id_other_noun")
-            .with("expected", expected)
-            .with("typed", found),
-        IdError::NotAnId(typed) => Said::new("not_an_id").with("typed", typed),
-    }
-}
-
-fn not_found(noun: String, typed: &str) -> Said {
-    Said::new("not_found")
-        .with("noun", noun)
-        .with("typed", cut(typed))
-}
-
-fn said_of_sandbox(error: &SandboxError) -> Said {
-    let key = match error {
-        SandboxError::NotRunning { .. } => "sandbox_not_running",
-        SandboxError::Starting { .. } => "sandbox_starting",
-        SandboxError::AlreadyRunning { .. } => "sandbox_running",
-        SandboxError::NotLoopback { .. } => "sandbox_not_loopback",
-        _ => "sandbox",
-    };
-    Said::new(key).with("detail", chain(error))
-}
-
-fn said_of_amount(typed: &str, error: &MoneyError) -> Said {
-    match error {
-        MoneyError::WrongDecimals { currency, exponent } => Said::new("amount_decimals")
-            .with("typed", cut(typed))
-            .with("currency", currency)
-            .with("exponent", exponent),
-        MoneyError::Overflow => Said::new("amount_overflow").with("typed", cut(typed)),
-        MoneyError::UnknownCurrency(code) => Said::new("currency").with("typed", code),
-        MoneyError::NotAnAmount(_) | MoneyError::CurrencyMismatch { .. } => Said::new("amount")
-            .with("typed", cut(typed))
-            .with("detail", error),
-    }
-}
-
-pub fn said_of_store(error: &StoreError, view: &View) -> Said {
-    match error {
-        StoreError::Busy(_) => Said::new("store_busy"),
-        StoreError::Unreachable(source) => Said::new("store_unreachable").with("detail", source),
-        StoreError::CommitUnknown(_) => Said::new("commit_unknown"),
-        StoreError::Stale { .. } => Said::new("stale"),
-        StoreError::Refused(constraint) => Said::new(of_constraint(*constraint)),
-        StoreError::NotFound { noun } => Said::new("row_gone").with("noun", noun_of(*noun, view)),
-        StoreError::Unsupported { .. } => Said::new("unsupported").with("detail", error),
-        StoreError::WrongDatabase(detail) => Said::new("wrong_database").with("detail", detail),
-        StoreError::BadRow { table, id, reason } => Said::new("bad_row")
-            .with("table", table)
-            .with("id", id)
-            .with("detail", reason),
-        StoreError::Other(source) => Said::new("store").with("detail", source),
-    }
-}
-
-fn of_constraint(constraint: Constraint) -> &'static str {
-    match constraint {
-        Constraint::OpenCharge | Constraint::OpenRefund | Constraint::AttemptNumber => {
-            "constraint_open"
-        }
-        Constraint::OneSubscription => "one_subscription",
-        Constraint::CustomerKey | Constraint::Code => "constraint_taken",
-        Constraint::RefundBalance => "constraint_balance",
-        Constraint::OrderId
-        | Constraint::IdempotencyKey
-        | Constraint::InvoicePeriod
-        | Constraint::SettledState
-        | Constraint::AppendOnly
-        | Constraint::Other => "constraint",
-    }
-}
-
-fn said_of_verb(error: &VerbError, view: &View) -> Said {
-    match error {
-        VerbError::Denied(Denied::ReadOnly { verb }) => {
-            Said::new("read_only").with("verb", view.locale.label("verb", verb.as_str()))
-        }
-        VerbError::Denied(Denied::Role { verb, person }) => {
-            let roles: Vec<&str> = verb
-                .roles()
-                .iter()
-                .map(|role| view.locale.label("role", role.as_str()))
-                .collect();
-            Said::new("denied")
-                .with("verb", view.locale.label("verb", verb.as_str()))
-                .with("person", person)
-                .with("roles", roles.join(", "))
-        }
-        VerbError::Stale => Said::new("stale"),
-        VerbError::Refused(refused) => said_of_refused(refused, view),
-        VerbError::Amount(RefundError::NotPositive) => Said::new("refund_not_positive"),
-        VerbError::Amount(RefundError::TooMuch { refundable }) => {
-            Said::new("refund_too_much").with("refundable", view.money(*refundable))
-        }
-        VerbError::Amount(RefundError::Money(error)) => said_of_amount("", error),
-        VerbError::Input { field, reason } => Said::new("input")
-            .with("what", field)
-            .with("typed", "")
-            .with("detail", reason),
-        VerbError::Store(error) => said_of_store(error, view),
-        VerbError::Vault(error) => Said::new(match error {
-            KeyVaultError::UnknownKey { .. } => "vault_unknown_key",
-            KeyVaultError::Unreadable { .. } | KeyVaultError::Seal(_) => "vault",
-        })
-        .with("detail", error),
-        VerbError::Range(detail) => Said::new("range").with("detail", detail),
-    }
-}
-
-fn said_of_refused(refused: &Refused, view: &View) -> Said {
-    match refused {
-        Refused::InProgress {
-            attempt,
-            operator,
-            since,
-        } => Said::new("in_progress")
-            .with("attempt", attempt)
-            .with("operator", operator)
-            .with("since", view.at(*since)),
-        Refused::AlreadyPaid => Said::new("already_paid"),
-        Refused::NotChargeable => Said::new("not_chargeable"),
-        Refused::NothingDeclined => Said::new("nothing_declined"),
-        Refused::NoMethod => Said::new("no_method"),
-        Refused::KeyDeleted => Said::new("key_deleted"),
-        Refused::SubscriptionState(state) => Said::new("subscription_state").with(
-            "state",
-            view.locale.label("state.subscription", state.as_str()),
-        ),
-        Refused::NothingScheduled => Said::new("nothing_scheduled"),
-        Refused::AlreadyScheduled => Said::new("already_scheduled"),
-        Refused::OneSubscription => Said::new("one_subscription"),
-        Refused::PlanInactive => Said::new("plan_inactive"),
-        Refused::PlanAlreadyInactive => Said::new("plan_already_inactive"),
-        Refused::Taken(what) => Said::new("taken").with("what", what),
-        Refused::NeedsApproval { limit } => {
-            Said::new("needs_approval").with("limit", view.money(*limit))
-        }
-        Refused::Settled => Said::new("settled"),
-        Refused::BelowMinimum(least) => {
-            Said::new("below_minimum").with("least", view.money(*least))
-        }
-        Refused::CardRefused(code) => Said::new("card_refused").with("code", code),
-        Refused::BreakerOpen => Said::new("breaker_open"),
-        Refused::Currency(only) => Said::new("currency_only").with("only", only),
-        Refused::AmountMismatch | Refused::ChargeNotSettled | Refused::NoProvider(_) => {
-            Said::new("refused").with("detail", refused)
-        }
-    }
-}
-
-/// The locale's key of a noun.
-pub const fn noun_name(noun: Noun) -> &'static str {
-    match noun {
-        Noun::Customer => "customer",
-        Noun::Method => "payment_method",
-        Noun::Product => "product",
-        Noun::Plan => "plan",
-        Noun::Subscription => "subscription",
-        Noun::Invoice => "invoice",
-        Noun::Attempt => "attempt",
-        Noun::Payment => "payment",
-        Noun::Refund => "refund",
-        Noun::Run => "run",
-    }
-}
-
-/// A noun in the reader's language.
-fn noun_of(noun: Noun, view: &View) -> String {
-    noun_word(noun_name(noun), view)
-}
-
-fn noun_word(word: &str, view: &View) -> String {
-    view.locale.label("noun", word).to_owned()
-}
-
-/// An error and what caused it, as one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let more = inner.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = inner.source();
-    }
-    text
-}
-
-fn cut(typed: &str) -> String {
-    typed.chars().take(60).collect()
 }

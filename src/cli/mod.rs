@@ -2,7 +2,7 @@
 //!
 //! `args` reads the command line, `open` and `wiring` put the parts together, `verbs` call the engine
 //! and the read models, `records` give every row its field names, `output` prints them. Rules are the
-//! engine's; exit codes are in `exit`, texts of failures in `error`.
+//! engine's; exit codes are in `exit`, failures in `error`, what people read of them in `said`.
 
 mod args;
 mod audit;
@@ -22,6 +22,7 @@ mod records;
 mod requests;
 mod resolve;
 mod run;
+mod said;
 mod sim_clock;
 mod table;
 mod verbs;

@@ -4,6 +4,7 @@
 //! with escape sequences unless the stream is a terminal. A reader that went away ends the output
 //! quietly and changes no exit code.
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write};
 
 use super::args::ColorArg;
@@ -137,6 +138,7 @@ fn card(record: &Record, view: &View, indent: usize) -> String {
         .map(|(name, _)| title(view, name))
         .collect();
     let cells = titles.iter().map(width).max().unwrap_or(0);
+    // Writing to a String cannot fail.
     let mut text = String::new();
     for ((name, field), title) in record.fields().iter().zip(&titles) {
         if *name == "object" {
@@ -146,19 +148,19 @@ fn card(record: &Record, view: &View, indent: usize) -> String {
         match field {
             Field::Record(None) => {}
             Field::Record(Some(inner)) => {
-                text.push_str(&format!("{lead}{title}\n"));
+                let _ = writeln!(text, "{lead}{title}");
                 text.push_str(&card(inner, view, indent + 2));
             }
             Field::Records(inner) => {
                 for one in inner {
-                    text.push_str(&format!("{lead}{title}\n"));
+                    let _ = writeln!(text, "{lead}{title}");
                     text.push_str(&card(one, view, indent + 2));
                 }
             }
             plain => {
                 let value = view.whole(plain);
                 if !value.is_empty() {
-                    text.push_str(&format!("{lead}{}  {value}\n", pad_right(title, cells)));
+                    let _ = writeln!(text, "{lead}{}  {value}", pad_right(title, cells));
                 }
             }
         }

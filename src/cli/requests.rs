@@ -7,8 +7,9 @@ use super::args::{
     PlanCreateArgs, PlanEditArgs, PlanTargetArgs, RefundArgs, ResolveArgs, SubscribeArgs,
     TargetArgs,
 };
-use super::error::{CliError, noun_name};
+use super::error::CliError;
 use super::resolve::{self, noun_of_prefix};
+use super::said::noun_name;
 use super::verbs::show;
 use crate::domain::attempt::AlsoCancel;
 use crate::domain::ids::{

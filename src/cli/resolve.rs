@@ -1,6 +1,7 @@
 //! From what a person typed to a row, without a write lock: reading works while somebody else writes.
 
-use super::error::{CliError, noun_name};
+use super::error::CliError;
+use super::said::noun_name;
 use crate::domain::ids::{IdQuery, Noun};
 use crate::engine::ports::Found;
 use crate::store::SqlStore;

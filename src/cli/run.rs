@@ -9,11 +9,12 @@ use super::args::{
     AuditCommand, Cli, Command, ConfigCommand, DemoArgs, DoctorCommand, Global, ListKind, PageArgs,
     ReportCommand, UnknownCommand, VaultCommand,
 };
-use super::error::{self, CliError, exit_code};
+use super::error::{CliError, exit_code};
 use super::exit::Exit;
 use super::open::{self, Opened};
 use super::output::{Format, Output};
 use super::resolve;
+use super::said;
 use super::verbs::{
     acting, audit, console, demo, doctor, export, find, list, report, service, setup, show, vault,
 };
@@ -25,7 +26,7 @@ use crate::telemetry;
 
 /// Reads the words and does what they say.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(at_once(words.into_iter().collect())) {
+    let cli = match Cli::try_parse_from(at_once(&words.into_iter().collect::<Vec<_>>())) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to standard output and are no failure; a closed stream is none either.
@@ -38,13 +39,12 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     keep_memory_off_the_disk();
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
+    let Ok(runtime) = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-    {
-        Ok(runtime) => runtime,
-        Err(_) => return Exit::Internal.into(),
+    else {
+        return Exit::Internal.into();
     };
     let mut out = Output::new(
         format(&cli.global),
@@ -79,7 +79,7 @@ fn finish(out: &mut Output, ended: Result<Exit, CliError>) -> Exit {
         Err(failure) => {
             let exit = exit_code(&failure);
             if exit != Exit::Done {
-                let said = error::said(&failure, &out.view);
+                let said = said::said(&failure, &out.view);
                 let (what, next) = (said.what(&out.view), said.next(&out.view));
                 let record = said.record(exit, &out.view);
                 // Where even this cannot be said, the exit code still says it.
@@ -91,7 +91,7 @@ fn finish(out: &mut Output, ended: Result<Exit, CliError>) -> Exit {
 }
 
 /// `cancel ID --now` means at once there: elsewhere `--now` takes a time.
-fn at_once(words: Vec<OsString>) -> Vec<OsString> {
+fn at_once(words: &[OsString]) -> Vec<OsString> {
     let is_cancel = words.iter().any(|word| word == "cancel");
     let is_time = |word: Option<&OsString>| {
         word.and_then(|word| word.to_str())
@@ -159,12 +159,12 @@ async fn dispatch(cli: Cli, out: &mut Output) -> Result<Exit, CliError> {
         Command::Sandbox(args) => service::sandbox(out, &args).await?,
         Command::Vault(VaultCommand::NewKey(args)) => vault::new_key(out, &args)?,
         Command::Init(args) => setup::init(out, &args).await?,
-        Command::Demo(args) => return demo(out, &args, global).await,
+        Command::Demo(args) => return Box::pin(demo(out, &args, global)).await,
         Command::Paths => {
             let settings = open::settings(&global).ok();
             service::paths(out, settings.as_ref())?;
         }
-        other => return with_settings(other, &global, out).await,
+        other => return Box::pin(with_settings(other, &global, out)).await,
     }
     Ok(Exit::Done)
 }
@@ -177,7 +177,7 @@ async fn demo(out: &mut Output, args: &DemoArgs, global: Global) -> Result<Exit,
         config: Some(stage.config.clone()),
         ..global
     };
-    let ended = with_settings(Command::Console, &global, out).await;
+    let ended = Box::pin(with_settings(Command::Console, &global, out)).await;
     stage.end().await;
     ended
 }
@@ -187,17 +187,14 @@ async fn with_settings(
     global: &Global,
     out: &mut Output,
 ) -> Result<Exit, CliError> {
-    match &command {
-        Command::Doctor(args) => {
-            if let Ok(settings) = open::settings(global) {
-                out.view = view(global, &settings);
-            }
-            return match args.command {
-                None => doctor::run(out, global).await,
-                Some(DoctorCommand::GoLive) => doctor::go_live(out, global).await,
-            };
+    if let Command::Doctor(args) = &command {
+        if let Ok(settings) = open::settings(global) {
+            out.view = view(global, &settings);
         }
-        _ => {}
+        return match args.command {
+            None => doctor::run(out, global).await,
+            Some(DoctorCommand::GoLive) => doctor::go_live(out, global).await,
+        };
     }
     if matches!(command, Command::Console) {
         console::expect_terminal()?;
@@ -210,7 +207,7 @@ async fn with_settings(
         Command::Migrate => setup::migrate(out, &settings).await?,
         other => {
             let mut opened = open::open(settings, global).await?;
-            let ended = with_database(other, global, &mut opened, out).await;
+            let ended = Box::pin(with_database(other, global, &mut opened, out)).await;
             opened.store.close().await;
             return ended;
         }
@@ -229,17 +226,17 @@ async fn with_database(
         Command::Find(args) => return find::run(out, &opened.store, &args).await,
         Command::List(args) => rows(out, opened, args.list, &args.page).await?,
         Command::Unknown(UnknownCommand::List(page)) => {
-            rows(out, opened, ListKind::Unknown, &page).await?
+            rows(out, opened, ListKind::Unknown, &page).await?;
         }
         Command::Show(args) => show::run(out, &opened.store, &args).await?,
         Command::Export(args) => export::run(out, opened, &args).await?,
         Command::Report(ReportCommand::Revenue(args)) => {
-            report::revenue(out, opened, &args).await?
+            report::revenue(out, opened, &args).await?;
         }
         Command::Report(ReportCommand::Mrr(args)) => report::mrr(out, opened, &args).await?,
         Command::Console => console::run(out, global, opened).await?,
         Command::Audit(AuditCommand::Verify) => return audit::verify(out, &opened.store).await,
-        other => return acting::run(out, other, global, opened).await,
+        other => return Box::pin(acting::run(out, other, global, opened)).await,
     }
     Ok(Exit::Done)
 }
@@ -263,7 +260,7 @@ mod tests {
     use super::*;
 
     fn rewritten(words: &[&str]) -> Vec<String> {
-        at_once(words.iter().map(OsString::from).collect())
+        at_once(&words.iter().map(OsString::from).collect::<Vec<_>>())
             .into_iter()
             .map(|word| word.into_string().unwrap())
             .collect()

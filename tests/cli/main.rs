@@ -3,7 +3,6 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    clippy::unwrap_used,
     reason = "a test that cannot be set up has failed"
 )]
 
@@ -16,3 +15,4 @@ mod people;
 mod postgres;
 mod setup;
 mod shop;
+mod terminal;

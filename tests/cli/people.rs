@@ -14,7 +14,7 @@ fn become_role(shop: &Shop, role: &str) {
 }
 
 /// Every verb that changes something, in words.
-fn changes<'s>(subscriber: &'s Subscriber) -> Vec<Vec<&'s str>> {
+fn changes(subscriber: &Subscriber) -> Vec<Vec<&str>> {
     let Subscriber {
         customer,
         subscription,

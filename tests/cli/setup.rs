@@ -204,10 +204,10 @@ fn m01_the_demo_is_made_in_one_command_and_the_simulators_ledger_matches_it() {
             .arg(&dir);
         run(&mut command)
     };
-    let made = make().expect(0).object();
-    let config = text(&made, "config");
+    let demo = make().expect(0).object();
+    let config = text(&demo, "config");
     for key in ["config", "database", "sandbox_file"] {
-        assert!(Path::new(&text(&made, key)).is_file(), "{key}");
+        assert!(Path::new(&text(&demo, key)).is_file(), "{key}");
     }
     let simulator = crate::shop::Simulator::start(&dir);
     let in_it = |words: &[&str]| {
@@ -219,7 +219,7 @@ fn m01_the_demo_is_made_in_one_command_and_the_simulators_ledger_matches_it() {
         .expect(0)
         .lines()
         .len();
-    assert_eq!(made["payments"], json!(payments));
+    assert_eq!(demo["payments"], json!(payments));
     assert!(
         simulator.executed("charge") >= payments,
         "what we know of, the provider has executed"

@@ -60,7 +60,7 @@ pub struct ListArgs {
 /// Which rows of a list.
 #[derive(Debug, Clone, Args)]
 pub struct PageArgs {
-    /// Words and `field:value` terms, such as 'status:past_due plan:pro amount>9900'.
+    /// Words and `field:value` terms, such as `status:past_due plan:pro amount>9900`.
     #[arg(
         long,
         default_value = "",

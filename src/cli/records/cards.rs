@@ -5,9 +5,11 @@ use crate::cli::record::Record;
 use crate::cli::view::View;
 use crate::domain::attempt::Attempt;
 use crate::domain::customer::{Customer, PaymentMethod};
+use crate::domain::failure::FailureClass;
 use crate::domain::invoice::Invoice;
 use crate::domain::money::Money;
 use crate::domain::payment::{Payment, RefundStanding};
+use crate::domain::states::SubscriptionState;
 use crate::domain::subscription::Change;
 use crate::engine::queries::{
     CustomerCard, Note, SubscriptionCard, Timeline, TimelineEntry, TimelineEvent,
@@ -78,7 +80,7 @@ pub fn invoice(invoice: &Invoice) -> Record {
         .word_if(
             "last_class",
             "class",
-            invoice.last_class.map(|class| class.as_str()),
+            invoice.last_class.map(FailureClass::as_str),
         )
         .at("paid_at", invoice.paid_at)
         .at("created_at", invoice.created_at)
@@ -90,7 +92,7 @@ fn change(change: &Change) -> Record {
         .word_if(
             "from",
             "state.subscription",
-            change.from.map(|state| state.as_str()),
+            change.from.map(SubscriptionState::as_str),
         )
         .word("to", "state.subscription", change.to.as_str())
         .word("cause", "cause", change.cause.as_str())

@@ -4,6 +4,7 @@
 //! of reports. E-mail addresses and phone numbers are masked as the settings say.
 
 mod cards;
+pub mod columns;
 mod figures;
 mod plans;
 mod rows;

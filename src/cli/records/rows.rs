@@ -2,115 +2,15 @@
 
 use crate::cli::record::Record;
 use crate::cli::view::View;
+use crate::domain::failure::FailureClass;
 use crate::domain::money::Money;
+use crate::domain::run::Decision;
+use crate::domain::states::{AttemptState, SubscriptionState};
 use crate::engine::queries::{
     ActivityRow, CardBrief, CustomerBrief, CustomerRow, EventRow, FailedRow, Hit, HitTarget,
     PaymentRow, PlanRow, RenewalFlag, RunItemRow, RunRow, SubscriptionRow, UnknownRow,
 };
 use crate::text::mask;
-
-/// The columns people see of each list.
-pub mod columns {
-    pub const CUSTOMERS: &[&str] = &[
-        "id",
-        "name",
-        "email",
-        "phone",
-        "subscriptions",
-        "created_at",
-    ];
-    pub const SUBSCRIPTIONS: &[&str] = &[
-        "id",
-        "customer_name",
-        "plan",
-        "state",
-        "amount",
-        "next_due_at",
-        "card",
-        "flags",
-    ];
-    pub const RENEWALS: &[&str] = &[
-        "next_due_at",
-        "id",
-        "customer_name",
-        "plan",
-        "amount",
-        "card",
-        "flags",
-    ];
-    pub const FAILED: &[&str] = &[
-        "invoice_id",
-        "customer_name",
-        "amount",
-        "class",
-        "code",
-        "attempts",
-        "dunning",
-        "next_attempt_at",
-    ];
-    pub const PAYMENTS: &[&str] = &[
-        "id",
-        "customer_name",
-        "what",
-        "captured",
-        "refunded",
-        "captured_at",
-        "card",
-    ];
-    pub const PLANS: &[&str] = &[
-        "id",
-        "code",
-        "name",
-        "price",
-        "interval_unit",
-        "interval_count",
-        "active",
-        "subscriptions",
-        "mrr",
-    ];
-    pub const UNKNOWN: &[&str] = &[
-        "id",
-        "kind",
-        "state",
-        "customer_name",
-        "amount",
-        "first_sent_at",
-        "checks",
-        "next_check_at",
-        "needs_human",
-    ];
-    pub const RUNS: &[&str] = &[
-        "id",
-        "state",
-        "operator",
-        "started_at",
-        "finished_at",
-        "due",
-        "done",
-        "declined",
-        "unknown",
-        "skipped",
-    ];
-    pub const RUN_ITEMS: &[&str] = &[
-        "subscription_id",
-        "customer_name",
-        "amount",
-        "decision",
-        "reason",
-        "at",
-    ];
-    pub const EVENTS: &[&str] = &["received_at", "kind", "state", "tries"];
-    pub const ACTIVITY: &[&str] = &["at", "person", "verb", "target", "result", "reason"];
-    pub const HITS: &[&str] = &[
-        "kind",
-        "id",
-        "customer_name",
-        "matched",
-        "label",
-        "amount",
-        "at",
-    ];
-}
 
 fn customer(record: Record, brief: &CustomerBrief) -> Record {
     record
@@ -191,12 +91,12 @@ pub fn failed_row(row: &FailedRow) -> Record {
         .word_if(
             "subscription_state",
             "state.subscription",
-            row.subscription_state.map(|s| s.as_str()),
+            row.subscription_state.map(SubscriptionState::as_str),
         )
         .text("what", &row.what)
         .money("amount", row.amount)
         .word_if("code", "", row.code.as_deref())
-        .word_if("class", "class", row.class.map(|class| class.as_str()))
+        .word_if("class", "class", row.class.map(FailureClass::as_str))
         .number("attempts", row.attempts)
         .number("dunning_used", row.dunning_used)
         .word("dunning", "state.dunning", row.dunning.as_str())
@@ -205,7 +105,7 @@ pub fn failed_row(row: &FailedRow) -> Record {
         .word_if(
             "open_attempt",
             "state.attempt",
-            row.open_attempt.map(|state| state.as_str()),
+            row.open_attempt.map(AttemptState::as_str),
         )
 }
 
@@ -325,11 +225,7 @@ pub fn run_item_row(row: &RunItemRow) -> Record {
     let record = Record::of("run_item").id("subscription_id", &row.subscription_public_id);
     customer(record, &row.customer)
         .money("amount", row.amount)
-        .word_if(
-            "decision",
-            "decision",
-            row.decision.map(|decision| decision.as_str()),
-        )
+        .word_if("decision", "decision", row.decision.map(Decision::as_str))
         .text("reason", &row.reason)
         .at("at", row.at)
 }

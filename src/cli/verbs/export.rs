@@ -43,15 +43,12 @@ pub async fn run(out: &mut Output, opened: &Opened, args: &ExportArgs) -> Result
     }
     refuse_existing(&args.out)?;
     press(opened, args.list, &target, &args.filter, "intent").await?;
-    let written = match args.out.to_str() {
-        Some("-") => {
-            let sink = BufWriter::new(io::stdout());
-            write(sink, opened, args, shape, query, &out.view).await?
-        }
-        _ => {
-            let sink = BufWriter::with_capacity(256 * 1024, create(&args.out)?);
-            write(sink, opened, args, shape, query, &out.view).await?
-        }
+    let written = if target == "-" {
+        let sink = BufWriter::new(io::stdout());
+        write(sink, opened, args, shape, query, &out.view).await?
+    } else {
+        let sink = BufWriter::with_capacity(256 * 1024, create(&args.out)?);
+        write(sink, opened, args, shape, query, &out.view).await?
     };
     press(
         opened,

@@ -1,11 +1,12 @@
 //! `show`: one thing with everything that belongs to it.
 
 use crate::cli::args::{ShowArgs, shown_noun};
-use crate::cli::error::{CliError, noun_name};
+use crate::cli::error::CliError;
 use crate::cli::output::{Format, Output};
 use crate::cli::record::Record;
 use crate::cli::records::{self, columns};
 use crate::cli::resolve;
+use crate::cli::said::noun_name;
 use crate::cli::table::Table;
 use crate::domain::ids::{
     AttemptId, CustomerId, InvoiceId, Noun, PaymentId, RunId, SubscriptionId,

@@ -9,6 +9,7 @@ use crate::cli::exit::Exit;
 use crate::cli::open::{self, Opened};
 use crate::cli::output::Output;
 use crate::cli::record::Record;
+use crate::cli::said;
 use crate::cli::table::Table;
 use crate::cli::wiring;
 use crate::config::{Settings, Warning};
@@ -57,7 +58,7 @@ async fn look(out: &mut Output, global: &Global, findings: &mut Vec<Finding>) {
 }
 
 fn failed(name: &'static str, error: &CliError, out: &Output) -> Finding {
-    let said = error::said(error, &out.view);
+    let said = said::said(error, &out.view);
     Finding::fail(
         name,
         error::exit_code(error),

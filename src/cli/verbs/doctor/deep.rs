@@ -3,11 +3,12 @@
 use chrono::Duration;
 
 use super::Finding;
-use crate::cli::error::{CliError, said};
+use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::open::Opened;
 use crate::cli::output::Output;
 use crate::cli::process;
+use crate::cli::said::said;
 use crate::cli::verbs::audit;
 use crate::domain::operator::Access;
 use crate::engine::ports::{Attempts as _, Clock as _, Desk, Store as _};

@@ -9,6 +9,8 @@ use super::Finding;
 use crate::cli::exit::Exit;
 use crate::config::{Database, Settings};
 
+const ACCESS_OF_OTHERS: u32 = 0o077;
+
 /// S19: a core file would hold keys.
 pub fn core_dumps() -> Finding {
     match getrlimit(Resource::Core).current {
@@ -29,7 +31,9 @@ pub fn files(settings: &Settings) -> Vec<Finding> {
 
 fn private(name: &'static str, path: &Path) -> Finding {
     match path.metadata() {
-        Ok(found) if found.mode() & 0o077 == 0 => Finding::ok(name, path.display().to_string()),
+        Ok(found) if found.mode() & ACCESS_OF_OTHERS == 0 => {
+            Finding::ok(name, path.display().to_string())
+        }
         Ok(found) => Finding::fail(
             name,
             Exit::Configuration,

@@ -1,0 +1,101 @@
+//! The columns people see of each list; scripts get every field.
+
+pub const CUSTOMERS: &[&str] = &[
+    "id",
+    "name",
+    "email",
+    "phone",
+    "subscriptions",
+    "created_at",
+];
+pub const SUBSCRIPTIONS: &[&str] = &[
+    "id",
+    "customer_name",
+    "plan",
+    "state",
+    "amount",
+    "next_due_at",
+    "card",
+    "flags",
+];
+pub const RENEWALS: &[&str] = &[
+    "next_due_at",
+    "id",
+    "customer_name",
+    "plan",
+    "amount",
+    "card",
+    "flags",
+];
+pub const FAILED: &[&str] = &[
+    "invoice_id",
+    "customer_name",
+    "amount",
+    "class",
+    "code",
+    "attempts",
+    "dunning",
+    "next_attempt_at",
+];
+pub const PAYMENTS: &[&str] = &[
+    "id",
+    "customer_name",
+    "what",
+    "captured",
+    "refunded",
+    "captured_at",
+    "card",
+];
+pub const PLANS: &[&str] = &[
+    "id",
+    "code",
+    "name",
+    "price",
+    "interval_unit",
+    "interval_count",
+    "active",
+    "subscriptions",
+    "mrr",
+];
+pub const UNKNOWN: &[&str] = &[
+    "id",
+    "kind",
+    "state",
+    "customer_name",
+    "amount",
+    "first_sent_at",
+    "checks",
+    "next_check_at",
+    "needs_human",
+];
+pub const RUNS: &[&str] = &[
+    "id",
+    "state",
+    "operator",
+    "started_at",
+    "finished_at",
+    "due",
+    "done",
+    "declined",
+    "unknown",
+    "skipped",
+];
+pub const RUN_ITEMS: &[&str] = &[
+    "subscription_id",
+    "customer_name",
+    "amount",
+    "decision",
+    "reason",
+    "at",
+];
+pub const EVENTS: &[&str] = &["received_at", "kind", "state", "tries"];
+pub const ACTIVITY: &[&str] = &["at", "person", "verb", "target", "result", "reason"];
+pub const HITS: &[&str] = &[
+    "kind",
+    "id",
+    "customer_name",
+    "matched",
+    "label",
+    "amount",
+    "at",
+];
