@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::effect::Effect;
 use super::fault::Fault;
 use super::input::{self, InputControl, InputEvent, InputOptions};
-use super::model::{Life, Model, Now, Setting, Tone};
+use super::model::{Life, Model, Now, Privacy, Setting, Tone};
 use super::msg::Msg;
 use super::runner::Runner;
 use super::term::{
@@ -50,6 +50,8 @@ pub struct ConsoleOptions {
     pub clipboard: Switch,
     /// Whether the window gets a title.
     pub title: Switch,
+    /// Whether personal data begins masked.
+    pub privacy: Privacy,
     /// How long a call to the provider may take: a closing console waits this long and ten seconds more.
     pub call_timeout: Duration,
 }
@@ -66,6 +68,7 @@ impl ConsoleOptions {
             roles: Vec::new(),
             clipboard: Switch::On,
             title: Switch::Off,
+            privacy: Privacy::Masked,
             call_timeout: Duration::from_secs(70),
         }
     }
@@ -125,7 +128,10 @@ pub async fn run<S: Store + Reads>(
         ms: 0,
     };
     let mut app = App {
-        model: Model::new(setting, now, size),
+        model: Model {
+            privacy: options.privacy,
+            ..Model::new(setting, now, size)
+        },
         theme,
         engine,
         runner,
@@ -159,6 +165,7 @@ impl<S: Store + Reads> App<S> {
         self.set_title();
         self.handle(Msg::Started)?;
         self.runner.watch();
+        self.runner.reconcile();
         self.draw()?;
         while self.model.life == Life::Running {
             let wake = tokio::time::sleep(self.until_wake());

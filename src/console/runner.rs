@@ -21,13 +21,15 @@ use super::fault::Fault;
 use super::model::{Asked, Progress, Ticket};
 use super::msg::Msg;
 use super::term::monotonic_now;
-use crate::domain::operator::Operator;
+use crate::domain::operator::{Operator, Verb};
 use crate::engine::ports::Store;
 use crate::engine::queries::{Reads, SavedView};
 use crate::engine::{Engine, Outcome, Request, RunSummary};
 
 /// How often the database is asked whether somebody else wrote.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// How often the open attempts are looked at for one whose turn has come.
+const RECONCILE_EVERY: Duration = Duration::from_secs(5);
 /// How often a billing run says how far it is.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
@@ -90,6 +92,22 @@ impl<S: Store + Reads> Runner<S> {
                     return;
                 }
                 tokio::time::sleep(WATCH_EVERY).await;
+            }
+        });
+    }
+
+    /// Asks about unknown attempts as long as the console runs, where the person may. Any process
+    /// with the right does so; leases keep two from working on the same one.
+    pub fn reconcile(&mut self) {
+        if self.operator.check(Verb::ResolveUnknown).is_err() {
+            return;
+        }
+        let (engine, operator) = (Arc::clone(&self.engine), Arc::clone(&self.operator));
+        self.others.spawn(async move {
+            loop {
+                tokio::time::sleep(RECONCILE_EVERY).await;
+                // What cannot be asked now is asked again; the list shows its age meanwhile.
+                let _later = engine.reconcile_once(&operator).await;
             }
         });
     }

@@ -85,6 +85,8 @@ roles = ["support", "oncall", "finance", "admin"]
 [ui]
 name = "{shop}"
 lang = "{code}"
+# Nobody in here exists.
+mask_personal = false
 "#
     )
 }

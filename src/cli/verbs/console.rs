@@ -12,7 +12,8 @@ use crate::cli::open::{self, Opened};
 use crate::cli::output::Output;
 use crate::cli::sim_clock;
 use crate::cli::wiring;
-use crate::config::{Clipboard, Color, Database, Settings, WindowTitle};
+use crate::config::{Clipboard, Color, Database, Personal, Settings, WindowTitle};
+use crate::console::model::Privacy;
 use crate::console::term::{ColorChoice, ColorLevel, Switch};
 use crate::console::{self, ConsoleOptions};
 use crate::domain::operator::Access;
@@ -92,6 +93,10 @@ fn options(opened: &Opened, global: &Global, out: &Output) -> ConsoleOptions {
         title: match settings.ui.title {
             WindowTitle::Untouched => Switch::Off,
             WindowTitle::Set => Switch::On,
+        },
+        privacy: match settings.ui.personal {
+            Personal::Masked => Privacy::Masked,
+            Personal::Shown => Privacy::Revealed { until_ms: u64::MAX },
         },
         call_timeout: settings.timeouts.total,
         ..ConsoleOptions::new(opened.operator.clone(), out.view.locale.lang(), database)
