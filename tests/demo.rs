@@ -538,11 +538,14 @@ fn figures_computed_again_from_all_rows_are_the_same() {
     use sqlx::Connection as _;
     runtime().block_on(async {
         let made = demo(options(80, None, 17)).await;
-        let figures = "select day || ' ' || plan_id || ' ' || captured_minor || ' ' || captured_count || ' '
+        let figures =
+            "select day || ' ' || plan_id || ' ' || captured_minor || ' ' || captured_count || ' '
             || refunded_minor || ' ' || refunded_count from daily_figure order by 1";
         let before = made.texts(figures).await;
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&made.prepared.database);
-        let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+        let mut connection = sqlx::SqliteConnection::connect_with(&options)
+            .await
+            .unwrap();
         sqlx::query("insert into dirty_day (day) select distinct day from daily_figure")
             .execute(&mut connection)
             .await

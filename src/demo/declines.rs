@@ -173,12 +173,7 @@ mod tests {
             let status = i64::from(no.http_status);
             assert!(statuses.iter().any(|s| s.as_integer() == Some(status)));
             let proves = row.get("approve").or(row.get("any")).unwrap();
-            assert_eq!(
-                proves.as_str(),
-                Some(no.proves.as_str()),
-                "{}",
-                no.code
-            );
+            assert_eq!(proves.as_str(), Some(no.proves.as_str()), "{}", no.code);
         }
     }
 
