@@ -461,3 +461,99 @@ fn everything_lies_in_a_private_place_and_a_second_demo_is_refused() {
         assert_eq!(made.options.now, NOW.parse::<DateTime<Utc>>().unwrap());
     });
 }
+
+/// An hour before the machine's time: leases and look-ups go by the database's own clock.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the database's clock is the machine's"
+)]
+fn an_hour_ago() -> DateTime<Utc> {
+    Utc::now() - chrono::TimeDelta::hours(1)
+}
+
+#[test]
+fn what_nobody_knew_is_found_out_and_what_is_due_is_billed_with_the_real_client() {
+    runtime().block_on(async {
+        let mut options = options(300, None, 11);
+        options.now = an_hour_ago();
+        let made = demo(options).await;
+        let live = demo_support::live::start(&made).await;
+        let unknown = "select count(*) from attempt where state in ('sent', 'unknown')";
+        assert!(made.number(unknown).await > 0);
+        for _ in 0..4 {
+            live.engine.reconcile_once(&live.operator).await.unwrap();
+        }
+        let human = "select count(*) from attempt where needs_human = 1";
+        assert_eq!(made.number(human).await, 0);
+        let due = "select count(*) from subscription where state in ('active', 'trialing') and next_due_at <= ";
+        let due = format!("{due}{}", made.options.now.timestamp_micros());
+        let run = live
+            .engine
+            .billing_run(&live.operator, made.options.now, &mut |_| {})
+            .await
+            .unwrap();
+        assert_eq!(run.undecided, 0, "{run:?}");
+        assert_eq!(made.number(&due).await, 0);
+        assert_eq!(made.number(unknown).await, 0);
+        live.engine.store().close().await;
+        live.simulator.shutdown().await;
+        let ours = "select provider_ref || ' ' || (captured_minor - refunded_minor) from payment order by 1";
+        let theirs = "select payment_key || ' ' || balance from payment where status in ('DONE', 'CANCELED', 'PARTIAL_CANCELED') order by 1";
+        assert_eq!(made.texts(ours).await, made.sandbox_texts(theirs).await);
+    });
+}
+
+#[test]
+fn a_card_in_trouble_says_the_same_again_when_a_person_retries() {
+    use paydeck::engine::{Outcome, Request};
+    runtime().block_on(async {
+        let made = demo(options(900, None, 13)).await;
+        let live = demo_support::live::start(&made).await;
+        let failing = "select i.id, i.last_code from invoice i join subscription s on s.id = i.subscription_id
+            join payment_method m on m.id = s.method_id
+            where i.state = 'open' and i.dunning = 'awaiting_card' and i.last_code is not null and m.state = 'active'
+            and not exists (select 1 from attempt a where a.invoice_id = i.id and a.state = 'unknown')";
+        let rows = made.rows(failing).await;
+        assert!(!rows.is_empty());
+        for row in rows {
+            let invoice = paydeck::domain::ids::InvoiceId(row.get("id"));
+            let request = Request::Retry { invoice };
+            let plan = live.engine.plan(&live.operator, &request).await.unwrap();
+            let outcome = live.engine.apply(&live.operator, &request, &plan.fingerprint).await;
+            match outcome.unwrap() {
+                Outcome::Declined { refusal, .. } => {
+                    assert_eq!(refusal.code, row.get::<String, _>("last_code"));
+                }
+                other => assert!(matches!(other, Outcome::Declined { .. }), "{other:?}"),
+            }
+        }
+        live.engine.store().close().await;
+        live.simulator.shutdown().await;
+    });
+}
+
+#[test]
+fn figures_computed_again_from_all_rows_are_the_same() {
+    use paydeck::engine::queries::Reads as _;
+    use sqlx::Connection as _;
+    runtime().block_on(async {
+        let made = demo(options(80, None, 17)).await;
+        let figures =
+            "select day || ' ' || plan_id || ' ' || captured_minor || ' ' || captured_count || ' '
+            || refunded_minor || ' ' || refunded_count from daily_figure order by 1";
+        let before = made.texts(figures).await;
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&made.prepared.database);
+        let mut connection = sqlx::SqliteConnection::connect_with(&options)
+            .await
+            .unwrap();
+        sqlx::query("insert into dirty_day (day) select distinct day from daily_figure")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+        let store = demo_support::live::open(&made, "figures").await;
+        assert_eq!(store.refresh_figures(10_000).await.unwrap(), 0);
+        store.close().await;
+        assert_eq!(before, made.texts(figures).await);
+    });
+}

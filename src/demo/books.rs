@@ -289,7 +289,7 @@ impl Books {
     pub(super) fn key_deleted(
         &mut self,
         key_hash: String,
-        digest: String,
+        digest: &str,
         at: DateTime<Utc>,
     ) -> Done {
         let id = next(&mut self.counts.events);

@@ -2,10 +2,10 @@
 
 use chrono::{Datelike, NaiveDate};
 
-use super::chance::Chance;
+use super::chance::{Chance, ShortId};
 use super::declines::Trouble;
 use crate::domain::customer::Card;
-use crate::domain::ids::{MethodId, PublicId};
+use crate::domain::ids::{MethodId, Noun, PublicId};
 use crate::domain::states::MethodState;
 
 /// Issuer code, weight, and the first digits its cards begin with.
@@ -28,7 +28,7 @@ const ISSUERS: [(&str, u32, [&str; 2]); 12] = [
 #[derive(Debug, Clone)]
 pub(super) struct Plastic {
     pub(super) method: MethodId,
-    pub(super) public_id: PublicId,
+    pub(super) id: ShortId,
     /// Index of the account it belongs to.
     pub(super) account: u32,
     issuer: u8,
@@ -48,7 +48,7 @@ impl Plastic {
     pub(super) fn draw(
         chance: &mut Chance,
         method: MethodId,
-        public_id: PublicId,
+        id: ShortId,
         account: u32,
         at: (NaiveDate, i64),
     ) -> Self {
@@ -60,7 +60,7 @@ impl Plastic {
         let small = |value: i64| i32::try_from(value).unwrap_or(i32::MAX);
         Self {
             method,
-            public_id,
+            id,
             account,
             issuer: share.0,
             range: u8::from(chance.per_mille(400)),
@@ -76,6 +76,10 @@ impl Plastic {
             trouble: None,
             version: 1,
         }
+    }
+
+    pub(super) fn public_id(&self) -> PublicId {
+        self.id.of(Noun::Method)
     }
 
     /// Whether it is past its last month on a day.
@@ -128,14 +132,13 @@ fn share_of_issuers() -> Vec<(u8, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::Noun;
 
     #[test]
     fn a_card_is_good_through_its_last_month_and_no_longer() {
         let mut chance = Chance::new(7);
         let today: NaiveDate = "2026-11-21".parse().unwrap();
         for _ in 0..200 {
-            let id = PublicId::new(Noun::Method, "01J9ZX5V3M8Q7K2N4T6W8Y0B2D");
+            let id = chance.short_id(chrono::DateTime::UNIX_EPOCH);
             let card = Plastic::draw(&mut chance, MethodId(1), id, 0, (today, 0));
             let bad = card.first_bad_day().unwrap();
             assert!(card.is_expired(bad) && !card.is_expired(bad.pred_opt().unwrap()));

@@ -18,6 +18,16 @@ use crate::domain::ids::{Noun, PublicId};
 const ALNUM: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const ULID_RANDOM_BITS: u32 = 80;
 
+/// A public id without its text: what is remembered of those that are needed later.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ShortId(ulid::Ulid);
+
+impl ShortId {
+    pub(super) fn of(self, noun: Noun) -> PublicId {
+        PublicId::new(noun, &self.0.to_string())
+    }
+}
+
 /// A seeded source of chance and of the identifiers made from it.
 #[derive(Debug)]
 pub(super) struct Chance {
@@ -82,8 +92,13 @@ impl Chance {
         TimeDelta::milliseconds(self.between(low * 60_000, high * 60_000))
     }
 
-    /// A ULID of its row's own time; those of one millisecond go on from each other.
+    /// A public id of its row's own time.
     pub(super) fn public_id(&mut self, noun: Noun, at: DateTime<Utc>) -> PublicId {
+        self.short_id(at).of(noun)
+    }
+
+    /// A ULID of its row's own time; those of one millisecond go on from each other.
+    pub(super) fn short_id(&mut self, at: DateTime<Utc>) -> ShortId {
         let ms = u64::try_from(at.timestamp_millis()).unwrap_or(0);
         let random = if self.last_ulid.0 == ms {
             self.last_ulid.1 + 1
@@ -94,7 +109,7 @@ impl Chance {
             (high | u128::from(self.rng.next_u64())) & (mask >> 1)
         };
         self.last_ulid = (ms, random);
-        PublicId::new(noun, &ulid::Ulid::from_parts(ms, random).to_string())
+        ShortId(ulid::Ulid::from_parts(ms, random))
     }
 
     /// What the provider calls a payment: merchant, Korean time, five characters by chance.

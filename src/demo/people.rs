@@ -134,8 +134,9 @@ impl People {
 
     fn korean_company(&self, chance: &mut Chance) -> Written {
         let names = &self.company;
-        let at = usize::try_from(chance.between(0, names.korean_first.len() as i64)).unwrap_or(0);
-        let (first, handle) = (&names.korean_first[at], &names.latin_first[at]);
+        let firsts: Vec<(&String, &String)> =
+            names.korean_first.iter().zip(&names.latin_first).collect();
+        let (first, handle) = *chance.one_of(&firsts);
         let second = chance.one_of(&names.korean_second);
         let name = match chance.between(0, 4) {
             0 => format!("㈜{first}{second}"),

@@ -10,6 +10,7 @@ use crate::domain::attempt::Attempt;
 use crate::domain::audit::AuditRecord;
 use crate::domain::customer::SealedKey;
 use crate::domain::evidence::EvidenceSource;
+use crate::domain::failure::FailureClass;
 use crate::domain::ids::EvidenceId;
 use crate::domain::invoice::Invoice;
 use crate::domain::mode::{Mode, ProviderName};
@@ -17,7 +18,8 @@ use crate::domain::money::Currency;
 use crate::domain::payment::Payment;
 use crate::domain::period::local_date;
 use crate::domain::plan::{Plan, Product};
-use crate::domain::run::{Run, RunItem};
+use crate::domain::run::{Decision, Run, RunItem};
+use crate::domain::states::SubscriptionState;
 use crate::domain::subscription::{Change, Term};
 use crate::store::Value;
 use crate::text;
@@ -36,9 +38,9 @@ const MODE: &str = Mode::Sim.as_str();
 
 pub(super) fn customer(index: u32, account: &Account, key: &str, contact: &Contact) -> Row {
     row![
-        Account::id(index),
-        account.public_id.as_str(),
-        account.public_id.tail(),
+        Account::row(index),
+        account.public_id().as_str(),
+        account.public_id().tail(),
         key,
         contact.name.as_str(),
         contact.email.as_str(),
@@ -91,9 +93,9 @@ pub(super) fn method(card: &Plastic, sealed: SealedKey) -> Row {
     let (year, month) = face.expiry.unzip();
     row![
         card.method,
-        card.public_id.as_str(),
-        card.public_id.tail(),
-        Account::id(card.account),
+        card.public_id().as_str(),
+        card.public_id().tail(),
+        Account::row(card.account),
         PROVIDER,
         MODE,
         face.issuer.as_str(),
@@ -116,7 +118,7 @@ pub(super) fn method(card: &Plastic, sealed: SealedKey) -> Row {
 pub(super) fn issue(card: &Plastic, digest: String, operator: &str, at: DateTime<Utc>) -> Row {
     row![
         card.method,
-        Account::id(card.account),
+        Account::row(card.account),
         digest,
         operator,
         at,
@@ -129,10 +131,11 @@ pub(super) fn issue(card: &Plastic, digest: String, operator: &str, at: DateTime
 
 pub(super) fn subscription(life: &Life) -> Row {
     let sub = &life.sub;
+    let id = life.public_id();
     row![
         sub.id,
-        sub.public_id.as_str(),
-        sub.public_id.tail(),
+        id.as_str(),
+        id.tail(),
         sub.customer_id,
         sub.product_id,
         sub.plan_id,
@@ -179,7 +182,7 @@ pub(super) fn change(id: i64, change: &Change) -> Row {
         id,
         change.subscription_id,
         change.at,
-        change.from.map(|state| state.as_str()),
+        change.from.map(SubscriptionState::as_str),
         change.to.as_str(),
         change.plan_id,
         change.price.minor(),
@@ -215,7 +218,7 @@ pub(super) fn invoice(invoice: &Invoice) -> Row {
         invoice.next_attempt_at,
         invoice.first_failed_at,
         invoice.last_code.as_deref(),
-        invoice.last_class.map(|class| class.as_str()),
+        invoice.last_class.map(FailureClass::as_str),
         invoice.paid_at,
         invoice.created_at,
         invoice.version,
@@ -358,7 +361,7 @@ pub(super) fn refund(
         back.public_id.tail(),
         back.payment,
         attempt,
-        Account::id(back.account),
+        Account::row(back.account),
         plan,
         back.amount,
         Currency::KRW.code(),
@@ -427,19 +430,19 @@ pub(super) fn notice(
 }
 
 /// An event of the provider that a billing key is gone.
-pub(super) fn key_deleted(id: i64, key_hash: String, digest: String, at: DateTime<Utc>) -> Row {
+pub(super) fn key_deleted(id: i64, key_hash: String, digest: &str, at: DateTime<Utc>) -> Row {
     row![
         id,
         PROVIDER,
         MODE,
-        digest.as_str(),
+        digest,
         "BILLING_DELETED",
         "processed",
         None::<&str>,
         None::<&str>,
         key_hash,
         "{\"createdAt\":\"text\",\"data\":{\"billingKey\":\"text\",\"reason\":\"text\"},\"eventType\":\"text\"}",
-        digest.as_str(),
+        digest,
         None::<Vec<u8>>,
         None::<&str>,
         1_i64,
@@ -471,7 +474,7 @@ pub(super) fn run_item(id: i64, item: &RunItem) -> Row {
         item.subscription_id,
         item.invoice_id,
         item.attempt_id,
-        item.decision.map(|decision| decision.as_str()),
+        item.decision.map(Decision::as_str),
         item.reason.as_str(),
         item.at,
     ]

@@ -8,9 +8,10 @@ use std::collections::BinaryHeap;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 
+use super::chance::ShortId;
 use super::people::Kind;
 use crate::domain::attempt::AlsoCancel;
-use crate::domain::ids::{CustomerId, InvoiceId, PaymentId, PublicId};
+use crate::domain::ids::{CustomerId, InvoiceId, Noun, PaymentId, PublicId};
 use crate::domain::invoice::Invoice;
 use crate::domain::period::{day_start, local_date};
 use crate::domain::subscription::{Subscription, Term};
@@ -18,18 +19,23 @@ use crate::domain::subscription::{Subscription, Term};
 /// A customer as long as the story goes on. Contact data is made again when its row is written.
 #[derive(Debug)]
 pub(super) struct Account {
-    pub(super) public_id: PublicId,
+    pub(super) id: ShortId,
     pub(super) kind: Kind,
     pub(super) created_us: i64,
     pub(super) version: i64,
     pub(super) card: u32,
-    pub(super) lives: Vec<u32>,
+    /// Its newest subscription; each knows the one before.
+    pub(super) newest: Option<u32>,
 }
 
 /// A subscription with what is not in its row.
 #[derive(Debug)]
 pub(super) struct Life {
+    /// Its public id is made when it is needed.
     pub(super) sub: Subscription,
+    pub(super) id: ShortId,
+    /// The account's subscription before this one.
+    pub(super) before: Option<u32>,
     pub(super) term: Term,
     pub(super) account: u32,
     /// Index into the catalogue.
@@ -233,8 +239,19 @@ impl Calendar {
     }
 }
 
+impl Life {
+    pub(super) fn public_id(&self) -> PublicId {
+        self.id.of(Noun::Subscription)
+    }
+}
+
 impl Account {
-    pub(super) fn id(index: u32) -> CustomerId {
+    pub(super) fn public_id(&self) -> PublicId {
+        self.id.of(Noun::Customer)
+    }
+
+    /// The row id of the account at an index.
+    pub(super) fn row(index: u32) -> CustomerId {
         CustomerId(i64::from(index) + 1)
     }
 }

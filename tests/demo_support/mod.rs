@@ -1,5 +1,7 @@
 //! A demo in a directory of its own, and both of its files opened to look at.
 
+pub mod live;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -13,7 +13,7 @@ use crate::demo::rows;
 use crate::demo::world::{Account, Event, Life};
 use crate::domain::attempt::Source;
 use crate::domain::dunning::DunningState;
-use crate::domain::ids::{Noun, SubscriptionId};
+use crate::domain::ids::{Noun, PublicId, SubscriptionId};
 use crate::domain::invoice::{Invoice, InvoiceKind};
 use crate::domain::mode::Mode;
 use crate::domain::operator::Verb;
@@ -61,7 +61,8 @@ impl Story {
     pub(super) fn sign_up(&mut self, at: DateTime<Utc>) -> Told {
         let account = number(self.accounts.len());
         let kind = self.contact(account).kind;
-        let public_id = self.chance.public_id(Noun::Customer, at);
+        let id = self.chance.short_id(at);
+        let public_id = id.of(Noun::Customer);
         let press = Press {
             person: SHOP,
             verb: Verb::CreateCustomer.as_str(),
@@ -71,12 +72,12 @@ impl Story {
         };
         self.books.audit(at, press)?;
         self.accounts.push(Account {
-            public_id,
+            id,
             kind,
             created_us: at.timestamp_micros(),
             version: 1,
             card: 0,
-            lives: Vec::new(),
+            newest: None,
         });
         let registered = at + self.chance.minutes(1, 6);
         let card = self.register_card(account, registered)?;
@@ -109,7 +110,7 @@ impl Story {
     }
 
     pub(super) fn add_on(&mut self, account: u32, at: DateTime<Utc>) -> Told {
-        let lives = self.account(account).lives.clone();
+        let lives = self.lives_of(account);
         let is_active =
             |life: &u32| self.lives[index(*life)].sub.state == SubscriptionState::Active;
         if lives.iter().any(is_active) && !self.has_running(account, Catalogue::add_on()) {
@@ -118,11 +119,16 @@ impl Story {
         Ok(())
     }
 
+    /// The subscriptions of an account, newest first.
+    pub(super) fn lives_of(&self, account: u32) -> Vec<u32> {
+        let newest = self.accounts[index(account)].newest;
+        std::iter::successors(newest, |life| self.lives[index(*life)].before).collect()
+    }
+
     /// One running subscription per customer and product.
     fn has_running(&mut self, account: u32, plan: usize) -> bool {
         let product = self.catalogue.plan(plan).product_id;
-        let lives = &self.accounts[index(account)].lives;
-        lives.iter().any(|life| {
+        self.lives_of(account).iter().any(|life| {
             let sub = &self.lives[index(*life)].sub;
             sub.product_id == product && !sub.state.is_ended()
         })
@@ -142,10 +148,11 @@ impl Story {
         };
         self.write_change(life, None, cause, (SHOP, at))?;
         let code = self.catalogue.plan(plan).code.clone();
+        let id = self.lives[index(life)].public_id();
         let press = Press {
             person: SHOP,
             verb: Verb::Subscribe.as_str(),
-            target: sub.public_id.as_str(),
+            target: id.as_str(),
             after: sub.state.as_str(),
             reason: &code,
             result: "done",
@@ -154,7 +161,8 @@ impl Story {
         self.books.audit(at, press)?;
         self.account(account).version += 1;
         if is_trial {
-            return self.begin_trial(life, first, at);
+            self.begin_trial(life, first, at);
+            return Ok(());
         }
         self.charge_first(life, first, at)
     }
@@ -185,8 +193,8 @@ impl Story {
         let card = self.account(account).card;
         let sub = Subscription {
             id,
-            public_id: self.chance.public_id(Noun::Subscription, at),
-            customer_id: Account::id(account),
+            public_id: PublicId::from_stored(String::new()),
+            customer_id: Account::row(account),
             product_id: offer.product_id,
             plan_id: offer.id,
             state: match trial_until {
@@ -218,25 +226,27 @@ impl Story {
             from_at: at,
             to_at: None,
         };
+        let before = self.account(account).newest.replace(life);
+        let id = self.chance.short_id(at);
         self.lives.push(Life {
             sub,
+            id,
+            before,
             term,
             account,
             plan,
             next_plan: None,
             open: None,
         });
-        self.account(account).lives.push(life);
         Ok(life)
     }
 
-    fn begin_trial(&mut self, life: u32, first: Period, at: DateTime<Utc>) -> Told {
+    fn begin_trial(&mut self, life: u32, first: Period, at: DateTime<Utc>) {
         self.calendar.put_run(first.due_at, 9, Event::Renew(life));
         if self.chance.per_mille(310) {
             let later = at + TimeDelta::days(self.chance.between(1, 13));
             self.calendar.put(later, Event::AskCancel(life));
         }
-        Ok(())
     }
 
     fn charge_first(&mut self, life: u32, first: Period, at: DateTime<Utc>) -> Told {

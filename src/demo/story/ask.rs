@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{SHOP, Story, Told, index};
 use crate::demo::books::Press;
+use crate::demo::catalogue::Catalogue;
 use crate::demo::world::Event;
 use crate::domain::attempt::Source;
 use crate::domain::dunning::DunningState;
@@ -107,7 +108,7 @@ impl Story {
         let this = &self.lives[index(life)];
         let is_free = this.sub.state == SubscriptionState::Active && this.sub.cancel_at.is_none();
         let plan = this.plan;
-        let Some(next) = self.catalogue.next_of(&mut self.chance, plan) else {
+        let Some(next) = Catalogue::next_of(&mut self.chance, plan) else {
             return Ok(());
         };
         let is_same_count = self.life(life).sub.quantity == 1;
@@ -139,7 +140,7 @@ impl Story {
     pub(super) fn note(&mut self, account: u32, at: DateTime<Utc>) -> Told {
         let person = self.staff();
         let body = self.words.note(&mut self.chance);
-        let target = self.accounts[index(account)].public_id.clone();
+        let target = self.accounts[index(account)].public_id();
         self.books.note(target.as_str(), person, body, at)?;
         let press = Press {
             person,

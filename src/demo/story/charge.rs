@@ -149,7 +149,7 @@ impl Story {
             kind: AttemptKind::Charge,
             invoice_id: invoice.id,
             payment_id: None,
-            customer_id: Account::id(this.account),
+            customer_id: Account::row(this.account),
             subscription_id: invoice.subscription_id,
             attempt_no: number,
             source: this.source,
@@ -224,7 +224,7 @@ impl Story {
             transaction_key: self.chance.transaction_key(),
         };
         let mut kept = kept(attempt, invoice, this, named, outcome);
-        self.plan_returns(&mut payment, &mut kept, this, invoice)?;
+        self.plan_returns(&mut payment, &mut kept, this, invoice);
         self.target.paid += 1;
         self.target.renewed += u64::from(this.life.is_some());
         Ok(self.books.captured(Held {

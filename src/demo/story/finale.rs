@@ -268,9 +268,9 @@ impl Story {
     fn write_cards(&mut self) -> Told {
         for card in 0..number(self.cards.len()) {
             let this = &self.cards[index(card)];
-            let key = Secret::new(&self.chance.billing_key(card));
+            let key = Secret::new(self.chance.billing_key(card));
             let row = SealedFor {
-                method: &this.public_id,
+                method: &this.public_id(),
                 provider: ProviderName::Toss,
                 mode: Mode::Sim,
             };

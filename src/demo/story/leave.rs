@@ -34,10 +34,11 @@ impl Story {
             }
             self.books.invoice(&invoice)?;
         }
+        let id = self.lives[index(life)].public_id();
         let press = Press {
             person,
             verb: cause.as_str(),
-            target: self.lives[index(life)].sub.public_id.as_str(),
+            target: id.as_str(),
             before: from.as_str(),
             after: to.as_str(),
             reason,
@@ -121,12 +122,13 @@ impl Story {
         (person, at): (&str, DateTime<Utc>),
         reason: &str,
     ) -> Told {
+        let id = self.lives[index(life)].public_id();
         let sub = &self.lives[index(life)].sub;
         let after = sub.cancel_at.map(|end| end.to_rfc3339());
         let press = Press {
             person,
             verb: verb.as_str(),
-            target: sub.public_id.as_str(),
+            target: id.as_str(),
             before: sub.state.as_str(),
             after: &after.unwrap_or_default(),
             reason,

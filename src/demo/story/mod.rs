@@ -129,6 +129,8 @@ impl Story {
         } = means;
         let today = local_date(options.now, zone);
         let first = first_day(today)?;
+        let target = Target::of(options);
+        let expected = index(target.customers);
         let catalogue = Catalogue::new(&mut chance, options.lang, day_start(first, zone));
         Ok(Self {
             chance,
@@ -142,11 +144,11 @@ impl Story {
             policy: DunningPolicy::standard(zone),
             books: Books::new(out, zone, options.now),
             calendar: Calendar::new(first, options.now, zone),
-            accounts: Vec::new(),
-            cards: Vec::new(),
-            lives: Vec::new(),
+            accounts: Vec::with_capacity(expected),
+            cards: Vec::with_capacity(expected + expected / 4),
+            lives: Vec::with_capacity(expected + expected / 8),
             runs: RunDesk::default(),
-            target: Target::of(options),
+            target,
         })
     }
 
@@ -245,7 +247,7 @@ impl Story {
     }
 
     fn staff(&mut self) -> &'static str {
-        *self.chance.one_of(&STAFF[..3])
+        self.chance.one_of(&STAFF[..3])
     }
 
     fn local_date(&self, at: DateTime<Utc>) -> NaiveDate {
@@ -267,7 +269,7 @@ impl Story {
         let this = &mut self.lives[index(life)];
         let from = this.sub.state;
         if !from.can_move_to(to) {
-            let id = &this.sub.public_id;
+            let id = this.public_id();
             return Err(Halt::Story(format!("{id}: no move from {from} to {to}")));
         }
         this.sub.state = to;

@@ -175,7 +175,7 @@ impl Story {
         Invoice {
             id: self.books.next_invoice(),
             public_id: self.chance.public_id(Noun::Invoice, at),
-            customer_id: Account::id(account),
+            customer_id: Account::row(account),
             subscription_id: None,
             term_no: 0,
             period_index: 0,

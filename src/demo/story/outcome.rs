@@ -157,9 +157,10 @@ impl Story {
         self.life(life).sub.next_due_at = None;
         let to = SubscriptionState::Unpaid;
         self.move_to(life, to, ChangeCause::DunningExhausted, ("dunning", at))?;
-        let sub = &self.lives[index(life)].sub;
-        let key = format!("{}:{}", sub.public_id, sub.version);
-        let payload = format!("{{\"subscription\":\"{}\"}}", sub.public_id);
+        let this = &self.lives[index(life)];
+        let id = this.public_id();
+        let key = format!("{id}:{}", this.sub.version);
+        let payload = format!("{{\"subscription\":\"{id}\"}}");
         Ok(self.books.notice("dunning_ended", &key, payload, at)?)
     }
 

@@ -10,7 +10,7 @@ use crate::demo::load::Kept;
 use crate::demo::rows;
 use crate::demo::world::Event;
 use crate::domain::attempt::Source;
-use crate::domain::ids::{MethodId, Noun};
+use crate::domain::ids::MethodId;
 use crate::domain::operator::Verb;
 use crate::domain::states::MethodState;
 use crate::sandbox::Behaviour;
@@ -24,13 +24,13 @@ impl Story {
         let issued = at + TimeDelta::milliseconds(self.chance.between(300, 1_400));
         let card = number(self.cards.len());
         let method = MethodId(i64::from(card) + 1);
-        let public_id = self.chance.public_id(Noun::Method, issued);
+        let id = self.chance.short_id(issued);
         let today = (self.local_date(at), issued.timestamp_micros());
-        let plastic = Plastic::draw(&mut self.chance, method, public_id, account, today);
-        let owner = self.accounts[index(account)].public_id.clone();
+        let plastic = Plastic::draw(&mut self.chance, method, id, account, today);
+        let owner = self.accounts[index(account)].public_id();
         for (moment, after, result) in [
             (at, "", "intent"),
-            (issued, plastic.public_id.as_str(), "done"),
+            (issued, plastic.public_id().as_str(), "done"),
         ] {
             let press = Press {
                 person: SHOP,
@@ -68,7 +68,7 @@ impl Story {
         self.replace_card(account, at)?;
         let after = at + TimeDelta::seconds(2);
         let who = (Verb::SwapCard.as_str(), SHOP, "");
-        for owing in self.account(account).lives.clone() {
+        for owing in self.lives_of(account) {
             self.charge_owed(owing, Source::CardUpdate, who, after)?;
         }
         Ok(())
@@ -101,7 +101,7 @@ impl Story {
             self.card(new).trouble = Some(trouble);
         }
         let method = self.card(new).method;
-        for life in self.account(account).lives.clone() {
+        for life in self.lives_of(account) {
             let sub = &mut self.life(life).sub;
             if !sub.state.is_ended() {
                 sub.method_id = Some(method);
@@ -121,11 +121,11 @@ impl Story {
         this.state = MethodState::Deleted;
         this.deleted_us = Some(at.timestamp_micros());
         this.version += 1;
-        let key = Secret::new(&self.chance.billing_key(card));
+        let key = Secret::new(self.chance.billing_key(card));
         let hash = crate::engine::ports::KeyVault::hash(&self.vault, &key);
         let digest = self.chance.digest();
-        self.books.key_deleted(hash, digest, at)?;
-        let target = self.cards[index(card)].public_id.clone();
+        self.books.key_deleted(hash, &digest, at)?;
+        let target = self.cards[index(card)].public_id();
         let press = Press {
             person: "provider",
             verb: "key_deleted",

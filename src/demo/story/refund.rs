@@ -6,7 +6,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::charge::Try;
-use super::{Halt, PROCESS, Story, Told, index};
+use super::{PROCESS, Story, Told, index};
 use crate::demo::books::Press;
 use crate::demo::growth::office_moment;
 use crate::demo::load::KeptPayment;
@@ -37,10 +37,10 @@ impl Story {
         kept: &mut KeptPayment,
         this: Try<'_>,
         invoice: &Invoice,
-    ) -> Result<(), Halt> {
+    ) {
         let share = if invoice.period_index == 0 { 17 } else { 8 };
         if !self.chance.per_mille(share) {
-            return Ok(());
+            return;
         }
         let captured = payment.captured.minor();
         let in_parts = captured >= 2 * SMALLEST_PART && self.chance.per_mille(400);
@@ -71,7 +71,6 @@ impl Story {
             self.calendar.put(at, Event::Refund(Box::new(back)));
             at += TimeDelta::days(self.chance.between(1, 9));
         }
-        Ok(())
     }
 
     /// A fifth to a half of it, in hundreds of won.
@@ -204,7 +203,7 @@ impl Story {
             kind: AttemptKind::Refund,
             invoice_id: back.invoice,
             payment_id: Some(back.payment),
-            customer_id: Account::id(back.account),
+            customer_id: Account::row(back.account),
             subscription_id: life,
             attempt_no: back.number,
             source: Source::Manual,
