@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 
+use super::figures::{self, Figure};
 use super::load::{Kept, KeptPayment, Outlet, Stopped};
-use super::rows::{self, Brought, Figure, Row};
+use super::rows::{self, Brought, Row};
 use super::world::Return;
 use crate::domain::attempt::Attempt;
 use crate::domain::audit::{AuditEntry, AuditRecord, GENESIS, chain_hash};
@@ -327,7 +328,7 @@ impl Books {
             self.write_payment(held)?;
         }
         for ((day, plan), figure) in std::mem::take(&mut self.figures) {
-            self.row(Table::DailyFigure, rows::figure(day, plan, &figure))?;
+            self.row(Table::DailyFigure, figures::figure(day, plan, &figure))?;
         }
         self.out.finish()?;
         Ok(self.counts)

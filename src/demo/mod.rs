@@ -12,6 +12,7 @@ mod chance;
 mod clock;
 mod config_file;
 mod declines;
+mod figures;
 mod growth;
 mod load;
 mod options;

@@ -32,7 +32,7 @@ macro_rules! row {
 }
 
 /// The only currency of the demo, as stored.
-const WON: &str = "KRW";
+pub(super) const WON: &str = "KRW";
 const PROVIDER: &str = ProviderName::Toss.as_str();
 const MODE: &str = Mode::Sim.as_str();
 
@@ -482,28 +482,4 @@ pub(super) fn run_item(id: i64, item: &RunItem) -> Row {
 
 pub(super) fn note(id: i64, target: &str, author: &str, body: &str, at: DateTime<Utc>) -> Row {
     row![id, target, author, body, at]
-}
-
-/// A local day's takings of one plan; plan 0 is none. The table's other counts are computed from
-/// the rows themselves.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Figure {
-    pub(super) captured: (i64, i64),
-    pub(super) refunded: (i64, i64),
-}
-
-pub(super) fn figure(day: NaiveDate, plan: i64, figure: &Figure) -> Row {
-    row![
-        day,
-        plan,
-        WON,
-        figure.captured.0,
-        figure.captured.1,
-        figure.refunded.0,
-        figure.refunded.1,
-        0_i64,
-        0_i64,
-        0_i64,
-        0_i64,
-    ]
 }

@@ -13,13 +13,12 @@ use crate::domain::ids::{
 };
 use crate::domain::mode::Mode;
 use crate::domain::money::Money;
-use crate::domain::operator::{Denied, Verb};
-use crate::domain::payment::{RefundAmount, RefundError};
+use crate::domain::operator::Verb;
+use crate::domain::payment::RefundAmount;
 use crate::domain::period::Interval;
 use crate::domain::states::SubscriptionState;
 use crate::secret::Secret;
 
-use super::ports::StoreError;
 use super::queries::{CardBrief, CustomerBrief};
 
 /// What is asked for.
@@ -386,119 +385,4 @@ pub struct Receipt {
     pub next_due_at: Option<DateTime<Utc>>,
     /// For a checkout: our name for it, to be given to the payment window.
     pub order_id: Option<String>,
-}
-
-/// Why a verb did not happen. Nothing was sent unless the variant says so.
-#[derive(Debug, thiserror::Error)]
-pub enum VerbError {
-    /// The person may not do this.
-    #[error(transparent)]
-    Denied(#[from] Denied),
-    /// The rows changed since the plan was made.
-    #[error("the plan is stale: the rows changed since it was made")]
-    Stale,
-    /// The state of things does not allow it.
-    #[error("refused: {0}")]
-    Refused(Refused),
-    /// The amount does not fit.
-    #[error(transparent)]
-    Amount(#[from] RefundError),
-    /// What was given makes no sense.
-    #[error("{field}: {reason}")]
-    Input {
-        /// Which field.
-        field: &'static str,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The database did not do it.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A billing key could not be sealed or opened.
-    #[error(transparent)]
-    Vault(#[from] super::ports::KeyVaultError),
-    /// A date or amount is out of range.
-    #[error("{0}")]
-    Range(String),
-}
-
-/// Why the state of things does not allow a verb.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// An earlier attempt is not settled; nothing new may be started.
-    #[error("attempt {attempt} by {operator} is not settled")]
-    InProgress {
-        /// Which.
-        attempt: PublicId,
-        /// Who started it.
-        operator: String,
-        /// When.
-        since: DateTime<Utc>,
-    },
-    /// The invoice is paid.
-    #[error("it is paid already")]
-    AlreadyPaid,
-    /// The invoice is void or still being made.
-    #[error("the invoice cannot be charged")]
-    NotChargeable,
-    /// There is nothing to retry: no attempt was declined.
-    #[error("nothing was declined")]
-    NothingDeclined,
-    /// No provider of this name is configured for this mode.
-    #[error("provider {0} is not configured")]
-    NoProvider(crate::domain::mode::ProviderName),
-    /// There is no card to charge.
-    #[error("there is no card to charge")]
-    NoMethod,
-    /// The provider deleted the billing key.
-    #[error("the billing key was deleted at the provider")]
-    KeyDeleted,
-    /// The subscription's state does not allow it.
-    #[error("the subscription is {0}")]
-    SubscriptionState(SubscriptionState),
-    /// No end is scheduled.
-    #[error("no cancel is scheduled")]
-    NothingScheduled,
-    /// An end is scheduled already.
-    #[error("a cancel is scheduled already")]
-    AlreadyScheduled,
-    /// The customer has a running subscription of this product.
-    #[error("the customer has a running subscription of this product")]
-    OneSubscription,
-    /// The plan takes no new subscriptions.
-    #[error("the plan is closed to new subscriptions")]
-    PlanInactive,
-    /// The plan is closed already.
-    #[error("the plan is closed already")]
-    PlanAlreadyInactive,
-    /// The key, code or address is taken.
-    #[error("{0} is taken")]
-    Taken(&'static str),
-    /// Above the person's limit.
-    #[error("above the limit of {limit}: needs approval")]
-    NeedsApproval {
-        /// The limit.
-        limit: Money,
-    },
-    /// The attempt is settled.
-    #[error("the attempt is settled")]
-    Settled,
-    /// The amount in the database is not what plan and quantity give.
-    #[error("the invoice's amount is not what the term gives")]
-    AmountMismatch,
-    /// Below what the provider charges.
-    #[error("the smallest charge is {0}")]
-    BelowMinimum(Money),
-    /// The card could not be registered.
-    #[error("the card could not be registered ({0})")]
-    CardRefused(String),
-    /// Too many troubled calls in a row; calls are held back.
-    #[error("the circuit breaker is open")]
-    BreakerOpen,
-    /// The charge that is to be refunded is not settled.
-    #[error("the payment's charge is not settled")]
-    ChargeNotSettled,
-    /// Another currency than this provider takes.
-    #[error("the provider takes {0} only")]
-    Currency(&'static str),
 }

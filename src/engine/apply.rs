@@ -7,7 +7,7 @@ use crate::domain::ids::AttemptId;
 use crate::domain::operator::Operator;
 
 use super::Engine;
-use super::action::{ActionPlan, Outcome, Receipt, Request, VerbError};
+use super::action::{ActionPlan, Outcome, Receipt, Request};
 use super::audit::Actor;
 use super::cancel::CancelWork;
 use super::charge::ChargeWork;
@@ -18,6 +18,7 @@ use super::one_time::OneTimeWork;
 use super::plans::PlanWork;
 use super::ports::{Desk, Store, StoreError, Tx};
 use super::refund::RefundWork;
+use super::refusal::VerbError;
 use super::resolve::ResolveWork;
 use super::subscribe::SubscribeWork;
 

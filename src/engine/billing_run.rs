@@ -18,9 +18,9 @@ use crate::domain::run::{Decision, Run};
 use crate::domain::states::RunState;
 
 use super::Engine;
-use super::action::VerbError;
 use super::audit::{Actor, Press};
 use super::ports::{Attempts, Desk, Invoices, Runs, Store, Subscriptions, Tx};
+use super::refusal::VerbError;
 
 pub use preview::{RunPreview, RunPreviewRow};
 

@@ -17,14 +17,13 @@ use crate::domain::states::{InvoiceState, SubscriptionState};
 use crate::domain::subscription::{ChangeCause, Subscription, Term};
 
 use super::Engine;
-use super::action::{
-    ActionPlan, Confirmation, Effect, NotHappening, Outcome, Receipt, Refused, VerbError,
-};
+use super::action::{ActionPlan, Confirmation, Effect, NotHappening, Outcome, Receipt};
 use super::apply::{Next, Prepared, Work};
 use super::audit::{Actor, Press};
 use super::charge::customer_brief;
 use super::fingerprint::Fingerprint;
 use super::ports::{Store, Tx};
+use super::refusal::{Refused, VerbError};
 
 /// Everything read for a cancel or its undo.
 pub(super) struct CancelWork {

@@ -19,14 +19,13 @@ use crate::domain::states::{AttemptState, InvoiceState, MethodState, Subscriptio
 use crate::domain::subscription::{Subscription, Term};
 
 use super::Engine;
-use super::action::{
-    ActionPlan, Confirmation, Effect, NotHappening, PlannedCall, Refused, VerbError, Warning,
-};
+use super::action::{ActionPlan, Confirmation, Effect, NotHappening, PlannedCall, Warning};
 use super::apply::{Next, Prepared, Work};
 use super::audit::{Actor, Press};
 use super::fingerprint::Fingerprint;
 use super::ports::{ChargeRequest, Constraint, Lease, NewAttempt, Store, StoreError, Tx};
 use super::queries::{CardBrief, CustomerBrief};
+use super::refusal::{Refused, VerbError};
 
 /// Everything read for a charge.
 pub(super) struct ChargeWork {

@@ -14,14 +14,13 @@ use crate::domain::operator::Verb;
 use crate::domain::states::{AttemptState, InvoiceState};
 
 use super::Engine;
-use super::action::{
-    ActionPlan, Confirmation, NotHappening, Outcome, PlannedCall, Receipt, Refused, VerbError,
-};
+use super::action::{ActionPlan, Confirmation, NotHappening, Outcome, PlannedCall, Receipt};
 use super::apply::{Next, Prepared, Work};
 use super::audit::{Actor, Press};
 use super::charge::{as_in_progress, check_chargeable, customer_brief, next_attempt_no};
 use super::fingerprint::Fingerprint;
 use super::ports::{Found, NewAttempt, NewInvoice, Store, StoreError, Tx};
+use super::refusal::{Refused, VerbError};
 
 /// What is to be written.
 pub(super) enum CheckoutWork {

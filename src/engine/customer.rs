@@ -5,11 +5,12 @@ use crate::domain::ids::{Noun, PublicId};
 use crate::domain::operator::Verb;
 
 use super::Engine;
-use super::action::{ActionPlan, Confirmation, NotHappening, Outcome, Receipt, Refused, VerbError};
+use super::action::{ActionPlan, Confirmation, NotHappening, Outcome, Receipt};
 use super::apply::{Next, Prepared, Work};
 use super::audit::{Actor, Press};
 use super::fingerprint::Fingerprint;
 use super::ports::{Constraint, Found, NewCustomer, Store, StoreError, Tx};
+use super::refusal::{Refused, VerbError};
 
 /// What is to be written.
 pub(super) enum CustomerWork {

@@ -16,8 +16,7 @@ use crate::secret::Secret;
 
 use super::Engine;
 use super::action::{
-    ActionPlan, Confirmation, Effect, NotHappening, Outcome, PlannedCall, Receipt, Refused,
-    VerbError,
+    ActionPlan, Confirmation, Effect, NotHappening, Outcome, PlannedCall, Receipt,
 };
 use super::apply::{Next, Prepared, Work};
 use super::audit::{Actor, Press};
@@ -27,6 +26,7 @@ use super::ports::{
     Attempts, Customers, Desk, IssueOutcome, NewMethod, SealedFor, Store, StoreError,
     Subscriptions, Tx,
 };
+use super::refusal::{Refused, VerbError};
 
 /// Everything read for a new card.
 pub(super) struct MethodWork {

@@ -24,6 +24,7 @@ mod one_time;
 mod plans;
 mod reconcile;
 mod refund;
+mod refusal;
 mod resolve;
 mod rotate;
 mod send;
@@ -41,11 +42,12 @@ use crate::domain::period::local_date;
 
 pub use action::{
     ActionPlan, Confirmation, Effect, NotHappening, Outcome, PlanChange, PlanInput, PlannedCall,
-    Receipt, Refused, Request, VerbError, Warning,
+    Receipt, Request, Warning,
 };
 pub use billing_run::{RunPreview, RunPreviewRow, RunProgress, RunSummary};
 pub use find::IdProblem;
 pub use reconcile::Reconciled;
+pub use refusal::{Refused, VerbError};
 pub use settings::EngineSettings;
 
 use breaker::Breaker;

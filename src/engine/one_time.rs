@@ -10,14 +10,13 @@ use crate::domain::operator::Verb;
 use crate::domain::states::InvoiceState;
 
 use super::Engine;
-use super::action::{
-    ActionPlan, Confirmation, NotHappening, PlannedCall, Refused, VerbError, Warning,
-};
+use super::action::{ActionPlan, Confirmation, NotHappening, PlannedCall, Warning};
 use super::apply::{Next, Prepared, Work};
 use super::audit::Actor;
 use super::charge::{ChargeWork, Start, card_brief, check_chargeable, customer_brief, is_expired};
 use super::fingerprint::Fingerprint;
 use super::ports::{NewInvoice, Store, Tx};
+use super::refusal::{Refused, VerbError};
 
 /// Everything read for a one-time charge.
 pub(super) struct OneTimeWork {

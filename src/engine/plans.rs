@@ -5,13 +5,12 @@ use crate::domain::operator::Verb;
 use crate::domain::plan::{Plan, Product, check_plan};
 
 use super::Engine;
-use super::action::{
-    Effect, NotHappening, Outcome, PlanChange, PlanInput, Receipt, Refused, VerbError,
-};
+use super::action::{Effect, NotHappening, Outcome, PlanChange, PlanInput, Receipt};
 use super::apply::{Next, Prepared, Work};
 use super::audit::{Actor, Press};
 use super::fingerprint::Fingerprint;
 use super::ports::{Constraint, NewPlan, Store, StoreError, Tx};
+use super::refusal::{Refused, VerbError};
 
 /// What is to be written.
 pub(super) enum PlanWork {

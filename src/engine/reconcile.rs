@@ -11,9 +11,9 @@ use crate::domain::run::Decision;
 use crate::domain::states::{AttemptState, InvoiceState};
 
 use super::Engine;
-use super::action::{Refused, VerbError};
 use super::audit::Actor;
 use super::ports::{Attempts, Claim, Desk, Payments, Runs, Store, StoreError, Tx};
+use super::refusal::{Refused, VerbError};
 use super::send::Outgoing;
 use super::settle::{Settled, fence_of, settled};
 

@@ -17,14 +17,13 @@ use crate::domain::states::{AttemptState, SubscriptionState};
 use crate::domain::subscription::{Subscription, Term};
 
 use super::Engine;
-use super::action::{
-    ActionPlan, Confirmation, Effect, NotHappening, PlannedCall, Refused, VerbError,
-};
+use super::action::{ActionPlan, Confirmation, Effect, NotHappening, PlannedCall};
 use super::apply::{Next, Prepared, Work};
 use super::audit::{Actor, Press};
 use super::charge::{customer_brief, next_attempt_no};
 use super::fingerprint::Fingerprint;
 use super::ports::{Constraint, NewAttempt, RefundRequest, Store, StoreError, Tx};
+use super::refusal::{Refused, VerbError};
 
 /// Everything read for a refund.
 pub(super) struct RefundWork {

@@ -7,14 +7,13 @@ use crate::domain::operator::{Operator, Verb};
 use crate::domain::states::AttemptState;
 
 use super::Engine;
-use super::action::{
-    ActionPlan, Confirmation, NotHappening, Outcome, PlannedCall, Refused, VerbError,
-};
+use super::action::{ActionPlan, Confirmation, NotHappening, Outcome, PlannedCall};
 use super::apply::{Next, Prepared, Work};
 use super::audit::{Actor, Press};
 use super::charge::customer_brief;
 use super::fingerprint::Fingerprint;
 use super::ports::{Store, Tx};
+use super::refusal::{Refused, VerbError};
 
 /// Everything read for a look-up.
 pub(super) struct ResolveWork {

@@ -6,9 +6,9 @@ use crate::domain::ids::MethodId;
 use crate::domain::operator::{Operator, Verb};
 
 use super::Engine;
-use super::action::VerbError;
 use super::audit::Press;
 use super::ports::{Attempts, Customers, Desk, SealedFor, Store, Tx};
+use super::refusal::VerbError;
 
 /// How many keys are sealed again in one commit.
 const BATCH: u32 = 100;

@@ -14,11 +14,12 @@ use crate::domain::states::{AttemptState, InvoiceState};
 use crate::secret::Secret;
 
 use super::Engine;
-use super::action::{Outcome, Refused, VerbError};
+use super::action::Outcome;
 use super::audit::Actor;
 use super::ports::{
     CallReport, ChargeCall, ConfirmCall, Desk, Fence, RefundCall, SealedFor, Store, StoreError, Tx,
 };
+use super::refusal::{Refused, VerbError};
 use super::settle::Settled;
 
 /// An attempt that is marked as sent and may go out now, with what its call needs.

@@ -20,9 +20,10 @@ use crate::domain::states::AttemptState;
 use crate::domain::subscription::{Subscription, Term};
 
 use super::Engine;
-use super::action::{Outcome, Receipt, VerbError};
+use super::action::{Outcome, Receipt};
 use super::audit::{Actor, Press};
 use super::ports::{Fence, NewEvidence, Store, StoreError, Tx};
+use super::refusal::VerbError;
 use super::send::Returned;
 
 /// The rows an attempt is about, locked in order.

@@ -18,14 +18,14 @@ use crate::domain::subscription::{ChangeCause, Subscription, Term};
 
 use super::Engine;
 use super::action::{
-    ActionPlan, Confirmation, Effect, NotHappening, Outcome, PlannedCall, Receipt, Refused,
-    VerbError, Warning,
+    ActionPlan, Confirmation, Effect, NotHappening, Outcome, PlannedCall, Receipt, Warning,
 };
 use super::apply::{Next, Prepared, Work};
 use super::audit::{Actor, Press};
 use super::charge::{ChargeWork, Start, card_brief, check_chargeable, customer_brief, is_expired};
 use super::fingerprint::Fingerprint;
 use super::ports::{Constraint, NewInvoice, NewSubscription, Store, StoreError, Tx};
+use super::refusal::{Refused, VerbError};
 
 /// The most units of one subscription.
 const MAX_QUANTITY: u32 = 100_000;

@@ -247,7 +247,7 @@ impl Story {
     }
 
     fn staff(&mut self) -> &'static str {
-        self.chance.one_of(&STAFF[..3])
+        self.chance.one_of::<&str>(&STAFF[..3])
     }
 
     fn local_date(&self, at: DateTime<Utc>) -> NaiveDate {

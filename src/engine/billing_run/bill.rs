@@ -16,10 +16,10 @@ use crate::domain::states::{InvoiceState, SubscriptionState};
 use crate::domain::subscription::{ChangeCause, Subscription, Term};
 
 use super::super::Engine;
-use super::super::action::{Refused, VerbError};
 use super::super::audit::Actor;
 use super::super::charge::{ChargeWork, Start, check_amount, next_attempt_no};
 use super::super::ports::{NewInvoice, Store, Tx};
+use super::super::refusal::{Refused, VerbError};
 use super::super::send::Outgoing;
 
 /// What came of one due row before any call.

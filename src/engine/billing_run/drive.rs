@@ -12,9 +12,9 @@ use crate::domain::run::Run;
 use crate::domain::states::AttemptState;
 
 use super::super::Engine;
-use super::super::action::VerbError;
 use super::super::audit::Actor;
 use super::super::ports::{BoxFuture, Desk, Invoices, Store, StoreError, Subscriptions, Tx};
+use super::super::refusal::VerbError;
 use super::super::send::{Outgoing, Returned, nothing_left};
 use super::super::settle::Settled;
 use super::bill::Step;

@@ -7,10 +7,10 @@ use crate::domain::money::Money;
 use crate::domain::states::SubscriptionState;
 
 use super::super::Engine;
-use super::super::action::VerbError;
 use super::super::fingerprint::Fingerprint;
 use super::super::ports::Store;
 use super::super::queries::{CustomerBrief, ListQuery, Reads, SubscriptionRow};
+use super::super::refusal::VerbError;
 
 /// One row that would be billed.
 #[derive(Debug, Clone)]

@@ -6,8 +6,8 @@ use crate::domain::invoice::Invoice;
 use crate::domain::run::Decision;
 
 use super::super::Engine;
-use super::super::action::{Refused, VerbError};
 use super::super::ports::{Store, Tx};
+use super::super::refusal::{Refused, VerbError};
 use super::bill::{Line, Step};
 
 impl<S: Store> Engine<S> {

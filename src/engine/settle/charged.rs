@@ -16,12 +16,12 @@ use crate::domain::states::{AttemptState, InvoiceState, SubscriptionState};
 use crate::domain::subscription::{Change, ChangeCause, Subscription, Term};
 
 use super::super::Engine;
-use super::super::action::VerbError;
 use super::super::audit::Actor;
 use super::super::charge::state_after_payment;
 use super::super::ports::{
     Account, NewAttempt, NewPayment, NewRefund, Posting, RefundRequest, Store, StoreError, Tx,
 };
+use super::super::refusal::VerbError;
 use super::{Rows, Settled, fence_of, settled};
 
 impl<S: Store> Engine<S> {

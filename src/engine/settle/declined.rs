@@ -10,9 +10,9 @@ use crate::domain::states::{AttemptState, InvoiceState, SubscriptionState};
 use crate::domain::subscription::{ChangeCause, Subscription, Term};
 
 use super::super::Engine;
-use super::super::action::VerbError;
 use super::super::audit::Actor;
 use super::super::ports::{Store, Tx};
+use super::super::refusal::VerbError;
 use super::{Rows, Settled, fence_of, settled};
 
 impl<S: Store> Engine<S> {

@@ -7,9 +7,9 @@ use crate::domain::money::Money;
 use crate::domain::states::AttemptState;
 
 use super::super::Engine;
-use super::super::action::VerbError;
 use super::super::audit::Actor;
 use super::super::ports::{NewRefund, Store, Tx};
+use super::super::refusal::VerbError;
 use super::{Rows, Settled, fence_of, settled};
 
 impl<S: Store> Engine<S> {
