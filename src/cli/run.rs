@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use super::args::{
-    AuditCommand, Cli, Command, ConfigCommand, DemoArgs, DoctorCommand, Global, ListKind, PageArgs,
-    ReportCommand, UnknownCommand, VaultCommand,
+    AuditCommand, Cli, Command, ConfigCommand, DemoArgs, DoctorCommand, Global, LangArg, ListKind,
+    PageArgs, ReportCommand, UnknownCommand, VaultCommand,
 };
 use super::error::{CliError, exit_code};
 use super::exit::Exit;
@@ -173,8 +173,14 @@ async fn demo(out: &mut Output, args: &DemoArgs, global: Global) -> Result<Exit,
     let Some(stage) = demo::run(out, args, &global).await? else {
         return Ok(Exit::Done);
     };
+    // The screens follow the person's language; the data is Korean either way.
+    let lang = match out.view.locale.lang() {
+        Lang::Ko => LangArg::Ko,
+        Lang::En => LangArg::En,
+    };
     let global = Global {
         config: Some(stage.config.clone()),
+        lang: Some(lang),
         ..global
     };
     let ended = Box::pin(with_settings(Command::Console, &global, out)).await;

@@ -11,6 +11,7 @@ use crate::cli::error::CliError;
 use crate::cli::output::Output;
 use crate::cli::verbs::console;
 use crate::demo::{self, DemoOptions, Prepared};
+use crate::locale::Lang;
 use crate::sandbox::{self, Running, SandboxError, SandboxOptions};
 
 /// A demo that is ready to be looked at. The simulator runs as long as this lives.
@@ -41,7 +42,7 @@ pub async fn run(
 ) -> Result<Option<Stage>, CliError> {
     if args.prepare_only {
         let dir = args.dir.clone().unwrap_or_else(passing_directory);
-        let made = make(out, args, global, dir).await?;
+        let made = make(args, global, dir).await?;
         let json = serde_json::to_string(&made)
             .map_err(|_| CliError::Internal("a demo that cannot be described".to_owned()))?;
         out.print(&json)?;
@@ -52,7 +53,7 @@ pub async fn run(
     let dir = args.dir.clone().unwrap_or_else(passing_directory);
     let config = match demo::prepared(&dir) {
         Some(config) => config,
-        None => make(out, args, global, dir.clone()).await?.config,
+        None => make(args, global, dir.clone()).await?.config,
     };
     let simulator = simulator_over(&dir).await?;
     let passing = args.dir.is_none().then_some(dir);
@@ -63,12 +64,7 @@ pub async fn run(
     }))
 }
 
-async fn make(
-    out: &Output,
-    args: &DemoArgs,
-    global: &Global,
-    dir: PathBuf,
-) -> Result<Prepared, CliError> {
+async fn make(args: &DemoArgs, global: &Global, dir: PathBuf) -> Result<Prepared, CliError> {
     let few = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
     let made = demo::prepare(DemoOptions {
         dir,
@@ -76,7 +72,8 @@ async fn make(
         payments: args.payments.map(few),
         seed: args.seed,
         now: global.now.unwrap_or_else(machine_now),
-        lang: out.view.locale.lang(),
+        // The shop is Korean whatever the terminal's language, unless another is asked for.
+        lang: global.lang.map_or(Lang::Ko, Lang::from),
     });
     Ok(made.await?)
 }
