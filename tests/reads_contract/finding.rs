@@ -18,6 +18,7 @@ on_both!(
 fn planted() -> Rows {
     let mut rows = Rows::basics();
     rows.card(1, 2, "4243", (2030, 1), set! {});
+    rows.card(91, 3, "771*", (2030, 1), set! {});
     rows.card(2, 1, "1881", (2030, 1), set! {});
     rows.subscription(1, 1, (2, 27_000), "active", set! { method_id: 2_i64 });
     for id in 1..=40_i64 {
@@ -128,6 +129,8 @@ async fn every_kind_of_key_finds_its_row_first(bed: Bed) {
         ("eohyu".to_owned(), "email", format!("cus_{}", of(1))),
         ("50%@".to_owned(), "email", format!("cus_{}", of(3))),
         ("4243".to_owned(), "card", format!("cus_{}", of(2))),
+        // The provider hides the last digit: three of the four that are read out decide.
+        ("7714".to_owned(), "card", format!("cus_{}", of(3))),
         ("27,000".to_owned(), "amount", format!("pay_{}", of(500))),
         ("₩27000".to_owned(), "amount", format!("pay_{}", of(500))),
         ("27,000원".to_owned(), "amount", format!("pay_{}", of(500))),

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use super::hits::{Kind, Pick, When};
-use super::matching::{TRIGRAM, after, containing, ending_in, phrase, tail_of};
+use super::matching::{TRIGRAM, after, containing, ending_in, masked_ending, phrase, tail_of};
 use super::query::{Flavour, Query, values};
 use crate::domain::money::{Currency, Money};
 use crate::engine::ports::StoreError;
@@ -27,8 +27,7 @@ const TRIED_REFERENCE: &str =
     "select id, 0 as place from attempt where provider_ref = ? order by id limit ?";
 const BY_KEY: &str = "select id, 0 as place from customer where customer_key = ? limit ?";
 const BY_EMAIL: &str = "select id, email_lower as place from customer where email_lower >= ? and email_lower < ? order by email_lower, id limit ?";
-const BY_LAST4: &str =
-    "select id, id * -1 as place from payment_method where last4 = ? order by id desc limit ?";
+const BY_LAST4: &str = "select id, id * -1 as place from payment_method where last4 in (?, ?) order by id desc limit ?";
 const BY_PHONE: &str = "select id, phone_digits as place from customer where phone_digits >= ? and phone_digits < ? order by phone_digits, id limit ?";
 const BY_AMOUNT: &str = "select id, captured_at * -1 as place from payment where captured_minor = ? and currency = ? order by captured_at desc, id desc limit ?";
 const BY_INITIALS: &str = "select id, name_initials as place from customer where name_initials >= ? and name_initials < ? order by name_initials, id limit ?";
@@ -158,8 +157,8 @@ fn numbers(text: &str, flavour: Flavour, limit: u32, picks: &mut Vec<Pick>) {
     if !is_phone || digits.len() < TRIGRAM {
         return;
     }
-    if digits.len() == 4 {
-        let bound = values![digits.as_str(), limit];
+    if let Some(masked) = masked_ending(&digits) {
+        let bound = values![digits.as_str(), masked, limit];
         picks.push(Pick::new(Kind::Card, "card", BY_LAST4, bound));
     }
     let beginning = |digits: &str| {

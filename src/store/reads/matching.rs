@@ -161,12 +161,24 @@ pub(super) fn keep_plan(query: &mut Query, before: &'static str, code: &str) {
 pub(super) fn keep_card(query: &mut Query, before: &'static str, card: &str) {
     query.add(before, []);
     // Issuer codes are shorter, and one look-up is quicker than two.
-    let sql = if card.chars().count() == 4 {
-        "select id from payment_method where last4 = ?)"
-    } else {
-        "select id from payment_method where issuer = ?)"
-    };
-    query.add(sql, values![card]);
+    match masked_ending(card) {
+        Some(masked) => query.add(
+            "select id from payment_method where last4 in (?, ?))",
+            values![card, masked],
+        ),
+        None => query.add(
+            "select id from payment_method where issuer = ?)",
+            values![card],
+        ),
+    }
+}
+
+/// How the provider shows a card that ends in these digits: its last one is a star, so three of
+/// the four that a customer reads out are known.
+pub(super) fn masked_ending(typed: &str) -> Option<String> {
+    let is_ending =
+        matches!(typed.len(), 3 | 4) && typed.bytes().all(|b| b.is_ascii_digit() || b == b'*');
+    is_ending.then(|| format!("{}*", &typed[..3]))
 }
 
 #[cfg(test)]
