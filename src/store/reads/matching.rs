@@ -162,14 +162,14 @@ pub(super) fn keep_card(query: &mut Query, before: &'static str, card: &str) {
     query.add(before, []);
     // Issuer codes are shorter, and one look-up is quicker than two.
     match masked_ending(card) {
-        Some(masked) => query.add(
-            "select id from payment_method where last4 in (?, ?))",
-            values![card, masked],
-        ),
-        None => query.add(
-            "select id from payment_method where issuer = ?)",
-            values![card],
-        ),
+        Some(masked) => {
+            let sql = "select id from payment_method where last4 in (?, ?))";
+            query.add(sql, values![card, masked]);
+        }
+        None => {
+            let sql = "select id from payment_method where issuer = ?)";
+            query.add(sql, values![card]);
+        }
     }
 }
 
