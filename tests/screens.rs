@@ -1,10 +1,5 @@
 //! The console without a terminal: whole screens, keys, dialogs, bytes.
-#![expect(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "tests may panic"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests may panic")]
 
 #[path = "screens/bytes.rs"]
 mod bytes;

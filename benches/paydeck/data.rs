@@ -19,7 +19,6 @@ pub struct Data {
     pub config: PathBuf,
     pub database: PathBuf,
     pub directory: PathBuf,
-    pub payments: u32,
     _removed_when_dropped: Option<TempDir>,
 }
 
@@ -36,7 +35,6 @@ pub fn make(options: &Options, report: &mut Report) -> Result<Data> {
         config: directory.join("config.toml"),
         database: directory.join("paydeck.db"),
         directory,
-        payments: options.payments,
         _removed_when_dropped: kept,
     };
     if data.config.is_file() {

@@ -103,10 +103,6 @@ impl Session {
         self.seen.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn screen(&self) -> String {
-        self.seen().parser.screen().contents()
-    }
-
     pub fn bytes(&self) -> u64 {
         self.seen().bytes
     }

@@ -13,6 +13,7 @@ pub struct Bed {
     _kept: Kept,
 }
 
+#[expect(dead_code, reason = "kept for what its drop does")]
 enum Kept {
     File(support::sqlite::SqliteFile),
     Database(support::postgres::TestDb),

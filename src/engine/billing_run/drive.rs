@@ -31,7 +31,7 @@ enum Chore {
 
 /// What moves a run on.
 enum Event {
-    Returned(Returned),
+    Returned(Box<Returned>),
     Done(Chore),
     /// Nothing is out and nothing is being written.
     Idle,
@@ -110,7 +110,7 @@ impl<'e, S: Store> Drive<'e, S> {
                 in_flight: self.in_flight.len(),
             });
             match self.next_event().await {
-                Event::Returned(returned) => self.answered.push(returned),
+                Event::Returned(returned) => self.answered.push(*returned),
                 Event::Done(Chore::Claim(claimed)) => self.take_in(claimed?),
                 Event::Done(Chore::Settle(settled)) => {
                     self.settling -= 1;
@@ -128,7 +128,7 @@ impl<'e, S: Store> Drive<'e, S> {
     async fn next_event(&mut self) -> Event {
         std::future::poll_fn(|cx| {
             if let Poll::Ready(Some(returned)) = self.in_flight.poll_next_unpin(cx) {
-                return Poll::Ready(Event::Returned(returned));
+                return Poll::Ready(Event::Returned(Box::new(returned)));
             }
             match self.chores.poll_next_unpin(cx) {
                 Poll::Ready(Some(chore)) => Poll::Ready(Event::Done(chore)),

@@ -161,15 +161,12 @@ pub(super) fn keep_plan(query: &mut Query, before: &'static str, code: &str) {
 pub(super) fn keep_card(query: &mut Query, before: &'static str, card: &str) {
     query.add(before, []);
     // Issuer codes are shorter, and one look-up is quicker than two.
-    match masked_ending(card) {
-        Some(masked) => {
-            let sql = "select id from payment_method where last4 in (?, ?))";
-            query.add(sql, values![card, masked]);
-        }
-        None => {
-            let sql = "select id from payment_method where issuer = ?)";
-            query.add(sql, values![card]);
-        }
+    if let Some(masked) = masked_ending(card) {
+        let sql = "select id from payment_method where last4 in (?, ?))";
+        query.add(sql, values![card, masked]);
+    } else {
+        let sql = "select id from payment_method where issuer = ?)";
+        query.add(sql, values![card]);
     }
 }
 
