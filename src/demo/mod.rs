@@ -1,6 +1,6 @@
 //! Believable data of any size, made deterministically: what two years of real use would have left.
 //!
-//! A story is told day by day ([`story`]): people sign up, are billed, decline, recover, pause and
+//! A story is told day by day (`story`): people sign up, are billed, decline, recover, pause and
 //! leave, by the rules of `domain`. Each event becomes the rows that the engine would have written
 //! and what the simulator would have kept, so the two ledgers agree to the won. Nothing is sent and
 //! nobody is charged; the same options and the same `now` tell the same story.

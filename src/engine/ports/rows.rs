@@ -347,7 +347,7 @@ pub struct Claim<'a> {
     pub limit: u32,
 }
 
-/// What [`Attempts::save_attempt`] requires of the stored row.
+/// What [`super::Attempts::save_attempt`] requires of the stored row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fence {
     /// The state the caller read.
