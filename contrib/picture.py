@@ -22,8 +22,8 @@ COLOURS = ["#2b303b", "#e06c75", "#98c379", "#e5c07b", "#61afef", "#c678dd", "#5
 SHOTS = [
     # name, columns, rows, keys, what must be on the screen before the picture is taken
     ("overview", 120, 40, [], "MRR"),
-    ("failed", 120, 40, ["5"], "REJECT"),
-    ("small", 80, 24, ["5"], "REJECT"),
+    ("failed", 120, 40, ["5"], "inv_"),
+    ("small", 80, 24, ["5"], "inv_"),
 ]
 
 
