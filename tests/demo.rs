@@ -311,86 +311,89 @@ fn the_figures_of_every_day_are_those_of_its_rows() {
     });
 }
 
+/// What a newcomer should find, and how it is counted.
+const EVERYTHING: &[(&str, &str)] = &[
+    (
+        "past due",
+        "select count(*) from subscription where state = 'past_due'",
+    ),
+    (
+        "unpaid",
+        "select count(*) from subscription where state = 'unpaid'",
+    ),
+    (
+        "trialing",
+        "select count(*) from subscription where state = 'trialing'",
+    ),
+    (
+        "canceled",
+        "select count(*) from subscription where state = 'canceled'",
+    ),
+    (
+        "expired",
+        "select count(*) from subscription where state = 'expired'",
+    ),
+    (
+        "ending",
+        "select count(*) from subscription where cancel_at is not null and state = 'active'",
+    ),
+    (
+        "second term",
+        "select count(*) from subscription_term where term_no > 1",
+    ),
+    (
+        "soft",
+        "select count(*) from attempt where refusal_class = 'soft'",
+    ),
+    (
+        "hard",
+        "select count(*) from attempt where refusal_class = 'hard'",
+    ),
+    (
+        "in full",
+        "select count(*) from payment where refunded_minor = captured_minor",
+    ),
+    (
+        "in part",
+        "select count(*) from payment where refunded_minor between 1 and captured_minor - 1",
+    ),
+    (
+        "replaced",
+        "select count(*) from payment_method where state = 'replaced'",
+    ),
+    ("closed plan", "select count(*) from plan where active = 0"),
+    ("runs", "select count(*) from run where state = 'finished'"),
+    (
+        "incomplete",
+        "select count(*) from subscription where state = 'incomplete'",
+    ),
+    (
+        "scheduled",
+        "select count(*) from invoice where dunning = 'scheduled'",
+    ),
+    (
+        "expiring",
+        "select count(*) from payment_method where state = 'active' and exp_year = 2026 and exp_month < 13",
+    ),
+    (
+        "billed by runs",
+        "select count(*) from run_item where decision = 'done'",
+    ),
+    (
+        "declined in runs",
+        "select count(*) from run_item where decision = 'declined'",
+    ),
+    (
+        "due today",
+        "select count(*) from subscription where state in ('active', 'trialing')
+        and next_due_at <= unixepoch('2026-11-21 05:03:00') * 1000000",
+    ),
+];
+
 #[test]
 fn it_has_a_bit_of_everything() {
     with_demo(async |made| {
-        for (what, sql) in [
-            (
-                "past due",
-                "select count(*) from subscription where state = 'past_due'",
-            ),
-            (
-                "unpaid",
-                "select count(*) from subscription where state = 'unpaid'",
-            ),
-            (
-                "trialing",
-                "select count(*) from subscription where state = 'trialing'",
-            ),
-            (
-                "canceled",
-                "select count(*) from subscription where state = 'canceled'",
-            ),
-            (
-                "expired",
-                "select count(*) from subscription where state = 'expired'",
-            ),
-            (
-                "ending",
-                "select count(*) from subscription where cancel_at is not null and state = 'active'",
-            ),
-            (
-                "second term",
-                "select count(*) from subscription_term where term_no > 1",
-            ),
-            (
-                "soft",
-                "select count(*) from attempt where refusal_class = 'soft'",
-            ),
-            (
-                "hard",
-                "select count(*) from attempt where refusal_class = 'hard'",
-            ),
-            (
-                "in full",
-                "select count(*) from payment where refunded_minor = captured_minor",
-            ),
-            (
-                "in part",
-                "select count(*) from payment where refunded_minor between 1 and captured_minor - 1",
-            ),
-            (
-                "replaced",
-                "select count(*) from payment_method where state = 'replaced'",
-            ),
-            ("closed plan", "select count(*) from plan where active = 0"),
-            ("runs", "select count(*) from run where state = 'finished'"),
-            (
-                "incomplete",
-                "select count(*) from subscription where state = 'incomplete'",
-            ),
-            (
-                "scheduled",
-                "select count(*) from invoice where dunning = 'scheduled'",
-            ),
-            (
-                "expiring",
-                "select count(*) from payment_method where state = 'active' and exp_year = 2026 and exp_month < 13",
-            ),
-            (
-                "billed by runs",
-                "select count(*) from run_item where decision = 'done'",
-            ),
-            (
-                "declined in runs",
-                "select count(*) from run_item where decision = 'declined'",
-            ),
-            (
-                "due today",
-                "select count(*) from subscription where state in ('active', 'trialing')
-                and next_due_at <= unixepoch('2026-11-21 05:03:00') * 1000000",
-            ),
-        ] {
+        for (what, sql) in EVERYTHING {
             assert!(made.number(sql).await > 0, "{what}");
         }
         let of_run = "select count(*) from run_item where decision is null";
@@ -448,11 +451,11 @@ fn as_many_payments_as_are_asked_for() {
 fn everything_lies_in_a_private_place_and_a_second_demo_is_refused() {
     runtime().block_on(async {
         let made = demo(options(5, None, 1)).await;
-        let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(made.dir.path()) & 0o077, 0);
-        assert_eq!(mode(&made.prepared.config), 0o600);
-        assert_eq!(mode(&made.prepared.database), 0o600);
-        assert_eq!(mode(&made.prepared.sandbox_file), 0o600);
+        let bits = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(bits(made.dir.path()) & 0o077, 0);
+        assert_eq!(bits(&made.prepared.config), 0o600);
+        assert_eq!(bits(&made.prepared.database), 0o600);
+        assert_eq!(bits(&made.prepared.sandbox_file), 0o600);
         let environment = BTreeMap::new();
         let settings = paydeck::config::load(Some(&made.prepared.config), &environment).unwrap();
         assert_eq!(settings.mode, Mode::Sim);
@@ -485,8 +488,8 @@ fn what_nobody_knew_is_found_out_and_what_is_due_is_billed_with_the_real_client(
         }
         let human = "select count(*) from attempt where needs_human = 1";
         assert_eq!(made.number(human).await, 0);
-        let due = "select count(*) from subscription where state in ('active', 'trialing') and next_due_at <= ";
-        let due = format!("{due}{}", made.options.now.timestamp_micros());
+        let late = "select count(*) from subscription where state in ('active', 'trialing') and next_due_at <= ";
+        let due = format!("{late}{}", made.options.now.timestamp_micros());
         let run = live
             .engine
             .billing_run(&live.operator, made.options.now, &mut |_| {})

@@ -16,7 +16,7 @@ use crate::sandbox::seed::{
 use crate::store::bulk::{BulkWriter, Table};
 
 /// Rows of a batch.
-const ROWS: usize = 500;
+const ROWS: usize = 1_000;
 /// Batches on their way.
 const UNDER_WAY: usize = 6;
 

@@ -100,7 +100,7 @@ impl Seeder {
             .filename(&path)
             .journal_mode(SqliteJournalMode::Off)
             .synchronous(SqliteSynchronous::Off)
-            .pragma("cache_size", "-32768")
+            .pragma("cache_size", "-16384")
             .pragma("locking_mode", "exclusive");
         let mut connection = SqliteConnection::connect_with(&options).await?;
         sqlx::raw_sql(TABLES).execute(&mut connection).await?;

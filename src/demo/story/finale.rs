@@ -172,7 +172,7 @@ impl Story {
         };
         let mut evidence = self.books.evidence(attempt.id, answer)?;
         if fate == Fate::NeverSeen && attempt.payment_id.is_none() {
-            let looked = super::charge::not_seen(lost_at + TimeDelta::seconds(5));
+            let looked = super::answer::not_seen(lost_at + TimeDelta::seconds(5));
             evidence = self.books.evidence(attempt.id, looked)?;
             attempt.checks = 1;
             attempt.not_seen = 1;

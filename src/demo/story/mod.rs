@@ -3,6 +3,7 @@
 //! Each event looks at what is true now, changes it, and writes the rows that the engine would have
 //! written. What no longer fits when its time comes (a cancel of what has ended) does not happen.
 
+mod answer;
 mod arrive;
 mod ask;
 mod charge;

@@ -9,6 +9,8 @@ mod tables;
 
 use std::path::PathBuf;
 
+use futures_util::future::join;
+use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 
 use super::error::failed;
@@ -118,37 +120,56 @@ impl BulkWriter {
     }
 }
 
+/// While the database works on one statement, the values of the next are bound.
 async fn insert_chunks(
     connection: &mut SqliteConnection,
     shapes: &mut Vec<Shape>,
     table: Table,
-    rows: impl Iterator<Item = Result<Vec<Value>, StoreError>>,
+    mut rows: impl Iterator<Item = Result<Vec<Value>, StoreError>>,
 ) -> Result<u64, StoreError> {
-    let width = table.columns().len();
-    let per_statement = (VALUES_PER_STATEMENT / width).max(1);
-    let mut values = Vec::with_capacity(per_statement * width);
     let mut inserted = 0;
-    for row in rows {
-        values.extend(row?);
-        if values.len() == per_statement * width {
-            inserted +=
-                insert_values(connection, shapes, table, std::mem::take(&mut values)).await?;
-            values.reserve(per_statement * width);
-        }
-    }
-    if !values.is_empty() {
-        inserted += insert_values(connection, shapes, table, values).await?;
+    let mut chunk = next_chunk(table, &mut rows)?;
+    while let Some(bound) = chunk {
+        let executed = insert_bound(connection, shapes, table, bound);
+        let (done, next) = join(executed, async { next_chunk(table, &mut rows) }).await;
+        inserted += done?;
+        chunk = next?;
     }
     Ok(inserted)
 }
 
-async fn insert_values(
+/// The values of so many rows, bound.
+struct Bound {
+    rows: usize,
+    arguments: SqliteArguments,
+}
+
+fn next_chunk(
+    table: Table,
+    rows: &mut impl Iterator<Item = Result<Vec<Value>, StoreError>>,
+) -> Result<Option<Bound>, StoreError> {
+    let width = table.columns().len();
+    let per_statement = (VALUES_PER_STATEMENT / width).max(1);
+    let mut values = Vec::with_capacity(per_statement * width);
+    for row in rows.take(per_statement) {
+        values.extend(row?);
+    }
+    if values.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Bound {
+        rows: values.len() / width,
+        arguments: sqlite_arguments(values)?,
+    }))
+}
+
+async fn insert_bound(
     connection: &mut SqliteConnection,
     shapes: &mut Vec<Shape>,
     table: Table,
-    values: Vec<Value>,
+    bound: Bound,
 ) -> Result<u64, StoreError> {
-    let rows = values.len() / table.columns().len();
+    let rows = bound.rows;
     let known = shapes
         .iter()
         .position(|shape| shape.table == table && shape.rows == rows);
@@ -161,7 +182,7 @@ async fn insert_values(
         shapes.len() - 1
     });
     let text = AssertSqlSafe(shapes[at].sql.as_str());
-    sqlx::query_with(text, sqlite_arguments(values)?)
+    sqlx::query_with(text, bound.arguments)
         .execute(connection)
         .await
         .map(|done| done.rows_affected())

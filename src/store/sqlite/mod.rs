@@ -92,7 +92,7 @@ pub(super) async fn loader(path: &Path) -> Result<SqliteConnection, StoreError> 
         .journal_mode(SqliteJournalMode::Off)
         .synchronous(SqliteSynchronous::Off)
         .locking_mode(sqlx::sqlite::SqliteLockingMode::Exclusive)
-        .pragma("cache_size", "-65536")
+        .pragma("cache_size", "-16384")
         .pragma("threads", "2")
         .command_buffer_size(16)
         .connect()
