@@ -358,7 +358,11 @@ async fn a_commit_elsewhere_changes_the_version(bed: Bed) {
     let store = bed.with(&Rows::basics()).await;
     let elsewhere = bed.open().await;
     let first = store.data_version().await.expect("a version");
-    assert_eq!(store.data_version().await.expect("a version"), first);
+    // A PostgreSQL snapshot also changes with other databases of its server: looking once too often
+    // is harmless there.
+    if bed.is_a_file() {
+        assert_eq!(store.data_version().await.expect("a version"), first);
+    }
     let view = SavedView {
         screen: "failed".into(),
         name: "mine".into(),

@@ -40,6 +40,10 @@ impl Bed {
     }
 
     /// Makes the database of these rows and opens it.
+    pub fn is_a_file(&self) -> bool {
+        matches!(self.url, DatabaseUrl::Sqlite(_))
+    }
+
     pub async fn with(&self, rows: &Rows) -> SqlStore {
         let new = NewDatabase {
             mode: Mode::Sim,
