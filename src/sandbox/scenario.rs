@@ -174,6 +174,16 @@ impl Plan {
         )
     }
 
+    /// What a "too many" asks to wait.
+    pub(super) fn retry_after_seconds(&self) -> Option<u32> {
+        match self.shape {
+            Shape::TooMany {
+                retry_after_seconds,
+            } => retry_after_seconds,
+            _ => None,
+        }
+    }
+
     fn shaped(shape: Shape) -> Self {
         Self {
             shape,

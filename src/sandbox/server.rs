@@ -15,16 +15,16 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::admission::Admitted;
-use super::bodies;
 use super::connection::Line;
+use super::execution;
 use super::ledger::Refusal;
 use super::lookups;
 use super::persist::File;
 use super::routes::Route;
-use super::scenario::{Execution, Plan, Shape};
-use super::shaping::{self, Headers};
+use super::scenario::{Plan, Shape};
+use super::shaping::{self, Cut, Headers};
 use super::shared::{Shared, locked};
-use super::task::{Forced, Job, Task};
+use super::task::Job;
 use super::wire::Answer;
 
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -134,7 +134,12 @@ impl Desk {
             }
             Err(refusal) => Answer::refused(&refusal, &self.shared.codes),
         };
-        let answer = shaping::shape(answer, &plan.shape, line, &self.shared.codes);
+        match shaping::cut(&plan.shape) {
+            Cut::Nowhere => {}
+            Cut::AtOnce => line.cut(),
+            Cut::InBody => line.cut_after_body_bytes(answer.body.len() / 2),
+        }
+        let answer = shaping::shape(answer, &plan.shape, &self.shared.codes);
         if plan.shape != Shape::Cut
             && let Some(seen) = locked(&self.shared.requests).find(number)
         {
@@ -172,17 +177,12 @@ impl Desk {
     }
 
     async fn execute(&self, call: &Call, admitted: Admitted, plan: &Plan) -> Answer {
-        let codes = &self.shared.codes;
-        let spoilt =
-            shaping::fixed(&plan.shape, codes).filter(|_| shaping::is_of_provider(&plan.shape));
-        let forced = match (&plan.execution, spoilt.clone()) {
-            (Execution::Normal, _) => admitted.test_code.map_or(Forced::No, Forced::Refuse),
-            (Execution::Refused(refusal), _) => Forced::Refuse(refusal.clone()),
-            (Execution::Skipped, Some(answer)) => Forced::Instead(answer),
-            // It never reached the provider: nothing is executed, and nothing is remembered.
-            (Execution::Skipped, None) => return Answer::with_status(502, Vec::new()),
+        let Some((forced, spoilt)) =
+            execution::forced_by(plan, admitted.test_code, &self.shared.codes)
+        else {
+            return Answer::with_status(502, Vec::new());
         };
-        let Some(task) = task_of(&admitted.route, &call.body) else {
+        let Some(task) = execution::task_of(&admitted.route, &call.body) else {
             return lookups::answer(self, &admitted.route, call.query.as_deref(), forced).await;
         };
         let (reply, answered) = oneshot::channel();
@@ -191,7 +191,7 @@ impl Desk {
             scope: admitted.scope,
             trace: call.trace.clone(),
             forced,
-            bind_instead: spoilt.map(|answer| (answer.status, answer.body)),
+            bind_instead: spoilt,
             reply,
         };
         self.ask_clerk(job, answered).await
@@ -216,31 +216,4 @@ async fn sleep_until(at: Instant) {
     if at > Instant::now() {
         tokio::time::sleep_until(at).await;
     }
-}
-
-/// What the clerk has to do for a route; none for look-ups.
-fn task_of(route: &Route, body: &[u8]) -> Option<Task> {
-    let task = match route {
-        Route::Issue { auth_key } => Task::Issue(bodies::issue(auth_key.as_deref(), body)),
-        Route::IssueDirectly => Task::IssueDirectly(bodies::issue_directly(body)),
-        Route::Charge { billing_key } => Task::Charge {
-            billing_key: billing_key.clone(),
-            request: bodies::charge(body),
-        },
-        Route::DeleteKey { billing_key } => Task::DeleteKey {
-            billing_key: billing_key.clone(),
-            reason: "삭제 API 요청",
-        },
-        Route::Confirm => Task::Confirm(bodies::confirm(body)),
-        Route::Cancel { payment_key } => Task::Cancel {
-            payment_key: payment_key.clone(),
-            request: bodies::cancel(body),
-        },
-        // Settling by hand needs an extra contract, which this merchant does not have.
-        Route::SettleByHand => Task::Refuse(Refusal::code("FORBIDDEN_REQUEST")),
-        Route::Payment { .. } | Route::Order { .. } | Route::Transactions | Route::Settlements => {
-            return None;
-        }
-    };
-    Some(task)
 }

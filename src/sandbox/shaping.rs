@@ -5,7 +5,6 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::codes::Codes;
-use super::connection::Line;
 use super::ledger::Refusal;
 use super::scenario::Shape;
 use super::wire::{self, Answer};
@@ -46,14 +45,28 @@ pub(super) fn is_of_provider(shape: &Shape) -> bool {
     )
 }
 
-/// Applies the shape to the body, and cuts the line where it says so.
-pub(super) fn shape(answer: Answer, shape: &Shape, line: &Line, codes: &Codes) -> Answer {
+/// Where a line breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    Nowhere,
+    AtOnce,
+    InBody,
+}
+
+pub(super) fn cut(shape: &Shape) -> Cut {
+    match shape {
+        Shape::Cut => Cut::AtOnce,
+        Shape::CutInBody => Cut::InBody,
+        _ => Cut::Nowhere,
+    }
+}
+
+/// Applies the shape to the body.
+pub(super) fn shape(answer: Answer, shape: &Shape, codes: &Codes) -> Answer {
     if let Some(fixed) = fixed(shape, codes) {
         return fixed;
     }
     match shape {
-        Shape::Cut => line.cut(),
-        Shape::CutInBody => line.cut_after_body_bytes(answer.body.len() / 2),
         Shape::HalfTheJson => {
             let half = answer.body.slice(..answer.body.len() / 2);
             return Answer {
@@ -84,6 +97,8 @@ pub(super) fn shape(answer: Answer, shape: &Shape, line: &Line, codes: &Codes) -
             });
         }
         Shape::AsIs
+        | Shape::Cut
+        | Shape::CutInBody
         | Shape::Html(_)
         | Shape::Empty(_)
         | Shape::Coded { .. }

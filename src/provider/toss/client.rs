@@ -98,13 +98,11 @@ impl TossClient {
         self.mode
     }
 
-    fn expected(&self, call: CallKind) -> Expected<'_> {
+    /// The same expectation, of our own merchant id.
+    fn ours<'a>(&'a self, expected: Expected<'a>) -> Expected<'a> {
         Expected {
-            call,
-            order_id: None,
-            provider_ref: None,
-            total: None,
             merchant_id: self.merchant_id.as_deref(),
+            ..expected
         }
     }
 
@@ -134,11 +132,7 @@ impl TossClient {
             return unsendable(CallKind::Charge, Unsendable::Currency);
         }
         let path = ["v1", "billing", call.billing_key.expose()];
-        let expected = Expected {
-            order_id: Some(call.order_id),
-            total: Some(call.amount),
-            ..self.expected(CallKind::Charge)
-        };
+        let expected = self.ours(Expected::charge(&call));
         let sent = self.post(&path, call.idem_key, call.body.to_vec()).await;
         report(sent, &expected)
     }
@@ -147,12 +141,7 @@ impl TossClient {
         if call.amount.currency() != Currency::KRW {
             return unsendable(CallKind::Confirm, Unsendable::Currency);
         }
-        let expected = Expected {
-            order_id: Some(call.order_id),
-            provider_ref: Some(call.payment_key),
-            total: Some(call.amount),
-            ..self.expected(CallKind::Confirm)
-        };
+        let expected = self.ours(Expected::confirm(&call));
         let path = ["v1", "payments", "confirm"];
         let sent = self.post(&path, call.idem_key, body::confirm(&call)).await;
         report(sent, &expected)
@@ -281,27 +270,18 @@ impl TossClient {
     }
 
     pub(super) async fn find_order(&self, order_id: &str) -> CallReport {
-        let expected = Expected {
-            order_id: Some(order_id),
-            ..self.expected(CallKind::LookUp)
-        };
+        let expected = self.ours(Expected::order(order_id));
         let sent = self.get(&["v1", "payments", "orders", order_id]).await;
         report(sent, &expected)
     }
 
     pub(super) async fn find_payment(&self, provider_ref: &str) -> CallReport {
-        let expected = Expected {
-            provider_ref: Some(provider_ref),
-            ..self.expected(CallKind::LookUp)
-        };
+        let expected = self.ours(Expected::payment(provider_ref));
         report(self.get(&["v1", "payments", provider_ref]).await, &expected)
     }
 
     pub(super) async fn refund_once(&self, call: RefundCall<'_>) -> CallReport {
-        let expected = Expected {
-            provider_ref: Some(call.provider_ref),
-            ..self.expected(CallKind::Cancel)
-        };
+        let expected = self.ours(Expected::refund(&call));
         let path = ["v1", "payments", call.provider_ref, "cancel"];
         let sent = self.post(&path, call.idem_key, call.body.to_vec()).await;
         report(sent, &expected)

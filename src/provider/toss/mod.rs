@@ -12,6 +12,7 @@ mod map;
 mod options;
 mod port;
 mod report;
+pub mod spoken;
 mod wire;
 
 pub use client::TossClient;

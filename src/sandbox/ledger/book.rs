@@ -37,7 +37,7 @@ pub struct AuthKey {
     pub used_at: Option<DateTime<Utc>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Book {
     cards: BTreeMap<i64, Card>,
     by_billing_key: HashMap<String, i64>,
@@ -155,6 +155,22 @@ impl Book {
     ) -> impl Iterator<Item = &'a Payment> + use<'a, 'o> {
         let newest_first = self.payments.values().rev();
         newest_first.filter(move |payment| payment.order_id == order_id)
+    }
+
+    /// The newest payment of an order that a look-up shows.
+    pub fn payment_of_order_shown(&self, order_id: &str, shows_declined: bool) -> Option<&Payment> {
+        self.payments_of_order(order_id)
+            .find(|payment| shows_declined || payment.status != Status::Aborted)
+    }
+
+    pub fn payments(&self) -> impl Iterator<Item = &Payment> {
+        self.payments.values()
+    }
+
+    /// Where nobody writes changes down or sends notices.
+    pub fn forget_changes(&mut self) {
+        self.changes.clear();
+        self.notices.clear();
     }
 
     pub fn auth_key(&self, key: &str) -> Option<&AuthKey> {

@@ -1,0 +1,268 @@
+//! The tables, and what a transaction's end does to them.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use paydeck::domain::attempt::Attempt;
+use paydeck::domain::audit::AuditEntry;
+use paydeck::domain::customer::{Customer, PaymentMethod, SealedKey};
+use paydeck::domain::ids::{AttemptId, MethodId, PaymentId, PlanId, PublicId};
+use paydeck::domain::invoice::Invoice;
+use paydeck::domain::payment::Payment;
+use paydeck::domain::plan::{Plan, Product};
+use paydeck::domain::run::{Run, RunItem};
+use paydeck::domain::states::SubscriptionState;
+use paydeck::domain::subscription::{Change, Subscription, Term};
+use paydeck::engine::ports::Account;
+
+use super::flaw::Flaws;
+use super::table::{Changed, Kept, Table, TxNo};
+
+/// Which database it is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Personality {
+    /// One writer at a time: SQLite.
+    Serial,
+    /// Row locks and waits: PostgreSQL.
+    ReadCommitted,
+}
+
+#[derive(Debug, Clone)]
+pub struct MethodRow {
+    pub method: PaymentMethod,
+    pub key: SealedKey,
+    pub deleted_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Clone)]
+pub struct IssueRow {
+    pub outcome: Option<String>,
+    pub method: Option<MethodId>,
+}
+
+#[derive(Debug, Clone)]
+pub struct SubscriptionRow {
+    pub subscription: Subscription,
+    pub exclusive_key: Option<(i64, i64)>,
+}
+
+impl SubscriptionRow {
+    /// When a run must look at it.
+    pub fn run_at(&self) -> Option<DateTime<Utc>> {
+        let row = &self.subscription;
+        match row.state {
+            SubscriptionState::Active | SubscriptionState::Trialing => {
+                row.next_due_at.into_iter().chain(row.cancel_at).min()
+            }
+            SubscriptionState::PastDue => row.cancel_at,
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct AttemptRow {
+    pub attempt: Attempt,
+    pub evidence_id: Option<i64>,
+}
+
+#[derive(Debug, Clone)]
+pub struct EvidenceRow {
+    pub attempt_id: AttemptId,
+    pub outcome: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct PaymentRow {
+    pub payment: Payment,
+    pub plan_id: Option<PlanId>,
+    pub method_id: Option<MethodId>,
+}
+
+#[derive(Debug, Clone)]
+pub struct RefundRow {
+    pub public_id: PublicId,
+    pub payment_id: PaymentId,
+    pub attempt_id: Option<AttemptId>,
+    pub amount_minor: i64,
+    pub transaction_key: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct LedgerRow {
+    pub payment_id: PaymentId,
+    pub account: Account,
+    pub amount_minor: i64,
+}
+
+#[derive(Debug, Clone)]
+pub struct AuditRow {
+    pub chain: Arc<str>,
+    pub seq: i64,
+    pub entry: AuditEntry,
+}
+
+#[derive(Debug, Clone)]
+pub struct NoticeRow {
+    pub kind: String,
+    pub key: String,
+    pub payload: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct NoteRow {
+    pub target: String,
+    pub text: String,
+}
+
+macro_rules! tables {
+    ($($name:ident: $row:ty => $kind:ident),+ $(,)?) => {
+        /// Which table.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Kind { $($kind),+ }
+
+        /// Everything that is stored.
+        #[derive(Debug, Clone, Default)]
+        pub struct Tables { $(pub $name: Table<$row>),+ }
+
+        impl Tables {
+            fn settle_plain(&mut self, kind: Kind, id: i64, me: TxNo, kept: Kept) {
+                match kind { $(Kind::$kind => { self.$name.settle(id, me, kept); }),+ }
+            }
+        }
+    };
+}
+
+tables! {
+    customers: Customer => Customer,
+    methods: MethodRow => Method,
+    notes: NoteRow => Note,
+    issues: IssueRow => Issue,
+    products: Product => Product,
+    plans: Plan => Plan,
+    subscriptions: SubscriptionRow => Subscription,
+    terms: Term => Term,
+    changes: Change => Change,
+    invoices: Invoice => Invoice,
+    attempts: AttemptRow => Attempt,
+    evidence: EvidenceRow => Evidence,
+    payments: PaymentRow => Payment,
+    refunds: RefundRow => Refund,
+    ledger: LedgerRow => Ledger,
+    audits: AuditRow => Audit,
+    notices: NoticeRow => Notice,
+    days: NaiveDate => Day,
+    runs: Run => Run,
+    items: RunItem => Item,
+}
+
+/// What one commit made visible.
+#[derive(Debug, Default)]
+pub struct Committed {
+    pub actor: usize,
+    pub attempts: Vec<(i64, Changed<AttemptRow>)>,
+    pub payments: Vec<(i64, Changed<PaymentRow>)>,
+    pub invoices: Vec<(i64, Changed<Invoice>)>,
+    pub subscriptions: Vec<(i64, Changed<SubscriptionRow>)>,
+    pub audits: Vec<Arc<AuditRow>>,
+}
+
+/// A transaction that was answered as committed and is not written yet.
+#[derive(Debug)]
+pub struct Lazy {
+    pub process: u64,
+    pub tx: TxNo,
+    pub touched: Vec<(Kind, i64)>,
+}
+
+/// What may go wrong with the database from now on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Trouble {
+    /// At each point, so many times in a thousand.
+    pub per_mille: u32,
+    /// So many more.
+    pub left: u32,
+    /// So many happened.
+    pub happened: u64,
+}
+
+#[derive(Debug)]
+pub struct Db {
+    pub personality: Personality,
+    pub tables: Tables,
+    pub flaws: Flaws,
+    pub trouble: Trouble,
+    /// Commits nobody has looked at yet, where somebody does.
+    pub log: Option<Vec<Committed>>,
+    pub writer: Option<TxNo>,
+    pub lazy: Vec<Lazy>,
+    last_tx: TxNo,
+}
+
+impl Db {
+    pub fn new(personality: Personality, tables: Tables) -> Self {
+        Self {
+            personality,
+            tables,
+            flaws: Flaws::default(),
+            trouble: Trouble::default(),
+            log: None,
+            writer: None,
+            lazy: Vec::new(),
+            last_tx: 0,
+        }
+    }
+
+    pub fn next_tx(&mut self) -> TxNo {
+        self.last_tx += 1;
+        self.last_tx
+    }
+
+    /// Ends a transaction: what it touched becomes visible, or as it was.
+    pub fn end(&mut self, me: TxNo, actor: usize, touched: &[(Kind, i64)], kept: Kept) {
+        if self.writer == Some(me) {
+            self.writer = None;
+        }
+        let Some(log) = &mut self.log else {
+            for &(kind, id) in touched {
+                self.tables.settle_plain(kind, id, me, kept);
+            }
+            return;
+        };
+        let mut done = Committed {
+            actor,
+            ..Committed::default()
+        };
+        let tables = &mut self.tables;
+        for &(kind, id) in touched {
+            match kind {
+                Kind::Attempt => {
+                    let changed = tables.attempts.settle(id, me, kept);
+                    done.attempts.extend(changed.map(|changed| (id, changed)));
+                }
+                Kind::Payment => {
+                    let changed = tables.payments.settle(id, me, kept);
+                    done.payments.extend(changed.map(|changed| (id, changed)));
+                }
+                Kind::Invoice => {
+                    let changed = tables.invoices.settle(id, me, kept);
+                    done.invoices.extend(changed.map(|changed| (id, changed)));
+                }
+                Kind::Subscription => {
+                    let changed = tables.subscriptions.settle(id, me, kept);
+                    done.subscriptions
+                        .extend(changed.map(|changed| (id, changed)));
+                }
+                Kind::Audit => {
+                    let changed = tables.audits.settle(id, me, kept);
+                    done.audits.extend(changed.map(|(_, row)| row));
+                }
+                other => tables.settle_plain(other, id, me, kept),
+            }
+        }
+        if kept == Kept::Yes {
+            log.push(done);
+        }
+    }
+}

@@ -1,0 +1,605 @@
+//! Attempts, evidence, payments and refunds of a transaction in memory.
+
+use chrono::{DateTime, Duration, Utc};
+
+use paydeck::domain::attempt::{Attempt, AttemptKind, Source};
+use paydeck::domain::ids::{AttemptId, EvidenceId, InvoiceId, Noun, PaymentId};
+use paydeck::domain::payment::Payment;
+use paydeck::domain::states::AttemptState;
+use paydeck::engine::ports::{
+    Attempts, Claim, Constraint, Fence, NewAttempt, NewEvidence, NewPayment, NewRefund, Payments,
+    StoreError,
+};
+
+use super::db::{AttemptRow, EvidenceRow, Kind, PaymentRow, RefundRow};
+use super::flaw::Flaw;
+use super::store::{MemTx, R, Try};
+use super::table::Clash;
+
+/// A manual attempt that was never sent is given up after this.
+const MANUAL_READY_S: i64 = 120;
+
+fn holds_refund_slot(attempt: &Attempt) -> bool {
+    attempt.kind == AttemptKind::Refund && attempt.state.is_open()
+}
+
+fn holds_charge_slot(attempt: &Attempt) -> bool {
+    attempt.kind == AttemptKind::Charge && attempt.state.holds_charge_slot()
+}
+
+fn is_settled(state: AttemptState) -> bool {
+    !state.is_open()
+}
+
+impl MemTx<'_> {
+    fn target(&self, id: i64) -> Option<AttemptRow> {
+        let db = self.db();
+        db.tables
+            .attempts
+            .get(id, self.no)
+            .map(|row| AttemptRow::clone(row))
+    }
+
+    /// Which rules writing `new` over `old` would break, besides what must be unique.
+    fn broken_moves(&self, old: &AttemptRow, new: &AttemptRow) -> Vec<Constraint> {
+        let (from, to) = (old.attempt.state, new.attempt.state);
+        let mut broken = Vec::new();
+        if from == to || self.has(Flaw::SettledState) {
+            return broken;
+        }
+        let has_new_evidence = new
+            .evidence_id
+            .is_some_and(|id| id > old.evidence_id.unwrap_or(0));
+        if is_settled(from) && !has_new_evidence {
+            broken.push(Constraint::SettledState);
+        }
+        if !from.can_move_to(to) {
+            broken.push(Constraint::Other);
+        }
+        broken
+    }
+
+    async fn check_slots(&mut self, id: Option<i64>, row: &Attempt) -> R<Vec<Constraint>> {
+        let charges = holds_charge_slot(row) && !self.has(Flaw::OpenChargeIndex);
+        let refunds = holds_refund_slot(row) && !self.has(Flaw::OpenRefundIndex);
+        if !charges && !refunds {
+            return Ok(Vec::new());
+        }
+        let rules: &[(Constraint, &(dyn Fn(&AttemptRow) -> bool + Sync))] = &[
+            (Constraint::OpenCharge, &|other| {
+                charges
+                    && other.attempt.invoice_id == row.invoice_id
+                    && holds_charge_slot(&other.attempt)
+            }),
+            (Constraint::OpenRefund, &|other| {
+                refunds
+                    && row.payment_id.is_some()
+                    && other.attempt.payment_id == row.payment_id
+                    && holds_refund_slot(&other.attempt)
+            }),
+        ];
+        self.until_free(|tx| tx.broken_rules(id, rules, &|t| &mut t.attempts))
+            .await
+    }
+}
+
+impl Attempts for MemTx<'_> {
+    async fn db_now(&mut self) -> R<DateTime<Utc>> {
+        self.step("db now").await?;
+        Ok(self.stage().now())
+    }
+
+    async fn insert_attempt(&mut self, new: &NewAttempt<'_>) -> R<AttemptId> {
+        self.step("insert attempt").await?;
+        if self.has(Flaw::PreparedReturn) && new.state == AttemptState::WaitingApproval {
+            return Ok(AttemptId(i64::MAX));
+        }
+        let row = AttemptRow {
+            attempt: self.new_attempt(new),
+            evidence_id: None,
+        };
+        let attempt = &row.attempt;
+        let mut broken = self.check_slots(None, attempt).await?;
+        if attempt.amount.minor() <= 0 {
+            broken.push(Constraint::Other);
+        }
+        let names = !self.has(Flaw::AttemptNames);
+        let rules: &[(Constraint, &(dyn Fn(&AttemptRow) -> bool + Sync))] = &[
+            (Constraint::OrderId, &|other| {
+                names
+                    && other.attempt.order_id == new.order_id
+                    && other.attempt.provider == new.provider
+                    && other.attempt.mode == new.mode
+            }),
+            (Constraint::IdempotencyKey, &|other| {
+                names && other.attempt.idem_key == new.idem_key
+            }),
+            (Constraint::AttemptNumber, &|other| {
+                let other = &other.attempt;
+                let same_target = match new.kind {
+                    AttemptKind::Charge => other.invoice_id == new.invoice_id,
+                    AttemptKind::Refund => {
+                        new.payment_id.is_some() && other.payment_id == new.payment_id
+                    }
+                };
+                names && other.kind == new.kind && same_target && other.attempt_no == new.attempt_no
+            }),
+            (Constraint::Other, &|other| {
+                other.attempt.public_id == *new.public_id
+            }),
+        ];
+        broken.extend(
+            self.until_free(|tx| tx.broken_rules(None, rules, &|t| &mut t.attempts))
+                .await?,
+        );
+        if !broken.is_empty() {
+            return self.refuse(broken);
+        }
+        let id = {
+            let no = self.no;
+            self.db().tables.attempts.insert(row, no)
+        };
+        self.touch(Kind::Attempt, id);
+        Ok(AttemptId(id))
+    }
+
+    async fn attempt_target(&mut self, id: AttemptId) -> R<InvoiceId> {
+        self.step("attempt target").await?;
+        self.target(id.0)
+            .map(|row| row.attempt.invoice_id)
+            .ok_or(StoreError::NotFound {
+                noun: Noun::Attempt,
+            })
+    }
+
+    async fn lock_attempt(&mut self, id: AttemptId) -> R<Attempt> {
+        self.step("lock attempt").await?;
+        let row = self.take(Kind::Attempt, id.0, |t| &mut t.attempts).await?;
+        row.map(|row| row.attempt).ok_or(StoreError::NotFound {
+            noun: Noun::Attempt,
+        })
+    }
+
+    async fn save_attempt(&mut self, attempt: &Attempt, fence: Fence) -> R<()> {
+        self.step("save attempt").await?;
+        let id = attempt.id.0;
+        let is_fenced = !self.has(Flaw::Fence);
+        let fits = |row: &AttemptRow| {
+            !is_fenced
+                || (row.attempt.state == fence.state
+                    && fence
+                        .epoch
+                        .is_none_or(|epoch| row.attempt.lease_epoch == epoch))
+        };
+        // The row first, as an update does, then what the new version must not break.
+        let held = self
+            .until_free(|tx| {
+                let no = tx.no;
+                let mut db = tx.db();
+                let Some(slot) = db.tables.attempts.slot_mut(id) else {
+                    return Try::Done(None);
+                };
+                if slot.is_held_from(no) && slot.committed.is_some() {
+                    return Try::Wait;
+                }
+                Try::Done(slot.seen_by(no).filter(|row| fits(row)).cloned())
+            })
+            .await?;
+        let Some(old) = held else {
+            return self.stale(Noun::Attempt);
+        };
+        let evidence = self.evidence.iter().rev();
+        let newest = evidence
+            .copied()
+            .find_map(|(about, id)| (about == attempt.id).then_some(id.0));
+        let new = AttemptRow {
+            attempt: written_over(&old.attempt, attempt),
+            evidence_id: newest.or(old.evidence_id),
+        };
+        let new = self.with_flaws(new);
+        let mut broken = self.broken_moves(&old, &new);
+        if broken.is_empty() {
+            self.hold(Kind::Attempt, id, |t| &mut t.attempts);
+            broken = self.check_slots(Some(id), &new.attempt).await?;
+        }
+        if !broken.is_empty() {
+            return self.refuse(broken);
+        }
+        self.put(
+            Kind::Attempt,
+            id,
+            |t| &mut t.attempts,
+            |_| Some(new.clone()),
+        )
+        .await?;
+        Ok(())
+    }
+
+    async fn charges_of(&mut self, invoice: InvoiceId) -> R<Vec<Attempt>> {
+        self.step("charges of").await?;
+        Ok(self.attempts_where(|a| a.kind == AttemptKind::Charge && a.invoice_id == invoice))
+    }
+
+    async fn refunds_of(&mut self, payment: PaymentId) -> R<Vec<Attempt>> {
+        self.step("refunds of").await?;
+        Ok(self.attempts_where(|a| a.kind == AttemptKind::Refund && a.payment_id == Some(payment)))
+    }
+
+    async fn claim_open_attempts(&mut self, claim: Claim<'_>) -> R<Vec<Attempt>> {
+        self.step("claim open attempts").await?;
+        let no = self.no;
+        let (leases, epochs, gives_up) = (
+            !self.has(Flaw::Leases),
+            !self.has(Flaw::Epochs),
+            self.has(Flaw::GivesUp),
+        );
+        let mut due: Vec<(Option<DateTime<Utc>>, i64)> = {
+            let db = self.db();
+            let table = &db.tables.attempts;
+            table
+                .rows_of(no)
+                .filter(|(id, row)| {
+                    table.slot(*id).is_some_and(|slot| !slot.is_held_from(no))
+                        && is_to_be_worked_on(&row.attempt, claim.now, leases)
+                        && !(gives_up && row.attempt.checks >= 6)
+                })
+                .map(|(id, row)| (row.attempt.next_check_at, id))
+                .collect()
+        };
+        due.sort_unstable();
+        due.truncate(usize::try_from(claim.limit).unwrap_or(usize::MAX));
+        let mut claimed = Vec::with_capacity(due.len());
+        for (_, id) in due {
+            let Some(mut row) = self.target(id) else {
+                continue;
+            };
+            if leases {
+                row.attempt.lease_owner = Some(claim.owner.to_owned());
+                row.attempt.lease_until = Some(claim.now + Duration::seconds(claim.lease_s));
+            }
+            row.attempt.lease_epoch += i64::from(epochs);
+            claimed.push(row.attempt.clone());
+            self.put(
+                Kind::Attempt,
+                id,
+                |t| &mut t.attempts,
+                |_| Some(row.clone()),
+            )
+            .await?;
+        }
+        Ok(claimed)
+    }
+
+    async fn release_leases_of(&mut self, owner: &str, now: DateTime<Utc>) -> R<u64> {
+        self.step("release leases").await?;
+        let held = self.attempts_where(|a| {
+            a.lease_owner.as_deref() == Some(owner)
+                && is_on_its_way(a.state)
+                && a.lease_until.is_some_and(|until| until > now)
+        });
+        let mut released = 0;
+        for attempt in held {
+            let done = self
+                .put(
+                    Kind::Attempt,
+                    attempt.id.0,
+                    |t| &mut t.attempts,
+                    |old| {
+                        let mut new = old.clone();
+                        new.attempt.lease_until = Some(now);
+                        Some(new)
+                    },
+                )
+                .await?;
+            released += u64::from(done);
+        }
+        Ok(released)
+    }
+
+    async fn lease_owners(&mut self) -> R<Vec<String>> {
+        self.step("lease owners").await?;
+        let mut owners: Vec<String> = self
+            .attempts_where(|a| is_on_its_way(a.state))
+            .into_iter()
+            .filter_map(|a| a.lease_owner)
+            .collect();
+        owners.sort();
+        owners.dedup();
+        Ok(owners)
+    }
+
+    async fn insert_evidence(&mut self, new: &NewEvidence<'_>) -> R<EvidenceId> {
+        self.step("insert evidence").await?;
+        let row = EvidenceRow {
+            attempt_id: new.attempt_id,
+            outcome: new.outcome.to_owned(),
+        };
+        let id = self
+            .add(Kind::Evidence, row, &[], |t| &mut t.evidence)
+            .await
+            .map(EvidenceId)?;
+        self.evidence.push((new.attempt_id, id));
+        Ok(id)
+    }
+}
+
+impl MemTx<'_> {
+    fn attempts_where(&self, wanted: impl Fn(&Attempt) -> bool) -> Vec<Attempt> {
+        let db = self.db();
+        let rows = db.tables.attempts.rows_of(self.no);
+        rows.filter(|(_, row)| wanted(&row.attempt))
+            .map(|(_, row)| row.attempt.clone())
+            .collect()
+    }
+
+    fn with_flaws(&self, mut row: AttemptRow) -> AttemptRow {
+        if self.has(Flaw::NextLook) && row.attempt.state == AttemptState::Unknown {
+            row.attempt.next_check_at =
+                row.attempt.next_check_at.map(|at| at + Duration::days(400));
+        }
+        row
+    }
+
+    fn new_attempt(&self, new: &NewAttempt<'_>) -> Attempt {
+        let sent_at = (new.state == AttemptState::Sent).then_some(new.at);
+        Attempt {
+            id: AttemptId(self.db().tables.attempts.next_id()),
+            public_id: new.public_id.clone(),
+            kind: new.kind,
+            invoice_id: new.invoice_id,
+            payment_id: new.payment_id,
+            customer_id: new.customer_id,
+            subscription_id: new.subscription_id,
+            attempt_no: new.attempt_no,
+            source: new.source,
+            provider: new.provider,
+            mode: new.mode,
+            method_id: new.method_id,
+            order_id: new.order_id.to_owned(),
+            idem_key: new.idem_key.to_owned(),
+            provider_ref: new.provider_ref.map(ToOwned::to_owned),
+            body: new.body.to_vec(),
+            amount: new.amount,
+            expected_balance_minor: new.expected_balance_minor,
+            also_cancel: new.also_cancel,
+            state: new.state,
+            needs_human: false,
+            lease_owner: new.lease.map(|lease| lease.owner.to_owned()),
+            lease_epoch: i64::from(new.lease.is_some()),
+            lease_until: new.lease.map(|lease| lease.until),
+            send_after: new.send_after,
+            first_sent_at: sent_at,
+            last_sent_at: sent_at,
+            send_count: u32::from(sent_at.is_some()),
+            next_check_at: None,
+            checks: 0,
+            not_seen: 0,
+            refusal: None,
+            replayed_at: None,
+            trace_id: None,
+            operator: new.operator.to_owned(),
+            reason: new.reason.to_owned(),
+            created_at: new.at,
+            settled_at: None,
+        }
+    }
+}
+
+/// What an update changes: everything that is not promised to the provider.
+fn written_over(old: &Attempt, new: &Attempt) -> Attempt {
+    Attempt {
+        id: old.id,
+        public_id: old.public_id.clone(),
+        kind: old.kind,
+        invoice_id: old.invoice_id,
+        payment_id: old.payment_id,
+        customer_id: old.customer_id,
+        subscription_id: old.subscription_id,
+        attempt_no: old.attempt_no,
+        source: old.source,
+        provider: old.provider,
+        mode: old.mode,
+        method_id: old.method_id,
+        order_id: old.order_id.clone(),
+        idem_key: old.idem_key.clone(),
+        body: old.body.clone(),
+        amount: old.amount,
+        expected_balance_minor: old.expected_balance_minor,
+        also_cancel: old.also_cancel,
+        created_at: old.created_at,
+        ..new.clone()
+    }
+}
+
+fn is_on_its_way(state: AttemptState) -> bool {
+    matches!(
+        state,
+        AttemptState::Ready | AttemptState::Sent | AttemptState::Unknown
+    )
+}
+
+fn is_to_be_worked_on(attempt: &Attempt, now: DateTime<Utc>, leases: bool) -> bool {
+    let is_by_schedule = matches!(attempt.source, Source::Run | Source::Dunning);
+    let may_go = match attempt.send_after {
+        Some(after) => after <= now,
+        None => is_by_schedule || attempt.created_at <= now - Duration::seconds(MANUAL_READY_S),
+    };
+    is_on_its_way(attempt.state)
+        && attempt.next_check_at.is_none_or(|at| at <= now)
+        && (!leases || attempt.lease_until.is_none_or(|until| until <= now))
+        && (attempt.state != AttemptState::Ready || may_go)
+}
+
+impl Payments for MemTx<'_> {
+    async fn insert_payment(&mut self, new: &NewPayment<'_>) -> R<PaymentId> {
+        self.step("insert payment").await?;
+        if new.captured.minor() <= 0 {
+            return self.refuse(vec![Constraint::Other]);
+        }
+        let row = PaymentRow {
+            payment: Payment {
+                id: PaymentId(self.db().tables.payments.next_id()),
+                public_id: new.public_id.clone(),
+                invoice_id: new.invoice_id,
+                attempt_id: new.attempt_id,
+                customer_id: new.customer_id,
+                subscription_id: new.subscription_id,
+                provider: new.provider,
+                mode: new.mode,
+                provider_ref: new.provider_ref.to_owned(),
+                order_id: new.order_id.to_owned(),
+                captured: new.captured,
+                refunded_minor: 0,
+                reserved_minor: 0,
+                captured_at: new.captured_at,
+                is_duplicate: new.is_duplicate,
+                version: 1,
+            },
+            plan_id: new.plan_id,
+            method_id: new.method_id,
+        };
+        let rules: &[(Constraint, &(dyn Fn(&PaymentRow) -> bool + Sync))] =
+            &[(Constraint::Other, &|other| {
+                let other = &other.payment;
+                other.attempt_id == new.attempt_id
+                    || other.public_id == *new.public_id
+                    || (other.provider_ref == new.provider_ref
+                        && other.provider == new.provider
+                        && other.mode == new.mode)
+            })];
+        self.add(Kind::Payment, row, rules, |t| &mut t.payments)
+            .await
+            .map(PaymentId)
+    }
+
+    async fn payment_target(&mut self, id: PaymentId) -> R<InvoiceId> {
+        self.step("payment target").await?;
+        let db = self.db();
+        db.tables
+            .payments
+            .get(id.0, self.no)
+            .map(|row| row.payment.invoice_id)
+            .ok_or(StoreError::NotFound {
+                noun: Noun::Payment,
+            })
+    }
+
+    async fn lock_payment(&mut self, id: PaymentId) -> R<Payment> {
+        self.step("lock payment").await?;
+        let row = self.take(Kind::Payment, id.0, |t| &mut t.payments).await?;
+        row.map(|row| row.payment).ok_or(StoreError::NotFound {
+            noun: Noun::Payment,
+        })
+    }
+
+    async fn payments_of(&mut self, invoice: InvoiceId) -> R<Vec<Payment>> {
+        self.step("payments of").await?;
+        let db = self.db();
+        let mut payments: Vec<Payment> = db
+            .tables
+            .payments
+            .rows_of(self.no)
+            .filter(|(_, row)| row.payment.invoice_id == invoice)
+            .map(|(_, row)| row.payment.clone())
+            .collect();
+        payments.sort_by_key(|payment| (payment.is_duplicate, payment.id));
+        Ok(payments)
+    }
+
+    async fn save_payment(&mut self, payment: &Payment) -> R<()> {
+        self.step("save payment").await?;
+        let any_version = self.has(Flaw::Versions);
+        let reserved = if self.has(Flaw::Reservation) {
+            0
+        } else {
+            payment.reserved_minor
+        };
+        let fits = self.has(Flaw::Balance)
+            || (payment.refunded_minor >= 0
+                && reserved >= 0
+                && self.captured(payment.id) >= payment.refunded_minor + reserved);
+        let mut is_refused = false;
+        let saved = self
+            .put(
+                Kind::Payment,
+                payment.id.0,
+                |t| &mut t.payments,
+                |old| {
+                    let is_current = any_version || old.payment.version == payment.version;
+                    is_refused = is_current && !fits;
+                    (is_current && fits).then(|| {
+                        let mut new = old.clone();
+                        new.payment.refunded_minor = payment.refunded_minor;
+                        new.payment.reserved_minor = reserved;
+                        new.payment.version += 1;
+                        new
+                    })
+                },
+            )
+            .await?;
+        match (saved, is_refused) {
+            (true, _) => Ok(()),
+            (false, true) => self.refuse(vec![Constraint::RefundBalance]),
+            (false, false) => self.stale(Noun::Payment),
+        }
+    }
+
+    async fn insert_refund(&mut self, new: &NewRefund<'_>) -> R<bool> {
+        self.step("insert refund").await?;
+        let no = self.no;
+        if self
+            .db()
+            .tables
+            .payments
+            .get(new.payment_id.0, no)
+            .is_none()
+        {
+            return Ok(false);
+        }
+        if new.amount.minor() <= 0 {
+            return self.refuse(vec![Constraint::Other]);
+        }
+        let books_again = self.has(Flaw::RefundTwice);
+        let known = self
+            .until_free(|tx| {
+                let db = tx.db();
+                let clash = db.tables.refunds.clash(no, None, |other| {
+                    other.payment_id == new.payment_id
+                        && other.transaction_key == new.transaction_key
+                });
+                match clash {
+                    Clash::Wait => Try::Wait,
+                    Clash::Refused => Try::Done(!books_again),
+                    Clash::Nothing => Try::Done(false),
+                }
+            })
+            .await?;
+        if known {
+            return Ok(false);
+        }
+        let row = RefundRow {
+            public_id: new.public_id.clone(),
+            payment_id: new.payment_id,
+            attempt_id: new.attempt_id,
+            amount_minor: new.amount.minor(),
+            transaction_key: new.transaction_key.to_owned(),
+        };
+        let rules: &[(Constraint, &(dyn Fn(&RefundRow) -> bool + Sync))] =
+            &[(Constraint::Other, &|other| {
+                other.public_id == *new.public_id
+            })];
+        self.add(Kind::Refund, row, rules, |t| &mut t.refunds)
+            .await?;
+        Ok(true)
+    }
+}
+
+impl MemTx<'_> {
+    fn captured(&self, id: PaymentId) -> i64 {
+        let db = self.db();
+        db.tables
+            .payments
+            .get(id.0, self.no)
+            .map_or(i64::MAX, |row| row.payment.captured.minor())
+    }
+}
