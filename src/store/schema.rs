@@ -16,13 +16,14 @@ use crate::domain::mode::Mode;
 use crate::engine::ports::StoreError;
 
 /// The schema this program works with.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 4;
 const APPLICATION: &str = "paydeck";
 
-const MIGRATIONS: [Stmt; 3] = [
+const MIGRATIONS: [Stmt; 4] = [
     Stmt::split(sqlite::MIGRATIONS[0], postgres::MIGRATIONS[0]),
     Stmt::split(sqlite::MIGRATIONS[1], postgres::MIGRATIONS[1]),
     Stmt::split(sqlite::MIGRATIONS[2], postgres::MIGRATIONS[2]),
+    Stmt::split(sqlite::MIGRATIONS[3], postgres::MIGRATIONS[3]),
 ];
 
 /// What a new database is told about itself.

@@ -23,4 +23,5 @@ mod keys;
 mod lost_answers;
 mod scenarios;
 mod subscriptions;
+mod tallies;
 mod verbs;

@@ -101,11 +101,10 @@ pub(super) fn too_large(error: MoneyError) -> StoreError {
     StoreError::Other(error.into())
 }
 
-const DECLINED: &str = "select a.settled_on as day, a.currency, count(*) as n from attempt a \
-     where a.state = 'declined' and a.kind = 'charge' and a.settled_on >= ? and a.settled_on <= ? \
-     group by a.settled_on, a.currency";
+const DECLINED: &str = "select day, currency, cast(sum(attempts) as bigint) as n from tally_decline \
+     where day >= ? and day <= ? group by day, currency";
 
-/// Charges settled as declined, per day and currency, from the rows.
+/// Charges settled as declined, per day and currency.
 pub(super) async fn declined(
     db: &SqlStore,
     from: NaiveDate,
@@ -114,8 +113,8 @@ pub(super) async fn declined(
     counts(db, Query::with(DECLINED, values![from, to])).await
 }
 
-/// Subscriptions whose first term began on each day, per currency, from the rows. What never became
-/// active has not begun.
+/// Subscriptions whose first term began on each day, per currency. What never became active has not
+/// begun.
 pub(super) async fn began(
     db: &SqlStore,
     days: &[LocalDay],
@@ -125,14 +124,9 @@ pub(super) async fn began(
     for some in days.chunks(200) {
         let mut query = with_days(some);
         query.add(
-            "select d.day, t.currency, count(*) as n from d \
-             join subscription_term t on t.from_at >= d.from_at and t.from_at < d.to_at \
-             join subscription s on s.id = t.subscription_id \
-             where s.state <> 'incomplete' \
-             and (s.state <> 'expired' or s.paid_until is not null or s.trial_until is not null) \
-             and not exists (select 1 from subscription_term e \
-              where e.subscription_id = t.subscription_id and e.term_no < t.term_no) \
-             group by d.day, t.currency",
+            "select d.day, n.currency, cast(sum(n.subscriptions) as bigint) as n from d \
+             cross join tally_turnover n where n.at >= d.from_at and n.at < d.to_at and n.what = 'began' \
+             group by d.day, n.currency",
             [],
         );
         counted.extend(counts(db, query).await?);

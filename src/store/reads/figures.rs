@@ -6,6 +6,7 @@
 use chrono::NaiveDate;
 
 use super::query::Query;
+use super::tallies;
 use crate::engine::ports::{StoreError, Tx};
 use crate::store::open::SqlStore;
 use crate::store::sql::{Stmt, args};
@@ -34,8 +35,9 @@ const COMPUTE: Stmt = Stmt::both(
     ) taking group by day, plan_id, currency",
 );
 
-/// Computes up to `limit` marked days; gives how many are left.
+/// Adds up the tallies and computes up to `limit` marked days; gives how many are left.
 pub(super) async fn refresh(db: &SqlStore, limit: u32) -> R<u64> {
+    tallies::add_up(db).await?;
     let mut left = limit;
     while left > 0 {
         let done = some(db, left.min(DAYS_AT_ONCE)).await?;

@@ -15,21 +15,16 @@ type R<T> = Result<T, StoreError>;
 
 /// What ends is counted and flagged, and is not part of the sum: it will not be charged. Flags are
 /// those of `subscriptions::flags`; a test compares the two.
-const DAYS: &str = "select d.day, coalesce(t.currency, l.currency) as currency, count(*) as n, \
-     cast(sum(case when s.cancel_at <= s.renews_at then 0 \
-      else coalesce(t.price_minor, l.price_minor) * coalesce(t.quantity, s.quantity) end) as bigint) as amount_minor, \
-     cast(sum(case when m.exp_year * 12 + m.exp_month < d.month then 1 else 0 end) as bigint) as card_expires, \
-     cast(sum(case when m.state = 'deleted' then 1 else 0 end) as bigint) as key_deleted, \
-     cast(sum(case when s.method_id is null then 1 else 0 end) as bigint) as no_method, \
-     cast(sum(case when s.state = 'past_due' then 1 else 0 end) as bigint) as past_due, \
-     cast(sum(case when s.cancel_at <= s.renews_at then 1 else 0 end) as bigint) as ends, \
-     cast(sum(case when s.state = 'trialing' then 1 else 0 end) as bigint) as trial_ends \
-     from d join subscription s on s.renews_at >= d.from_at and s.renews_at < d.to_at \
-     join plan l on l.id = s.plan_id \
-     left join subscription_term t on t.subscription_id = s.id and t.term_no = s.term_no \
-     left join payment_method m on m.id = s.method_id \
-     where s.renews_at is not null \
-     group by d.day, coalesce(t.currency, l.currency) order by d.day";
+const DAYS: &str = "select d.day, r.currency, cast(sum(r.renewals) as bigint) as n, \
+     cast(sum(r.amount_minor) as bigint) as amount_minor, \
+     cast(sum(case when r.card_month < d.month then r.renewals else 0 end) as bigint) as card_expires, \
+     cast(sum(case when r.method = 'deleted' then r.renewals else 0 end) as bigint) as key_deleted, \
+     cast(sum(case when r.method = 'none' then r.renewals else 0 end) as bigint) as no_method, \
+     cast(sum(case when r.state = 'past_due' then r.renewals else 0 end) as bigint) as past_due, \
+     cast(sum(case when r.ends = 1 then r.renewals else 0 end) as bigint) as ends, \
+     cast(sum(case when r.state = 'trialing' then r.renewals else 0 end) as bigint) as trial_ends \
+     from d cross join tally_renewal r where r.at >= d.from_at and r.at < d.to_at \
+     group by d.day, r.currency having sum(r.renewals) <> 0 order by d.day";
 
 const FLAGS: [(RenewalFlag, &str); 6] = [
     (RenewalFlag::CardExpires, "card_expires"),

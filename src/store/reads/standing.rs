@@ -1,11 +1,11 @@
-//! How many subscriptions stand where, and what they are worth a month: exact, from the rows.
+//! How many subscriptions stand where, and what they are worth a month: exact at any moment.
 //!
-//! Rows of one price are counted together in the database and turned into MRR here, once per price;
-//! the few with a lasting discount are corrected one by one.
+//! Subscriptions of one price are counted together (`tally_standing`) and turned into MRR here, once
+//! per price; the few with a lasting discount are corrected one by one, from their rows.
 
 use std::collections::HashMap;
 
-use super::query::{Query, values};
+use super::query::Query;
 use crate::domain::ids::PlanId;
 use crate::domain::money::{Currency, Money};
 use crate::domain::period::{Interval, Unit};
@@ -17,11 +17,10 @@ use crate::store::sql::Cells;
 
 type R<T> = Result<T, StoreError>;
 
-const GROUPS: &str = "select s.plan_id, s.state, t.price_minor, t.currency, t.quantity, \
-     t.interval_unit, t.interval_count, count(*) as n \
-     from subscription s join subscription_term t on t.subscription_id = s.id and t.term_no = s.term_no \
-     where s.state in ('active', 'past_due', 'trialing') \
-     group by s.plan_id, s.state, t.price_minor, t.currency, t.quantity, t.interval_unit, t.interval_count";
+const GROUPS: &str = "select plan_id, state, price_minor, currency, quantity, interval_unit, interval_count, \
+     cast(sum(subscriptions) as bigint) as n from tally_standing \
+     group by plan_id, state, price_minor, currency, quantity, interval_unit, interval_count \
+     having sum(subscriptions) <> 0";
 
 const DISCOUNTED: &str = "select s.id as id, s.plan_id, s.state, t.price_minor, t.currency, t.quantity, \
      t.interval_unit, t.interval_count, \
@@ -168,25 +167,4 @@ pub(super) fn rounded(sums: &[Mrr]) -> R<Vec<Money>> {
                 .map_err(|error| StoreError::Other(error.into()))
         })
         .collect()
-}
-
-/// Subscriptions that began or ended in `[from, to)`, by instants. What never became active has not
-/// begun.
-pub(super) async fn began(db: &SqlStore, from: i64, to: i64) -> R<u64> {
-    let sql = "select count(*) as n from subscription_term t join subscription s on s.id = t.subscription_id \
-        where t.from_at >= ? and t.from_at < ? and s.state <> 'incomplete' \
-        and (s.state <> 'expired' or s.paid_until is not null or s.trial_until is not null) \
-        and not exists (select 1 from subscription_term e where e.subscription_id = t.subscription_id and e.term_no < t.term_no)";
-    counted(db, Query::with(sql, values![from, to])).await
-}
-
-pub(super) async fn ended(db: &SqlStore, from: i64, to: i64) -> R<u64> {
-    let sql = "select count(*) as n from subscription s where s.ended_at >= ? and s.ended_at < ? \
-        and (s.state <> 'expired' or s.paid_until is not null or s.trial_until is not null)";
-    counted(db, Query::with(sql, values![from, to])).await
-}
-
-async fn counted(db: &SqlStore, query: Query) -> R<u64> {
-    let counted = db.fetch_number(query).await?;
-    Ok(u64::try_from(counted).unwrap_or(0))
 }

@@ -15,10 +15,11 @@ use super::error::failed;
 use crate::engine::ports::StoreError;
 
 /// The tables, then everything else; a schema version is how many of these were applied.
-pub(super) const MIGRATIONS: [&str; 3] = [
+pub(super) const MIGRATIONS: [&str; 4] = [
     include_str!("../../../assets/migrations/sqlite/0001_tables.sql"),
     include_str!("../../../assets/migrations/sqlite/0002_indexes_and_triggers.sql"),
     include_str!("../../../assets/migrations/sqlite/0003_reading.sql"),
+    include_str!("../../../assets/migrations/sqlite/0004_tallies.sql"),
 ];
 
 /// "pydk": says to other programs whose file it is.
