@@ -240,11 +240,12 @@ async fn the_first_screen_is_what_the_rows_say(w: &World, after: &str) {
             day.day.date
         );
     }
-    assert_eq!(
-        w.engine.store().differing_tallies().await.expect("tallies"),
-        [] as [&str; 0],
-        "{after}"
-    );
+    tallies_agree(w, after).await;
+}
+
+async fn tallies_agree(w: &World, after: &str) {
+    let differing = w.engine.store().differing_tallies().await;
+    assert_eq!(differing.expect("tallies"), [] as [&str; 0], "{after}");
 }
 
 /// A person or a machine does something; what is refused is part of the story too.
@@ -254,17 +255,18 @@ async fn something_happens(w: &World, dice: &mut Dice, plans: &[PlanId], step: u
     };
     let last = w.ask("select coalesce(max(id), 0) from subscription").await;
     let subscription = SubscriptionId(some(dice, last));
-    let chance = dice.below(12);
+    let chance = dice.below(14);
     match chance {
         0..=2 => {
             let key = format!("customer-{step:03}");
             let customer = w.customer(&key).await;
+            w.card(customer, &key, json!({})).await;
+            // The provider does not say when a card expires; a person may have written it down.
             let year = [2024, 2026, 2030][usize::try_from(dice.below(3)).expect("small")];
-            w.card(
-                customer,
-                &key,
-                json!({ "expiryYear": year, "expiryMonth": 5 }),
-            )
+            w.change(&format!(
+                "update payment_method set exp_year = {year}, exp_month = 4 where customer_id = {}",
+                customer.0
+            ))
             .await;
             if dice.below(4) == 0 {
                 let code = ["REJECT_CARD_PAYMENT", "EXCEED_MAX_AMOUNT"]
@@ -286,10 +288,10 @@ async fn something_happens(w: &World, dice: &mut Dice, plans: &[PlanId], step: u
         }
         3..=5 => {
             w.set_time(
-                w.clock.now() + TimeDelta::hours(i64::try_from(dice.below(24 * 9)).expect("small")),
+                w.clock_now() + TimeDelta::hours(i64::try_from(dice.below(24 * 9)).expect("small")),
             )
             .await;
-            let declines = dice.below(3);
+            let declines = dice.below(2);
             if declines > 0 {
                 let code = [
                     "REJECT_CARD_PAYMENT",
@@ -346,12 +348,7 @@ async fn something_happens(w: &World, dice: &mut Dice, plans: &[PlanId], step: u
             let Some(key) = key.first() else {
                 return "nobody".into();
             };
-            w.card(
-                customer,
-                key,
-                json!({ "expiryYear": 2031, "expiryMonth": 1 }),
-            )
-            .await;
+            w.card(customer, key, json!({})).await;
             format!("a new card of {customer:?}")
         }
         10 => {
@@ -372,7 +369,7 @@ async fn something_happens(w: &World, dice: &mut Dice, plans: &[PlanId], step: u
         }
         _ => {
             let owed = w
-                .ask("select coalesce(max(id), 0) from invoice where state = 'open'")
+                .ask("select coalesce(max(id), 0) from invoice where state in ('open', 'uncollectible') and first_failed_at is not null")
                 .await;
             let request = Request::Retry {
                 invoice: InvoiceId(owed),
@@ -403,17 +400,19 @@ async fn the_first_screen_equals_the_rows_whatever_the_engine_writes() {
     on_each(async |w| {
         let plans = four_plans(&w).await;
         let mut dice = Dice(20_260_310);
-        for step in 0..70 {
+        for step in 0..80 {
             let happened = something_happens(&w, &mut dice, &plans, step).await;
             if dice.below(4) == 0 {
                 let limit = u32::try_from(dice.below(5)).expect("small");
                 w.engine.store().refresh_figures(limit).await.expect("refresh");
             }
-            the_first_screen_is_what_the_rows_say(&w, &format!("after step {step}, {happened}")).await;
+            let after = format!("after step {step}, {happened}");
+            tallies_agree(&w, &after).await;
+            if step % 5 == 4 {
+                the_first_screen_is_what_the_rows_say(&w, &after).await;
+            }
         }
         // The story is worth telling only if all of it happened.
-        let figures = "select count(*) from tally_renewal";
-        assert!(w.ask(figures).await > 0);
         for (what, sql) in [
             ("past due", "select count(*) from subscription_change where to_state = 'past_due'"),
             ("ended", "select count(*) from subscription where ended_at is not null"),
@@ -459,8 +458,7 @@ async fn tallies_follow_rows_that_are_changed_by_hand() {
             if at % 3 == 1 {
                 w.engine.store().refresh_figures(1).await.expect("refresh");
             }
-            let differing = w.engine.store().differing_tallies().await.expect("tallies");
-            assert_eq!(differing, [] as [&str; 0], "after {statement}");
+            tallies_agree(&w, &format!("after {statement}")).await;
         }
     })
     .await;

@@ -521,7 +521,8 @@ impl World {
         }
     }
 
-    /// Everything that must hold whatever happened: L2, L6, the ledger, the audit chain's length.
+    /// Everything that must hold whatever happened: L2, L6, the ledger, the audit chain's length,
+    /// the tallies of the first screen.
     pub async fn books_are_straight(&self) {
         assert_eq!(
             self.number("select coalesce(cast(sum(amount_minor) as bigint), 0) from ledger")
@@ -545,6 +546,8 @@ impl World {
         assert_eq!(self.number(over).await, 0);
         let twice = "select count(*) from (select invoice_id from payment where is_duplicate = 0 group by invoice_id having count(*) > 1) x";
         assert_eq!(self.number(twice).await, 0, "one payment per invoice");
+        let differing = self.engine.store().differing_tallies().await;
+        assert_eq!(differing.expect("tallies"), [] as [&str; 0], "tallies");
     }
 }
 

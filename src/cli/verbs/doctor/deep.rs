@@ -26,6 +26,7 @@ pub async fn of_rows(out: &Output, opened: &Opened) -> Vec<Finding> {
         told(out, "leases", leases(opened).await),
         told(out, "audit", trail(opened).await),
         told(out, "plans", plans(opened).await),
+        told(out, "tallies", tallies(opened).await),
     ]
 }
 
@@ -125,5 +126,18 @@ async fn plans(opened: &Opened) -> Result<Finding, CliError> {
         Finding::warn("plans", "there is no plan yet: see `paydeck plan create`")
     } else {
         Finding::ok("plans", "there are plans")
+    })
+}
+
+async fn tallies(opened: &Opened) -> Result<Finding, CliError> {
+    let differing = opened.store.differing_tallies().await?;
+    Ok(if differing.is_empty() {
+        Finding::ok("tallies", "the first screen says what the rows say")
+    } else {
+        Finding::fail(
+            "tallies",
+            Exit::Differences,
+            format!("not what the rows come to: {}", differing.join(", ")),
+        )
     })
 }
