@@ -277,7 +277,6 @@ when (old.price_minor <> new.price_minor or old.currency <> new.currency or old.
     or old.subscription_id <> new.subscription_id or old.term_no <> new.term_no)
 execute function tally_term();
 
-create trigger subscription_kept before delete on subscription for each row execute function refuse('append_only');
 create trigger subscription_term_kept before delete on subscription_term for each row execute function refuse('append_only');
 
 -- A card or its key. Its subscriptions are held first: none of them moves between the two counts.

@@ -270,7 +270,6 @@ begin
     on conflict do update set subscriptions = subscriptions + excluded.subscriptions;
 end;
 
-create trigger subscription_kept before delete on subscription begin select raise(abort, 'append_only'); end;
 create trigger subscription_term_kept before delete on subscription_term begin select raise(abort, 'append_only'); end;
 
 -- A card or its key.
