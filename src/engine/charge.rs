@@ -5,10 +5,10 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::attempt::{AlsoCancel, AttemptKind, Source};
+use crate::domain::attempt::{AlsoCancel, Attempt, AttemptKind, Source};
 use crate::domain::customer::{Customer, PaymentMethod};
 use crate::domain::failure::FailureClass;
-use crate::domain::ids::{AttemptId, InvoiceId, Noun, PublicId};
+use crate::domain::ids::{InvoiceId, Noun, PublicId, SubscriptionId};
 use crate::domain::invoice::{Invoice, InvoiceKind};
 use crate::domain::mode::Mode;
 use crate::domain::money::Money;
@@ -119,6 +119,16 @@ impl<S: Store> Engine<S> {
         id: InvoiceId,
     ) -> Result<(Option<(Subscription, Term)>, Invoice), VerbError> {
         let owner = tx.subscription_of_invoice(id).await?;
+        self.lock_owned_invoice(tx, owner, id).await
+    }
+
+    /// The same where it is known whose the invoice is.
+    pub(super) async fn lock_owned_invoice<T: Tx>(
+        &self,
+        tx: &mut T,
+        owner: Option<SubscriptionId>,
+        id: InvoiceId,
+    ) -> Result<(Option<(Subscription, Term)>, Invoice), VerbError> {
         let subscription = match owner {
             Some(owner) => {
                 let subscription = tx.lock_subscription(owner).await?;
@@ -237,7 +247,7 @@ impl<S: Store> Engine<S> {
         let attempt = self
             .insert_charge(tx, actor, &mut work, Start::Ready, "")
             .await?;
-        Ok(Next::Send(attempt))
+        Ok(Next::Send(attempt.id))
     }
 
     /// Writes the attempt with its exact bytes, counts it on the invoice, and the audit row.
@@ -248,7 +258,7 @@ impl<S: Store> Engine<S> {
         work: &mut ChargeWork,
         start: Start,
         reason: &str,
-    ) -> Result<AttemptId, VerbError> {
+    ) -> Result<Attempt, VerbError> {
         let mode = self.parts.settings.mode;
         let invoice = &work.invoice;
         let provider = self.provider(work.method.provider)?;
@@ -271,41 +281,40 @@ impl<S: Store> Engine<S> {
         });
         let now = tx.db_now().await?;
         let public_id = self.parts.ids.public_id(Noun::Attempt);
-        let id = tx
-            .insert_attempt(&NewAttempt {
-                public_id: &public_id,
-                kind: AttemptKind::Charge,
-                invoice_id: invoice.id,
-                payment_id: None,
-                customer_id: invoice.customer_id,
-                subscription_id: invoice.subscription_id,
-                attempt_no: work.attempt_no,
-                source: work.source,
-                provider: provider.name(),
-                mode,
-                method_id: Some(work.method.id),
-                order_id: &order_id,
-                idem_key: &idem_key,
-                provider_ref: None,
-                body: &body,
-                amount: invoice.amount,
-                expected_balance_minor: None,
-                also_cancel: AlsoCancel::No,
-                state: match start {
-                    Start::Ready => AttemptState::Ready,
-                    Start::Sent => AttemptState::Sent,
-                },
-                send_after: None,
-                lease: Some(self.lease(now)),
-                operator: actor.person,
-                reason,
-                at: now,
-            })
-            .await
-            .map_err(as_in_progress)?;
+        let new = NewAttempt {
+            public_id: &public_id,
+            kind: AttemptKind::Charge,
+            invoice_id: invoice.id,
+            payment_id: None,
+            customer_id: invoice.customer_id,
+            subscription_id: invoice.subscription_id,
+            attempt_no: work.attempt_no,
+            source: work.source,
+            provider: provider.name(),
+            mode,
+            method_id: Some(work.method.id),
+            order_id: &order_id,
+            idem_key: &idem_key,
+            provider_ref: None,
+            body: &body,
+            amount: invoice.amount,
+            expected_balance_minor: None,
+            also_cancel: AlsoCancel::No,
+            state: match start {
+                Start::Ready => AttemptState::Ready,
+                Start::Sent => AttemptState::Sent,
+            },
+            send_after: None,
+            lease: Some(self.lease(now)),
+            operator: actor.person,
+            reason,
+            at: now,
+        };
+        let id = tx.insert_attempt(&new).await.map_err(as_in_progress)?;
+        let attempt = new.stored(id);
         self.count_attempt(tx, actor, work, &public_id, reason, now)
             .await?;
-        Ok(id)
+        Ok(attempt)
     }
 
     /// Counts a new attempt on its invoice, with the audit row.

@@ -331,7 +331,8 @@ impl<S: Store> Engine<S> {
         };
         Ok(Some(
             self.insert_charge(tx, actor, &mut work, Start::Ready, "")
-                .await?,
+                .await?
+                .id,
         ))
     }
 

@@ -112,24 +112,23 @@ impl<S: Store> Engine<S> {
         let now = self.now();
         let today = self.local_date(now);
         let public_id = self.parts.ids.public_id(Noun::Invoice);
-        let id = tx
-            .insert_invoice(&NewInvoice {
-                public_id: &public_id,
-                customer_id: work.customer.id,
-                subscription_id: None,
-                term_no: 0,
-                period_index: 0,
-                kind: InvoiceKind::OneTime,
-                state: InvoiceState::Open,
-                amount: work.amount,
-                description: &work.description,
-                due_at: now,
-                period_from: today,
-                period_to: today.succ_opt().unwrap_or(today),
-                at: now,
-            })
-            .await?;
-        let invoice = tx.lock_invoice(id).await?;
+        let new = NewInvoice {
+            public_id: &public_id,
+            customer_id: work.customer.id,
+            subscription_id: None,
+            term_no: 0,
+            period_index: 0,
+            kind: InvoiceKind::OneTime,
+            state: InvoiceState::Open,
+            amount: work.amount,
+            description: &work.description,
+            due_at: now,
+            period_from: today,
+            period_to: today.succ_opt().unwrap_or(today),
+            at: now,
+        };
+        let id = tx.insert_invoice(&new).await?;
+        let invoice = new.stored(id);
         let mut charge = ChargeWork {
             verb: Verb::OneTime,
             invoice,
@@ -142,6 +141,6 @@ impl<S: Store> Engine<S> {
         let attempt = self
             .insert_charge(tx, actor, &mut charge, Start::Ready, "")
             .await?;
-        Ok(Next::Send(attempt))
+        Ok(Next::Send(attempt.id))
     }
 }

@@ -115,7 +115,10 @@ impl<S: Store> Engine<S> {
         tx: &mut T,
         attempt: &Attempt,
     ) -> Result<Rows, VerbError> {
-        let (subscription, invoice) = self.lock_invoice_in_order(tx, attempt.invoice_id).await?;
+        let owner = attempt.subscription_id;
+        let (subscription, invoice) = self
+            .lock_owned_invoice(tx, owner, attempt.invoice_id)
+            .await?;
         let payment = match attempt.payment_id {
             Some(id) => Some(tx.lock_payment(id).await?),
             None => None,

@@ -268,24 +268,23 @@ impl<S: Store> Engine<S> {
         tx.save_subscription(subscription).await?;
         subscription.version += 1;
         let public_id = self.parts.ids.public_id(Noun::Invoice);
-        let id = tx
-            .insert_invoice(&NewInvoice {
-                public_id: &public_id,
-                customer_id: work.customer.id,
-                subscription_id: Some(subscription.id),
-                term_no: 1,
-                period_index: 0,
-                kind: InvoiceKind::Renewal,
-                state: InvoiceState::Open,
-                amount: work.amount,
-                description: &work.plan.name,
-                due_at: self.now(),
-                period_from: first.from,
-                period_to: first.to,
-                at: self.now(),
-            })
-            .await?;
-        let mut invoice = tx.lock_invoice(id).await?;
+        let new = NewInvoice {
+            public_id: &public_id,
+            customer_id: work.customer.id,
+            subscription_id: Some(subscription.id),
+            term_no: 1,
+            period_index: 0,
+            kind: InvoiceKind::Renewal,
+            state: InvoiceState::Open,
+            amount: work.amount,
+            description: &work.plan.name,
+            due_at: self.now(),
+            period_from: first.from,
+            period_to: first.to,
+            at: self.now(),
+        };
+        let id = tx.insert_invoice(&new).await?;
+        let mut invoice = new.stored(id);
         let Some(method) = work.method.filter(|_| work.amount.is_positive()) else {
             self.pay_zero(tx, &mut invoice, subscription, &term).await?;
             return Ok(finished(subscription.clone()));
@@ -302,7 +301,7 @@ impl<S: Store> Engine<S> {
         let attempt = self
             .insert_charge(tx, actor, &mut charge, Start::Ready, "")
             .await?;
-        Ok(Next::Send(attempt))
+        Ok(Next::Send(attempt.id))
     }
 
     /// An invoice of nothing is paid without a call.

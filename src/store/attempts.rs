@@ -3,7 +3,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::sql::{Cells, Row, Stmt, args, locked};
+use super::batch::Written;
+use super::sql::{Cells, Row, Stmt, args, each_of, locked};
 use super::tx::SqlTx;
 use crate::domain::attempt::{AlsoCancel, Attempt, AttemptKind, Source};
 use crate::domain::evidence::{Proves, Refusal};
@@ -42,15 +43,35 @@ const NOW: Stmt = Stmt::split(
     "select cast(unixepoch('subsec') * 1000000 as integer) as now",
     "select (extract(epoch from clock_timestamp()) * 1000000)::bigint as now",
 );
-const INSERT: Stmt = Stmt::both(
-    "insert into attempt (public_id, tail, kind, invoice_id, payment_id, customer_id, subscription_id, attempt_no, source, provider, mode, method_id, order_id, idem_key, provider_ref, body, amount_minor, currency, expected_balance_minor, also_cancel, state, send_after, lease_owner, lease_until, lease_epoch, first_sent_at, last_sent_at, send_count, operator, reason, created_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $26, $27, $28, $29, $30) returning id",
+const INSERT: Stmt = Stmt::of_rows(
+    "insert into attempt (id, public_id, tail, kind, invoice_id, payment_id, customer_id, subscription_id, attempt_no, source, provider, mode, method_id, order_id, idem_key, provider_ref, body, amount_minor, currency, expected_balance_minor, also_cancel, state, send_after, lease_owner, lease_until, lease_epoch, first_sent_at, last_sent_at, send_count, operator, reason, created_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $27, $28, $29, $30, $31) returning id",
+    "insert into attempt (id, public_id, tail, kind, invoice_id, payment_id, customer_id, subscription_id, attempt_no, source, provider, mode, method_id, order_id, idem_key, provider_ref, body, amount_minor, currency, expected_balance_minor, also_cancel, state, send_after, lease_owner, lease_until, lease_epoch, first_sent_at, last_sent_at, send_count, operator, reason, created_at)
+    select coalesce(id, nextval('attempt_id_seq')), public_id, tail, kind, invoice_id, payment_id, customer_id, subscription_id, attempt_no, source, provider, mode, method_id, order_id, idem_key, provider_ref, body, amount_minor, currency, expected_balance_minor, also_cancel, state, send_after, lease_owner, lease_until, lease_epoch, sent_at, sent_at, send_count, operator, reason, created_at
+    from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::text[], $15::text[], $16::text[], $17::bytea[], $18::bigint[], $19::text[], $20::bigint[], $21::text[], $22::text[], $23::bigint[], $24::text[], $25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[], $29::text[], $30::text[], $31::bigint[])
+    as new (id, public_id, tail, kind, invoice_id, payment_id, customer_id, subscription_id, attempt_no, source, provider, mode, method_id, order_id, idem_key, provider_ref, body, amount_minor, currency, expected_balance_minor, also_cancel, state, send_after, lease_owner, lease_until, lease_epoch, sent_at, send_count, operator, reason, created_at) returning id",
 );
+const IDS: Stmt = Stmt::both("select nextval('attempt_id_seq') as id from generate_series(1, $1)");
 const TARGET: Stmt = Stmt::both("select invoice_id from attempt where id = $1");
 const LOCK: Stmt = locked!("select ", columns!(), " from attempt where id = $1");
-const SAVE: Stmt = Stmt::both(
+const SAVE: Stmt = Stmt::of_rows(
     "update attempt set state = $4, provider_ref = $5, needs_human = $6, lease_owner = $7, lease_epoch = $8, lease_until = $9, send_after = $10, first_sent_at = $11, last_sent_at = $12, send_count = $13, next_check_at = $14, checks = $15, not_seen = $16, refusal_code = $17, refusal_class = $18, refusal_proves = $19, refusal_http_status = $20, replayed_at = $21, trace_id = $22, operator = $23, reason = $24, settled_at = $25, settled_on = $26, evidence_id = coalesce($27, evidence_id)
     where id = $1 and state = $2 and ($3 is null or lease_epoch = $3)",
+    "update attempt a set state = new.state, provider_ref = new.provider_ref, needs_human = new.needs_human, lease_owner = new.lease_owner, lease_epoch = new.lease_epoch, lease_until = new.lease_until, send_after = new.send_after, first_sent_at = new.first_sent_at, last_sent_at = new.last_sent_at, send_count = new.send_count, next_check_at = new.next_check_at, checks = new.checks, not_seen = new.not_seen, refusal_code = new.refusal_code, refusal_class = new.refusal_class, refusal_proves = new.refusal_proves, refusal_http_status = new.refusal_http_status, replayed_at = new.replayed_at, trace_id = new.trace_id, operator = new.operator, reason = new.reason, settled_at = new.settled_at, settled_on = new.settled_on, evidence_id = coalesce(new.evidence_id, a.evidence_id)
+    from unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::text[], $18::text[], $19::text[], $20::bigint[], $21::bigint[], $22::text[], $23::text[], $24::text[], $25::bigint[], $26::text[], $27::bigint[])
+    as new (id, was, epoch, state, provider_ref, needs_human, lease_owner, lease_epoch, lease_until, send_after, first_sent_at, last_sent_at, send_count, next_check_at, checks, not_seen, refusal_code, refusal_class, refusal_proves, refusal_http_status, replayed_at, trace_id, operator, reason, settled_at, settled_on, evidence_id)
+    where a.id = new.id and a.state = new.was and (new.epoch is null or a.lease_epoch = new.epoch)",
+);
+const LOCK_EACH: Stmt = each_of!(
+    concat!("select ", columns!(), " from attempt"),
+    "id",
+    locked
+);
+const CHARGES_OF_EACH: Stmt = each_of!(
+    concat!("select ", columns!(), " from attempt"),
+    "invoice_id",
+    " and kind = 'charge' order by id",
+    ""
 );
 const CHARGES_OF: Stmt = Stmt::both(concat!(
     "select ",
@@ -86,10 +107,16 @@ const OWNERS: Stmt = Stmt::both(
     "select distinct lease_owner from attempt
     where state in ('ready', 'sent', 'unknown') and lease_owner is not null order by lease_owner",
 );
-const INSERT_EVIDENCE: Stmt = Stmt::both(
-    "insert into evidence (attempt_id, source, outcome, http_status, code, reference, amount_minor, currency, trace_id, body_sha256, elapsed_ms, at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning id",
+const INSERT_EVIDENCE: Stmt = Stmt::of_rows(
+    "insert into evidence (id, attempt_id, source, outcome, http_status, code, reference, amount_minor, currency, trace_id, body_sha256, elapsed_ms, at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) returning id",
+    "insert into evidence (id, attempt_id, source, outcome, http_status, code, reference, amount_minor, currency, trace_id, body_sha256, elapsed_ms, at)
+    select coalesce(id, nextval('evidence_id_seq')), attempt_id, source, outcome, http_status, code, reference, amount_minor, currency, trace_id, body_sha256, elapsed_ms, at
+    from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[])
+    as new (id, attempt_id, source, outcome, http_status, code, reference, amount_minor, currency, trace_id, body_sha256, elapsed_ms, at) returning id",
 );
+const EVIDENCE_IDS: Stmt =
+    Stmt::both("select nextval('evidence_id_seq') as id from generate_series(1, $1)");
 
 fn read_refusal(cells: &Cells<'_>) -> R<Option<Refusal>> {
     let Some(code) = cells.opt_text("refusal_code")? else {
@@ -155,6 +182,24 @@ impl SqlTx<'_> {
         rows.iter().map(read).collect()
     }
 
+    /// Reads ahead attempts to be settled, and the other charges of their invoices.
+    pub(super) async fn foresee_attempts(&mut self, ids: &[i64], invoices: &[i64]) -> R<()> {
+        self.read_each(&LOCK, &LOCK_EACH, ids, &["id"]).await?;
+        self.foresee_charges(invoices).await
+    }
+
+    /// Reads ahead the charges of invoices.
+    pub(super) async fn foresee_charges(&mut self, invoices: &[i64]) -> R<()> {
+        self.read_each(&CHARGES_OF, &CHARGES_OF_EACH, invoices, &["invoice_id"])
+            .await
+            .map(|_rows| ())
+    }
+
+    /// Takes the database's time once for all rows.
+    pub(super) async fn foresee_time(&mut self) -> R<()> {
+        self.read_once(&NOW).await
+    }
+
     /// The evidence that this transaction took in last about an attempt.
     fn evidence_of(&self, attempt: AttemptId) -> Option<EvidenceId> {
         let newest = self.evidence.iter().rev();
@@ -207,7 +252,10 @@ impl Attempts for SqlTx<'_> {
             new.reason,
             new.at
         ];
-        self.insert(&INSERT, values).await.map(AttemptId)
+        self.forget(&CHARGES_OF, args![new.invoice_id]);
+        self.make(Written::Attempts, &INSERT, &IDS, values)
+            .await
+            .map(AttemptId)
     }
 
     async fn attempt_target(&mut self, id: AttemptId) -> R<InvoiceId> {
@@ -251,7 +299,11 @@ impl Attempts for SqlTx<'_> {
             attempt.settled_at.map(|at| local_date(at, zone)),
             self.evidence_of(attempt.id)
         ];
-        self.change(&SAVE, values, Noun::Attempt).await
+        self.forget(&LOCK, args![attempt.id]);
+        self.forget(&CHARGES_OF, args![attempt.invoice_id]);
+        let row = (Noun::Attempt, attempt.id.0);
+        self.move_row(Written::AttemptMoves, &SAVE, values, row)
+            .await
     }
 
     async fn charges_of(&mut self, invoice: InvoiceId) -> R<Vec<Attempt>> {
@@ -300,7 +352,10 @@ impl Attempts for SqlTx<'_> {
             elapsed,
             new.at
         ];
-        let id = EvidenceId(self.insert(&INSERT_EVIDENCE, values).await?);
+        let id = self
+            .make(Written::Evidence, &INSERT_EVIDENCE, &EVIDENCE_IDS, values)
+            .await?;
+        let id = EvidenceId(id);
         self.evidence.push((new.attempt_id, id));
         Ok(id)
     }

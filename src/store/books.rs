@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+use super::batch::Written;
 use super::open::SqlStore;
 use super::sql::{Stmt, args};
 use super::tx::SqlTx;
@@ -10,25 +11,36 @@ use crate::engine::ports::{Books, Posting, StoreError};
 
 type R<T> = Result<T, StoreError>;
 
-const POST: Stmt = Stmt::both(
+const POST: Stmt = Stmt::of_rows(
     "insert into ledger (payment_id, attempt_id, account, amount_minor, currency, at)
     values ($1, $2, $3, $5, $6, $7), ($1, $2, $4, 0 - $5, $6, $7)",
+    "insert into ledger (payment_id, attempt_id, account, amount_minor, currency, at)
+    select payment_id, attempt_id, entry.account, entry.amount_minor, currency, at
+    from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[])
+    as new (payment_id, attempt_id, debit, credit, amount_minor, currency, at)
+    cross join lateral (values (new.debit, new.amount_minor), (new.credit, 0 - new.amount_minor)) as entry (account, amount_minor)",
 );
 const CHAIN_END: Stmt =
     Stmt::both("select seq, hash from audit where chain = $1 order by seq desc limit 1");
-const APPEND: Stmt = Stmt::both(
+const APPEND: Stmt = Stmt::of_rows(
     "insert into audit (chain, seq, prev, hash, at, person, claims, mode, verb, target, state_before, state_after, reason, result, provider_ref, approver)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+    "insert into audit (chain, seq, prev, hash, at, person, claims, mode, verb, target, state_before, state_after, reason, result, provider_ref, approver)
+    select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[])",
 );
-const QUEUE: Stmt = Stmt::both(
+const QUEUE: Stmt = Stmt::of_rows(
     "insert into outbox (kind, key, payload, state, next_at, created_at) values ($1, $2, $3, 'queued', $4, $4)
+    on conflict (kind, key) do nothing",
+    "insert into outbox (kind, key, payload, state, next_at, created_at)
+    select kind, key, payload, 'queued', at, at
+    from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) as new (kind, key, payload, at)
     on conflict (kind, key) do nothing",
 );
 /// SQLite's writers stand in a line, so one row per day is enough. In PostgreSQL a row that another
 /// transaction can see may be read and deleted before this one commits: each leaves its own.
-const MARK: Stmt = Stmt::split(
+const MARK: Stmt = Stmt::of_rows(
     "insert into dirty_day (day) select $1 where not exists (select 1 from dirty_day where day = $1)",
-    "insert into dirty_day (day) values ($1)",
+    "insert into dirty_day (day) select distinct day from unnest($1::text[]) as new (day)",
 );
 
 /// A hash chain that one transaction at a time appends to.
@@ -138,7 +150,7 @@ impl Books for SqlTx<'_> {
             posting.amount.currency().code(),
             posting.at
         ];
-        self.execute(&POST, values).await.map(|_rows| ())
+        self.append(Written::Postings, &POST, values).await
     }
 
     async fn audit(&mut self, entry: &AuditEntry) -> R<()> {
@@ -162,7 +174,7 @@ impl Books for SqlTx<'_> {
             entry.provider_ref.as_str(),
             entry.approver.as_str()
         ];
-        self.execute(&APPEND, values).await?;
+        self.append(Written::Audit, &APPEND, values).await?;
         if let Some(held) = &mut self.chain {
             held.end = Some((seq, hash));
         }
@@ -175,11 +187,12 @@ impl Books for SqlTx<'_> {
         key: &str,
         payload: &str,
         at: DateTime<Utc>,
-    ) -> R<bool> {
-        Ok(self.execute(&QUEUE, args![kind, key, payload, at]).await? > 0)
+    ) -> R<()> {
+        let values = args![kind, key, payload, at];
+        self.append(Written::Notices, &QUEUE, values).await
     }
 
     async fn mark_day(&mut self, day: NaiveDate) -> R<()> {
-        self.execute(&MARK, args![day]).await.map(|_rows| ())
+        self.append(Written::Days, &MARK, args![day]).await
     }
 }

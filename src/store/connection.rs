@@ -2,8 +2,9 @@
 
 use sqlx::{PgConnection, SqliteConnection};
 
+use super::columns::{bound, columns};
 use super::error::failed;
-use super::sql::{Row, Stmt, Value, check_binds, postgres_arguments, sqlite_arguments};
+use super::sql::{Row, Stmt, Value, check_binds, sqlite_arguments};
 use crate::engine::ports::StoreError;
 
 pub(super) enum Connection<'c> {
@@ -21,14 +22,14 @@ impl Connection<'_> {
                     .fetch_all(connection)
                     .await
                     .map_err(failed)?;
-                Ok(found.into_iter().map(Row::Sqlite).collect())
+                Ok(found.into_iter().map(Row::from).collect())
             }
             Self::Postgres(connection) => {
-                let found = sqlx::query_with(stmt.postgres, postgres_arguments(args)?)
+                let found = sqlx::query_with(stmt.postgres, bound(stmt, args)?)
                     .fetch_all(connection)
                     .await
                     .map_err(failed)?;
-                Ok(found.into_iter().map(Row::Postgres).collect())
+                Ok(found.into_iter().map(Row::from).collect())
             }
         }
     }
@@ -42,13 +43,37 @@ impl Connection<'_> {
                 .await
                 .map(|done| done.rows_affected())
                 .map_err(failed),
-            Self::Postgres(connection) => {
-                sqlx::query_with(stmt.postgres, postgres_arguments(args)?)
-                    .execute(connection)
-                    .await
-                    .map(|done| done.rows_affected())
-                    .map_err(failed)
+            Self::Postgres(connection) => sqlx::query_with(stmt.postgres, bound(stmt, args)?)
+                .execute(connection)
+                .await
+                .map(|done| done.rows_affected())
+                .map_err(failed),
+        }
+    }
+
+    /// Writes rows of one kind, in as few statements as the database allows; gives how many rows
+    /// were changed.
+    pub(super) async fn execute_all(
+        self,
+        stmt: &Stmt,
+        rows: Vec<Vec<Value>>,
+    ) -> Result<u64, StoreError> {
+        for row in &rows {
+            check_binds(stmt, row)?;
+        }
+        match self {
+            Self::Sqlite(connection) => {
+                let mut changed = 0;
+                for row in rows {
+                    changed += Connection::Sqlite(connection).execute(stmt, row).await?;
+                }
+                Ok(changed)
             }
+            Self::Postgres(connection) => sqlx::query_with(stmt.postgres, columns(rows)?)
+                .execute(connection)
+                .await
+                .map(|done| done.rows_affected())
+                .map_err(failed),
         }
     }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::open::SqlStore;
-use super::sql::{Cells, Row, Stmt, Value, args, locked};
+use super::sql::{Cells, Row, Stmt, Value, args, each_of, locked};
 use super::tx::SqlTx;
 use crate::domain::customer::{Card, Customer, PaymentMethod, SealedKey};
 use crate::domain::ids::{CustomerId, IdQuery, MethodId, Noun, PublicId};
@@ -40,6 +40,10 @@ const INSERT_CUSTOMER: Stmt = Stmt::both(
 const CUSTOMER: Stmt = Stmt::both(
     "select id, public_id, customer_key, name, email, phone, created_at, version from customer where id = $1",
 );
+const CUSTOMER_EACH: Stmt = each_of!(
+    "select id, public_id, customer_key, name, email, phone, created_at, version from customer",
+    "id"
+);
 const SAVE_CUSTOMER: Stmt = Stmt::both(
     "update customer set name = $3, email = $4, phone = $5, name_jamo = $6, name_initials = $7, email_lower = $8, phone_digits = $9, version = version + 1
     where id = $1 and version = $2",
@@ -61,6 +65,14 @@ const METHOD: Stmt = Stmt::both(concat!(
     method_columns!(),
     " from payment_method where id = $1"
 ));
+const METHOD_EACH: Stmt = each_of!(
+    concat!("select ", method_columns!(), " from payment_method"),
+    "id"
+);
+const SEALED_KEY_EACH: Stmt = each_of!(
+    "select id, sealed, key_id, key_hash from payment_method",
+    "id"
+);
 const ACTIVE_METHOD: Stmt = Stmt::both(concat!(
     "select ",
     method_columns!(),
@@ -180,6 +192,19 @@ impl SqlStore {
     }
 }
 
+impl SqlTx<'_> {
+    /// Reads ahead customers and the methods that they will be charged by, with their keys.
+    pub(super) async fn foresee_payers(&mut self, customers: &[i64], methods: &[i64]) -> R<()> {
+        self.read_each(&CUSTOMER, &CUSTOMER_EACH, customers, &["id"])
+            .await?;
+        self.read_each(&METHOD, &METHOD_EACH, methods, &["id"])
+            .await?;
+        self.read_each(&SEALED_KEY, &SEALED_KEY_EACH, methods, &["id"])
+            .await
+            .map(|_rows| ())
+    }
+}
+
 impl Customers for SqlTx<'_> {
     async fn find_id(&mut self, noun: Noun, query: &IdQuery) -> R<Found> {
         let (stmt, values) = finder(noun, query);
@@ -221,6 +246,7 @@ impl Customers for SqlTx<'_> {
             keys.email,
             keys.phone
         ];
+        self.forget(&CUSTOMER, args![customer.id]);
         self.change(&SAVE_CUSTOMER, values, Noun::Customer).await
     }
 
@@ -284,6 +310,7 @@ impl Customers for SqlTx<'_> {
             key.key_id.as_str(),
             key.hash.as_str()
         ];
+        self.forget(&SEALED_KEY, args![id]);
         self.change(&SAVE_SEALED, values, Noun::Method).await
     }
 
@@ -301,6 +328,7 @@ impl Customers for SqlTx<'_> {
         at: DateTime<Utc>,
     ) -> R<()> {
         let values = args![id, from.as_str(), to.as_str(), at];
+        self.forget(&METHOD, args![id]);
         self.change(&MOVE_METHOD, values, Noun::Method).await
     }
 

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::sql::{Row, Stmt, args, locked};
+use super::batch::Written;
+use super::sql::{Row, Stmt, args, each_of, locked};
 use super::tx::SqlTx;
 use crate::domain::dunning::DunningState;
 use crate::domain::failure::FailureClass;
@@ -21,19 +22,37 @@ macro_rules! columns {
 
 /// What [`read`] reads.
 pub(super) const COLUMNS: &str = columns!();
-const INSERT: Stmt = Stmt::both(
-    "insert into invoice (public_id, tail, customer_id, subscription_id, term_no, period_index, kind, state, amount_minor, currency, description, due_at, period_from, period_to, created_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) returning id",
+const INSERT: Stmt = Stmt::of_rows(
+    "insert into invoice (id, public_id, tail, customer_id, subscription_id, term_no, period_index, kind, state, amount_minor, currency, description, due_at, period_from, period_to, created_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) returning id",
+    "insert into invoice (id, public_id, tail, customer_id, subscription_id, term_no, period_index, kind, state, amount_minor, currency, description, due_at, period_from, period_to, created_at)
+    select coalesce(id, nextval('invoice_id_seq')), public_id, tail, customer_id, subscription_id, term_no, period_index, kind, state, amount_minor, currency, description, due_at, period_from, period_to, created_at
+    from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::bigint[], $14::text[], $15::text[], $16::bigint[])
+    as new (id, public_id, tail, customer_id, subscription_id, term_no, period_index, kind, state, amount_minor, currency, description, due_at, period_from, period_to, created_at) returning id",
 );
-const INSERT_LINE: Stmt = Stmt::both(
+const IDS: Stmt = Stmt::both("select nextval('invoice_id_seq') as id from generate_series(1, $1)");
+const INSERT_LINE: Stmt = Stmt::of_rows(
     "insert into invoice_line (invoice_id, line_no, description, quantity, amount_minor, currency) values ($1, 1, $2, 1, $3, $4)",
+    "insert into invoice_line (invoice_id, line_no, description, quantity, amount_minor, currency)
+    select invoice_id, 1, description, 1, amount_minor, currency
+    from unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[]) as new (invoice_id, description, amount_minor, currency)",
 );
 const SUBSCRIPTION_OF: Stmt = Stmt::both("select subscription_id from invoice where id = $1");
 const LOCK: Stmt = locked!("select ", columns!(), " from invoice where id = $1");
-const SAVE: Stmt = Stmt::both(
+const SAVE: Stmt = Stmt::of_rows(
     "update invoice set state = $3, attempts = $4, dunning_used = $5, dunning = $6, next_attempt_at = $7, first_failed_at = $8, last_code = $9, last_class = $10, paid_at = $11, version = version + 1
     where id = $1 and version = $2",
+    "update invoice i set state = new.state, attempts = new.attempts, dunning_used = new.dunning_used, dunning = new.dunning, next_attempt_at = new.next_attempt_at, first_failed_at = new.first_failed_at, last_code = new.last_code, last_class = new.last_class, paid_at = new.paid_at, version = i.version + 1
+    from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::text[], $11::bigint[])
+    as new (id, version, state, attempts, dunning_used, dunning, next_attempt_at, first_failed_at, last_code, last_class, paid_at)
+    where i.id = new.id and i.version = new.version",
 );
+const LOCK_EACH: Stmt = each_of!(
+    concat!("select ", columns!(), " from invoice"),
+    "id",
+    locked
+);
+const SUBSCRIPTION_OF_EACH: Stmt = each_of!("select id, subscription_id from invoice", "id");
 const UNPAID_OF: Stmt = locked!(
     "select ",
     columns!(),
@@ -97,6 +116,16 @@ const FAILED_OF_CUSTOMER: Stmt = Stmt::both(
      order by due_at, id limit 100",
 );
 
+impl SqlTx<'_> {
+    /// Reads ahead invoices, locked, and whose they are.
+    pub(super) async fn foresee_invoices(&mut self, ids: &[i64]) -> R<()> {
+        self.read_each(&LOCK, &LOCK_EACH, ids, &["id"]).await?;
+        self.read_each(&SUBSCRIPTION_OF, &SUBSCRIPTION_OF_EACH, ids, &["id"])
+            .await
+            .map(|_rows| ())
+    }
+}
+
 impl Invoices for SqlTx<'_> {
     async fn insert_invoice(&mut self, new: &NewInvoice<'_>) -> R<InvoiceId> {
         let (minor, currency) = (new.amount.minor(), new.amount.currency());
@@ -117,9 +146,9 @@ impl Invoices for SqlTx<'_> {
             new.period_to,
             new.at
         ];
-        let id = self.insert(&INSERT, values).await?;
+        let id = self.make(Written::Invoices, &INSERT, &IDS, values).await?;
         let line = args![id, new.description, minor, currency.code()];
-        self.execute(&INSERT_LINE, line).await?;
+        self.append(Written::Lines, &INSERT_LINE, line).await?;
         Ok(InvoiceId(id))
     }
 
@@ -147,7 +176,10 @@ impl Invoices for SqlTx<'_> {
             invoice.last_class.map(FailureClass::as_str),
             invoice.paid_at
         ];
-        self.change(&SAVE, values, Noun::Invoice).await
+        self.forget(&LOCK, args![invoice.id]);
+        let row = (Noun::Invoice, invoice.id.0);
+        self.move_row(Written::InvoiceMoves, &SAVE, values, row)
+            .await
     }
 
     async fn unpaid_invoices_of(&mut self, id: SubscriptionId) -> R<Vec<Invoice>> {

@@ -6,9 +6,10 @@
 //! (`assets/migrations`), not here.
 
 mod attempts;
+mod batch;
 mod books;
 pub mod bulk;
-
+mod columns;
 mod connection;
 mod customers;
 mod error;

@@ -1,6 +1,7 @@
 //! Payments and the refunds out of them.
 
-use super::sql::{Row, Stmt, args, locked};
+use super::batch::Written;
+use super::sql::{Row, Stmt, args, each_of, locked};
 use super::tx::SqlTx;
 use crate::domain::ids::{AttemptId, CustomerId, InvoiceId, Noun, PaymentId, SubscriptionId};
 use crate::domain::payment::Payment;
@@ -16,12 +17,22 @@ macro_rules! columns {
 
 /// What [`read`] reads.
 pub(super) const COLUMNS: &str = columns!();
-const INSERT: Stmt = Stmt::both(
-    "insert into payment (public_id, tail, invoice_id, attempt_id, customer_id, subscription_id, plan_id, method_id, provider, mode, provider_ref, order_id, captured_minor, currency, captured_at, captured_on, is_duplicate)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) returning id",
+const INSERT: Stmt = Stmt::of_rows(
+    "insert into payment (id, public_id, tail, invoice_id, attempt_id, customer_id, subscription_id, plan_id, method_id, provider, mode, provider_ref, order_id, captured_minor, currency, captured_at, captured_on, is_duplicate)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) returning id",
+    "insert into payment (id, public_id, tail, invoice_id, attempt_id, customer_id, subscription_id, plan_id, method_id, provider, mode, provider_ref, order_id, captured_minor, currency, captured_at, captured_on, is_duplicate)
+    select coalesce(id, nextval('payment_id_seq')), public_id, tail, invoice_id, attempt_id, customer_id, subscription_id, plan_id, method_id, provider, mode, provider_ref, order_id, captured_minor, currency, captured_at, captured_on, is_duplicate
+    from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::text[], $16::bigint[], $17::text[], $18::bigint[])
+    as new (id, public_id, tail, invoice_id, attempt_id, customer_id, subscription_id, plan_id, method_id, provider, mode, provider_ref, order_id, captured_minor, currency, captured_at, captured_on, is_duplicate) returning id",
 );
+const IDS: Stmt = Stmt::both("select nextval('payment_id_seq') as id from generate_series(1, $1)");
 const TARGET: Stmt = Stmt::both("select invoice_id from payment where id = $1");
 const LOCK: Stmt = locked!("select ", columns!(), " from payment where id = $1");
+const LOCK_EACH: Stmt = each_of!(
+    concat!("select ", columns!(), " from payment"),
+    "id",
+    locked
+);
 const PAYMENTS_OF: Stmt = Stmt::both(concat!(
     "select ",
     columns!(),
@@ -58,6 +69,15 @@ pub(super) fn read(row: &Row) -> R<Payment> {
     })
 }
 
+impl SqlTx<'_> {
+    /// Reads ahead payments, locked.
+    pub(super) async fn foresee_payments(&mut self, ids: &[i64]) -> R<()> {
+        self.read_each(&LOCK, &LOCK_EACH, ids, &["id"])
+            .await
+            .map(|_rows| ())
+    }
+}
+
 impl Payments for SqlTx<'_> {
     async fn insert_payment(&mut self, new: &NewPayment<'_>) -> R<PaymentId> {
         let values = args![
@@ -79,7 +99,9 @@ impl Payments for SqlTx<'_> {
             new.captured_on,
             new.is_duplicate
         ];
-        self.insert(&INSERT, values).await.map(PaymentId)
+        self.make(Written::Payments, &INSERT, &IDS, values)
+            .await
+            .map(PaymentId)
     }
 
     async fn payment_target(&mut self, id: PaymentId) -> R<InvoiceId> {
@@ -103,6 +125,7 @@ impl Payments for SqlTx<'_> {
             payment.refunded_minor,
             payment.reserved_minor
         ];
+        self.forget(&LOCK, args![payment.id]);
         self.change(&SAVE, values, Noun::Payment).await
     }
 

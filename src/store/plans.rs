@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::sql::{Row, Stmt, args};
+use super::sql::{Row, Stmt, args, each_of};
 use super::tx::SqlTx;
 use crate::domain::ids::{Noun, PlanId, ProductId, PublicId};
 use crate::domain::period::{Interval, Unit};
@@ -33,6 +33,7 @@ const PLAN: Stmt = Stmt::both(concat!(
     plan_columns!(),
     " from plan where id = $1"
 ));
+const PLAN_EACH: Stmt = each_of!(concat!("select ", plan_columns!(), " from plan"), "id");
 const PLAN_BY_CODE: Stmt = Stmt::both(concat!(
     "select ",
     plan_columns!(),
@@ -72,6 +73,15 @@ pub(super) fn read_plan(row: &Row) -> R<Plan> {
 
 fn features_text(features: &[String]) -> R<String> {
     serde_json::to_string(features).map_err(|error| StoreError::Other(error.into()))
+}
+
+impl SqlTx<'_> {
+    /// Reads ahead plans.
+    pub(super) async fn foresee_plans(&mut self, ids: &[i64]) -> R<()> {
+        self.read_each(&PLAN, &PLAN_EACH, ids, &["id"])
+            .await
+            .map(|_rows| ())
+    }
 }
 
 impl Plans for SqlTx<'_> {
@@ -143,6 +153,7 @@ impl Plans for SqlTx<'_> {
             features_text(&plan.features)?,
             plan.active
         ];
+        self.forget(&PLAN, args![plan.id]);
         self.change(&SAVE_PLAN, values, Noun::Plan).await
     }
 }

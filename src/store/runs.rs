@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::batch::Written;
 use super::sql::{Stmt, args, locked};
 use super::tx::SqlTx;
 use crate::domain::ids::{AttemptId, Noun, RunId};
@@ -20,14 +21,21 @@ const LOCK: Stmt = locked!(
 );
 const SAVE: Stmt =
     Stmt::both("update run set state = $2, finished_at = $3, stop_reason = $4 where id = $1");
-const SAVE_ITEM: Stmt = Stmt::both(
+const SAVE_ITEM: Stmt = Stmt::of_rows(
     "insert into run_item (run_id, subscription_id, invoice_id, attempt_id, decision, reason, at)
     values ($1, $2, $3, $4, $5, $6, $7)
     on conflict (run_id, subscription_id, coalesce(invoice_id, 0))
     do update set attempt_id = excluded.attempt_id, decision = excluded.decision, reason = excluded.reason, at = excluded.at",
+    "insert into run_item (run_id, subscription_id, invoice_id, attempt_id, decision, reason, at)
+    select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::bigint[])
+    on conflict (run_id, subscription_id, coalesce(invoice_id, 0))
+    do update set attempt_id = excluded.attempt_id, decision = excluded.decision, reason = excluded.reason, at = excluded.at",
 );
-const DECIDE: Stmt = Stmt::both(
+const DECIDE: Stmt = Stmt::of_rows(
     "update run_item set decision = $2, at = $3 where attempt_id = $1 and (decision is null or decision in ('unknown', 'not_sent'))",
+    "update run_item r set decision = new.decision, at = new.at
+    from unnest($1::bigint[], $2::text[], $3::bigint[]) as new (attempt_id, decision, at)
+    where r.attempt_id = new.attempt_id and (r.decision is null or r.decision in ('unknown', 'not_sent'))",
 );
 const TOTALS: Stmt = Stmt::both(
     "select decision, count(*) as n from run_item where run_id = $1 group by decision order by decision",
@@ -85,7 +93,9 @@ impl Runs for SqlTx<'_> {
             item.reason.as_str(),
             item.at
         ];
-        self.execute(&SAVE_ITEM, values).await.map(|_rows| ())
+        // Two rows of one statement must not meet: a subscription has one without an invoice.
+        let key = item.invoice_id.map_or(-item.subscription_id.0, |id| id.0);
+        self.put(Written::RunItems, &SAVE_ITEM, values, key).await
     }
 
     async fn decide_run_items(
@@ -95,7 +105,8 @@ impl Runs for SqlTx<'_> {
         at: DateTime<Utc>,
     ) -> R<()> {
         let values = args![attempt, decision.as_str(), at];
-        self.execute(&DECIDE, values).await.map(|_rows| ())
+        self.put(Written::Decisions, &DECIDE, values, attempt.0)
+            .await
     }
 
     async fn run_totals(&mut self, id: RunId) -> R<Vec<(Option<Decision>, u64)>> {

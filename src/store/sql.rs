@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments, ColumnIndex, Row as _};
+use std::sync::Arc;
 
 use super::error::failed;
 use crate::domain::ids;
@@ -17,6 +18,17 @@ pub struct Stmt {
     pub(super) sqlite: &'static str,
     pub(super) postgres: &'static str,
     pub(super) binds: usize,
+    pub(super) takes: Takes,
+}
+
+/// What is bound to a statement on PostgreSQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// Values.
+    Values,
+    /// One array for each column: any number of rows are written at once. On SQLite, where a
+    /// statement costs next to nothing, each row is one statement.
+    Columns,
 }
 
 impl Stmt {
@@ -32,6 +44,15 @@ impl Stmt {
             sqlite,
             postgres,
             binds: if a > b { a } else { b },
+            takes: Takes::Values,
+        }
+    }
+
+    /// Writes one row on SQLite, and on PostgreSQL one for each place of the arrays it unnests.
+    pub const fn of_rows(sqlite: &'static str, postgres: &'static str) -> Self {
+        Self {
+            takes: Takes::Columns,
+            ..Self::split(sqlite, postgres)
         }
     }
 }
@@ -57,7 +78,7 @@ const fn highest_bind(sql: &str) -> usize {
 }
 
 /// A value to be bound. Null has a type too: PostgreSQL asks for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Value {
     /// An integer, instant, amount, id, yes or no.
     I64(Option<i64>),
@@ -65,6 +86,8 @@ pub enum Value {
     Text(Option<String>),
     /// Bytes.
     Bytes(Option<Vec<u8>>),
+    /// The ids that [`each_of`] asks for.
+    Ids(Vec<i64>),
 }
 
 macro_rules! bound_as {
@@ -136,6 +159,29 @@ macro_rules! claimed {
 }
 pub(crate) use claimed;
 
+/// A query for all rows whose `column` is one of many ids, which are its one value.
+macro_rules! each_of {
+    ($select:expr, $column:literal) => {
+        $crate::store::sql::each_of!($select, $column, "", "")
+    };
+    ($select:expr, $column:literal, locked) => {
+        $crate::store::sql::each_of!($select, $column, "", " order by id for no key update")
+    };
+    ($select:expr, $column:literal, $both:literal, $postgres:literal) => {
+        $crate::store::Stmt::split(
+            concat!(
+                $select,
+                " where ",
+                $column,
+                " in (select value from json_each($1))",
+                $both
+            ),
+            concat!($select, " where ", $column, " = any($1)", $both, $postgres),
+        )
+    };
+}
+pub(crate) use each_of;
+
 pub(super) fn check_binds(stmt: &Stmt, args: &[Value]) -> Result<(), StoreError> {
     if args.len() == stmt.binds {
         return Ok(());
@@ -152,10 +198,16 @@ pub(super) fn sqlite_arguments(args: Vec<Value>) -> Result<SqliteArguments, Stor
             Value::I64(number) => Arguments::add(&mut bound, number),
             Value::Text(text) => Arguments::add(&mut bound, text),
             Value::Bytes(bytes) => Arguments::add(&mut bound, bytes),
+            Value::Ids(ids) => Arguments::add(&mut bound, json_array(&ids)),
         }
         .map_err(StoreError::Other)?;
     }
     Ok(bound)
+}
+
+fn json_array(ids: &[i64]) -> String {
+    let texts: Vec<String> = ids.iter().map(i64::to_string).collect();
+    format!("[{}]", texts.join(","))
 }
 
 pub(super) fn postgres_arguments(args: Vec<Value>) -> Result<PgArguments, StoreError> {
@@ -165,19 +217,32 @@ pub(super) fn postgres_arguments(args: Vec<Value>) -> Result<PgArguments, StoreE
             Value::I64(number) => bound.add(number),
             Value::Text(text) => bound.add(text),
             Value::Bytes(bytes) => bound.add(bytes),
+            Value::Ids(ids) => bound.add(ids),
         }
         .map_err(StoreError::Other)?;
     }
     Ok(bound)
 }
 
-/// One row that came back.
-#[derive(Debug)]
+/// One row that came back. A clone shares it.
+#[derive(Debug, Clone)]
 pub enum Row {
     /// From SQLite.
-    Sqlite(SqliteRow),
+    Sqlite(Arc<SqliteRow>),
     /// From PostgreSQL.
-    Postgres(PgRow),
+    Postgres(Arc<PgRow>),
+}
+
+impl From<SqliteRow> for Row {
+    fn from(row: SqliteRow) -> Self {
+        Self::Sqlite(Arc::new(row))
+    }
+}
+
+impl From<PgRow> for Row {
+    fn from(row: PgRow) -> Self {
+        Self::Postgres(Arc::new(row))
+    }
 }
 
 impl Row {

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use super::sql::{Row, Stmt, args, claimed, locked};
+use super::batch::Written;
+use super::sql::{Row, Stmt, args, claimed, each_of, locked};
 use super::tx::SqlTx;
 use crate::domain::ids::{CustomerId, MethodId, Noun, PlanId, ProductId, SubscriptionId};
 use crate::domain::period::{Anchor, Interval, Unit};
@@ -25,9 +26,18 @@ const INSERT: Stmt = Stmt::both(
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, 0, $10, $11, $12, $13) returning id",
 );
 const LOCK: Stmt = locked!("select ", columns!(), " from subscription where id = $1");
-const SAVE: Stmt = Stmt::both(
+const SAVE: Stmt = Stmt::of_rows(
     "update subscription set plan_id = $3, state = $4, quantity = $5, method_id = $6, term_no = $7, next_period = $8, next_due_at = $9, paid_until = $10, trial_until = $11, cancel_at = $12, cancel_requested_at = $13, ended_at = $14, first_failed_at = $15, version = version + 1
     where id = $1 and version = $2",
+    "update subscription s set plan_id = new.plan_id, state = new.state, quantity = new.quantity, method_id = new.method_id, term_no = new.term_no, next_period = new.next_period, next_due_at = new.next_due_at, paid_until = new.paid_until, trial_until = new.trial_until, cancel_at = new.cancel_at, cancel_requested_at = new.cancel_requested_at, ended_at = new.ended_at, first_failed_at = new.first_failed_at, version = s.version + 1
+    from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[])
+    as new (id, version, plan_id, state, quantity, method_id, term_no, next_period, next_due_at, paid_until, trial_until, cancel_at, cancel_requested_at, ended_at, first_failed_at)
+    where s.id = new.id and s.version = new.version",
+);
+const LOCK_EACH: Stmt = each_of!(
+    concat!("select ", columns!(), " from subscription"),
+    "id",
+    locked
 );
 const CLAIM_DUE: Stmt = claimed!(
     "select ",
@@ -50,16 +60,40 @@ const INSERT_TERM: Stmt = Stmt::both(
     "insert into subscription_term (subscription_id, term_no, plan_id, anchor_date, zone, interval_unit, interval_count, quantity, price_minor, currency, from_at, to_at)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
 );
-const TERM: Stmt = Stmt::both(
-    "select id, plan_id, anchor_date, zone, interval_unit, interval_count, quantity, price_minor, currency, from_at, to_at
-    from subscription_term where subscription_id = $1 and term_no = $2",
+macro_rules! term_columns {
+    () => {
+        "t.id, t.subscription_id, t.term_no, t.plan_id, t.anchor_date, t.zone, t.interval_unit, t.interval_count, t.quantity, t.price_minor, t.currency, t.from_at, t.to_at"
+    };
+}
+const TERM: Stmt = Stmt::both(concat!(
+    "select ",
+    term_columns!(),
+    " from subscription_term t where t.subscription_id = $1 and t.term_no = $2"
+));
+const TERM_OF_EACH: Stmt = each_of!(
+    concat!(
+        "select ",
+        term_columns!(),
+        " from subscription_term t join subscription s on s.id = t.subscription_id and s.term_no = t.term_no"
+    ),
+    "s.id"
+);
+const TERM_OF_EACH_INVOICE: Stmt = each_of!(
+    concat!(
+        "select ",
+        term_columns!(),
+        " from subscription_term t join invoice i on i.subscription_id = t.subscription_id and i.term_no = t.term_no"
+    ),
+    "i.id"
 );
 const END_TERM: Stmt = Stmt::both(
     "update subscription_term set to_at = $3 where subscription_id = $1 and term_no = $2 and to_at is null",
 );
-const INSERT_CHANGE: Stmt = Stmt::both(
+const INSERT_CHANGE: Stmt = Stmt::of_rows(
     "insert into subscription_change (subscription_id, at, from_state, to_state, plan_id, price_minor, currency, quantity, discount_minor, cause, requested_by, requested_at)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+    "insert into subscription_change (subscription_id, at, from_state, to_state, plan_id, price_minor, currency, quantity, discount_minor, cause, requested_by, requested_at)
+    select * from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::bigint[])",
 );
 
 pub(super) fn read(row: &Row) -> R<Subscription> {
@@ -110,6 +144,34 @@ pub(super) fn read_term(row: &Row, id: SubscriptionId, term_no: u32) -> R<Term> 
     })
 }
 
+impl SqlTx<'_> {
+    /// Reads ahead subscriptions, locked; gives their methods.
+    pub(super) async fn foresee_subscriptions(&mut self, ids: &[i64]) -> R<Vec<i64>> {
+        let rows = self.read_each(&LOCK, &LOCK_EACH, ids, &["id"]).await?;
+        let methods: R<Vec<Option<i64>>> = rows
+            .iter()
+            .map(|row| row.counts("subscription").opt_i64("method_id"))
+            .collect();
+        Ok(methods?.into_iter().flatten().collect())
+    }
+
+    /// Reads ahead the terms that subscriptions run on.
+    pub(super) async fn foresee_terms(&mut self, subscriptions: &[i64]) -> R<()> {
+        self.read_each(&TERM, &TERM_OF_EACH, subscriptions, &TERM_KEY)
+            .await
+            .map(|_rows| ())
+    }
+
+    /// Reads ahead the terms that invoices were made under.
+    pub(super) async fn foresee_terms_of_invoices(&mut self, invoices: &[i64]) -> R<()> {
+        self.read_each(&TERM, &TERM_OF_EACH_INVOICE, invoices, &TERM_KEY)
+            .await
+            .map(|_rows| ())
+    }
+}
+
+const TERM_KEY: [&str; 2] = ["subscription_id", "term_no"];
+
 impl Subscriptions for SqlTx<'_> {
     async fn insert_subscription(&mut self, new: &NewSubscription<'_>) -> R<SubscriptionId> {
         let exclusive_key = match new.exclusivity {
@@ -158,7 +220,10 @@ impl Subscriptions for SqlTx<'_> {
             subscription.ended_at,
             subscription.first_failed_at
         ];
-        self.change(&SAVE, values, Noun::Subscription).await
+        self.forget(&LOCK, args![subscription.id]);
+        let row = (Noun::Subscription, subscription.id.0);
+        self.move_row(Written::SubscriptionMoves, &SAVE, values, row)
+            .await
     }
 
     async fn running_subscriptions_of(&mut self, customer: CustomerId) -> R<Vec<SubscriptionId>> {
@@ -193,6 +258,7 @@ impl Subscriptions for SqlTx<'_> {
     }
 
     async fn end_term(&mut self, id: SubscriptionId, term_no: u32, at: DateTime<Utc>) -> R<()> {
+        self.forget(&TERM, args![id, term_no]);
         self.change(&END_TERM, args![id, term_no, at], Noun::Subscription)
             .await
     }
@@ -212,7 +278,7 @@ impl Subscriptions for SqlTx<'_> {
             change.requested_by.as_str(),
             change.requested_at
         ];
-        self.execute(&INSERT_CHANGE, values).await.map(|_rows| ())
+        self.append(Written::Changes, &INSERT_CHANGE, values).await
     }
 
     async fn claim_due_subscriptions(

@@ -5,13 +5,14 @@ use std::marker::PhantomData;
 
 use sqlx::{Postgres, Sqlite, Transaction};
 
+use super::batch::Batch;
 use super::books::HeldChain;
 use super::connection::Connection;
 use super::error::{commit_failed, failed};
 use super::open::{Access, Pools, SqlStore, read_only};
 use super::sql::{Row, Stmt, Value};
 use crate::domain::ids::{AttemptId, EvidenceId, Noun};
-use crate::engine::ports::{Desk, Store, StoreError, Tx};
+use crate::engine::ports::{Desk, Foreseen, Store, StoreError, Tx};
 
 type R<T> = Result<T, StoreError>;
 
@@ -29,6 +30,8 @@ pub struct SqlTx<'d> {
     pub(super) chain: Option<HeldChain>,
     /// The evidence taken in by this transaction: it is what lets a settled attempt move.
     pub(super) evidence: Vec<(AttemptId, EvidenceId)>,
+    /// Where it works on many rows.
+    pub(super) batch: Option<Batch>,
     desk: PhantomData<&'d mut Desk>,
 }
 
@@ -77,6 +80,7 @@ impl SqlStore {
             is_broken: false,
             chain: None,
             evidence: Vec::new(),
+            batch: None,
             desk: PhantomData,
         })
     }
@@ -100,8 +104,27 @@ impl SqlTx<'_> {
         outcome
     }
 
-    /// The rows of a query.
+    /// The transaction has failed.
+    pub(super) fn give_up<T>(&mut self, error: StoreError) -> R<T> {
+        self.note(Err(error))
+    }
+
+    pub(super) const fn is_on_postgres(&self) -> bool {
+        matches!(self.open, Open::Postgres(_))
+    }
+
+    /// The rows of a query: as they were read ahead, or after everything that waits is written.
     pub(super) async fn rows(&mut self, stmt: &Stmt, args: Vec<Value>) -> R<Vec<Row>> {
+        let known = self.batch.as_ref().and_then(|b| b.known(stmt, &args));
+        if let Some(rows) = known {
+            return Ok(rows);
+        }
+        self.flush().await?;
+        self.at_once(stmt, args).await
+    }
+
+    /// The rows of a query that does not look at what waits.
+    pub(super) async fn at_once(&mut self, stmt: &Stmt, args: Vec<Value>) -> R<Vec<Row>> {
         let outcome = self.connection()?.rows(stmt, args).await;
         self.note(outcome)
     }
@@ -120,7 +143,14 @@ impl SqlTx<'_> {
 
     /// How many rows a statement changed.
     pub(super) async fn execute(&mut self, stmt: &Stmt, args: Vec<Value>) -> R<u64> {
+        self.flush().await?;
         let outcome = self.connection()?.execute(stmt, args).await;
+        self.note(outcome)
+    }
+
+    /// How many rows a statement changed that takes many.
+    pub(super) async fn execute_all(&mut self, stmt: &Stmt, rows: Vec<Vec<Value>>) -> R<u64> {
+        let outcome = self.connection()?.execute_all(stmt, rows).await;
         self.note(outcome)
     }
 
@@ -153,9 +183,14 @@ impl SqlTx<'_> {
 }
 
 impl Tx for SqlTx<'_> {
+    async fn foresee(&mut self, rows: Foreseen<'_>) -> R<()> {
+        self.foresee_rows(rows).await
+    }
+
     async fn commit(mut self) -> R<()> {
         // A transaction that failed before is refused here, and rolled back on drop.
         self.connection()?;
+        self.flush().await?;
         let mut chain = self.chain.take();
         if let Some(chain) = &mut chain {
             chain.doubt();

@@ -11,6 +11,7 @@ mod support;
 mod attempts;
 mod bed;
 mod bulk;
+mod foreseen;
 mod money;
 mod nouns;
 mod rules;

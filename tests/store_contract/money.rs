@@ -278,20 +278,20 @@ async fn a_notice_is_queued_once(bed: Bed) {
     let store = bed.open().await;
     let mut desk = Desk::new();
     let mut tx = begin(&store, &mut desk).await;
-    assert!(
-        tx.queue_notice("declined", "inv_1", "{}", day(1))
+    for (kind, at) in [("declined", 1), ("declined", 2), ("card", 1)] {
+        tx.queue_notice(kind, "inv_1", "{}", day(at))
             .await
-            .expect("queue")
-    );
-    assert!(
-        !tx.queue_notice("declined", "inv_1", "{}", day(2))
-            .await
-            .expect("queue")
-    );
-    assert!(
-        tx.queue_notice("card", "inv_1", "{}", day(1))
-            .await
-            .expect("queue")
+            .expect("queue");
+    }
+    tx.commit().await.expect("commit");
+    let mut raw = bed.raw().await;
+    let queued = raw
+        .texts("select kind || ' ' || created_at from outbox order by kind")
+        .await;
+    let first = day(1).timestamp_micros();
+    assert_eq!(
+        queued,
+        [format!("card {first}"), format!("declined {first}")]
     );
 }
 

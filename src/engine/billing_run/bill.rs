@@ -84,25 +84,25 @@ impl<S: Store> Engine<S> {
             description: &plan.name,
         };
         for old in missed {
-            let id = self
+            let draft = self
                 .insert_renewal(tx, renewal, &old, InvoiceState::Draft)
                 .await?;
             let line = Line {
                 run,
                 subscription: &subscription,
-                invoice: Some(id),
+                invoice: Some(draft.id),
             };
             let reason = "an older period: a person decides";
             self.decided(tx, line, Decision::SkippedCatchUp, reason)
                 .await?;
         }
-        let id = self
+        let invoice = self
             .insert_renewal(tx, renewal, &period, InvoiceState::Open)
             .await?;
         let next = term.anchor.period(period.index + 1).map_err(range)?;
         subscription.next_period = next.index;
         subscription.next_due_at = Some(next.due_at);
-        self.bill_renewal(tx, run, actor, (subscription, term), id)
+        self.bill_renewal(tx, run, actor, (subscription, term), invoice)
             .await
     }
 
@@ -141,7 +141,7 @@ impl<S: Store> Engine<S> {
         renewal: Renewal<'_>,
         period: &Period,
         state: InvoiceState,
-    ) -> Result<InvoiceId, VerbError> {
+    ) -> Result<Invoice, VerbError> {
         let public_id = self.parts.ids.public_id(Noun::Invoice);
         let new = NewInvoice {
             public_id: &public_id,
@@ -158,7 +158,8 @@ impl<S: Store> Engine<S> {
             period_to: period.to,
             at: self.now(),
         };
-        Ok(tx.insert_invoice(&new).await?)
+        let id = tx.insert_invoice(&new).await?;
+        Ok(new.stored(id))
     }
 
     async fn bill_renewal<T: Tx>(
@@ -167,9 +168,9 @@ impl<S: Store> Engine<S> {
         run: &Run,
         actor: Actor<'_>,
         (mut subscription, term): (Subscription, Term),
-        id: InvoiceId,
+        mut invoice: Invoice,
     ) -> Result<Step, VerbError> {
-        let mut invoice = tx.lock_invoice(id).await?;
+        let id = invoice.id;
         let minimum = minimum_charge(invoice.amount.currency());
         if invoice.amount.minor() == 0 {
             self.pay_zero(tx, &mut invoice, &mut subscription, &term)
@@ -327,17 +328,16 @@ impl<S: Store> Engine<S> {
             }
             Err(other) => return Err(other),
         };
-        let id = self
+        let attempt = self
             .insert_charge(tx, actor, &mut work, Start::Sent, "")
             .await?;
-        let attempt = tx.lock_attempt(id).await?;
         if let Some((subscription, _)) = &work.subscription {
             let line = Line {
                 run,
                 subscription,
                 invoice: Some(work.invoice.id),
             };
-            self.save_item(tx, line, Some(id), None, "").await?;
+            self.save_item(tx, line, Some(attempt.id), None, "").await?;
         }
         Ok(Step::Send(Box::new(Outgoing {
             attempt,

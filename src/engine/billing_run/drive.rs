@@ -6,6 +6,7 @@ use std::task::Poll;
 use chrono::{DateTime, Utc};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
+use crate::domain::attempt::Attempt;
 use crate::domain::evidence::EvidenceSource;
 use crate::domain::money::Money;
 use crate::domain::run::Run;
@@ -13,7 +14,9 @@ use crate::domain::states::AttemptState;
 
 use super::super::Engine;
 use super::super::audit::Actor;
-use super::super::ports::{BoxFuture, Desk, Invoices, Store, StoreError, Subscriptions, Tx};
+use super::super::ports::{
+    BoxFuture, Desk, Foreseen, Invoices, Store, StoreError, Subscriptions, Tx,
+};
 use super::super::refusal::VerbError;
 use super::super::send::{Outgoing, Returned, nothing_left};
 use super::super::settle::Settled;
@@ -282,6 +285,7 @@ impl<S: Store> Engine<S> {
             oldest: None,
         };
         let due = tx.claim_due_subscriptions(run.until, limit).await?;
+        tx.foresee(Foreseen::Billing(&due)).await?;
         for subscription in due {
             let since = subscription
                 .next_due_at
@@ -295,7 +299,9 @@ impl<S: Store> Engine<S> {
             claimed.take(step);
         }
         if claimed.seen == 0 {
-            for invoice in tx.claim_due_dunning(run.until, limit).await? {
+            let due = tx.claim_due_dunning(run.until, limit).await?;
+            tx.foresee(Foreseen::Dunning(&due)).await?;
+            for invoice in due {
                 let step = self.bill_dunning(&mut tx, run, actor, invoice.id).await?;
                 claimed.take(step);
             }
@@ -335,6 +341,8 @@ impl<S: Store> Engine<S> {
         ordered.sort_by_key(|r| (r.attempt.subscription_id, r.attempt.invoice_id));
         let mut desk = Desk::new();
         let mut tx = self.begin(&mut desk).await?;
+        let attempts: Vec<&Attempt> = ordered.iter().map(|returned| &returned.attempt).collect();
+        tx.foresee(Foreseen::Settling(&attempts)).await?;
         let mut settled = Vec::with_capacity(batch.len());
         for returned in ordered {
             settled.push(

@@ -16,6 +16,7 @@
 mod provider;
 mod rows;
 mod store;
+mod stored;
 
 use chrono::{DateTime, Utc};
 

@@ -2,18 +2,19 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::domain::attempt::{AlsoCancel, AttemptKind, Source};
+use crate::domain::attempt::{AlsoCancel, Attempt, AttemptKind, Source};
 use crate::domain::customer::{Card, SealedKey};
 use crate::domain::evidence::EvidenceSource;
 use crate::domain::ids::{
     AttemptId, CustomerId, InvoiceId, MethodId, PaymentId, PlanId, ProductId, PublicId,
     SubscriptionId,
 };
-use crate::domain::invoice::InvoiceKind;
+use crate::domain::invoice::{Invoice, InvoiceKind};
 use crate::domain::mode::{Mode, ProviderName};
 use crate::domain::money::Money;
 use crate::domain::period::Interval;
 use crate::domain::states::{AttemptState, InvoiceState, SubscriptionState};
+use crate::domain::subscription::Subscription;
 
 /// A customer to be made.
 #[derive(Debug, Clone)]
@@ -354,4 +355,32 @@ pub struct Fence {
     pub state: AttemptState,
     /// The lease epoch the caller holds; none when evidence of success may override any lease.
     pub epoch: Option<i64>,
+}
+
+/// Rows that a transaction is about to work on one by one.
+#[derive(Debug, Clone, Copy)]
+pub enum Foreseen<'a> {
+    /// Due subscriptions, claimed: their terms, plans and payers are read.
+    Billing(&'a [Subscription]),
+    /// Invoices that are due to be tried again, claimed: with their subscriptions, charges, payers.
+    Dunning(&'a [Invoice]),
+    /// Attempts about which something was learnt: everything they are about is locked, in the order
+    /// subscription, invoice, payment, attempt, each by id.
+    Settling(&'a [&'a Attempt]),
+}
+
+impl Foreseen<'_> {
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        match self {
+            Self::Billing(due) => due.len(),
+            Self::Dunning(due) => due.len(),
+            Self::Settling(attempts) => attempts.len(),
+        }
+    }
+
+    /// None.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }

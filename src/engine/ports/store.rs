@@ -18,8 +18,8 @@ use crate::domain::states::MethodState;
 use crate::domain::subscription::{Change, Subscription, Term};
 
 use super::{
-    BoxError, Claim, Desk, Fence, NewAttempt, NewCustomer, NewEvidence, NewInvoice, NewMethod,
-    NewPayment, NewPlan, NewRefund, NewSubscription, Posting,
+    BoxError, Claim, Desk, Fence, Foreseen, NewAttempt, NewCustomer, NewEvidence, NewInvoice,
+    NewMethod, NewPayment, NewPlan, NewRefund, NewSubscription, Posting,
 };
 
 /// A rule that the database itself holds.
@@ -139,6 +139,13 @@ pub trait Store: Send + Sync + 'static {
 pub trait Tx:
     Customers + Plans + Subscriptions + Invoices + Attempts + Payments + Books + Runs + Send
 {
+    /// Says which rows are about to be worked on one by one, so that they can be read and locked
+    /// together and written together. What the repositories give and keep is the same without it;
+    /// only a refusal may come later, at the latest with the commit.
+    fn foresee(&mut self, _rows: Foreseen<'_>) -> impl Future<Output = R<()>> + Send {
+        async { Ok(()) }
+    }
+
     /// Makes everything durable.
     fn commit(self) -> impl Future<Output = R<()>> + Send;
 }
@@ -398,14 +405,14 @@ pub trait Books: Send {
     fn post(&mut self, posting: &Posting) -> impl Future<Output = R<()>> + Send;
     /// Appends to this process's audit chain.
     fn audit(&mut self, entry: &AuditEntry) -> impl Future<Output = R<()>> + Send;
-    /// Queues a notice; false when one with this key exists.
+    /// Queues a notice, unless one with this key exists.
     fn queue_notice(
         &mut self,
         kind: &str,
         key: &str,
         payload: &str,
         at: DateTime<Utc>,
-    ) -> impl Future<Output = R<bool>> + Send;
+    ) -> impl Future<Output = R<()>> + Send;
     /// Marks a local day whose figures must be computed again.
     fn mark_day(&mut self, day: NaiveDate) -> impl Future<Output = R<()>> + Send;
 }

@@ -112,25 +112,24 @@ impl<S: Store> Engine<S> {
         let public_id = self.parts.ids.public_id(Noun::Payment);
         let captured_on = self.local_date(captured_at);
         let attempt = &rows.attempt;
-        let id = tx
-            .insert_payment(&NewPayment {
-                public_id: &public_id,
-                invoice_id: rows.invoice.id,
-                attempt_id: attempt.id,
-                customer_id: attempt.customer_id,
-                subscription_id: attempt.subscription_id,
-                plan_id: rows.subscription.as_ref().map(|(_, term)| term.plan_id),
-                method_id: attempt.method_id,
-                provider: attempt.provider,
-                mode: attempt.mode,
-                provider_ref: &seen.provider_ref,
-                order_id: &attempt.order_id,
-                captured: seen.total,
-                captured_at,
-                captured_on,
-                is_duplicate,
-            })
-            .await?;
+        let new = NewPayment {
+            public_id: &public_id,
+            invoice_id: rows.invoice.id,
+            attempt_id: attempt.id,
+            customer_id: attempt.customer_id,
+            subscription_id: attempt.subscription_id,
+            plan_id: rows.subscription.as_ref().map(|(_, term)| term.plan_id),
+            method_id: attempt.method_id,
+            provider: attempt.provider,
+            mode: attempt.mode,
+            provider_ref: &seen.provider_ref,
+            order_id: &attempt.order_id,
+            captured: seen.total,
+            captured_at,
+            captured_on,
+            is_duplicate,
+        };
+        let id = tx.insert_payment(&new).await?;
         let credit = if is_duplicate {
             Account::Suspense
         } else {
@@ -146,7 +145,7 @@ impl<S: Store> Engine<S> {
         };
         tx.post(&posting).await?;
         tx.mark_day(captured_on).await?;
-        let mut payment = tx.lock_payment(id).await?;
+        let mut payment = new.stored(id);
         for cancel in seen.cancels.iter().filter(|c| c.is_done) {
             let amount = Money::new(cancel.amount_minor, seen.total.currency());
             let on = self.local_date(cancel.at);

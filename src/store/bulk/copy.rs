@@ -56,6 +56,10 @@ fn push_row(out: &mut String, row: &[Value]) {
                 out.push_str("\\\\x");
                 out.push_str(&hex(bytes));
             }
+            Value::Ids(ids) => {
+                let texts: Vec<String> = ids.iter().map(i64::to_string).collect();
+                out.push_str(&format!("{{{}}}", texts.join(",")));
+            }
             Value::I64(None) | Value::Text(None) | Value::Bytes(None) => out.push_str("\\N"),
         }
     }

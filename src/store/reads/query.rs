@@ -126,16 +126,12 @@ impl SqlStore {
             Pools::Sqlite { readers, .. } => {
                 let bound = sqlite_arguments(query.values)?;
                 let rows = sqlx::query_with(sql, bound).fetch_all(readers).await;
-                Ok(rows.map_err(failed)?.into_iter().map(Row::Sqlite).collect())
+                Ok(rows.map_err(failed)?.into_iter().map(Row::from).collect())
             }
             Pools::Postgres { pool, .. } => {
                 let bound = postgres_arguments(query.values)?;
                 let rows = sqlx::query_with(sql, bound).fetch_all(pool).await;
-                Ok(rows
-                    .map_err(failed)?
-                    .into_iter()
-                    .map(Row::Postgres)
-                    .collect())
+                Ok(rows.map_err(failed)?.into_iter().map(Row::from).collect())
             }
         }
     }
