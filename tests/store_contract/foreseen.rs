@@ -341,12 +341,14 @@ async fn settled_rows_move_with_evidence_of_the_same_transaction(bed: Bed) {
     }
     tx.commit().await.expect("commit");
 
-    let mut tx = begin(&store, &mut desk).await;
-    foresee(&mut tx, &sent).await;
-    let mut without = sent[0].clone();
-    let refused = match move_to(&mut tx, &mut without, AttemptState::Succeeded).await {
-        Ok(()) => tx.commit().await,
-        refused => refused,
+    let refused = {
+        let mut tx = begin(&store, &mut desk).await;
+        foresee(&mut tx, &sent).await;
+        let mut without = sent[0].clone();
+        match move_to(&mut tx, &mut without, AttemptState::Succeeded).await {
+            Ok(()) => tx.commit().await,
+            refused => refused,
+        }
     };
     assert!(
         matches!(refused, Err(StoreError::Refused(Constraint::SettledState))),
