@@ -669,10 +669,8 @@ async fn books<T: Tx>(tx: &mut T, op: &Op, w: &mut World) -> R<String> {
     let decision = |n: usize| Decision::ALL.get(n).copied();
     match *op {
         Op::Notice { key } => {
-            let is_new = tx
-                .queue_notice("page", &format!("k{key}"), "{}", base())
+            tx.queue_notice("page", &format!("k{key}"), "{}", base())
                 .await?;
-            return Ok(format!("new {is_new}"));
         }
         Op::Audit => tx.audit(&audit_entry()).await?,
         Op::Post { payment, attempt } => {

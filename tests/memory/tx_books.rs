@@ -53,7 +53,7 @@ impl Books for MemTx<'_> {
         key: &str,
         payload: &str,
         _at: DateTime<Utc>,
-    ) -> R<bool> {
+    ) -> R<()> {
         self.step("queue notice").await?;
         let no = self.no;
         let is_known = self
@@ -67,7 +67,7 @@ impl Books for MemTx<'_> {
             })
             .await?;
         if is_known {
-            return Ok(false);
+            return Ok(());
         }
         let row = NoticeRow {
             kind: kind.to_owned(),
@@ -75,7 +75,7 @@ impl Books for MemTx<'_> {
             payload: payload.to_owned(),
         };
         self.add(Kind::Notice, row, &[], |t| &mut t.notices).await?;
-        Ok(true)
+        Ok(())
     }
 
     async fn mark_day(&mut self, day: NaiveDate) -> R<()> {
