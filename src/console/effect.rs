@@ -11,7 +11,7 @@ use crate::domain::ids::{AttemptId, CustomerId, InvoiceId, PaymentId, RunId, Sub
 use crate::engine::Request;
 use crate::engine::queries::{
     CustomerCard, ListQuery, LocalDay, Overview, Page, PlanRow, RevenueReport, SavedView,
-    SubscriptionCard, Timeline, Window,
+    SubscriptionCard, Summed, Timeline, Totals, Window,
 };
 
 /// Part of the screen; a newer question for the same part makes the older one pointless.
@@ -20,6 +20,8 @@ pub enum Slot {
     Page,
     Detail,
     Form,
+    /// What the rows of the list come to.
+    Totals,
 }
 
 /// A question to the database.
@@ -33,6 +35,11 @@ pub enum Question {
     RenewalDays(Vec<LocalDay>),
     List {
         kind: ListKind,
+        query: ListQuery,
+    },
+    /// What all rows of a list come to.
+    Totals {
+        list: Summed,
         query: ListQuery,
     },
     RunItems {
@@ -53,7 +60,12 @@ pub enum Question {
 /// An answer of the database.
 #[derive(Debug, Clone)]
 pub enum Loaded {
-    Overview(Box<Overview>),
+    Overview {
+        overview: Box<Overview>,
+        /// When the last billing run began.
+        last_run: Option<DateTime<Utc>>,
+    },
+    Totals(Totals),
     Revenue(RevenueReport),
     Rows(Page<Row>),
     Customer(Box<CustomerCard>),

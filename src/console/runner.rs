@@ -6,6 +6,8 @@
 
 mod answers;
 
+pub use answers::answer;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;

@@ -1,13 +1,13 @@
 //! What a filter keeps: the engine's conditions, and the days that are named beside them.
 //!
 //! `from:2026-11-01`, `to:2026-11-30`, `on:2026-11-21` and `month:2026-11` are local days of the billing zone, both ends
-//! included; everything else is the engine's filter language.
+//! included, `began:2026-11-01..2026-11-30` are the days on which a subscription began; everything else is the engine's filter language.
 
 use chrono::{DateTime, Days, Months, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::period::day_start;
-use crate::engine::queries::{Filter, FilterError};
+use crate::engine::queries::{Condition, Filter, FilterError, parse_days};
 
 /// Conditions and the stretch of time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +30,7 @@ impl Kept {
     pub fn parse(typed: &str, zone: Tz) -> Result<Self, KeptError> {
         let mut kept = Self::default();
         let mut rest = Vec::new();
+        let mut conditions = Vec::new();
         for word in typed.split_whitespace() {
             let wrong = || KeptError::NotADate(word.to_owned());
             match word.split_once(':') {
@@ -46,10 +47,18 @@ impl Kept {
                     kept.from = Some(day_start(first, zone));
                     kept.to = Some(day_start(next, zone));
                 }
+                Some(("began", days)) => {
+                    let (from, to) = parse_days(days).ok_or_else(wrong)?;
+                    let after = to.checked_add_days(Days::new(1)).ok_or_else(wrong)?;
+                    let began =
+                        Condition::Began(day_start(from, zone), day_start(after, zone));
+                    conditions.push(began);
+                }
                 _ => rest.push(word),
             }
         }
         kept.filter = Filter::parse(&rest.join(" ")).map_err(KeptError::Filter)?;
+        kept.filter.conditions.extend(conditions);
         Ok(kept)
     }
 }

@@ -9,7 +9,7 @@ use super::paged::{Joining, PAGE, Paged};
 use super::row::{Row, RowKey};
 use super::screen::ListKind;
 use crate::console::fault::Fault;
-use crate::engine::queries::{Cursor, Filter, ListQuery, Order, SortBy, Toward};
+use crate::engine::queries::{Cursor, Filter, ListQuery, Order, SortBy, Totals, Toward};
 
 /// Which answer belongs to which question. Later tickets are larger.
 pub type Ticket = u64;
@@ -68,6 +68,15 @@ impl<T> Default for Panel<T> {
     }
 }
 
+/// What all rows of a list come to.
+#[derive(Debug, Clone, Default)]
+pub struct Adding {
+    /// The question that is out.
+    pub asked: Option<Ticket>,
+    /// The answer to the last one.
+    pub totals: Option<Totals>,
+}
+
 /// A list with its filter, order and marks.
 #[derive(Debug, Clone)]
 pub struct List {
@@ -83,6 +92,8 @@ pub struct List {
     pub marks: BTreeSet<RowKey>,
     pub from: Option<DateTime<Utc>>,
     pub to: Option<DateTime<Utc>>,
+    /// What all its rows come to, where it was opened to say so.
+    pub adding: Option<Adding>,
     /// The stretch of time of the place itself, which holds while the filter names no dates.
     pub within: (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
 }
@@ -100,6 +111,7 @@ impl List {
             marks: BTreeSet::new(),
             from: None,
             to: None,
+            adding: None,
             within: (None, None),
         }
     }
@@ -107,6 +119,7 @@ impl List {
     pub fn between(kind: ListKind, from: DateTime<Utc>, to: DateTime<Utc>) -> Self {
         let mut list = Self::new(kind);
         list.keep_within(Some(from), Some(to));
+        list.adding = Some(Adding::default());
         list
     }
 
@@ -125,6 +138,9 @@ impl List {
             dates => dates,
         };
         self.marks.clear();
+        if let Some(adding) = &mut self.adding {
+            adding.totals = None;
+        }
     }
 
     /// What to ask for, from a cursor on.

@@ -34,7 +34,7 @@ pub use form::{
 };
 pub use gate::{ARM_MS, EXPIRY_MS, Gate, Typed, Wanted};
 pub use kept::{Kept, KeptError};
-pub use list::{List, Loading, Panel, Ticket};
+pub use list::{Adding, List, Loading, Panel, Ticket};
 pub use paged::{Joining, PAGE, Paged, WINDOW};
 pub use row::{Ending, Row, RowKey, Target};
 pub use screen::{ListKind, Place, Screen};
@@ -179,6 +179,8 @@ pub struct Model {
     pub filter_line: Option<FilterLine>,
     pub news: VecDeque<News>,
     pub jobs: Vec<Job>,
+    /// When the last billing run began, once known.
+    pub last_run: Option<DateTime<Utc>>,
     /// How many attempts are unknown, once known.
     pub unknown: Option<u64>,
     /// The database's version when it was last looked at.
@@ -225,6 +227,7 @@ impl Model {
             filter_line: None,
             news: VecDeque::new(),
             jobs: Vec::new(),
+            last_run: None,
             unknown: None,
             version: None,
             is_behind: false,

@@ -5,9 +5,9 @@ use crate::domain::ids::{
 };
 use crate::domain::money::Money;
 use crate::domain::plan::Plan;
-use crate::domain::states::SubscriptionState;
+use crate::domain::states::{InvoiceState, SubscriptionState};
 use crate::engine::queries::{
-    ActivityRow, CustomerRow, EventRow, FailedRow, Hit, HitTarget, LocalDay, PaymentRow, PlanRow,
+    ActivityRow, CustomerRow, DeclineRow, EventRow, FailedRow, Hit, HitTarget, LocalDay, PaymentRow, PlanRow,
     RenewalDay, RunItemRow, RunRow, SubscriptionRow, UnknownRow,
 };
 
@@ -18,6 +18,7 @@ pub enum Row {
     Subscription(Box<SubscriptionRow>),
     Day(Box<RenewalDay>),
     Failed(Box<FailedRow>),
+    Decline(Box<DeclineRow>),
     Payment(Box<PaymentRow>),
     Plan(Box<PlanRow>),
     Unknown(Box<UnknownRow>),
@@ -75,6 +76,7 @@ impl Row {
             Self::Subscription(row) => RowKey::Number(row.id.0),
             Self::Day(row) => RowKey::Text(row.day.date.to_string()),
             Self::Failed(row) => RowKey::Number(row.invoice_id.0),
+            Self::Decline(row) => RowKey::Number(row.id.0),
             Self::Payment(row) => RowKey::Number(row.id.0),
             Self::Plan(row) => RowKey::Number(row.plan.id.0),
             Self::Unknown(row) => RowKey::Number(row.id.0),
@@ -91,6 +93,7 @@ impl Row {
         match self {
             Self::Subscription(row) => Some(row.amount),
             Self::Failed(row) => Some(row.amount),
+            Self::Decline(row) => Some(row.amount),
             Self::Payment(row) => Some(row.captured),
             Self::Unknown(row) => Some(row.amount),
             Self::RunItem(row) => row.amount,
@@ -119,6 +122,7 @@ impl Row {
                 ..Target::default()
             },
             Self::Failed(row) => of_failure(row),
+            Self::Decline(row) => of_decline(row),
             Self::Payment(row) => of_payment(row),
             Self::Plan(row) => Target {
                 plan_id: Some(row.plan.id),
@@ -178,6 +182,23 @@ pub fn of_failure(row: &FailedRow) -> Target {
         subscription_state: row.subscription_state,
         invoice: Some(row.invoice_id),
         public_id: Some(row.invoice_public_id.clone()),
+        noted: Some(row.customer.public_id.clone()),
+        name: row.customer.name.clone(),
+        ..Target::default()
+    }
+}
+
+/// What the verbs can do with the invoice of a declined charge; a paid one is beyond them.
+fn of_decline(row: &DeclineRow) -> Target {
+    let is_owed = matches!(
+        row.invoice_state,
+        InvoiceState::Open | InvoiceState::Uncollectible
+    );
+    Target {
+        customer: Some(row.customer.id),
+        subscription: row.subscription_id,
+        invoice: is_owed.then_some(row.invoice_id),
+        public_id: Some(row.public_id.clone()),
         noted: Some(row.customer.public_id.clone()),
         name: row.customer.name.clone(),
         ..Target::default()

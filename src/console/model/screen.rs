@@ -3,7 +3,7 @@
 use crate::domain::ids::{
     AttemptId, CustomerId, InvoiceId, PaymentId, PublicId, RunId, SubscriptionId,
 };
-use crate::engine::queries::{LocalDay, Order, SortBy};
+use crate::engine::queries::{LocalDay, Order, SortBy, Summed};
 
 /// A screen with a key of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -111,6 +111,8 @@ pub enum ListKind {
     /// The renewals of one local day.
     Renewals,
     Failed,
+    /// Charges that were declined.
+    Declines,
     Payments,
     Plans,
     Unknown,
@@ -131,6 +133,7 @@ impl ListKind {
             Self::RenewalDays => "renewal_days",
             Self::Renewals => "renewals",
             Self::Failed => "failed",
+            Self::Declines => "declines",
             Self::Payments => "payments",
             Self::Plans => "plans",
             Self::Unknown => "unknown",
@@ -157,7 +160,7 @@ impl ListKind {
             | Self::Failed
             | Self::Unknown
             | Self::RunItems => &[Time, Amount, Name, State],
-            Self::Payments => &[Time, Amount, Name],
+            Self::Payments | Self::Declines => &[Time, Amount, Name],
             Self::Plans => &[Name, Amount, Time, State],
             Self::Runs => &[Time, State],
             Self::Events | Self::Activity => &[Time, Name, State],
@@ -174,12 +177,33 @@ impl ListKind {
             Self::Customers
             | Self::Subscriptions
             | Self::Failed
+            | Self::Declines
             | Self::Payments
             | Self::Runs
             | Self::Events
             | Self::Activity
             | Self::Hits => Order::Descending,
         }
+    }
+
+    /// What its rows come to, where that is a sum.
+    pub const fn summed(self) -> Option<Summed> {
+        Some(match self {
+            Self::Subscriptions => Summed::Subscriptions,
+            Self::Renewals => Summed::Renewals,
+            Self::Failed => Summed::Failed,
+            Self::Declines => Summed::Declines,
+            Self::Payments => Summed::Payments,
+            Self::Plans => Summed::Plans,
+            Self::Customers
+            | Self::RenewalDays
+            | Self::Unknown
+            | Self::Runs
+            | Self::RunItems
+            | Self::Events
+            | Self::Activity
+            | Self::Hits => return None,
+        })
     }
 
     /// Whether its detail shows even where there is little room: these lists are read row by row.
@@ -195,6 +219,8 @@ pub enum Place {
     Screen(Screen),
     /// The renewals of one day.
     RenewalsOf(LocalDay),
+    /// Charges that were declined.
+    Declines,
     /// The rows of one billing run.
     Run(RunId, PublicId),
     /// What a search found.
@@ -217,6 +243,7 @@ impl Place {
         match self {
             Self::Screen(screen) => screen.list(),
             Self::RenewalsOf(_) => Some(ListKind::Renewals),
+            Self::Declines => Some(ListKind::Declines),
             Self::Run(..) => Some(ListKind::RunItems),
             Self::Found(_) => Some(ListKind::Hits),
             Self::Customer(_)

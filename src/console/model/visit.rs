@@ -90,6 +90,7 @@ impl Visit {
                 day.from,
                 day.to,
             ))),
+            Place::Declines => Content::List(Box::new(List::new(ListKind::Declines))),
             Place::Run(..) => Content::List(Box::new(List::new(ListKind::RunItems))),
             Place::Found(_) => Content::List(Box::new(List::new(ListKind::Hits))),
             Place::Customer(_) => Content::Customer(Panel::default()),

@@ -7,7 +7,7 @@ use crate::domain::ids::{InvoiceId, SubscriptionId};
 use crate::domain::operator::Operator;
 use crate::domain::states::InvoiceState;
 use crate::engine::ports::{Store, StoreError};
-use crate::engine::queries::{ListQuery, Page, Reads};
+use crate::engine::queries::{ListQuery, Page, Reads, RenewalDay};
 use crate::engine::{Engine, Request};
 
 pub async fn planned<S: Store + Reads>(
@@ -57,6 +57,7 @@ async fn owed<S: Reads>(store: &S, subscription: SubscriptionId) -> Result<Invoi
         .ok_or_else(|| Fault::new("nothing_owed"))
 }
 
+/// Reads what a question asks for.
 pub async fn answer<S: Reads>(
     store: &S,
     person: &str,
@@ -64,11 +65,17 @@ pub async fn answer<S: Reads>(
 ) -> Result<Loaded, StoreError> {
     Ok(match question {
         Question::Overview(window) => {
-            store.refresh_figures(REFRESH).await?;
-            Loaded::Overview(Box::new(store.overview(&window).await?))
+            refresh(store).await;
+            let mut overview = store.overview(&window).await?;
+            overview.renewals.retain(is_worth_a_line);
+            let runs = store.runs(&ListQuery::first(1)).await?;
+            Loaded::Overview {
+                overview: Box::new(overview),
+                last_run: runs.rows.first().map(|row| row.run.started_at),
+            }
         }
         Question::Revenue { from, to } => {
-            store.refresh_figures(REFRESH).await?;
+            refresh(store).await;
             Loaded::Revenue(store.revenue(from, to).await?)
         }
         Question::RenewalDays(days) => {
@@ -76,6 +83,7 @@ pub async fn answer<S: Reads>(
             Loaded::Rows(Page {
                 rows: days
                     .into_iter()
+                    .filter(is_worth_a_line)
                     .map(|day| Row::Day(Box::new(day)))
                     .collect(),
                 cursors: Vec::new(),
@@ -84,6 +92,7 @@ pub async fn answer<S: Reads>(
             })
         }
         Question::List { kind, query } => Loaded::Rows(list(store, kind, &query).await?),
+        Question::Totals { list, query } => Loaded::Totals(store.totals(list, &query).await?),
         Question::RunItems { run, query } => {
             Loaded::Rows(rows(store.run_items(run, &query).await?, Row::RunItem))
         }
@@ -120,6 +129,17 @@ pub async fn answer<S: Reads>(
     })
 }
 
+/// Marked days are added up anew, so that the figures after it are quick. They are the same without,
+/// so whoever may only read leaves it to others, and an error shows in the read itself.
+async fn refresh<S: Reads>(store: &S) {
+    let _left_to_others = store.refresh_figures(REFRESH).await;
+}
+
+/// Days show in any case; nothing overdue is no news.
+fn is_worth_a_line(day: &RenewalDay) -> bool {
+    day.count > 0 || !day.day.is_overdue()
+}
+
 fn rows<T>(page: Page<T>, row: fn(Box<T>) -> Row) -> Page<Row> {
     Page {
         rows: page
@@ -143,6 +163,7 @@ async fn list<S: Reads>(
         ListKind::Subscriptions => rows(store.subscriptions(query).await?, Row::Subscription),
         ListKind::Renewals => rows(store.renewals(query).await?, Row::Subscription),
         ListKind::Failed => rows(store.failed(query).await?, Row::Failed),
+        ListKind::Declines => rows(store.declines(query).await?, Row::Decline),
         ListKind::Payments => rows(store.payments(query).await?, Row::Payment),
         ListKind::Plans => rows(store.plans(query).await?, Row::Plan),
         ListKind::Unknown => rows(store.unknowns(query).await?, Row::Unknown),

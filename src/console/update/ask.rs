@@ -21,13 +21,13 @@ pub fn question(model: &Model, cursor: Option<Cursor>, toward: Toward) -> Questi
         Place::Screen(Screen::Overview) => Question::Overview(window(model)),
         Place::Screen(Screen::Revenue) => revenue(model),
         Place::Screen(Screen::Renewals) => {
-            Question::RenewalDays(days_from(today(model), RENEWAL_DAYS, model))
+            Question::RenewalDays(ahead(RENEWAL_DAYS, model))
         }
         Place::Run(run, _) => Question::RunItems {
             run: *run,
             query: list_query(visit.list(), cursor, toward),
         },
-        Place::Screen(_) | Place::RenewalsOf(_) => Question::List {
+        Place::Screen(_) | Place::RenewalsOf(_) | Place::Declines => Question::List {
             kind: visit.place.list().unwrap_or(ListKind::Customers),
             query: list_query(visit.list(), cursor, toward),
         },
@@ -61,6 +61,27 @@ fn days_from(first: NaiveDate, count: u64, model: &Model) -> Vec<LocalDay> {
         .collect()
 }
 
+/// What is overdue, the rest of today, and the local days after it.
+fn ahead(count: u64, model: &Model) -> Vec<LocalDay> {
+    let now = model.now.at;
+    let mut days = days_from(today(model), count, model);
+    if let Some(today) = days.first_mut() {
+        today.from = now;
+    }
+    days.insert(0, LocalDay::overdue(today(model), now));
+    days
+}
+
+/// What all rows of the current list come to, where that is asked for.
+pub fn totals(model: &Model) -> Option<Question> {
+    let list = model.visit().list()?;
+    list.adding.as_ref()?;
+    Some(Question::Totals {
+        list: list.kind.summed()?,
+        query: list.query(None, Toward::Later),
+    })
+}
+
 /// Today and the 29 local days before, the same dates a year ago, and the week ahead.
 pub fn window(model: &Model) -> Window {
     let today = today(model);
@@ -73,7 +94,7 @@ pub fn window(model: &Model) -> Window {
             .filter_map(|day| day.date.checked_sub_months(Months::new(12)))
             .collect(),
         days,
-        week_ahead: days_from(today, 7, model),
+        week_ahead: ahead(7, model),
     }
 }
 

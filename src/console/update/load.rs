@@ -58,11 +58,28 @@ pub fn ask(
     if let Some(list) = visit.list_mut() {
         list.joining = joining;
     }
-    vec![Effect::Load {
+    let mut effects = vec![Effect::Load {
         ticket,
         slot: Slot::Page,
         question,
-    }]
+    }];
+    if matches!(joining, Joining::Replace | Joining::Refresh) {
+        effects.extend(add_up(model));
+    }
+    effects
+}
+
+/// Asks what all rows of the list come to, where it was opened to say so.
+fn add_up(model: &mut Model) -> Option<Effect> {
+    let question = super::ask::totals(model)?;
+    let ticket = model.ticket();
+    let adding = model.visit_mut().list_mut()?.adding.as_mut()?;
+    adding.asked = Some(ticket);
+    Some(Effect::Load {
+        ticket,
+        slot: Slot::Totals,
+        question,
+    })
 }
 
 /// Asks for the next page when the selection comes near an end.
@@ -119,6 +136,7 @@ fn detail(model: &mut Model) -> Vec<Effect> {
         Row::Customer(row) => Question::Customer(row.customer.id),
         Row::Subscription(row) => Question::Subscription(row.id),
         Row::Failed(row) => Question::Timeline(row.invoice_id),
+        Row::Decline(row) => Question::Timeline(row.invoice_id),
         Row::Payment(row) => Question::Timeline(row.invoice_id),
         Row::Unknown(row) => Question::Timeline(row.invoice_id),
         Row::RunItem(row) => Question::Subscription(row.subscription_id),
@@ -161,6 +179,14 @@ pub fn loaded(model: &mut Model, ticket: Ticket, loaded: Loaded) -> Vec<Effect> 
         }
         return Vec::new();
     }
+    if let Loaded::Totals(totals) = loaded {
+        let adding = model.visit_mut().list_mut().and_then(|l| l.adding.as_mut());
+        if let Some(adding) = adding.filter(|adding| adding.asked == Some(ticket)) {
+            adding.asked = None;
+            adding.totals = Some(totals);
+        }
+        return Vec::new();
+    }
     if model.detail.loading.is_waiting_for(ticket) {
         model.detail.loading.done(model.now.at);
         model.detail.card = match loaded {
@@ -174,13 +200,16 @@ pub fn loaded(model: &mut Model, ticket: Ticket, loaded: Loaded) -> Vec<Effect> 
     if !model.visit().loading().is_waiting_for(ticket) {
         return Vec::new();
     }
+    if let Loaded::Overview { last_run, .. } = &loaded {
+        model.last_run = *last_run;
+    }
     let at = model.now.at;
     let height = list_rows(model);
     let visit = model.visit_mut();
     visit.loading_mut().done(at);
     match (&mut visit.content, loaded) {
         (Content::List(list), Loaded::Rows(page)) => join(list, page, height),
-        (Content::Overview(panel), Loaded::Overview(value)) => fill(panel, value),
+        (Content::Overview(panel), Loaded::Overview { overview, .. }) => fill(panel, overview),
         (Content::Revenue(panel), Loaded::Revenue(value)) => {
             if panel.value.is_none() {
                 panel.selected = value.months.len().saturating_sub(1);

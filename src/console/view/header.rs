@@ -223,7 +223,8 @@ fn crumb(model: &Model, place: &Place, visit: &super::super::model::Visit) -> St
     };
     match place {
         Place::Screen(screen) => locale.label("screen", screen.id()).to_owned(),
-        Place::RenewalsOf(day) => model.day_text(day.date),
+        Place::RenewalsOf(day) => model.renewal_day(day),
+        Place::Declines => locale.t("console.list.declines").to_owned(),
         Place::Run(_, public_id) => words::id(public_id),
         Place::Found(text) => format!(
             "{} \"{}\"",

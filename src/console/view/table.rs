@@ -6,12 +6,12 @@
 use ratatui::layout::{Rect, Size};
 
 use super::super::layout::{LIST_HEAD, Rule, list_regions};
-use super::super::model::{List, Model, Row};
+use super::super::model::{List, ListKind, Model, Row};
 use super::super::theme::Role;
 use super::columns::{Cell, Column, columns};
 use super::ink::{Ink, Span, span, spans_width};
 use super::{detail, pages};
-use crate::engine::queries::{Order, SortBy};
+use crate::engine::queries::{Order, SortBy, Totals};
 use crate::text::{Align, Shown, fit, width};
 
 /// Columns before the first one: focus and mark.
@@ -118,7 +118,9 @@ fn title(ink: &mut Ink<'_>, area: Rect, list: &List) {
         .find(&format!("console.list.{}", list.kind.id()))
         .unwrap_or("");
     let mut left: Vec<Span> = vec![span(format!(" {name}"), Role::Title)];
-    if let Some(total) = list.paged.total {
+    if let Some(totals) = list.adding.as_ref().and_then(|adding| adding.totals.as_ref()) {
+        left.push(span(format!("  {}", totals_text(model, list.kind, totals)), Role::Text));
+    } else if let Some(total) = list.paged.total {
         left.push(span(format!("  {}", model.count(total)), Role::Text));
     }
     if !list.filter_text.is_empty() {
@@ -142,6 +144,23 @@ fn title(ink: &mut Ink<'_>, area: Rect, list: &List) {
         .width
         .saturating_sub(u16::try_from(spans_width(&right) + 1).unwrap_or(0));
     ink.spans(Rect::new(area.x, area.y, room, 1), area.y, &left);
+}
+
+/// How many rows there are, and what they come to, named.
+fn totals_text(model: &Model, kind: ListKind, totals: &Totals) -> String {
+    let locale = model.locale();
+    let mut text = model.count(totals.count);
+    if let Some(invoices) = totals.invoices.filter(|invoices| *invoices != totals.count) {
+        let invoices = model.count(invoices);
+        text.push(' ');
+        text.push_str(&locale.t_args("console.figure.invoices", &[("n", &invoices)]));
+    }
+    let sum = match kind {
+        ListKind::Subscriptions | ListKind::Plans => "console.totals.mrr",
+        _ => "console.totals.sum",
+    };
+    let moneys = model.moneys(&totals.sums);
+    format!("{text}  {}", locale.t_args(sum, &[("money", &moneys)]))
 }
 
 pub const fn sort_id(by: SortBy) -> &'static str {

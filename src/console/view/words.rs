@@ -12,7 +12,7 @@ use crate::domain::ids::PublicId;
 use crate::domain::money::Money;
 use crate::domain::period::Interval;
 use crate::domain::states::{AttemptState, InvoiceState, RunState, SubscriptionState};
-use crate::engine::queries::{CardBrief, RenewalFlag};
+use crate::engine::queries::{CardBrief, LocalDay, RenewalFlag};
 use crate::locale::Day;
 use crate::text::{Shown, mask, short_id};
 
@@ -87,6 +87,15 @@ impl Model {
             self.locale().date(day(date))
         } else {
             format!("{:04}-{:02}-{:02}", date.year(), date.month(), date.day())
+        }
+    }
+
+    /// A day of renewals, or that they are overdue.
+    pub fn renewal_day(&self, day: &LocalDay) -> String {
+        if day.is_overdue() {
+            self.locale().t("console.renewals.overdue").to_owned()
+        } else {
+            self.day_text(day.date)
         }
     }
 

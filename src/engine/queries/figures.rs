@@ -17,7 +17,7 @@ pub struct Window {
     pub days: Vec<LocalDay>,
     /// The same 30 dates a year before, for comparison.
     pub year_ago: Vec<NaiveDate>,
-    /// Today and the six local days after.
+    /// What is overdue, the rest of today and the six local days after.
     pub week_ahead: Vec<LocalDay>,
 }
 
@@ -58,7 +58,7 @@ pub struct Overview {
     pub oldest_unknown_at: Option<DateTime<Utc>>,
     /// One row a day of the window, in the main currency.
     pub days: Vec<DayFigure>,
-    /// The next seven days.
+    /// What is overdue and the next seven days: one row for each stretch that was asked about.
     pub renewals: Vec<RenewalDay>,
     /// Refusal codes of the window, most frequent first, at most eight.
     pub codes: Vec<CodeFigure>,

@@ -3,7 +3,7 @@
 //! `status:past_due plan:pro amount>9900 서현` keeps past-due rows of plans whose code begins with
 //! `pro`, above 9,900, whose customer's name contains 서현.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 /// One condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,8 +12,12 @@ pub enum Condition {
     Text(String),
     /// The row's state is one of these stored names.
     Status(Vec<String>),
-    /// The plan's code is this or begins with it and a dash.
+    /// The plan's code is this or begins with it and a dash; with an equals sign before it, it is this.
     Plan(String),
+    /// Its first term began in `[from, to)`, and it has been more than incomplete.
+    Began(DateTime<Utc>, DateTime<Utc>),
+    /// Its business day is one of `[from, to]`.
+    Days(NaiveDate, NaiveDate),
     /// The card's issuer code, or its last digits.
     Card(String),
     /// The provider's code of the last refusal.
@@ -46,6 +50,9 @@ pub enum FilterError {
     /// An amount that is not a number.
     #[error("{0:?} is not an amount")]
     NotAnAmount(String),
+    /// Two dates that are none.
+    #[error("{0:?} is not a stretch of days")]
+    NotDays(String),
     /// A field without a value.
     #[error("{0}: needs a value")]
     Empty(String),
@@ -96,6 +103,9 @@ fn parse_word(word: &str) -> Result<Condition, FilterError> {
             value.split(',').map(str::to_owned).collect(),
         )),
         "plan" => Ok(Condition::Plan(value.to_owned())),
+        "days" => parse_days(value)
+            .map(|(from, to)| Condition::Days(from, to))
+            .ok_or_else(|| FilterError::NotDays(value.to_owned())),
         "card" | "method" => Ok(Condition::Card(value.to_owned())),
         "code" => Ok(Condition::Code(value.to_ascii_uppercase())),
         "class" => Ok(Condition::Class(value.to_owned())),
@@ -103,6 +113,12 @@ fn parse_word(word: &str) -> Result<Condition, FilterError> {
         "by" => Ok(Condition::By(value.to_owned())),
         _ => Err(FilterError::UnknownField(field.to_owned())),
     }
+}
+
+/// `2026-11-01..2026-11-30`, both included; one day alone is the stretch of that day.
+pub fn parse_days(text: &str) -> Option<(NaiveDate, NaiveDate)> {
+    let (from, to) = text.split_once("..").unwrap_or((text, text));
+    Some((from.parse().ok()?, to.parse().ok()?))
 }
 
 fn parse_amount(text: &str) -> Result<i64, FilterError> {
@@ -219,6 +235,24 @@ mod tests {
                 Condition::Amount(Comparison::AtLeast, 9_900),
                 Condition::Text("서현".into()),
             ]
+        );
+    }
+
+    #[test]
+    fn a_plan_may_be_meant_exactly_and_days_are_two_dates() {
+        let day = |text: &str| text.parse().unwrap();
+        assert_eq!(
+            Filter::parse("plan:=pro days:2026-11-01..2026-11-30")
+                .unwrap()
+                .conditions,
+            [
+                Condition::Plan("=pro".into()),
+                Condition::Days(day("2026-11-01"), day("2026-11-30")),
+            ]
+        );
+        assert_eq!(
+            Filter::parse("days:yesterday"),
+            Err(FilterError::NotDays("yesterday".into()))
         );
     }
 

@@ -102,7 +102,7 @@ pub struct SubscriptionRow {
     pub created_at: DateTime<Utc>,
 }
 
-/// A local day with the instants it begins and ends.
+/// A local day with the instants it begins and ends, or all that came before now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LocalDay {
     /// The date in the billing zone.
@@ -111,6 +111,22 @@ pub struct LocalDay {
     pub from: DateTime<Utc>,
     /// The first instant of the next.
     pub to: DateTime<Utc>,
+}
+
+impl LocalDay {
+    /// Everything before `now`: what fell due and nobody billed. It stands for the day before.
+    pub fn overdue(today: NaiveDate, now: DateTime<Utc>) -> Self {
+        Self {
+            date: today.pred_opt().unwrap_or(today),
+            from: DateTime::UNIX_EPOCH,
+            to: now,
+        }
+    }
+
+    /// Whether it is that stretch and no day.
+    pub fn is_overdue(&self) -> bool {
+        self.from == DateTime::UNIX_EPOCH
+    }
 }
 
 /// Renewals of one local day.
@@ -161,6 +177,63 @@ pub struct FailedRow {
     pub first_failed_at: DateTime<Utc>,
     /// The state of an open attempt that locks it.
     pub open_attempt: Option<AttemptState>,
+}
+
+/// A row of the list of refusals: one charge that was declined, whatever became of its invoice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclineRow {
+    /// The attempt.
+    pub id: AttemptId,
+    /// Its public id.
+    pub public_id: PublicId,
+    /// The invoice it was to pay.
+    pub invoice_id: InvoiceId,
+    /// Where that stands now.
+    pub invoice_state: InvoiceState,
+    /// The subscription, unless one-time.
+    pub subscription_id: Option<SubscriptionId>,
+    /// Who was to pay.
+    pub customer: CustomerBrief,
+    /// Plan name or description, raw.
+    pub what: String,
+    /// How much.
+    pub amount: Money,
+    /// The provider's code.
+    pub code: Option<String>,
+    /// Its class.
+    pub class: FailureClass,
+    /// Who started it.
+    pub source: Source,
+    /// When it was settled.
+    pub settled_at: DateTime<Utc>,
+}
+
+/// Lists whose rows come to a sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Summed {
+    /// Their MRR: nothing for those that are not billed.
+    Subscriptions,
+    /// What will be charged: nothing for those that end instead.
+    Renewals,
+    /// What is owed.
+    Failed,
+    /// What was not paid.
+    Declines,
+    /// What was captured.
+    Payments,
+    /// Their MRR.
+    Plans,
+}
+
+/// What all rows of a list come to, however many pages they fill.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// How many rows.
+    pub count: u64,
+    /// How many invoices they belong to, where that is another number.
+    pub invoices: Option<u64>,
+    /// Sums per currency.
+    pub sums: Vec<Money>,
 }
 
 /// A row of the payment list.

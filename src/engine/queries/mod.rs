@@ -43,6 +43,14 @@ pub trait Reads: Send + Sync + 'static {
     fn renewal_days(&self, days: &[LocalDay]) -> impl Future<Output = R<Vec<RenewalDay>>> + Send;
     /// Invoices whose last attempt failed and that are not paid.
     fn failed(&self, query: &ListQuery) -> impl Future<Output = R<Page<FailedRow>>> + Send;
+    /// Charges that were declined, newest first.
+    fn declines(&self, query: &ListQuery) -> impl Future<Output = R<Page<DeclineRow>>> + Send;
+    /// What every row of a list comes to; its page and order do not matter.
+    fn totals(
+        &self,
+        list: Summed,
+        query: &ListQuery,
+    ) -> impl Future<Output = R<Totals>> + Send;
     /// Payments.
     fn payments(&self, query: &ListQuery) -> impl Future<Output = R<Page<PaymentRow>>> + Send;
     /// Plans with how many run on each.

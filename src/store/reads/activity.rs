@@ -83,6 +83,8 @@ fn keep(query: &mut Query, condition: &Condition, _flavour: Flavour) -> Kept {
         | Condition::Card(_)
         | Condition::Code(_)
         | Condition::Class(_)
+        | Condition::Began(..)
+        | Condition::Days(..)
         | Condition::Amount(..) => return Kept::Unsupported,
     }
     Kept::Yes
@@ -197,6 +199,8 @@ fn keep_event(query: &mut Query, condition: &Condition, _flavour: Flavour) -> Ke
         | Condition::Card(_)
         | Condition::Code(_)
         | Condition::Class(_)
+        | Condition::Began(..)
+        | Condition::Days(..)
         | Condition::Amount(..)
         | Condition::By(_) => return Kept::Unsupported,
     }

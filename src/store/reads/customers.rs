@@ -66,9 +66,12 @@ fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
             keep_card(query, before, card);
             query.add(")", []);
         }
-        Condition::Code(_) | Condition::Class(_) | Condition::Amount(..) | Condition::By(_) => {
-            return Kept::Unsupported;
-        }
+        Condition::Code(_)
+        | Condition::Class(_)
+        | Condition::Amount(..)
+        | Condition::Began(..)
+        | Condition::Days(..)
+        | Condition::By(_) => return Kept::Unsupported,
     }
     Kept::Yes
 }

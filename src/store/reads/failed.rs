@@ -88,6 +88,7 @@ fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
             keep_plan(query, " and s.plan_id in (", code);
             query.add(")", []);
         }
+        Condition::Began(..) | Condition::Days(..) => return Kept::Unsupported,
         Condition::Card(card) => {
             query.add(" and ", []).add(ITS_SUBSCRIPTION, []);
             keep_card(query, " and s.method_id in (", card);

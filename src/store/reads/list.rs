@@ -89,6 +89,8 @@ pub(super) const fn field_of(condition: &Condition) -> &'static str {
         Condition::Text(_) => "text",
         Condition::Status(_) => "status",
         Condition::Plan(_) => "plan",
+        Condition::Began(..) => "began",
+        Condition::Days(..) => "days",
         Condition::Card(_) => "card",
         Condition::Code(_) => "code",
         Condition::Class(_) => "class",
@@ -122,7 +124,7 @@ impl List {
     }
 
     /// `from … where …` with everything that was asked for but the place of the page.
-    fn kept(
+    pub(super) fn kept(
         &self,
         query: &mut Query,
         from: &'static str,

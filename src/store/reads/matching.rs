@@ -147,10 +147,14 @@ pub(super) fn keep_amount(
     query.add(sign, values![minor]);
 }
 
-/// The plan's code is this or begins with it and a dash; `before` ends in `in (`.
+/// The plan's code is this or begins with it and a dash, or exactly what follows `=`; `before` ends in `in (`.
 pub(super) fn keep_plan(query: &mut Query, before: &'static str, code: &str) {
-    let (from, to) = (format!("{code}-"), format!("{code}."));
     query.add(before, []);
+    if let Some(code) = code.strip_prefix('=') {
+        query.add("select id from plan where code = ?)", values![code]);
+        return;
+    }
+    let (from, to) = (format!("{code}-"), format!("{code}."));
     query.add(
         "select id from plan where code = ? or code >= ? and code < ?)",
         values![code, from, to],

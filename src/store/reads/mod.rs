@@ -11,6 +11,7 @@ mod cells;
 mod changes;
 mod customers;
 mod days;
+mod declines;
 mod failed;
 mod figures;
 mod find;
@@ -29,6 +30,7 @@ mod standing;
 mod subscriptions;
 mod tallies;
 mod timeline;
+mod totals;
 mod unknowns;
 mod views;
 mod watch;
@@ -43,9 +45,9 @@ use crate::domain::audit::AuditRecord;
 use crate::domain::ids::{AttemptId, CustomerId, InvoiceId, PaymentId, RunId, SubscriptionId};
 use crate::engine::ports::StoreError;
 use crate::engine::queries::{
-    ActivityRow, ChangePage, CustomerCard, CustomerRow, EventRow, FailedRow, Hit, ListQuery,
+    ActivityRow, ChangePage, CustomerCard, CustomerRow, DeclineRow, EventRow, FailedRow, Hit, ListQuery,
     LocalDay, Overview, Page, PaymentRow, PlanRow, Reads, RenewalDay, RevenueReport, RunItemRow,
-    RunRow, SavedView, SubscriptionCard, SubscriptionRow, Timeline, UnknownRow, Window,
+    RunRow, SavedView, SubscriptionCard, SubscriptionRow, Summed, Timeline, Totals, UnknownRow, Window,
 };
 
 pub(super) use watch::Watch;
@@ -71,6 +73,14 @@ impl Reads for SqlStore {
 
     async fn failed(&self, query: &ListQuery) -> R<Page<FailedRow>> {
         failed::page(self, query).await
+    }
+
+    async fn declines(&self, query: &ListQuery) -> R<Page<DeclineRow>> {
+        declines::page(self, query).await
+    }
+
+    async fn totals(&self, list: Summed, query: &ListQuery) -> R<Totals> {
+        totals::totals(self, list, query).await
     }
 
     async fn payments(&self, query: &ListQuery) -> R<Page<PaymentRow>> {

@@ -83,6 +83,10 @@ fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
             query.add(if names.is_empty() { "" } else { ")" }, []);
         }
         Condition::Plan(code) => keep_plan(query, " and p.plan_id in (", code),
+        Condition::Days(from, to) => {
+            let sql = " and p.captured_on >= ? and p.captured_on <= ?";
+            query.add(sql, values![*from, *to]);
+        }
         Condition::Card(card) => keep_card(query, " and p.method_id in (", card),
         Condition::Amount(comparison, minor) => {
             keep_amount(query, "p.captured_minor", *comparison, *minor);
@@ -97,7 +101,7 @@ fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
                 and a.operator not in ('run', 'cron', 'reconciler', 'worker'))";
             query.add(sql, values![person.as_str()]);
         }
-        Condition::Code(_) | Condition::Class(_) => return Kept::Unsupported,
+        Condition::Code(_) | Condition::Class(_) | Condition::Began(..) => return Kept::Unsupported,
     }
     Kept::Yes
 }

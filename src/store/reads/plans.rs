@@ -80,6 +80,10 @@ fn keep(query: &mut Query, condition: &Condition, _flavour: Flavour) -> Kept {
             query.add_list(stored.map(Into::into));
         }
         Condition::Plan(code) => {
+            if let Some(code) = code.strip_prefix('=') {
+                query.add(" and l.code = ?", values![code]);
+                return Kept::Yes;
+            }
             let (from, to) = (format!("{code}-"), format!("{code}."));
             query.add(
                 " and (l.code = ? or l.code >= ? and l.code < ?)",
@@ -89,9 +93,12 @@ fn keep(query: &mut Query, condition: &Condition, _flavour: Flavour) -> Kept {
         Condition::Amount(comparison, minor) => {
             keep_amount(query, "l.price_minor", *comparison, *minor);
         }
-        Condition::Card(_) | Condition::Code(_) | Condition::Class(_) | Condition::By(_) => {
-            return Kept::Unsupported;
-        }
+        Condition::Card(_)
+        | Condition::Code(_)
+        | Condition::Class(_)
+        | Condition::Began(..)
+        | Condition::Days(..)
+        | Condition::By(_) => return Kept::Unsupported,
     }
     Kept::Yes
 }

@@ -68,6 +68,8 @@ fn keep_run(query: &mut Query, condition: &Condition, _flavour: Flavour) -> Kept
         | Condition::Card(_)
         | Condition::Code(_)
         | Condition::Class(_)
+        | Condition::Began(..)
+        | Condition::Days(..)
         | Condition::Amount(..) => return Kept::Unsupported,
     }
     Kept::Yes
@@ -198,7 +200,7 @@ fn keep_item(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept
             query.add(ITS_INVOICE, []);
             query.add(" and i.last_class = ?)", values![class.as_str()]);
         }
-        Condition::By(_) => return Kept::Unsupported,
+        Condition::By(_) | Condition::Began(..) | Condition::Days(..) => return Kept::Unsupported,
     }
     Kept::Yes
 }

@@ -106,6 +106,13 @@ pub(super) const RENEWALS: List = List {
     keep,
 };
 
+/// What `standing::began` counts: what never became active has not begun.
+const BEGAN: &str = " and s.id in (select t.subscription_id from subscription_term t \
+     where t.from_at >= ? and t.from_at < ? and not exists (select 1 from subscription_term e \
+      where e.subscription_id = t.subscription_id and e.term_no < t.term_no)) \
+     and s.state <> 'incomplete' \
+     and (s.state <> 'expired' or s.paid_until is not null or s.trial_until is not null)";
+
 /// Code and class are those of the last refusal of an invoice that is still owed.
 fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
     const OWED: &str = " and exists (select 1 from invoice i where i.subscription_id = s.id \
@@ -120,6 +127,9 @@ fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
         ),
         Condition::Status(names) => keep_one_of(query, "s.state", names),
         Condition::Plan(code) => keep_plan(query, " and s.plan_id in (", code),
+        Condition::Began(from, to) => {
+            query.add(BEGAN, values![*from, *to]);
+        }
         Condition::Card(card) => keep_card(query, " and s.method_id in (", card),
         Condition::Code(code) => {
             query.add(OWED, []);
@@ -130,7 +140,7 @@ fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
             query.add("i.last_class = ?)", values![class.as_str()]);
         }
         Condition::Amount(comparison, minor) => keep_amount(query, AMOUNT, *comparison, *minor),
-        Condition::By(_) => return Kept::Unsupported,
+        Condition::By(_) | Condition::Days(..) => return Kept::Unsupported,
     }
     Kept::Yes
 }

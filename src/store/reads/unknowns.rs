@@ -74,6 +74,7 @@ fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
             keep_plan(query, before, code);
             query.add(")", []);
         }
+        Condition::Began(..) | Condition::Days(..) => return Kept::Unsupported,
         Condition::Card(card) => keep_card(query, " and a.method_id in (", card),
         Condition::Code(code) => {
             query.add(" and a.refusal_code = ?", values![code.as_str()]);

@@ -4,12 +4,12 @@ use super::super::super::model::Row;
 use super::super::super::theme::Role;
 use super::super::ink::Ink;
 use super::super::table::{LEFT, RIGHT};
-use super::super::words::{attempt_role, class_role};
+use super::super::words::{attempt_role, class_role, invoice_role};
 use super::people::{amount, id, name};
 use super::{Cell, Column, column};
 use crate::domain::dunning::DunningState;
 use crate::domain::failure::FailureClass;
-use crate::engine::queries::{FailedRow, PaymentRow};
+use crate::engine::queries::{DeclineRow, FailedRow, PaymentRow};
 use crate::text::Shown;
 
 pub const FAILED: &[Column] = &[
@@ -20,6 +20,16 @@ pub const FAILED: &[Column] = &[
     column("tries", 4, 0, 56, RIGHT, tries),
     column("next_try", 16, 0, 68, RIGHT, next_try),
     column("since", 6, 0, 0, RIGHT, since),
+];
+
+pub const DECLINES: &[Column] = &[
+    column("when", 16, 0, 0, LEFT, declined_at),
+    column("customer", 7, 2, 0, LEFT, name),
+    column("amount", 11, 0, 0, RIGHT, amount),
+    column("class", 12, 0, 60, LEFT, decline_class),
+    column("code", 16, 3, 84, LEFT, decline_code),
+    column("source", 8, 0, 96, LEFT, decline_source),
+    column("invoice", 12, 0, 74, LEFT, decline_invoice),
 ];
 
 pub const PAYMENTS: &[Column] = &[
@@ -130,6 +140,49 @@ fn next_try(row: &Row, ink: &Ink<'_>) -> Cell {
 fn since(row: &Row, ink: &Ink<'_>) -> Cell {
     failed(row).map_or_else(Cell::none, |row| {
         Cell::dim(ink.model.age(row.first_failed_at))
+    })
+}
+
+fn decline(row: &Row) -> Option<&DeclineRow> {
+    match row {
+        Row::Decline(row) => Some(row),
+        _ => None,
+    }
+}
+
+fn declined_at(row: &Row, ink: &Ink<'_>) -> Cell {
+    decline(row).map_or_else(Cell::none, |row| {
+        Cell::text(ink.model.date_time(row.settled_at))
+    })
+}
+
+fn decline_class(row: &Row, ink: &Ink<'_>) -> Cell {
+    decline(row).map_or_else(Cell::none, |row| {
+        Cell::of(class_text(ink, row.class), class_role(row.class))
+    })
+}
+
+fn decline_code(row: &Row, _: &Ink<'_>) -> Cell {
+    decline(row)
+        .and_then(|row| row.code.as_ref())
+        .map_or_else(Cell::none, |code| {
+            Cell::text(Shown::line(code).into_string())
+        })
+}
+
+fn decline_source(row: &Row, ink: &Ink<'_>) -> Cell {
+    decline(row).map_or_else(Cell::none, |row| {
+        Cell::dim(ink.locale().label("source", row.source.as_str()))
+    })
+}
+
+/// What became of it.
+fn decline_invoice(row: &Row, ink: &Ink<'_>) -> Cell {
+    decline(row).map_or_else(Cell::none, |row| {
+        let text = ink
+            .locale()
+            .label("state.invoice", row.invoice_state.as_str());
+        Cell::of(text, invoice_role(row.invoice_state))
     })
 }
 

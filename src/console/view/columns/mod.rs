@@ -15,6 +15,7 @@ use crate::engine::queries::RenewalFlag;
 use crate::text::Align;
 
 pub use billing::{class_text, next_try_text, payment_state_of, tries_text};
+pub use people::day_role;
 pub use records::decision_role;
 
 /// A flag of a renewal, with its look.
@@ -90,6 +91,7 @@ pub fn columns(kind: ListKind, width: u16) -> Vec<Column> {
         ListKind::RenewalDays => people::RENEWAL_DAYS,
         ListKind::Hits => people::HITS,
         ListKind::Failed => billing::FAILED,
+        ListKind::Declines => billing::DECLINES,
         ListKind::Payments => billing::PAYMENTS,
         ListKind::Plans => billing::PLANS,
         ListKind::Unknown => billing::UNKNOWN,
@@ -109,12 +111,13 @@ mod tests {
     use super::*;
     use crate::locale::{Lang, Locale};
 
-    const KINDS: [ListKind; 13] = [
+    const KINDS: [ListKind; 14] = [
         ListKind::Customers,
         ListKind::Subscriptions,
         ListKind::RenewalDays,
         ListKind::Renewals,
         ListKind::Failed,
+        ListKind::Declines,
         ListKind::Payments,
         ListKind::Plans,
         ListKind::Unknown,

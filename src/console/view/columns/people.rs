@@ -7,7 +7,7 @@ use super::super::table::{LEFT, RIGHT};
 use super::super::words::{self, flag_id, flag_role, subscription_role};
 use super::{Cell, Column, column};
 use crate::domain::states::MethodState;
-use crate::engine::queries::{CustomerBrief, RenewalFlag, SubscriptionRow};
+use crate::engine::queries::{CustomerBrief, RenewalDay, RenewalFlag, SubscriptionRow};
 use crate::text::Shown;
 
 pub const CUSTOMERS: &[Column] = &[
@@ -59,6 +59,7 @@ fn brief(row: &Row) -> Option<&CustomerBrief> {
         Row::Customer(row) => Some(&row.customer),
         Row::Subscription(row) => Some(&row.customer),
         Row::Failed(row) => Some(&row.customer),
+        Row::Decline(row) => Some(&row.customer),
         Row::Payment(row) => Some(&row.customer),
         Row::Unknown(row) => Some(&row.customer),
         Row::RunItem(row) => Some(&row.customer),
@@ -188,9 +189,18 @@ pub fn flag_text(ink: &Ink<'_>, flag: RenewalFlag) -> String {
         .to_owned()
 }
 
+/// What fell due and nobody billed needs a person.
+pub fn day_role(day: &RenewalDay) -> Role {
+    if day.day.is_overdue() {
+        Role::NeedsPerson
+    } else {
+        Role::Text
+    }
+}
+
 fn date(row: &Row, ink: &Ink<'_>) -> Cell {
     match row {
-        Row::Day(row) => Cell::text(ink.model.day_text(row.day.date)),
+        Row::Day(row) => Cell::of(ink.model.renewal_day(&row.day), day_role(row)),
         _ => Cell::none(),
     }
 }
@@ -198,7 +208,7 @@ fn date(row: &Row, ink: &Ink<'_>) -> Cell {
 fn count(row: &Row, ink: &Ink<'_>) -> Cell {
     match row {
         Row::Day(row) if row.count == 0 => Cell::none(),
-        Row::Day(row) => Cell::text(ink.model.count(row.count)),
+        Row::Day(row) => Cell::of(ink.model.count(row.count), day_role(row)),
         _ => Cell::none(),
     }
 }
@@ -206,7 +216,7 @@ fn count(row: &Row, ink: &Ink<'_>) -> Cell {
 fn amounts(row: &Row, ink: &Ink<'_>) -> Cell {
     match row {
         Row::Day(row) if row.count == 0 => Cell::none(),
-        Row::Day(row) => Cell::text(ink.model.moneys(&row.amounts)),
+        Row::Day(row) => Cell::of(ink.model.moneys(&row.amounts), day_role(row)),
         _ => Cell::none(),
     }
 }

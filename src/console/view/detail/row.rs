@@ -20,7 +20,7 @@ pub fn lines(ink: &Ink<'_>, row: &Row, room: usize) -> Pages {
         Row::Activity(row) => activity(&mut pages, ink, row, room),
         Row::Failed(row) => failed(&mut pages, ink, row, room),
         Row::Day(day) => {
-            pages.head(ink.model.day_text(day.day.date));
+            pages.head(ink.model.renewal_day(&day.day));
             let count = ink.model.count(day.count);
             let text = format!("{count}  {}", ink.model.moneys(&day.amounts));
             let label = ink.t("console.column.count");
@@ -40,6 +40,7 @@ pub fn lines(ink: &Ink<'_>, row: &Row, room: usize) -> Pages {
             pages.field(&label, LABEL, &at, Role::Text, room);
         }
         Row::Customer(_)
+        | Row::Decline(_)
         | Row::Subscription(_)
         | Row::Payment(_)
         | Row::RunItem(_)

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use super::super::super::model::Spot;
 use super::super::super::theme::Role;
 use super::super::chart::{self, Bar, Chosen};
-use super::super::columns::{class_text, people_flag};
+use super::super::columns::{class_text, day_role, people_flag};
 use super::super::figures;
 use super::super::ink::{Ink, Span, Spans, span};
 use super::super::table::bar;
@@ -123,14 +123,15 @@ fn sums(overview: &Overview) -> Vec<crate::domain::money::Money> {
 /// Where there is no room for words, a flag is its mark and its count.
 fn day_line(ink: &Ink<'_>, day: &RenewalDay, room: u16) -> Vec<Span> {
     let has_room = room >= 44;
+    let role = day_role(day);
     let model = ink.model;
     let mut line = vec![
         span(
-            fit(model.day_text(day.day.date), 11, Align::Left),
-            Role::Text,
+            fit(model.renewal_day(&day.day), 11, Align::Left),
+            role,
         ),
-        span(pad_left(model.count(day.count), 5), Role::Text),
-        span(pad_left(model.moneys(&day.amounts), 13), Role::Text),
+        span(pad_left(model.count(day.count), 5), role),
+        span(pad_left(model.moneys(&day.amounts), 13), role),
     ];
     for (flag, count) in day.flags.iter().filter(|(_, count)| *count > 0) {
         let (text, _) = people_flag(ink, *flag);
@@ -276,5 +277,24 @@ pub fn health(ink: &mut Ink<'_>, area: Rect, overview: &Overview) {
             Role::NeedsPerson,
         ));
     }
+    line.push(last_run(ink));
     ink.spans(inner, inner.y, &line);
 }
+
+/// How long ago the last billing run began: what is due waits for the next one.
+pub fn last_run(ink: &Ink<'_>) -> Span {
+    let model = ink.model;
+    let Some(at) = model.last_run else {
+        return span(format!("   {}", ink.t("console.panel.no_run")), Role::Dim);
+    };
+    let text = model
+        .locale()
+        .t_args("console.panel.last_run", &[("age", &model.age(at))]);
+    let is_late = (model.now.at - at).num_hours() >= LATE_HOURS;
+    let role = if is_late { Role::NeedsPerson } else { Role::Dim };
+    let mark = if is_late { ink.glyphs().needs_person } else { "" };
+    span(format!("   {mark}{text}"), role)
+}
+
+/// Billing runs at least once a day.
+const LATE_HOURS: i64 = 25;
