@@ -188,6 +188,28 @@ pub fn failed_row(number: i64) -> FailedRow {
     }
 }
 
+pub fn decline_row(number: i64) -> DeclineRow {
+    let failed = failed_row(number);
+    DeclineRow {
+        id: AttemptId(number + 1),
+        public_id: public(Noun::Attempt, number),
+        invoice_id: failed.invoice_id,
+        invoice_state: match number % 3 {
+            0 => InvoiceState::Paid,
+            1 => InvoiceState::Open,
+            _ => InvoiceState::Uncollectible,
+        },
+        subscription_id: failed.subscription_id,
+        customer: failed.customer,
+        what: failed.what,
+        amount: failed.amount,
+        code: failed.code,
+        class: failed.class.unwrap_or(FailureClass::Unclassified),
+        source: Source::Run,
+        settled_at: ago(number * 97),
+    }
+}
+
 pub fn payment_row(number: i64) -> PaymentRow {
     PaymentRow {
         id: PaymentId(number),

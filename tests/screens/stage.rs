@@ -16,7 +16,7 @@ use paydeck::console::theme::{Palette, Theme};
 use paydeck::console::{update, view};
 use paydeck::domain::mode::Mode;
 use paydeck::domain::operator::{Access, Operator, Role};
-use paydeck::engine::queries::{ListQuery, Page, SavedView, Toward};
+use paydeck::engine::queries::{ListQuery, Page, SavedView, Summed, Totals, Toward};
 use paydeck::engine::{Request, RunPreview, RunPreviewRow};
 use paydeck::locale::Lang;
 
@@ -255,7 +255,15 @@ fn page(count: i64, query: Option<&ListQuery>, row: impl Fn(i64) -> Row) -> Load
 
 pub fn answer(question: &Question) -> Loaded {
     match question {
-        Question::Overview(window) => Loaded::Overview(Box::new(rows::overview(window))),
+        Question::Overview(window) => Loaded::Overview {
+            overview: Box::new(rows::overview(window)),
+            last_run: Some(rows::ago(245)),
+        },
+        Question::Totals { list, .. } => Loaded::Totals(Totals {
+            count: 2_388,
+            invoices: (*list == Summed::Declines).then_some(87),
+            sums: vec![rows::won(38_412_000)],
+        }),
         Question::Revenue { from, to } => Loaded::Revenue(rows::revenue(*from, *to)),
         Question::RenewalDays(days) => Loaded::Rows(Page {
             rows: days
@@ -301,6 +309,7 @@ fn list(kind: ListKind, query: &ListQuery) -> Loaded {
             Row::Subscription(Box::new(rows::subscription_row(n)))
         }),
         ListKind::Failed => page(117, query, |n| Row::Failed(Box::new(rows::failed_row(n)))),
+        ListKind::Declines => page(151, query, |n| Row::Decline(Box::new(rows::decline_row(n)))),
         ListKind::Payments => page(9_000, query, |n| {
             Row::Payment(Box::new(rows::payment_row(n)))
         }),

@@ -170,7 +170,7 @@ fn a_figure_opens_the_rows_behind_it() {
             .list()
             .unwrap()
             .filter_text
-            .starts_with("code:")
+            .starts_with("days:2026-10-23..2026-11-21 code:")
     );
 }
 

@@ -50,8 +50,7 @@ impl Kept {
                 Some(("began", days)) => {
                     let (from, to) = parse_days(days).ok_or_else(wrong)?;
                     let after = to.checked_add_days(Days::new(1)).ok_or_else(wrong)?;
-                    let began =
-                        Condition::Began(day_start(from, zone), day_start(after, zone));
+                    let began = Condition::Began(day_start(from, zone), day_start(after, zone));
                     conditions.push(began);
                 }
                 _ => rest.push(word),

@@ -7,8 +7,8 @@ use crate::domain::money::Money;
 use crate::domain::plan::Plan;
 use crate::domain::states::{InvoiceState, SubscriptionState};
 use crate::engine::queries::{
-    ActivityRow, CustomerRow, DeclineRow, EventRow, FailedRow, Hit, HitTarget, LocalDay, PaymentRow, PlanRow,
-    RenewalDay, RunItemRow, RunRow, SubscriptionRow, UnknownRow,
+    ActivityRow, CustomerRow, DeclineRow, EventRow, FailedRow, Hit, HitTarget, LocalDay,
+    PaymentRow, PlanRow, RenewalDay, RunItemRow, RunRow, SubscriptionRow, UnknownRow,
 };
 
 /// A row of a list.

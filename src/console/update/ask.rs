@@ -20,9 +20,7 @@ pub fn question(model: &Model, cursor: Option<Cursor>, toward: Toward) -> Questi
         Place::Found(text) => Question::Find(text.clone()),
         Place::Screen(Screen::Overview) => Question::Overview(window(model)),
         Place::Screen(Screen::Revenue) => revenue(model),
-        Place::Screen(Screen::Renewals) => {
-            Question::RenewalDays(ahead(RENEWAL_DAYS, model))
-        }
+        Place::Screen(Screen::Renewals) => Question::RenewalDays(ahead(RENEWAL_DAYS, model)),
         Place::Run(run, _) => Question::RunItems {
             run: *run,
             query: list_query(visit.list(), cursor, toward),

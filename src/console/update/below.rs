@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::console::model::{
-    Adding, CardLine, Content, Figure, Kept, Model, Place, Row, Screen, Spot, Visit, card_lines, spots,
+    Adding, CardLine, Content, Figure, Kept, Model, Place, Row, Screen, Spot, Visit, card_lines,
+    spots,
 };
 use crate::domain::period::day_start;
 use crate::engine::queries::{HitTarget, Overview};
@@ -104,7 +105,11 @@ const BILLED: &str = "status:active,past_due";
 
 /// Those who are billed for a plan; its code may be the beginning of another's.
 fn subscribed(code: &str, zone: Tz) -> Option<Visit> {
-    filtered(Screen::Subscriptions, &format!("plan:={code} {BILLED}"), zone)
+    filtered(
+        Screen::Subscriptions,
+        &format!("plan:={code} {BILLED}"),
+        zone,
+    )
 }
 
 /// The window of the overview, as a filter names days.

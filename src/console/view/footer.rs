@@ -113,7 +113,9 @@ fn filter(ink: &mut Ink<'_>, area: Rect, line: &super::super::model::FilterLine)
 
 fn filter_problem(ink: &Ink<'_>, problem: &KeptError) -> String {
     let (key, word) = match problem {
-        KeptError::NotADate(word) | KeptError::Filter(FilterError::NotDays(word)) => ("console.filter.not_a_date", word),
+        KeptError::NotADate(word) | KeptError::Filter(FilterError::NotDays(word)) => {
+            ("console.filter.not_a_date", word)
+        }
         KeptError::Filter(FilterError::UnknownField(word)) => {
             ("console.filter.unknown_field", word)
         }

@@ -118,8 +118,15 @@ fn title(ink: &mut Ink<'_>, area: Rect, list: &List) {
         .find(&format!("console.list.{}", list.kind.id()))
         .unwrap_or("");
     let mut left: Vec<Span> = vec![span(format!(" {name}"), Role::Title)];
-    if let Some(totals) = list.adding.as_ref().and_then(|adding| adding.totals.as_ref()) {
-        left.push(span(format!("  {}", totals_text(model, list.kind, totals)), Role::Text));
+    if let Some(totals) = list
+        .adding
+        .as_ref()
+        .and_then(|adding| adding.totals.as_ref())
+    {
+        left.push(span(
+            format!("  {}", totals_text(model, list.kind, totals)),
+            Role::Text,
+        ));
     } else if let Some(total) = list.paged.total {
         left.push(span(format!("  {}", model.count(total)), Role::Text));
     }

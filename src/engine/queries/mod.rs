@@ -46,11 +46,7 @@ pub trait Reads: Send + Sync + 'static {
     /// Charges that were declined, newest first.
     fn declines(&self, query: &ListQuery) -> impl Future<Output = R<Page<DeclineRow>>> + Send;
     /// What every row of a list comes to; its page and order do not matter.
-    fn totals(
-        &self,
-        list: Summed,
-        query: &ListQuery,
-    ) -> impl Future<Output = R<Totals>> + Send;
+    fn totals(&self, list: Summed, query: &ListQuery) -> impl Future<Output = R<Totals>> + Send;
     /// Payments.
     fn payments(&self, query: &ListQuery) -> impl Future<Output = R<Page<PaymentRow>>> + Send;
     /// Plans with how many run on each.

@@ -45,9 +45,10 @@ use crate::domain::audit::AuditRecord;
 use crate::domain::ids::{AttemptId, CustomerId, InvoiceId, PaymentId, RunId, SubscriptionId};
 use crate::engine::ports::StoreError;
 use crate::engine::queries::{
-    ActivityRow, ChangePage, CustomerCard, CustomerRow, DeclineRow, EventRow, FailedRow, Hit, ListQuery,
-    LocalDay, Overview, Page, PaymentRow, PlanRow, Reads, RenewalDay, RevenueReport, RunItemRow,
-    RunRow, SavedView, SubscriptionCard, SubscriptionRow, Summed, Timeline, Totals, UnknownRow, Window,
+    ActivityRow, ChangePage, CustomerCard, CustomerRow, DeclineRow, EventRow, FailedRow, Hit,
+    ListQuery, LocalDay, Overview, Page, PaymentRow, PlanRow, Reads, RenewalDay, RevenueReport,
+    RunItemRow, RunRow, SavedView, SubscriptionCard, SubscriptionRow, Summed, Timeline, Totals,
+    UnknownRow, Window,
 };
 
 pub(super) use watch::Watch;

@@ -101,7 +101,9 @@ fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
                 and a.operator not in ('run', 'cron', 'reconciler', 'worker'))";
             query.add(sql, values![person.as_str()]);
         }
-        Condition::Code(_) | Condition::Class(_) | Condition::Began(..) => return Kept::Unsupported,
+        Condition::Code(_) | Condition::Class(_) | Condition::Began(..) => {
+            return Kept::Unsupported;
+        }
     }
     Kept::Yes
 }

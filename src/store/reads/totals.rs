@@ -27,9 +27,9 @@ const DECLINED: &str = "select a.currency, cast(sum(a.amount_minor) as bigint) a
      count(distinct a.invoice_id) as invoices \
      from picked k join attempt a on a.id = k.id group by a.currency order by a.currency";
 const CAPTURED: &str = "select p.currency, cast(sum(p.captured_minor) as bigint) as amount_minor, count(*) as n, \
-     0 as invoices from picked k join payment p on p.id = k.id group by p.currency order by p.currency";
+     cast(0 as bigint) as invoices from picked k join payment p on p.id = k.id group by p.currency order by p.currency";
 /// What ends instead of renewing counts, and costs nothing.
-const RENEWED: &str = "select coalesce(t.currency, l.currency) as currency, count(*) as n, 0 as invoices, \
+const RENEWED: &str = "select coalesce(t.currency, l.currency) as currency, count(*) as n, cast(0 as bigint) as invoices, \
      cast(sum(case when s.cancel_at <= s.renews_at then 0 \
       else coalesce(t.price_minor, l.price_minor) * coalesce(t.quantity, s.quantity) end) as bigint) as amount_minor \
      from picked k join subscription s on s.id = k.id join plan l on l.id = s.plan_id \
@@ -45,7 +45,7 @@ const PRICED: &str = ", discounted (id) as (select distinct subscription_id from
        where h.subscription_id = s.id order by h.at desc, h.id desc limit 1) else 0 end as discount_minor \
       from picked k join subscription s on s.id = k.id join plan l on l.id = s.plan_id \
       left join subscription_term t on t.subscription_id = s.id and t.term_no = s.term_no) \
-     select case when state in ('active', 'past_due') then 1 else 0 end as is_billed, price_minor, currency, \
+     select cast(case when state in ('active', 'past_due') then 1 else 0 end as bigint) as is_billed, price_minor, currency, \
       quantity, interval_unit, interval_count, discount_minor, count(*) as n from priced \
      group by case when state in ('active', 'past_due') then 1 else 0 end, price_minor, currency, \
       quantity, interval_unit, interval_count, discount_minor";

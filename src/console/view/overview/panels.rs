@@ -126,10 +126,7 @@ fn day_line(ink: &Ink<'_>, day: &RenewalDay, room: u16) -> Vec<Span> {
     let role = day_role(day);
     let model = ink.model;
     let mut line = vec![
-        span(
-            fit(model.renewal_day(&day.day), 11, Align::Left),
-            role,
-        ),
+        span(fit(model.renewal_day(&day.day), 11, Align::Left), role),
         span(pad_left(model.count(day.count), 5), role),
         span(pad_left(model.moneys(&day.amounts), 13), role),
     ];
@@ -291,8 +288,16 @@ pub fn last_run(ink: &Ink<'_>) -> Span {
         .locale()
         .t_args("console.panel.last_run", &[("age", &model.age(at))]);
     let is_late = (model.now.at - at).num_hours() >= LATE_HOURS;
-    let role = if is_late { Role::NeedsPerson } else { Role::Dim };
-    let mark = if is_late { ink.glyphs().needs_person } else { "" };
+    let role = if is_late {
+        Role::NeedsPerson
+    } else {
+        Role::Dim
+    };
+    let mark = if is_late {
+        ink.glyphs().needs_person
+    } else {
+        ""
+    };
     span(format!("   {mark}{text}"), role)
 }
 
