@@ -15,7 +15,7 @@ use super::audit::Actor;
 use super::ports::{Attempts, Claim, Desk, Payments, Runs, Store, StoreError, Tx};
 use super::refusal::{Refused, VerbError};
 use super::send::Outgoing;
-use super::settle::{Settled, fence_of, settled};
+use super::settle::{Rows, Settled, fence_of, settled};
 
 /// What one look at the open attempts did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -215,13 +215,13 @@ impl<S: Store> Engine<S> {
     }
 
     /// Sends the stored bytes again under the same id and key, while the obligation still stands.
-    /// None when it is not wanted any more: then only looking remains.
+    /// None when it is not wanted any more: then only looking remains, and a person is called.
     async fn resend(
         &self,
         attempt: &Attempt,
         actor: Actor<'_>,
     ) -> Result<Option<Settled>, VerbError> {
-        let Some(outgoing) = self.mark_resent(attempt).await? else {
+        let Some(outgoing) = self.mark_resent(attempt, actor).await? else {
             return Ok(None);
         };
         let returned = self.call(outgoing).await;
@@ -230,7 +230,11 @@ impl<S: Store> Engine<S> {
             .map(Some)
     }
 
-    async fn mark_resent(&self, attempt: &Attempt) -> Result<Option<Outgoing>, VerbError> {
+    async fn mark_resent(
+        &self,
+        attempt: &Attempt,
+        actor: Actor<'_>,
+    ) -> Result<Option<Outgoing>, VerbError> {
         let mut desk = Desk::new();
         let mut tx = self.begin(&mut desk).await?;
         let rows = self.lock_rows(&mut tx, attempt).await?;
@@ -239,14 +243,23 @@ impl<S: Store> Engine<S> {
         let is_wanted = match rows.attempt.kind {
             AttemptKind::Refund => true,
             AttemptKind::Charge => {
-                rows.invoice.state == InvoiceState::Open
+                let is_owed = matches!(
+                    rows.invoice.state,
+                    InvoiceState::Open | InvoiceState::Uncollectible
+                );
+                is_owed
                     && rows
                         .subscription
                         .as_ref()
                         .is_none_or(|(s, _)| !s.state.is_ended())
             }
         };
-        if !is_ours || !is_wanted {
+        if !is_ours {
+            return Ok(None);
+        }
+        if !is_wanted {
+            self.leave_open(&mut tx, rows, actor).await?;
+            tx.commit().await?;
             return Ok(None);
         }
         let outgoing = self
@@ -254,5 +267,25 @@ impl<S: Store> Engine<S> {
             .await?;
         tx.commit().await?;
         Ok(Some(outgoing))
+    }
+
+    /// Nothing proves that it was not executed, and nobody wants it any more: it is neither sent nor
+    /// given up by itself. A person is called, once.
+    async fn leave_open<T: Tx>(
+        &self,
+        tx: &mut T,
+        mut rows: Rows,
+        actor: Actor<'_>,
+    ) -> Result<(), VerbError> {
+        if rows.attempt.needs_human {
+            return Ok(());
+        }
+        let fence = fence_of(&rows.attempt);
+        rows.attempt.needs_human = true;
+        tx.save_attempt(&rows.attempt, fence).await?;
+        self.page(tx, &rows, "not_wanted").await?;
+        self.audit_settle(tx, &rows, actor, "not_wanted", "")
+            .await?;
+        Ok(())
     }
 }

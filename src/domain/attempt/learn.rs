@@ -197,13 +197,6 @@ fn learn_refusal(attempt: &Attempt, refusal: &Refusal, source: EvidenceSource) -
         // A refused look-up says nothing about the charge.
         return still(NextStep::LookLater);
     }
-    let is_coded_4xx = (400..500).contains(&refusal.http_status)
-        && !matches!(refusal.http_status, 401 | 409 | 429);
-    let came_back = attempt.send_count > 1
-        && attempt
-            .refusal
-            .as_ref()
-            .is_some_and(|r| r.code == refusal.code);
     match refusal.proves {
         Proves::NotExecuted => Verdict::Declined(refusal.clone()),
         Proves::LookUp => Verdict::StillUnknown(Unsettled {
@@ -217,22 +210,40 @@ fn learn_refusal(attempt: &Attempt, refusal: &Refusal, source: EvidenceSource) -
         }),
         Proves::Nothing | Proves::Unlisted => Verdict::StillUnknown(Unsettled {
             refusal: Some(refusal.clone()),
-            was_replayed: is_coded_4xx && came_back,
+            was_replayed: is_bound_to_its_key(attempt, refusal),
             ..Unsettled::look(NextStep::LookLater)
         }),
     }
 }
 
-fn not_seen(attempt: &Attempt, now: DateTime<Utc>) -> Verdict {
-    if let (Some(at), Some(refusal)) = (attempt.replayed_at, &attempt.refusal)
-        && now - at >= Duration::seconds(REPLAY_SETTLE_S)
-    {
-        return Verdict::Declined(Refusal {
+/// A coded refusal that comes back unchanged on a re-send is what the provider keeps under the key:
+/// the execution under this key is over.
+fn is_bound_to_its_key(attempt: &Attempt, refusal: &Refusal) -> bool {
+    let is_coded_4xx = (400..500).contains(&refusal.http_status)
+        && !matches!(refusal.http_status, 401 | 409 | 429);
+    let came_back = attempt.send_count > 1
+        && attempt
+            .refusal
+            .as_ref()
+            .is_some_and(|r| r.code == refusal.code);
+    is_coded_4xx && came_back
+}
+
+/// What is known once a replayed refusal has had its minute, and a look-up still shows nothing.
+fn over_after_replay(attempt: &Attempt, now: DateTime<Utc>) -> Option<Verdict> {
+    let (Some(at), Some(refusal)) = (attempt.replayed_at, &attempt.refusal) else {
+        return None;
+    };
+    (now - at >= Duration::seconds(REPLAY_SETTLE_S)).then(|| {
+        Verdict::Declined(Refusal {
             class: class_after_replay(refusal),
             ..refusal.clone()
-        });
-    }
-    resend_or_wait(attempt, now)
+        })
+    })
+}
+
+fn not_seen(attempt: &Attempt, now: DateTime<Utc>) -> Verdict {
+    over_after_replay(attempt, now).unwrap_or_else(|| resend_or_wait(attempt, now))
 }
 
 fn resend_or_wait(attempt: &Attempt, now: DateTime<Utc>) -> Verdict {
@@ -248,8 +259,8 @@ fn resend_or_wait(attempt: &Attempt, now: DateTime<Utc>) -> Verdict {
 
 /// What `evidence` means for a refund. `now` is database time.
 ///
-/// A refusal by itself never settles a refund: the payment is read back first, and only a
-/// definitive code together with an absent tag and an unchanged balance declines it.
+/// A refusal by itself never settles a refund: the payment is read back first. An absent tag declines
+/// it together with a definitive code, or a minute after a coded refusal was replayed under its key.
 pub fn learn_refund(
     attempt: &Attempt,
     evidence: &Evidence,
@@ -279,6 +290,8 @@ pub fn learn_refund(
         Evidence::Refused(_) if source != EvidenceSource::Answer => Ok(still(NextStep::LookLater)),
         Evidence::Refused(refusal) => Ok(Verdict::StillUnknown(Unsettled {
             refusal: Some(refusal.clone()),
+            was_replayed: refusal.proves != Proves::ConfigTrouble
+                && is_bound_to_its_key(attempt, refusal),
             needs_human: refusal.proves == Proves::ConfigTrouble,
             ..Unsettled::look(NextStep::LookSoon)
         })),
@@ -323,7 +336,7 @@ fn absent_refund(attempt: &Attempt, seen: &PaymentSeen, now: DateTime<Utc>) -> V
                 ..refusal.clone()
             })
         }
-        _ => resend_or_wait(attempt, now),
+        _ => over_after_replay(attempt, now).unwrap_or_else(|| resend_or_wait(attempt, now)),
     }
 }
 

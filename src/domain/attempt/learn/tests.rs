@@ -318,3 +318,38 @@ fn looking_never_stops() {
     assert_eq!(next_check_delay_s(20), 86_400);
     assert_eq!(next_check_delay_s(u32::MAX), 86_400);
 }
+
+#[test]
+fn a_transient_refusal_of_a_refund_is_declined_only_after_it_was_replayed_and_read_back() {
+    let trouble = refusal("FORBIDDEN_CONSECUTIVE_REQUEST", Proves::Nothing, 403);
+    let refund = |attempt: &Attempt, evidence: &Evidence, source| {
+        learn_refund(attempt, evidence, source, now()).expect("no contradiction")
+    };
+    let answer = Evidence::Refused(trouble.clone());
+    let sent = attempt(AttemptKind::Refund, AttemptState::Sent);
+    let first = refund(&sent, &answer, EvidenceSource::Answer);
+    assert!(matches!(first, Verdict::StillUnknown(ref u) if !u.was_replayed));
+
+    let resent = Attempt {
+        state: AttemptState::Unknown,
+        send_count: 2,
+        refusal: Some(trouble),
+        ..sent
+    };
+    let second = refund(&resent, &answer, EvidenceSource::Answer);
+    assert!(matches!(second, Verdict::StillUnknown(ref u) if u.was_replayed));
+
+    let read_back = Evidence::Seen(seen(SeenStatus::Captured));
+    let replayed = |s| Attempt {
+        replayed_at: Some(now() - Duration::seconds(s)),
+        ..resent.clone()
+    };
+    assert_eq!(
+        refund(&replayed(30), &read_back, EvidenceSource::LookUp),
+        still(NextStep::Resend)
+    );
+    match refund(&replayed(61), &read_back, EvidenceSource::LookUp) {
+        Verdict::Declined(declined) => assert_eq!(declined.class, FailureClass::ProviderDown),
+        verdict => panic!("{verdict:?}"),
+    }
+}

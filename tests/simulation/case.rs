@@ -1,0 +1,212 @@
+//! One case: a small business, some people, some faults, then rest. Everything in it follows from its
+//! seed.
+
+use std::sync::atomic::Ordering;
+
+use paydeck::sandbox::{LookupAfterDecline, OrderReuse, Switches};
+
+use crate::actors::{self, ERRANDS, Errand};
+use crate::memory::db::Personality;
+use crate::memory::flaw::Flaws;
+use crate::memory::stage::Chance;
+use crate::play::{Moves, Play, Wildness};
+use crate::warp::{Warp, Wrong};
+use crate::watch::Violation;
+use crate::world::{MOST, World};
+
+const MINUTE: i64 = 60_000_000;
+/// Faults go on for so long at most.
+const WILD_MINUTES: i64 = 20;
+/// Then everything has to come to rest in so long.
+pub const REST_MINUTES: i64 = 30;
+/// More steps than any case takes.
+const MOST_STEPS: u64 = 60_000;
+
+/// What is wrong with the product in this case: nothing, unless a mistake is planted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Mistakes {
+    pub flaws: Flaws,
+    pub wrong: Wrong,
+    pub has_no_reconciler: bool,
+}
+
+/// What came of a case.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    pub violations: Vec<Violation>,
+    pub sends: u64,
+    pub faults: u64,
+    pub steps: u64,
+    pub trace: Vec<String>,
+}
+
+/// Whether the play is written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Telling {
+    Silent,
+    Aloud,
+}
+
+const NAMES: [&str; 3] = ["kim", "lee", "park"];
+
+fn of(chance: &mut Chance, among: &[u32]) -> u32 {
+    among[chance.below(among.len())]
+}
+
+fn number(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+fn switches(chance: &mut Chance) -> Switches {
+    Switches {
+        lookup_after_decline: if chance.per_mille(500) {
+            LookupAfterDecline::Aborted
+        } else {
+            LookupAfterDecline::NotFound
+        },
+        order_reuse_after_decline: if chance.per_mille(500) {
+            OrderReuse::Allowed
+        } else {
+            OrderReuse::Refused
+        },
+        cancel_gap_ms: of(chance, &[0, 1_000]),
+        ..Switches::default()
+    }
+}
+
+fn set_up(seed: u64, mistakes: Mistakes, chance: &mut Chance) -> Play {
+    let personality = if chance.per_mille(500) {
+        Personality::Serial
+    } else {
+        Personality::ReadCommitted
+    };
+    let mut world = World::new(seed, 1 + chance.below(MOST), personality);
+    world.warp = Warp::new(mistakes.wrong);
+    {
+        let mut net = world.net.state();
+        net.per_mille = of(chance, &[100, 300, 600]);
+        net.left = number(chance.below(8));
+        net.offline.switch(switches(chance));
+        let mut db = world.shared.db();
+        db.flaws = mistakes.flaws;
+        db.trouble.per_mille = of(chance, &[0, 0, 10, 40]);
+        db.trouble.left = number(chance.below(4));
+    }
+    let mut play = Play::new(world, chance.next());
+    play.wild = Wildness {
+        deaths: number(chance.below(3)),
+        death_per_mille: of(chance, &[2, 10]),
+        slow_per_mille: of(chance, &[0, 5, 30]),
+        jump_per_mille: of(chance, &[0, 0, 5]),
+    };
+    play
+}
+
+/// People, runs, reconcilers. Some share a process.
+fn cast(play: &mut Play, mistakes: Mistakes, chance: &mut Chance) {
+    let mut house = play.process();
+    if !mistakes.has_no_reconciler && chance.per_mille(800) {
+        let part = actors::reconciler(house.clone(), play.around.clone());
+        play.enter("reconciler", &house, part);
+    }
+    let mut last: Option<Vec<Errand>> = None;
+    for name in NAMES.iter().take(chance.below(4)) {
+        if chance.per_mille(600) {
+            house = play.process();
+        }
+        let mut errands: Vec<Errand> = (0..=chance.below(3))
+            .map(|_| ERRANDS[chance.below(ERRANDS.len())])
+            .collect();
+        // Two people who are told the same want the same.
+        if let Some(last) = last.filter(|_| chance.per_mille(400)) {
+            errands = last;
+        }
+        last = Some(errands.clone());
+        let dice = Chance::new(chance.next());
+        let part = actors::operator(house.clone(), play.around.clone(), name, errands, dice);
+        play.enter(name, &house, part);
+    }
+    for _ in 0..chance.below(3) {
+        if chance.per_mille(700) {
+            house = play.process();
+        }
+        let pause = i64::try_from(chance.below(40_000_000)).unwrap_or(0);
+        let part = actors::billing_run(house.clone(), play.around.clone(), pause);
+        play.enter("run", &house, part);
+    }
+}
+
+fn is_anybody_busy(play: &Play) -> bool {
+    (0..play.actors.len()).any(|at| !play.is_done(at) && play.actors[at].name != "reconciler")
+}
+
+/// Plays one case to its end.
+pub fn play(seed: u64, mistakes: Mistakes, telling: Telling) -> Told {
+    let mut chance = Chance::new(seed);
+    let mut play = set_up(seed, mistakes, &mut chance);
+    if telling == Telling::Aloud {
+        play.trace = Some(Vec::new());
+        play.world.net.state().trace = Some(Vec::new());
+    }
+    cast(&mut play, mistakes, &mut chance);
+    let mut moves = Moves::default();
+    let started = play.world.stage.lock().now;
+    let is_wild = |play: &Play| {
+        play.world.stage.lock().now < started + WILD_MINUTES * MINUTE && play.steps < 4_000
+    };
+    while is_wild(&play) && is_anybody_busy(&play) && play.watch.found.is_empty() {
+        if !play.step(&mut moves) {
+            break;
+        }
+    }
+    // A little longer, so that reconcilers meet faults too.
+    let until = play.world.stage.lock().now + 3 * MINUTE;
+    while play.world.stage.lock().now < until
+        && play.steps < 4_000
+        && play.around.is_anything_open()
+        && play.watch.found.is_empty()
+    {
+        if !play.step(&mut moves) {
+            break;
+        }
+    }
+    rest(&mut play, mistakes, &mut moves);
+    told(play)
+}
+
+/// No faults any more: everything comes to rest, and the books are compared.
+pub fn rest(play: &mut Play, mistakes: Mistakes, moves: &mut Moves) {
+    play.calm_down();
+    if !mistakes.has_no_reconciler {
+        let house = play.process();
+        let part = actors::reconciler(house.clone(), play.around.clone());
+        play.enter("reconciler", &house, part);
+    }
+    let deadline = play.world.stage.lock().now + REST_MINUTES * MINUTE;
+    while play.watch.found.is_empty() && play.steps < MOST_STEPS {
+        let is_late = play.world.stage.lock().now > deadline;
+        let is_busy = is_anybody_busy(play) || play.world.net.state().is_anything_flying();
+        if !is_busy {
+            play.around.is_ending.store(true, Ordering::Relaxed);
+        }
+        let is_over = !is_busy && !play.around.is_anything_open();
+        if is_late || is_over || !play.step(moves) {
+            break;
+        }
+    }
+    if play.watch.found.is_empty() {
+        play.watch.at_rest(&play.world);
+    }
+}
+
+pub fn told(mut play: Play) -> Told {
+    let net = play.world.net.state();
+    let troubles = net.troubles + play.world.shared.db().trouble.happened + play.deaths;
+    Told {
+        violations: std::mem::take(&mut play.watch.found),
+        sends: net.sends,
+        faults: troubles,
+        steps: play.steps,
+        trace: play.trace.take().unwrap_or_default(),
+    }
+}

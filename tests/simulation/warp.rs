@@ -1,0 +1,224 @@
+//! A client that gets one thing wrong. The simulation has to notice each.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chrono::DateTime;
+
+use paydeck::domain::evidence::{
+    CancelSeen, Evidence, PaymentSeen, Proves, Refusal, SeenStatus, Unusable,
+};
+use paydeck::domain::failure::FailureClass;
+use paydeck::domain::money::{Currency, Money};
+use paydeck::engine::ports::CallReport;
+use paydeck::provider::toss::spoken::Heard;
+use paydeck::sandbox::Asked;
+
+/// What the client gets wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Wrong {
+    #[default]
+    Nothing,
+    /// No answer is taken for "failed".
+    SilenceIsFailure,
+    /// A server error is taken for "failed".
+    ServerErrorIsFailure,
+    /// "Too many" is taken for "failed".
+    ThrottledIsFailure,
+    /// "Being processed" is taken for "failed".
+    BusyIsFailure,
+    /// "No such payment" is taken for "failed".
+    NotFoundIsFailure,
+    /// A broken line is taken for "never sent".
+    BrokenIsNotSent,
+    /// Whatever comes with status 200 is success.
+    AnyOkIsSuccess,
+    /// "Something like it exists already" is success.
+    AlreadyIsSuccess,
+    /// A refused look-up is taken for "failed".
+    RefusedLookUpIsFailure,
+    /// A new key for each send.
+    NewKeyPerSend,
+    /// A new order id and key for each send.
+    NewOrderPerSend,
+    /// The client tries again by itself, under a new key and order.
+    TriesAgainByItself,
+    /// A refund says no amount, which means all of it.
+    RefundsWithoutAmount,
+    /// A refund goes out under a new key each time, and says nothing of the balance it expects.
+    RefundsUnderNewKeys,
+    /// "Already refunded" is success.
+    AlreadyRefundedIsSuccess,
+    /// A payment whose refund is not there yet is taken for "refund failed".
+    AbsentRefundIsFailure,
+}
+
+/// A client with a mistake in it.
+#[derive(Debug, Clone, Default)]
+pub struct Warp {
+    pub wrong: Wrong,
+    sent: Arc<AtomicU64>,
+}
+
+fn failure() -> Refusal {
+    Refusal {
+        code: "REJECT_CARD_PAYMENT".to_owned(),
+        class: FailureClass::Soft,
+        proves: Proves::NotExecuted,
+        http_status: 403,
+    }
+}
+
+fn seen(order_id: &str, status: SeenStatus, total: Money) -> PaymentSeen {
+    PaymentSeen {
+        order_id: order_id.to_owned(),
+        provider_ref: format!("believed-{order_id}"),
+        status,
+        total,
+        balance_minor: total.minor(),
+        approved_at: None,
+        cancels: Vec::new(),
+        failure: (status == SeenStatus::Failed).then(failure),
+        method: String::new(),
+    }
+}
+
+fn text(body: &[u8], field: &str) -> Option<serde_json::Value> {
+    let fields: serde_json::Value = serde_json::from_slice(body).ok()?;
+    fields.get(field).cloned()
+}
+
+impl Warp {
+    pub fn new(wrong: Wrong) -> Self {
+        Self {
+            wrong,
+            sent: Arc::default(),
+        }
+    }
+
+    /// The request as it goes out, and a second one for when the first is not answered.
+    pub fn asked(&self, asked: Asked) -> (Asked, Option<Asked>) {
+        let is_cancel = asked.path.ends_with("/cancel");
+        match self.wrong {
+            Wrong::NewKeyPerSend => (self.renamed(asked, false), None),
+            Wrong::NewOrderPerSend if !is_cancel => (self.renamed(asked, true), None),
+            Wrong::TriesAgainByItself => {
+                let again = self.renamed(asked.clone(), !is_cancel);
+                (asked, Some(again))
+            }
+            Wrong::RefundsUnderNewKeys if is_cancel => (self.renamed(asked, false), None),
+            _ => (asked, None),
+        }
+    }
+
+    fn renamed(&self, mut asked: Asked, is_order_too: bool) -> Asked {
+        let n = self.sent.fetch_add(1, Ordering::Relaxed);
+        asked.idempotency_key = asked.idempotency_key.map(|key| format!("{key}-{n}"));
+        if is_order_too && let Some(order) = text(&asked.body, "orderId") {
+            let order = order.as_str().unwrap_or_default().to_owned();
+            let body = String::from_utf8_lossy(&asked.body);
+            asked.body = body.replace(&order, &format!("{order}x{n}")).into_bytes();
+        }
+        asked
+    }
+
+    pub fn refund_body(&self, body: Vec<u8>) -> Vec<u8> {
+        let drop_field = |body: Vec<u8>, name: &str| {
+            let Ok(serde_json::Value::Object(mut fields)) = serde_json::from_slice(&body) else {
+                return body;
+            };
+            fields.remove(name);
+            serde_json::to_vec(&fields).unwrap_or(body)
+        };
+        match self.wrong {
+            Wrong::RefundsWithoutAmount => drop_field(body, "cancelAmount"),
+            Wrong::RefundsUnderNewKeys | Wrong::TriesAgainByItself | Wrong::NewKeyPerSend => {
+                drop_field(body, "refundableAmount")
+            }
+            _ => body,
+        }
+    }
+
+    pub fn answered(
+        &self,
+        mut report: CallReport,
+        heard: &Heard,
+        order_id: &str,
+        amount: Money,
+    ) -> CallReport {
+        let is_500 = report.http_status.is_some_and(|status| status >= 500);
+        let becomes = match (self.wrong, &report.evidence) {
+            (
+                Wrong::SilenceIsFailure,
+                Evidence::Unusable(Unusable::TimedOut | Unusable::Broken),
+            )
+            | (Wrong::ThrottledIsFailure, Evidence::Throttled { .. })
+            | (Wrong::BusyIsFailure, Evidence::Busy) => Some(Evidence::Refused(failure())),
+            (Wrong::ServerErrorIsFailure, _) if is_500 => Some(Evidence::Refused(failure())),
+            (Wrong::BrokenIsNotSent, Evidence::Unusable(Unusable::TimedOut | Unusable::Broken)) => {
+                Some(Evidence::NotSent)
+            }
+            (Wrong::AnyOkIsSuccess, evidence) => {
+                let is_ok = matches!(heard, Heard::Answer { status: 200, .. });
+                let is_proof =
+                    matches!(evidence, Evidence::Seen(s) if s.status == SeenStatus::Captured);
+                (is_ok && !is_proof)
+                    .then(|| Evidence::Seen(seen(order_id, SeenStatus::Captured, amount)))
+            }
+            (Wrong::AlreadyIsSuccess, Evidence::Refused(refusal))
+                if refusal.proves == Proves::LookUp || refusal.proves == Proves::Nothing =>
+            {
+                Some(Evidence::Seen(seen(order_id, SeenStatus::Captured, amount)))
+            }
+            _ => None,
+        };
+        if let Some(evidence) = becomes {
+            report.evidence = evidence;
+        }
+        report
+    }
+
+    pub fn looked_up(&self, mut report: CallReport, order_id: &str) -> CallReport {
+        let failed = || {
+            let nothing = Money::new(0, Currency::KRW);
+            Evidence::Seen(seen(order_id, SeenStatus::Failed, nothing))
+        };
+        match (self.wrong, &report.evidence) {
+            (Wrong::NotFoundIsFailure, Evidence::NotSeen)
+            | (Wrong::RefusedLookUpIsFailure, Evidence::Refused(_) | Evidence::Unusable(_)) => {
+                report.evidence = failed();
+            }
+            _ => {}
+        }
+        report
+    }
+
+    pub fn refunded(&self, mut report: CallReport, body: &[u8], provider_ref: &str) -> CallReport {
+        let is_refused = matches!(&report.evidence, Evidence::Refused(_) | Evidence::Unusable(_));
+        if self.wrong == Wrong::AlreadyRefundedIsSuccess && is_refused {
+            let amount = text(body, "cancelAmount").and_then(|v| v.as_i64());
+            let reason = text(body, "cancelReason");
+            let reason = reason.as_ref().and_then(|v| v.as_str()).unwrap_or_default();
+            let mut payment = seen("", SeenStatus::Captured, Money::new(0, Currency::KRW));
+            provider_ref.clone_into(&mut payment.provider_ref);
+            payment.cancels.push(CancelSeen {
+                transaction_key: format!("believed-{reason}"),
+                reason: reason.to_owned(),
+                amount_minor: amount.unwrap_or(0),
+                at: DateTime::UNIX_EPOCH,
+                is_done: true,
+            });
+            report.evidence = Evidence::Seen(payment);
+        }
+        if self.wrong == Wrong::AbsentRefundIsFailure
+            && matches!(&report.evidence, Evidence::Unusable(_))
+        {
+            report.evidence = Evidence::Refused(failure());
+        }
+        report
+    }
+
+    pub fn looked_up_refund(&self, report: CallReport) -> CallReport {
+        report
+    }
+}

@@ -1,0 +1,403 @@
+//! What must hold after every step, and at rest.
+
+use std::collections::BTreeMap;
+
+use chrono::Duration;
+
+use paydeck::domain::attempt::{Attempt, AttemptKind};
+use paydeck::domain::states::{AttemptState, InvoiceState};
+
+use crate::memory::db::{AttemptRow, Committed, Tables};
+use crate::memory::stage::instant;
+use crate::net;
+use crate::world::World;
+
+/// A law that was broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Law {
+    /// L1: a request left that no durable row speaks of.
+    WrittenBeforeSent,
+    /// L2: two successful charges for one obligation.
+    OneSuccess,
+    /// L2: two open attempts for one obligation.
+    OneOpen,
+    /// L2: one refund request was executed more than once, or something was refunded that nobody asked for.
+    RefundOnce,
+    /// L2: refunded and reserved exceed what was captured.
+    Balance,
+    /// L3, L4: written off although the money moved, or may yet.
+    NeverWrittenOff,
+    /// L4: called a success although no money moved.
+    ProofOfSuccess,
+    /// L4: a settled attempt moved without new evidence.
+    SettledStays,
+    /// L5: an open attempt without a look within a day.
+    NextLook,
+    /// L5: money moved and our books do not say so.
+    NothingLost,
+    /// L5: an attempt that is still open half an hour after the last fault.
+    NothingStuck,
+    /// L6: our books and the provider's differ.
+    BooksEqual,
+    /// L6: a movement's two entries do not sum to zero.
+    DoubleEntry,
+    /// L7: something moved without a row in the audit.
+    Audited,
+    /// A period was invoiced twice.
+    OneInvoice,
+    /// Money that nobody owed was taken, and no return was prepared.
+    ReturnPrepared,
+    /// An invoice is paid without a payment, or has one and is not.
+    PaidIsPaid,
+}
+
+#[derive(Debug, Clone)]
+pub struct Violation {
+    pub law: Law,
+    pub what: String,
+}
+
+/// Looks on.
+#[derive(Debug, Default)]
+pub struct Watch {
+    movements: usize,
+    pub found: Vec<Violation>,
+}
+
+fn ulid_of(order_id: &str) -> &str {
+    order_id.split('-').nth(1).unwrap_or(order_id)
+}
+
+fn is_flying_or_done(net: &net::State, attempt: &Attempt) -> bool {
+    match attempt.kind {
+        AttemptKind::Charge => net.offline.taken_at(&attempt.order_id).is_some(),
+        AttemptKind::Refund => tagged(net, &attempt.order_id) > 0,
+    }
+}
+
+fn tagged(net: &net::State, tag: &str) -> usize {
+    let tag = format!("[{tag}]");
+    net.offline
+        .approved()
+        .flat_map(|payment| payment.cancels)
+        .filter(|(reason, _)| reason.ends_with(&tag))
+        .count()
+}
+
+impl Watch {
+    pub fn new(world: &World) -> Self {
+        Self {
+            movements: world.net.state().offline.movements(),
+            found: Vec::new(),
+        }
+    }
+
+    fn says(&mut self, law: Law, what: impl Into<String>) {
+        self.found.push(Violation {
+            law,
+            what: what.into(),
+        });
+    }
+
+    /// After every step.
+    pub fn look(&mut self, world: &World) {
+        let mut net = world.net.state();
+        let mut db = world.shared.db();
+        let log = db.log.as_mut().map(std::mem::take).unwrap_or_default();
+        let launches = std::mem::take(&mut net.launches);
+        if log.is_empty() && launches.is_empty() && net.offline.movements() == self.movements {
+            return;
+        }
+        let now = world.stage.lock().now;
+        for launch in &launches {
+            let is_written = db.tables.attempts.rows().any(|(_, row)| {
+                let attempt = &row.attempt;
+                attempt.idem_key == launch.key
+                    && attempt.body == launch.body
+                    && attempt.send_count > 0
+                    && matches!(attempt.state, AttemptState::Sent | AttemptState::Unknown)
+            });
+            if !is_written {
+                self.says(Law::WrittenBeforeSent, launch.key.clone());
+            }
+        }
+        for commit in &log {
+            self.after_commit(commit, &db.tables, &net, now);
+        }
+        if net.offline.movements() != self.movements {
+            self.movements = net.offline.movements();
+            self.after_movement(&db.tables, &net);
+        }
+    }
+
+    fn after_commit(&mut self, commit: &Committed, tables: &Tables, net: &net::State, now: i64) {
+        for (id, (before, after)) in &commit.attempts {
+            self.attempt_moved(*id, before.as_deref(), after, tables, net, now);
+        }
+        let moved = commit.attempts.iter().any(|(_, (before, after))| {
+            let from = before.as_ref().map(|row| row.attempt.state);
+            let to = after.attempt.state;
+            from != Some(to) && (from, to) != (Some(AttemptState::Ready), AttemptState::Sent)
+        });
+        if moved && commit.audits.is_empty() {
+            self.says(Law::Audited, "an attempt moved");
+        }
+        for (id, (_, after)) in &commit.payments {
+            let payment = &after.payment;
+            let gone = payment.refunded_minor + payment.reserved_minor;
+            if gone > payment.captured.minor()
+                || payment.refunded_minor < 0
+                || payment.reserved_minor < 0
+            {
+                self.says(Law::Balance, format!("payment {id}"));
+            }
+        }
+        for (id, (before, after)) in &commit.invoices {
+            let is_twice = before.is_none()
+                && after.subscription_id.is_some()
+                && tables.invoices.rows().any(|(other, row)| {
+                    other != *id
+                        && row.subscription_id == after.subscription_id
+                        && row.term_no == after.term_no
+                        && row.period_index == after.period_index
+                        && row.kind == after.kind
+                });
+            if is_twice {
+                self.says(Law::OneInvoice, format!("invoice {id}"));
+            }
+        }
+    }
+
+    fn attempt_moved(
+        &mut self,
+        id: i64,
+        before: Option<&AttemptRow>,
+        after: &AttemptRow,
+        tables: &Tables,
+        net: &net::State,
+        now: i64,
+    ) {
+        use AttemptState::{Abandoned, Declined, Duplicate, NotExecuted, Ready, Sent, Succeeded, Unknown};
+        let attempt = &after.attempt;
+        let (from, to) = (before.map(|row| row.attempt.state), attempt.state);
+        if from.is_none_or(|from| !from.holds_charge_slot() && !from.is_open()) {
+            let rivals = tables.attempts.rows().filter(|(other, row)| {
+                let other_attempt = &row.attempt;
+                *other != id
+                    && other_attempt.kind == attempt.kind
+                    && match attempt.kind {
+                        AttemptKind::Charge => {
+                            to.holds_charge_slot()
+                                && other_attempt.invoice_id == attempt.invoice_id
+                                && other_attempt.state.holds_charge_slot()
+                        }
+                        AttemptKind::Refund => {
+                            to.is_open()
+                                && other_attempt.payment_id == attempt.payment_id
+                                && other_attempt.state.is_open()
+                        }
+                    }
+            });
+            if rivals.count() > 0 {
+                self.says(Law::OneOpen, format!("attempt {id}"));
+            }
+        }
+        if let Some(before) = before {
+            let from = before.attempt.state;
+            let has_proof = after.evidence_id > before.evidence_id;
+            if from != to
+                && (!from.can_move_to(to) || (!from.is_open() && !has_proof))
+            {
+                self.says(Law::SettledStays, format!("attempt {id}: {from} > {to}"));
+            }
+        }
+        if from == Some(to) {
+            return;
+        }
+        let executed = is_flying_or_done(net, attempt);
+        match to {
+            Declined | NotExecuted | Abandoned if executed => {
+                self.says(Law::NeverWrittenOff, format!("attempt {id} is {to}"));
+            }
+            Ready if from == Some(Sent) && (executed || net.is_flying(&attempt.idem_key)) => {
+                self.says(Law::NeverWrittenOff, format!("attempt {id} is {to} again"));
+            }
+            Succeeded | Duplicate if !executed => {
+                self.says(Law::ProofOfSuccess, format!("attempt {id} is {to}"));
+            }
+            Unknown => {
+                let limit = instant(now) + Duration::hours(25);
+                if attempt.next_check_at.is_none_or(|at| at > limit) {
+                    self.says(Law::NextLook, format!("attempt {id}"));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn after_movement(&mut self, tables: &Tables, net: &net::State) {
+        let approved: Vec<_> = net.offline.approved().collect();
+        for (at, payment) in approved.iter().enumerate() {
+            let ulid = ulid_of(&payment.order_id);
+            if approved[..at]
+                .iter()
+                .any(|other| ulid_of(&other.order_id) == ulid)
+            {
+                self.says(Law::OneSuccess, payment.order_id.clone());
+            }
+            let attempt = tables
+                .attempts
+                .rows()
+                .map(|(_, row)| &row.attempt)
+                .find(|a| a.kind == AttemptKind::Charge && a.order_id == payment.order_id);
+            let is_written_off = attempt.is_some_and(|a| {
+                matches!(
+                    a.state,
+                    AttemptState::Declined | AttemptState::NotExecuted | AttemptState::Abandoned
+                )
+            });
+            if is_written_off {
+                self.says(Law::NeverWrittenOff, payment.order_id.clone());
+            }
+            for (n, (reason, amount)) in payment.cancels.iter().enumerate() {
+                let is_again = payment.cancels[..n].iter().any(|(other, _)| other == reason);
+                let asked = tables.attempts.rows().any(|(_, row)| {
+                    row.attempt.kind == AttemptKind::Refund
+                        && row.attempt.amount.minor() == *amount
+                        && reason.ends_with(&format!("[{}]", row.attempt.order_id))
+                });
+                if is_again || !asked {
+                    self.says(Law::RefundOnce, format!("{reason}: {amount}"));
+                }
+            }
+        }
+    }
+
+    /// At rest: no fault any more, nobody acts, half an hour has passed at most.
+    pub fn at_rest(&mut self, world: &World) {
+        let net = world.net.state();
+        let db = world.shared.db();
+        let tables = &db.tables;
+        for (id, row) in tables.attempts.rows() {
+            let attempt = &row.attempt;
+            let is_open = matches!(
+                attempt.state,
+                AttemptState::Ready | AttemptState::Sent | AttemptState::Unknown
+            );
+            if is_open && !attempt.needs_human {
+                self.says(Law::NothingStuck, format!("attempt {id} is {}", attempt.state));
+            }
+        }
+        self.compare_payments(tables, &net);
+        self.compare_ledger(tables);
+        for (id, invoice) in tables.invoices.rows() {
+            let paid = tables
+                .payments
+                .rows()
+                .filter(|(_, row)| row.payment.invoice_id.0 == id && !row.payment.is_duplicate)
+                .count();
+            let is_paid = invoice.state == InvoiceState::Paid;
+            if paid > 1 || (is_paid && paid == 0 && invoice.amount.minor() > 0) {
+                self.says(Law::PaidIsPaid, format!("invoice {id}: {paid} payments"));
+            }
+            if paid == 1 && !is_paid {
+                let has_return = tables.attempts.rows().any(|(_, row)| {
+                    row.attempt.kind == AttemptKind::Refund && row.attempt.invoice_id.0 == id
+                });
+                if !has_return {
+                    self.says(Law::ReturnPrepared, format!("invoice {id} is {}", invoice.state));
+                }
+            }
+        }
+    }
+
+    fn compare_payments(&mut self, tables: &Tables, net: &net::State) {
+        let approved: Vec<_> = net.offline.approved().collect();
+        // What a person has to look at is open, and so are its books.
+        let waits = |order: &str| {
+            tables.attempts.rows().any(|(_, row)| {
+                let attempt = &row.attempt;
+                attempt.needs_human
+                    && matches!(attempt.state, AttemptState::Sent | AttemptState::Unknown)
+                    && (attempt.order_id == order
+                        || attempt
+                            .payment_id
+                            .and_then(|id| tables.payments.committed(id.0))
+                            .is_some_and(|row| row.payment.order_id == order))
+            })
+        };
+        for theirs in &approved {
+            let ours = tables
+                .payments
+                .rows()
+                .map(|(_, row)| &row.payment)
+                .find(|payment| payment.provider_ref == theirs.key);
+            let Some(ours) = ours else {
+                if !waits(&theirs.order_id) {
+                    self.says(Law::NothingLost, theirs.order_id.clone());
+                }
+                continue;
+            };
+            let returned: i64 = theirs.cancels.iter().map(|(_, amount)| amount).sum();
+            let is_equal =
+                ours.captured.minor() == theirs.amount && ours.refunded_minor == returned;
+            if !is_equal && !waits(&theirs.order_id) {
+                self.says(
+                    Law::BooksEqual,
+                    format!(
+                        "{}: {} of {} returned, we say {} of {}",
+                        theirs.order_id,
+                        returned,
+                        theirs.amount,
+                        ours.refunded_minor,
+                        ours.captured.minor()
+                    ),
+                );
+            }
+        }
+        for (id, row) in tables.payments.rows() {
+            let payment = &row.payment;
+            if !approved.iter().any(|p| p.key == payment.provider_ref) {
+                self.says(Law::BooksEqual, format!("payment {id} is ours alone"));
+            }
+            let open: i64 = tables
+                .attempts
+                .rows()
+                .map(|(_, row)| &row.attempt)
+                .filter(|a| {
+                    a.kind == AttemptKind::Refund
+                        && a.payment_id == Some(payment.id)
+                        && a.state.is_open()
+                })
+                .map(|a| a.amount.minor())
+                .sum();
+            if open != payment.reserved_minor {
+                self.says(
+                    Law::Balance,
+                    format!("payment {id}: {open} on its way, {} reserved", payment.reserved_minor),
+                );
+            }
+        }
+    }
+
+    fn compare_ledger(&mut self, tables: &Tables) {
+        let mut sums: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+        for (_, row) in tables.ledger.rows() {
+            let (all, provider) = sums.entry(row.payment_id.0).or_default();
+            *all += row.amount_minor;
+            if row.account == paydeck::engine::ports::Account::Provider {
+                *provider += row.amount_minor;
+            }
+        }
+        for (id, row) in tables.payments.rows() {
+            let (all, provider) = sums.get(&id).copied().unwrap_or_default();
+            let payment = &row.payment;
+            let held = payment.captured.minor() - payment.refunded_minor;
+            if all != 0 {
+                self.says(Law::DoubleEntry, format!("payment {id}"));
+            } else if provider != held {
+                self.says(Law::BooksEqual, format!("payment {id}: ledger {provider}, {held}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! A small business: a few subscriptions, processes that work on them, a provider, one clock.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+
+use chrono::{DateTime, Duration, Utc};
+use chrono_tz::Asia::Seoul;
+
+use paydeck::domain::billing::Install;
+use paydeck::domain::customer::{Card, SealedKey};
+use paydeck::domain::ids::{CustomerId, Noun, PlanId, PublicId};
+use paydeck::domain::mode::{Mode, ProviderName};
+use paydeck::domain::money::{Currency, Money};
+use paydeck::domain::operator::{Access, Operator, Role};
+use paydeck::domain::period::Interval;
+use paydeck::engine::ports::{
+    BoxFuture, Clock, Customers, Desk, Exclusivity, Ids, KeyVault, KeyVaultError, NewMethod,
+    Provider, SealedFor, Store, Tx,
+};
+use paydeck::engine::{Engine, EngineSettings, Parts, PlanInput, Request};
+use paydeck::sandbox::{CardDraft, Fault, Offline, Switches};
+use paydeck::secret::Secret;
+
+use crate::memory::db::{Personality, Tables};
+use crate::memory::stage::{Reason, Stage};
+use crate::memory::store::{MemStore, Shared};
+use crate::net::{Net, SimProvider, Trouble};
+use crate::warp::Warp;
+
+/// The most subscriptions of one world.
+pub const MOST: usize = 4;
+pub const PRICE: i64 = 9_900;
+
+/// Business time as one process believes it.
+struct SkewedClock {
+    stage: Arc<Stage>,
+    skew: Arc<AtomicI64>,
+}
+
+impl Clock for SkewedClock {
+    fn now(&self) -> DateTime<Utc> {
+        self.stage.now() + Duration::microseconds(self.skew.load(Ordering::Relaxed))
+    }
+
+    fn sleep_until(&self, at: DateTime<Utc>) -> BoxFuture<'_, ()> {
+        let until = at.timestamp_micros() - self.skew.load(Ordering::Relaxed);
+        let wait = self.stage.wait(Reason::Until(until));
+        Box::pin(async move {
+            wait.await;
+        })
+    }
+}
+
+/// Ids in the order of asking.
+struct CountedIds(Arc<AtomicU64>);
+
+impl Ids for CountedIds {
+    fn public_id(&self, noun: Noun) -> PublicId {
+        let n = self.0.fetch_add(1, Ordering::Relaxed);
+        PublicId::new(noun, &format!("{n:026}"))
+    }
+
+    fn random_text(&self) -> String {
+        format!("k-{}", self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// A vault that seals by writing down: what seals is tested elsewhere.
+struct OpenVault;
+
+impl KeyVault for OpenVault {
+    fn key_id(&self) -> String {
+        "k1".to_owned()
+    }
+
+    fn seal(&self, _: SealedFor<'_>, key: &Secret) -> Result<SealedKey, KeyVaultError> {
+        Ok(SealedKey {
+            sealed: key.expose().as_bytes().to_vec(),
+            key_id: "k1".to_owned(),
+            hash: key.expose().to_owned(),
+        })
+    }
+
+    fn open(&self, _: SealedFor<'_>, sealed: &SealedKey) -> Result<Secret, KeyVaultError> {
+        Ok(Secret::new(String::from_utf8_lossy(&sealed.sealed)))
+    }
+
+    fn hash(&self, key: &Secret) -> String {
+        key.expose().to_owned()
+    }
+}
+
+pub fn person(name: &str) -> Operator {
+    Operator {
+        person: name.to_owned(),
+        roles: vec![Role::Admin],
+        access: Access::ReadWrite,
+        evidence: vec![],
+    }
+}
+
+/// One process: an engine with its own connections, lease name and idea of the time.
+#[derive(Clone)]
+pub struct Process {
+    pub id: u64,
+    pub engine: Arc<Engine<MemStore>>,
+    pub skew: Arc<AtomicI64>,
+}
+
+static SETTINGS: LazyLock<EngineSettings> = LazyLock::new(|| {
+    let mut settings = EngineSettings::standard(Mode::Sim, Seoul);
+    settings.look_up_s = vec![5, 15, 45, 120, 300];
+    settings.concurrency = 2;
+    settings.exclusivity = Exclusivity::Any;
+    settings
+});
+
+/// What all processes share.
+pub struct World {
+    pub stage: Arc<Stage>,
+    pub shared: Arc<Shared>,
+    pub net: Arc<Net>,
+    ids: Arc<AtomicU64>,
+    next_process: u64,
+    pub warp: Warp,
+}
+
+impl World {
+    pub fn process(&mut self) -> Process {
+        let id = self.next_process;
+        self.next_process += 1;
+        let skew = Arc::new(AtomicI64::new(0));
+        let provider: Arc<dyn Provider> = Arc::new(SimProvider {
+            net: Arc::clone(&self.net),
+            warp: self.warp.clone(),
+        });
+        let engine = Engine::new(Parts {
+            store: MemStore::new(&self.shared, id),
+            providers: vec![provider],
+            vault: Arc::new(OpenVault),
+            clock: Arc::new(SkewedClock {
+                stage: Arc::clone(&self.stage),
+                skew: Arc::clone(&skew),
+            }),
+            ids: Arc::new(CountedIds(Arc::clone(&self.ids))),
+            settings: SETTINGS.clone(),
+            install: Install {
+                id8: "testtest".to_owned(),
+                secret: b"install secret".to_vec(),
+            },
+            process: format!("host:{id}:1"),
+        });
+        Process {
+            id,
+            engine: Arc::new(engine),
+            skew,
+        }
+    }
+
+    /// A fresh world of `subscriptions` subscriptions, due today.
+    pub fn new(seed: u64, subscriptions: usize, personality: Personality) -> Self {
+        let template = &TEMPLATES[subscriptions.clamp(1, MOST) - 1];
+        let stage = Stage::played(template.now, seed);
+        let shared = Shared::new(Arc::clone(&stage), personality, template.tables.clone());
+        let net = Net::new(&stage, template.offline.copy(seed), seed.rotate_left(17));
+        Self {
+            stage,
+            shared,
+            net,
+            ids: Arc::new(AtomicU64::new(template.ids)),
+            next_process: 10,
+            warp: Warp::default(),
+        }
+    }
+}
+
+/// A world at rest, made once and copied for each case.
+struct Template {
+    now: DateTime<Utc>,
+    tables: Tables,
+    offline: Offline,
+    ids: u64,
+}
+
+static TEMPLATES: LazyLock<Vec<Template>> = LazyLock::new(|| (1..=MOST).map(template).collect());
+
+/// Runs what cannot wait.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match future.as_mut().poll(&mut context) {
+        std::task::Poll::Ready(done) => done,
+        std::task::Poll::Pending => panic!("it waits on a calm stage"),
+    }
+}
+
+/// The first subscription is past due after a declined renewal and due for dunning; the others have paid
+/// and are due for renewal. Each has an old payment to refund.
+fn template(subscriptions: usize) -> Template {
+    let start: DateTime<Utc> = "2026-03-10T00:00:00Z".parse().expect("an instant");
+    let stage = Stage::calm(start);
+    let shared = Shared::new(Arc::clone(&stage), Personality::Serial, Tables::default());
+    let offline = Offline::new(1, Switches::default()).expect("books");
+    let net = Net::new(&stage, offline, 1);
+    let mut world = World {
+        stage: Arc::clone(&stage),
+        shared: Arc::clone(&shared),
+        net: Arc::clone(&net),
+        ids: Arc::new(AtomicU64::new(1)),
+        next_process: 1,
+        warp: Warp::default(),
+    };
+    let process = world.process();
+    let plan = make_plan(&process);
+    for n in 0..subscriptions {
+        if n == 1 {
+            stage.lock().now += 2 * 86_400_000_000;
+        }
+        let customer = make_customer(&process, &world, n);
+        act(
+            &process,
+            Request::Subscribe {
+                customer,
+                plan,
+                quantity: 1,
+            },
+        );
+    }
+    // The first one's renewal is declined.
+    let due = start + Duration::days(31) + Duration::minutes(5);
+    stage.lock().now = due.timestamp_micros();
+    let decline = Fault::Decline {
+        code: "REJECT_CARD_PAYMENT".to_owned(),
+    };
+    net.state()
+        .script
+        .push_back(Some(Trouble::Wire(decline)));
+    let runner = person("run");
+    let mut unheard = |_| {};
+    at_once(process.engine.billing_run(&runner, due, &mut unheard)).expect("a run");
+    // A month after the others began: they are due, and so is the second try of the first.
+    let now = start + Duration::days(33) + Duration::hours(2);
+    let tables = shared.db().tables.clone();
+    Template {
+        now,
+        tables,
+        offline: net.state().offline.copy(2),
+        ids: world.ids.load(Ordering::Relaxed),
+    }
+}
+
+fn act(process: &Process, request: Request) {
+    let kim = person("kim");
+    let plan = at_once(process.engine.plan(&kim, &request)).expect("a plan");
+    at_once(process.engine.apply(&kim, &request, &plan.fingerprint)).expect("an outcome");
+}
+
+fn make_plan(process: &Process) -> PlanId {
+    act(
+        process,
+        Request::CreatePlan(PlanInput {
+            product: "service".to_owned(),
+            product_name: "서비스".to_owned(),
+            code: "basic".to_owned(),
+            name: "베이직 월".to_owned(),
+            price: Money::new(PRICE, Currency::KRW),
+            interval: Interval::parse("month").expect("an interval"),
+            tier: "PRO".to_owned(),
+            trial_days: 0,
+            features: vec![],
+        }),
+    );
+    PlanId(1)
+}
+
+fn make_customer(process: &Process, world: &World, n: usize) -> CustomerId {
+    let key = format!("customer-{n}");
+    act(
+        process,
+        Request::CreateCustomer {
+            customer_key: Some(key.clone()),
+            name: "김서현".to_owned(),
+            email: "a@example.com".to_owned(),
+            phone: "010".to_owned(),
+        },
+    );
+    let customer = CustomerId(i64::try_from(n).expect("small") + 1);
+    let billing_key = world
+        .net
+        .state()
+        .offline
+        .register(&key, CardDraft::default(), world.stage.now())
+        .expect("a billing key");
+    let public_id = PublicId::new(Noun::Method, &format!("{n:026}"));
+    let store = MemStore::new(&world.shared, 2);
+    let mut desk = Desk::new();
+    at_once(async {
+        let mut tx = store.begin(&mut desk).await.expect("begin");
+        tx.insert_method(&NewMethod {
+            public_id: &public_id,
+            customer_id: customer,
+            provider: ProviderName::Toss,
+            mode: Mode::Sim,
+            card: &Card::default(),
+            key: &SealedKey {
+                sealed: billing_key.clone().into_bytes(),
+                key_id: "k1".to_owned(),
+                hash: billing_key,
+            },
+            at: world.stage.now(),
+        })
+        .await
+        .expect("a method");
+        tx.commit().await.expect("commit");
+    });
+    customer
+}
