@@ -192,7 +192,10 @@ pub async fn presses(process: Process, request: Request) {
     let kim = person("kim");
     if let Ok(plan) = process.engine.plan(&kim, &request).await {
         // What came of it stands in the database.
-        let _seen = process.engine.apply(&kim, &request, &plan.fingerprint).await;
+        let _seen = process
+            .engine
+            .apply(&kim, &request, &plan.fingerprint)
+            .await;
     }
 }
 

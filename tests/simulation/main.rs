@@ -15,6 +15,7 @@ mod actors;
 mod case;
 #[path = "../memory/mod.rs"]
 mod memory;
+mod mutants;
 mod net;
 mod play;
 mod report;

@@ -127,7 +127,11 @@ impl Net {
                     Some(Trouble::Wire(fault)) => Some(fault.clone()),
                     _ => None,
                 };
-                return heard(state.offline.carry_out(&asked, fault.as_ref(), instant(now)));
+                return heard(
+                    state
+                        .offline
+                        .carry_out(&asked, fault.as_ref(), instant(now)),
+                );
             }
             if trouble == Some(Trouble::Refused) {
                 return Heard::NoConnection;
@@ -501,7 +505,8 @@ impl Provider for SimProvider {
             let path = format!("/v1/billing/{}", segment(call.billing_key.expose()));
             let heard = self.post(path, call.idem_key, call.body.to_vec()).await;
             let report = spoken::charge(&call, heard.clone(), self.elapsed());
-            self.warp.answered(report, &heard, call.order_id, call.amount)
+            self.warp
+                .answered(report, &heard, call.order_id, call.amount)
         })
     }
 

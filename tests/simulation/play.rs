@@ -210,7 +210,8 @@ impl Play {
     pub fn step(&mut self, moves: &mut Moves) -> bool {
         self.steps += 1;
         self.moves(&mut moves.0);
-        let is_slow = self.wild.slow_per_mille > 0 && self.chance.per_mille(self.wild.slow_per_mille);
+        let is_slow =
+            self.wild.slow_per_mille > 0 && self.chance.per_mille(self.wild.slow_per_mille);
         if moves.0.is_empty() || is_slow {
             match self.next_time() {
                 Some(at) => self.world.stage.lock().now = at,
@@ -284,7 +285,9 @@ impl Play {
             let db = self.world.shared.db();
             for commit in db.log.iter().flatten() {
                 for (id, (before, after)) in &commit.attempts {
-                    let from = before.as_ref().map_or("new", |row| row.attempt.state.as_str());
+                    let from = before
+                        .as_ref()
+                        .map_or("new", |row| row.attempt.state.as_str());
                     lines.push(format!(
                         "        committed: attempt {id} ({} of invoice {}) {from} > {} epoch {} sends {} next {:?}",
                         after.attempt.kind.as_str(),

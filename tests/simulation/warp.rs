@@ -194,7 +194,10 @@ impl Warp {
     }
 
     pub fn refunded(&self, mut report: CallReport, body: &[u8], provider_ref: &str) -> CallReport {
-        let is_refused = matches!(&report.evidence, Evidence::Refused(_) | Evidence::Unusable(_));
+        let is_refused = matches!(
+            &report.evidence,
+            Evidence::Refused(_) | Evidence::Unusable(_)
+        );
         if self.wrong == Wrong::AlreadyRefundedIsSuccess && is_refused {
             let amount = text(body, "cancelAmount").and_then(|v| v.as_i64());
             let reason = text(body, "cancelReason");

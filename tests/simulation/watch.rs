@@ -177,7 +177,9 @@ impl Watch {
         net: &net::State,
         now: i64,
     ) {
-        use AttemptState::{Abandoned, Declined, Duplicate, NotExecuted, Ready, Sent, Succeeded, Unknown};
+        use AttemptState::{
+            Abandoned, Declined, Duplicate, NotExecuted, Ready, Sent, Succeeded, Unknown,
+        };
         let attempt = &after.attempt;
         let (from, to) = (before.map(|row| row.attempt.state), attempt.state);
         if from.is_none_or(|from| !from.holds_charge_slot() && !from.is_open()) {
@@ -205,9 +207,7 @@ impl Watch {
         if let Some(before) = before {
             let from = before.attempt.state;
             let has_proof = after.evidence_id > before.evidence_id;
-            if from != to
-                && (!from.can_move_to(to) || (!from.is_open() && !has_proof))
-            {
+            if from != to && (!from.can_move_to(to) || (!from.is_open() && !has_proof)) {
                 self.says(Law::SettledStays, format!("attempt {id}: {from} > {to}"));
             }
         }
@@ -260,7 +260,9 @@ impl Watch {
                 self.says(Law::NeverWrittenOff, payment.order_id.clone());
             }
             for (n, (reason, amount)) in payment.cancels.iter().enumerate() {
-                let is_again = payment.cancels[..n].iter().any(|(other, _)| other == reason);
+                let is_again = payment.cancels[..n]
+                    .iter()
+                    .any(|(other, _)| other == reason);
                 let asked = tables.attempts.rows().any(|(_, row)| {
                     row.attempt.kind == AttemptKind::Refund
                         && row.attempt.amount.minor() == *amount
@@ -285,7 +287,10 @@ impl Watch {
                 AttemptState::Ready | AttemptState::Sent | AttemptState::Unknown
             );
             if is_open && !attempt.needs_human {
-                self.says(Law::NothingStuck, format!("attempt {id} is {}", attempt.state));
+                self.says(
+                    Law::NothingStuck,
+                    format!("attempt {id} is {}", attempt.state),
+                );
             }
         }
         self.compare_payments(tables, &net);
@@ -305,7 +310,10 @@ impl Watch {
                     row.attempt.kind == AttemptKind::Refund && row.attempt.invoice_id.0 == id
                 });
                 if !has_return {
-                    self.says(Law::ReturnPrepared, format!("invoice {id} is {}", invoice.state));
+                    self.says(
+                        Law::ReturnPrepared,
+                        format!("invoice {id} is {}", invoice.state),
+                    );
                 }
             }
         }
@@ -374,7 +382,10 @@ impl Watch {
             if open != payment.reserved_minor {
                 self.says(
                     Law::Balance,
-                    format!("payment {id}: {open} on its way, {} reserved", payment.reserved_minor),
+                    format!(
+                        "payment {id}: {open} on its way, {} reserved",
+                        payment.reserved_minor
+                    ),
                 );
             }
         }
@@ -396,7 +407,10 @@ impl Watch {
             if all != 0 {
                 self.says(Law::DoubleEntry, format!("payment {id}"));
             } else if provider != held {
-                self.says(Law::BooksEqual, format!("payment {id}: ledger {provider}, {held}"));
+                self.says(
+                    Law::BooksEqual,
+                    format!("payment {id}: ledger {provider}, {held}"),
+                );
             }
         }
     }

@@ -232,9 +232,7 @@ fn template(subscriptions: usize) -> Template {
     let decline = Fault::Decline {
         code: "REJECT_CARD_PAYMENT".to_owned(),
     };
-    net.state()
-        .script
-        .push_back(Some(Trouble::Wire(decline)));
+    net.state().script.push_back(Some(Trouble::Wire(decline)));
     let runner = person("run");
     let mut unheard = |_| {};
     at_once(process.engine.billing_run(&runner, due, &mut unheard)).expect("a run");

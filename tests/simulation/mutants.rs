@@ -1,0 +1,169 @@
+//! Planted mistakes: each rule of the protocol left out in turn. A simulation that does not notice one
+//! proves nothing about it.
+
+use std::collections::BTreeSet;
+
+use crate::case::{self, Mistakes, Telling};
+use crate::memory::flaw::{Flaw, Flaws};
+use crate::warp::Wrong;
+use crate::watch::Law;
+
+/// A mistake is noticed within so many cases.
+const MOST_CASES: u64 = 40_000;
+
+struct Mutant {
+    name: &'static str,
+    mistakes: Mistakes,
+}
+
+fn flawed(name: &'static str, flaws: &[Flaw]) -> Mutant {
+    let flaws = flaws
+        .iter()
+        .fold(Flaws::default(), |all, flaw| all.with(*flaw));
+    Mutant {
+        name,
+        mistakes: Mistakes {
+            flaws,
+            ..Mistakes::default()
+        },
+    }
+}
+
+fn wrong(name: &'static str, wrong: Wrong) -> Mutant {
+    Mutant {
+        name,
+        mistakes: Mistakes {
+            wrong,
+            ..Mistakes::default()
+        },
+    }
+}
+
+fn mutants() -> Vec<Mutant> {
+    vec![
+        // What the client makes of an answer.
+        wrong("no answer is a failure", Wrong::SilenceIsFailure),
+        wrong("a server error is a failure", Wrong::ServerErrorIsFailure),
+        wrong("being processed is a failure", Wrong::BusyIsFailure),
+        wrong("not found is a failure", Wrong::NotFoundIsFailure),
+        wrong(
+            "a refused look-up is a failure",
+            Wrong::RefusedLookUpIsFailure,
+        ),
+        wrong("a broken line means not sent", Wrong::BrokenIsNotSent),
+        wrong("anything with 200 is a success", Wrong::AnyOkIsSuccess),
+        wrong("already processed is a success", Wrong::AlreadyIsSuccess),
+        wrong(
+            "already refunded is a success",
+            Wrong::AlreadyRefundedIsSuccess,
+        ),
+        wrong(
+            "a refund without an answer failed",
+            Wrong::AbsentRefundIsFailure,
+        ),
+        // What it sends.
+        wrong("a new key for each send", Wrong::NewKeyPerSend),
+        wrong("a new order id for each send", Wrong::NewOrderPerSend),
+        wrong(
+            "the client tries again by itself",
+            Wrong::TriesAgainByItself,
+        ),
+        wrong("a refund without its amount", Wrong::RefundsWithoutAmount),
+        wrong("a refund under a new key", Wrong::RefundsUnderNewKeys),
+        // What the database holds. Where the code looks as well, its look is made worthless too.
+        flawed(
+            "no index on open charges",
+            &[
+                Flaw::OpenChargeIndex,
+                Flaw::RowLocks,
+                Flaw::AttemptNames,
+                Flaw::Versions,
+            ],
+        ),
+        flawed(
+            "no index on open refunds",
+            &[
+                Flaw::OpenRefundIndex,
+                Flaw::RowLocks,
+                Flaw::AttemptNames,
+                Flaw::Versions,
+            ],
+        ),
+        flawed(
+            "no check of the balance",
+            &[
+                Flaw::Balance,
+                Flaw::OpenRefundIndex,
+                Flaw::RowLocks,
+                Flaw::AttemptNames,
+                Flaw::Versions,
+            ],
+        ),
+        flawed("nothing is reserved", &[Flaw::Reservation]),
+        flawed(
+            "no compare-and-set on attempts",
+            &[Flaw::Fence, Flaw::SettledState, Flaw::RowLocks],
+        ),
+        flawed(
+            "a settled state may move",
+            &[Flaw::SettledState, Flaw::Fence],
+        ),
+        flawed("no versions", &[Flaw::Versions, Flaw::RowLocks]),
+        flawed(
+            "a period is invoiced twice",
+            &[Flaw::InvoicePeriod, Flaw::RowLocks, Flaw::Versions],
+        ),
+        flawed("a refund is booked again", &[Flaw::RefundTwice]),
+        flawed("commits that are not durable", &[Flaw::LazyCommit]),
+        flawed("a dropped transaction commits", &[Flaw::DropCommits]),
+        flawed(
+            "no leases and no epochs",
+            &[Flaw::Leases, Flaw::Epochs, Flaw::Fence, Flaw::SettledState],
+        ),
+        flawed("audit rows are thrown away", &[Flaw::Audit]),
+        flawed("one entry instead of two", &[Flaw::DoubleEntry]),
+        flawed(
+            "the return of money is not prepared",
+            &[Flaw::PreparedReturn],
+        ),
+        flawed("no date for the next look", &[Flaw::NextLook]),
+        // Who looks after what is open.
+        flawed("giving up after six looks", &[Flaw::GivesUp]),
+        Mutant {
+            name: "no reconciler",
+            mistakes: Mistakes {
+                has_no_reconciler: true,
+                ..Mistakes::default()
+            },
+        },
+    ]
+}
+
+/// The laws that the first case to notice a mistake saw broken, and how many cases it took.
+fn noticed(mutant: &Mutant) -> Option<(u64, BTreeSet<Law>)> {
+    for seed in 1..=MOST_CASES {
+        let mistakes = mutant.mistakes;
+        let told = std::panic::catch_unwind(|| case::play(seed, mistakes, Telling::Silent));
+        let Ok(told) = told else {
+            panic!("{}: the play itself broke in case {seed}", mutant.name);
+        };
+        if !told.violations.is_empty() {
+            return Some((seed, told.violations.iter().map(|v| v.law).collect()));
+        }
+    }
+    None
+}
+
+#[test]
+fn every_planted_mistake_is_noticed() {
+    let mut missed = Vec::new();
+    for mutant in mutants() {
+        match noticed(&mutant) {
+            Some((cases, laws)) => {
+                println!("{:42} {:>6} cases  {laws:?}", mutant.name, cases);
+            }
+            None => missed.push(mutant.name),
+        }
+    }
+    assert!(missed.is_empty(), "nobody noticed: {missed:?}");
+}
