@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use super::batch::Written;
-use super::sql::{Cells, Row, Stmt, args, each_of, locked};
+use super::sql::{Cells, Row, Stmt, args, each_of, ids_of, locked};
 use super::tx::SqlTx;
 use crate::domain::attempt::{AlsoCancel, Attempt, AttemptKind, Source};
 use crate::domain::evidence::{Proves, Refusal};
@@ -45,18 +45,20 @@ const NOW: Stmt = Stmt::split(
 );
 const INSERT: Stmt = Stmt::of_rows(
     "insert into attempt (id, public_id, tail, kind, invoice_id, payment_id, customer_id, subscription_id, attempt_no, source, provider, mode, method_id, order_id, idem_key, provider_ref, body, amount_minor, currency, expected_balance_minor, also_cancel, state, send_after, lease_owner, lease_until, lease_epoch, first_sent_at, last_sent_at, send_count, operator, reason, created_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $27, $28, $29, $30, $31) returning id",
+    select e.value ->> 0, e.value ->> 1, e.value ->> 2, e.value ->> 3, e.value ->> 4, e.value ->> 5, e.value ->> 6, e.value ->> 7, e.value ->> 8, e.value ->> 9, e.value ->> 10, e.value ->> 11, e.value ->> 12, e.value ->> 13, e.value ->> 14, e.value ->> 15, unhex(e.value ->> 16), e.value ->> 17, e.value ->> 18, e.value ->> 19, e.value ->> 20, e.value ->> 21, e.value ->> 22, e.value ->> 23, e.value ->> 24, e.value ->> 25, e.value ->> 26, e.value ->> 26, e.value ->> 27, e.value ->> 28, e.value ->> 29, e.value ->> 30
+    from json_each($1) e returning id",
     "insert into attempt (id, public_id, tail, kind, invoice_id, payment_id, customer_id, subscription_id, attempt_no, source, provider, mode, method_id, order_id, idem_key, provider_ref, body, amount_minor, currency, expected_balance_minor, also_cancel, state, send_after, lease_owner, lease_until, lease_epoch, first_sent_at, last_sent_at, send_count, operator, reason, created_at)
     select coalesce(id, nextval('attempt_id_seq')), public_id, tail, kind, invoice_id, payment_id, customer_id, subscription_id, attempt_no, source, provider, mode, method_id, order_id, idem_key, provider_ref, body, amount_minor, currency, expected_balance_minor, also_cancel, state, send_after, lease_owner, lease_until, lease_epoch, sent_at, sent_at, send_count, operator, reason, created_at
     from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::text[], $15::text[], $16::text[], $17::bytea[], $18::bigint[], $19::text[], $20::bigint[], $21::text[], $22::text[], $23::bigint[], $24::text[], $25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[], $29::text[], $30::text[], $31::bigint[])
     as new (id, public_id, tail, kind, invoice_id, payment_id, customer_id, subscription_id, attempt_no, source, provider, mode, method_id, order_id, idem_key, provider_ref, body, amount_minor, currency, expected_balance_minor, also_cancel, state, send_after, lease_owner, lease_until, lease_epoch, sent_at, send_count, operator, reason, created_at) returning id",
 );
-const IDS: Stmt = Stmt::both("select nextval('attempt_id_seq') as id from generate_series(1, $1)");
+const IDS: Stmt = ids_of!("attempt");
 const TARGET: Stmt = Stmt::both("select invoice_id from attempt where id = $1");
 const LOCK: Stmt = locked!("select ", columns!(), " from attempt where id = $1");
 const SAVE: Stmt = Stmt::of_rows(
-    "update attempt set state = $4, provider_ref = $5, needs_human = $6, lease_owner = $7, lease_epoch = $8, lease_until = $9, send_after = $10, first_sent_at = $11, last_sent_at = $12, send_count = $13, next_check_at = $14, checks = $15, not_seen = $16, refusal_code = $17, refusal_class = $18, refusal_proves = $19, refusal_http_status = $20, replayed_at = $21, trace_id = $22, operator = $23, reason = $24, settled_at = $25, settled_on = $26, evidence_id = coalesce($27, evidence_id)
-    where id = $1 and state = $2 and ($3 is null or lease_epoch = $3)",
+    "update attempt set state = e.value ->> 3, provider_ref = e.value ->> 4, needs_human = e.value ->> 5, lease_owner = e.value ->> 6, lease_epoch = e.value ->> 7, lease_until = e.value ->> 8, send_after = e.value ->> 9, first_sent_at = e.value ->> 10, last_sent_at = e.value ->> 11, send_count = e.value ->> 12, next_check_at = e.value ->> 13, checks = e.value ->> 14, not_seen = e.value ->> 15, refusal_code = e.value ->> 16, refusal_class = e.value ->> 17, refusal_proves = e.value ->> 18, refusal_http_status = e.value ->> 19, replayed_at = e.value ->> 20, trace_id = e.value ->> 21, operator = e.value ->> 22, reason = e.value ->> 23, settled_at = e.value ->> 24, settled_on = e.value ->> 25, evidence_id = coalesce((e.value ->> 26), attempt.evidence_id)
+    from json_each($1) e
+    where attempt.id = (e.value ->> 0) and attempt.state = (e.value ->> 1) and ((e.value ->> 2) is null or attempt.lease_epoch = (e.value ->> 2))",
     "update attempt a set state = new.state, provider_ref = new.provider_ref, needs_human = new.needs_human, lease_owner = new.lease_owner, lease_epoch = new.lease_epoch, lease_until = new.lease_until, send_after = new.send_after, first_sent_at = new.first_sent_at, last_sent_at = new.last_sent_at, send_count = new.send_count, next_check_at = new.next_check_at, checks = new.checks, not_seen = new.not_seen, refusal_code = new.refusal_code, refusal_class = new.refusal_class, refusal_proves = new.refusal_proves, refusal_http_status = new.refusal_http_status, replayed_at = new.replayed_at, trace_id = new.trace_id, operator = new.operator, reason = new.reason, settled_at = new.settled_at, settled_on = new.settled_on, evidence_id = coalesce(new.evidence_id, a.evidence_id)
     from unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::text[], $18::text[], $19::text[], $20::bigint[], $21::bigint[], $22::text[], $23::text[], $24::text[], $25::bigint[], $26::text[], $27::bigint[])
     as new (id, was, epoch, state, provider_ref, needs_human, lease_owner, lease_epoch, lease_until, send_after, first_sent_at, last_sent_at, send_count, next_check_at, checks, not_seen, refusal_code, refusal_class, refusal_proves, refusal_http_status, replayed_at, trace_id, operator, reason, settled_at, settled_on, evidence_id)
@@ -109,14 +111,14 @@ const OWNERS: Stmt = Stmt::both(
 );
 const INSERT_EVIDENCE: Stmt = Stmt::of_rows(
     "insert into evidence (id, attempt_id, source, outcome, http_status, code, reference, amount_minor, currency, trace_id, body_sha256, elapsed_ms, at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) returning id",
+    select e.value ->> 0, e.value ->> 1, e.value ->> 2, e.value ->> 3, e.value ->> 4, e.value ->> 5, e.value ->> 6, e.value ->> 7, e.value ->> 8, e.value ->> 9, e.value ->> 10, e.value ->> 11, e.value ->> 12
+    from json_each($1) e returning id",
     "insert into evidence (id, attempt_id, source, outcome, http_status, code, reference, amount_minor, currency, trace_id, body_sha256, elapsed_ms, at)
     select coalesce(id, nextval('evidence_id_seq')), attempt_id, source, outcome, http_status, code, reference, amount_minor, currency, trace_id, body_sha256, elapsed_ms, at
     from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[])
     as new (id, attempt_id, source, outcome, http_status, code, reference, amount_minor, currency, trace_id, body_sha256, elapsed_ms, at) returning id",
 );
-const EVIDENCE_IDS: Stmt =
-    Stmt::both("select nextval('evidence_id_seq') as id from generate_series(1, $1)");
+const EVIDENCE_IDS: Stmt = ids_of!("evidence");
 
 fn read_refusal(cells: &Cells<'_>) -> R<Option<Refusal>> {
     let Some(code) = cells.opt_text("refusal_code")? else {

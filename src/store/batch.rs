@@ -1,9 +1,9 @@
 //! What a transaction that works on many rows has read ahead, and what it has yet to write.
 //!
-//! A read of a row that was read ahead costs nothing; a write of it forgets it. On PostgreSQL, where
-//! a statement costs a round trip, writes are kept until something is read or the commit comes, and
-//! go out as one statement for each kind. Who asks the repositories notices neither, except that a
-//! refusal may come later: such a transaction is done again row by row.
+//! A read of a row that was read ahead costs nothing; a write of it forgets it. Writes are kept until
+//! something is read that was not foreseen or the commit comes, and go out as one statement for each
+//! kind. Who asks the repositories notices neither, except that a refusal may come later: such a
+//! transaction is done again row by row.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
@@ -56,18 +56,15 @@ type Reading = (&'static str, Vec<Value>);
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     size: i64,
-    /// Whether writes wait.
-    collects: bool,
     read: HashMap<Reading, Vec<Row>>,
     waiting: BTreeMap<Written, Waiting>,
     ids: HashMap<&'static str, VecDeque<i64>>,
 }
 
 impl Batch {
-    pub(super) fn of(size: usize, collects: bool) -> Self {
+    fn of(size: usize) -> Self {
         Self {
             size: i64::try_from(size).unwrap_or(i64::MAX).max(1),
-            collects,
             ..Self::default()
         }
     }
@@ -98,7 +95,7 @@ impl SqlTx<'_> {
         if foreseen.len() < 2 || self.batch.is_some() {
             return Ok(());
         }
-        self.batch = Some(Batch::of(foreseen.len(), self.is_on_postgres()));
+        self.batch = Some(Batch::of(foreseen.len()));
         match foreseen {
             Foreseen::Billing(due) => {
                 let ids: Vec<i64> = due.iter().map(|s| s.id.0).collect();
@@ -183,10 +180,6 @@ impl SqlTx<'_> {
         Ok(())
     }
 
-    fn collects(&self) -> bool {
-        self.batch.as_ref().is_some_and(|batch| batch.collects)
-    }
-
     /// Writes a row now or with others of its kind; `key` says which row is meant.
     async fn write_keyed(
         &mut self,
@@ -196,7 +189,7 @@ impl SqlTx<'_> {
         must_change: Option<Noun>,
         key: Option<i64>,
     ) -> R<()> {
-        if !self.collects() {
+        if self.batch.is_none() {
             return match must_change {
                 Some(noun) => self.change(stmt, values, noun).await,
                 None => self.execute(stmt, values).await.map(|_rows| ()),
@@ -265,7 +258,7 @@ impl SqlTx<'_> {
         ids: &'static Stmt,
         mut values: Vec<Value>,
     ) -> R<i64> {
-        if !self.collects() {
+        if self.batch.is_none() {
             values.insert(0, Value::I64(None));
             return self.insert(stmt, values).await;
         }

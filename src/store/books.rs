@@ -13,7 +13,9 @@ type R<T> = Result<T, StoreError>;
 
 const POST: Stmt = Stmt::of_rows(
     "insert into ledger (payment_id, attempt_id, account, amount_minor, currency, at)
-    values ($1, $2, $3, $5, $6, $7), ($1, $2, $4, 0 - $5, $6, $7)",
+    select e.value ->> 0, e.value ->> 1, case side.n when 1 then e.value ->> 2 else e.value ->> 3 end,
+        case side.n when 1 then e.value ->> 4 else 0 - (e.value ->> 4) end, e.value ->> 5, e.value ->> 6
+    from json_each($1) e cross join (select 1 as n union all select 2) side",
     "insert into ledger (payment_id, attempt_id, account, amount_minor, currency, at)
     select payment_id, attempt_id, entry.account, entry.amount_minor, currency, at
     from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[])
@@ -24,13 +26,16 @@ const CHAIN_END: Stmt =
     Stmt::both("select seq, hash from audit where chain = $1 order by seq desc limit 1");
 const APPEND: Stmt = Stmt::of_rows(
     "insert into audit (chain, seq, prev, hash, at, person, claims, mode, verb, target, state_before, state_after, reason, result, provider_ref, approver)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+    select e.value ->> 0, e.value ->> 1, e.value ->> 2, e.value ->> 3, e.value ->> 4, e.value ->> 5, e.value ->> 6, e.value ->> 7, e.value ->> 8, e.value ->> 9, e.value ->> 10, e.value ->> 11, e.value ->> 12, e.value ->> 13, e.value ->> 14, e.value ->> 15
+    from json_each($1) e",
     "insert into audit (chain, seq, prev, hash, at, person, claims, mode, verb, target, state_before, state_after, reason, result, provider_ref, approver)
     select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[])",
 );
 const QUEUE: Stmt = Stmt::of_rows(
-    "insert into outbox (kind, key, payload, state, next_at, created_at) values ($1, $2, $3, 'queued', $4, $4)
-    on conflict (kind, key) do nothing",
+    "insert into outbox (kind, key, payload, state, next_at, created_at)
+    select e.value ->> 0, e.value ->> 1, e.value ->> 2, 'queued', e.value ->> 3, e.value ->> 3
+    from json_each($1) e
+    where true on conflict (kind, key) do nothing",
     "insert into outbox (kind, key, payload, state, next_at, created_at)
     select kind, key, payload, 'queued', at, at
     from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) as new (kind, key, payload, at)
@@ -39,7 +44,8 @@ const QUEUE: Stmt = Stmt::of_rows(
 /// SQLite's writers stand in a line, so one row per day is enough. In PostgreSQL a row that another
 /// transaction can see may be read and deleted before this one commits: each leaves its own.
 const MARK: Stmt = Stmt::of_rows(
-    "insert into dirty_day (day) select $1 where not exists (select 1 from dirty_day where day = $1)",
+    "insert into dirty_day (day) select distinct e.value ->> 0 from json_each($1) e
+    where not exists (select 1 from dirty_day d where d.day = e.value ->> 0)",
     "insert into dirty_day (day) select distinct day from unnest($1::text[]) as new (day)",
 );
 

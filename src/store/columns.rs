@@ -1,17 +1,56 @@
-//! Rows turned into one array per column, which is how PostgreSQL takes many rows in one statement.
+//! Many rows as the values of one statement: one array per column for PostgreSQL, one JSON array of
+//! arrays for SQLite.
 
+use serde_json::json;
 use sqlx::Arguments as _;
 use sqlx::postgres::PgArguments;
+use sqlx::sqlite::SqliteArguments;
 
-use super::sql::{Stmt, Takes, Value, postgres_arguments};
+use super::sql::{Stmt, Takes, Value, postgres_arguments, sqlite_arguments};
 use crate::engine::ports::StoreError;
 
-/// The values of a statement, as it takes them.
-pub(super) fn bound(stmt: &Stmt, args: Vec<Value>) -> Result<PgArguments, StoreError> {
+/// The values of a statement, as PostgreSQL takes them.
+pub(super) fn for_postgres(stmt: &Stmt, args: Vec<Value>) -> Result<PgArguments, StoreError> {
     match stmt.takes {
         Takes::Values => postgres_arguments(args),
-        Takes::Columns => columns(vec![args]),
+        Takes::Rows => columns(vec![args]),
     }
+}
+
+/// The values of a statement, as SQLite takes them.
+pub(super) fn for_sqlite(stmt: &Stmt, args: Vec<Value>) -> Result<SqliteArguments, StoreError> {
+    match stmt.takes {
+        Takes::Values => sqlite_arguments(args),
+        Takes::Rows => json_rows(vec![args]),
+    }
+}
+
+/// The rows as one JSON text; bytes are written in hexadecimal.
+pub(super) fn json_rows(rows: Vec<Vec<Value>>) -> Result<SqliteArguments, StoreError> {
+    let rows: Result<Vec<serde_json::Value>, StoreError> = rows
+        .into_iter()
+        .map(|row| row.into_iter().map(json_cell).collect())
+        .collect();
+    let text = serde_json::Value::Array(rows?).to_string();
+    sqlite_arguments(vec![Value::from(text)])
+}
+
+fn json_cell(value: Value) -> Result<serde_json::Value, StoreError> {
+    Ok(match value {
+        Value::I64(number) => json!(number),
+        Value::Text(text) => json!(text),
+        Value::Bytes(bytes) => json!(bytes.as_deref().map(hex)),
+        Value::Ids(_) => return Err(uneven()),
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 /// One array for each column of the rows.

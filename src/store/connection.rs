@@ -2,9 +2,9 @@
 
 use sqlx::{PgConnection, SqliteConnection};
 
-use super::columns::{bound, columns};
+use super::columns::{columns, for_postgres, for_sqlite, json_rows};
 use super::error::failed;
-use super::sql::{Row, Stmt, Value, check_binds, sqlite_arguments};
+use super::sql::{Row, Stmt, Value, check_binds};
 use crate::engine::ports::StoreError;
 
 pub(super) enum Connection<'c> {
@@ -18,14 +18,14 @@ impl Connection<'_> {
         check_binds(stmt, &args)?;
         match self {
             Self::Sqlite(connection) => {
-                let found = sqlx::query_with(stmt.sqlite, sqlite_arguments(args)?)
+                let found = sqlx::query_with(stmt.sqlite, for_sqlite(stmt, args)?)
                     .fetch_all(connection)
                     .await
                     .map_err(failed)?;
                 Ok(found.into_iter().map(Row::from).collect())
             }
             Self::Postgres(connection) => {
-                let found = sqlx::query_with(stmt.postgres, bound(stmt, args)?)
+                let found = sqlx::query_with(stmt.postgres, for_postgres(stmt, args)?)
                     .fetch_all(connection)
                     .await
                     .map_err(failed)?;
@@ -38,21 +38,22 @@ impl Connection<'_> {
     pub(super) async fn execute(self, stmt: &Stmt, args: Vec<Value>) -> Result<u64, StoreError> {
         check_binds(stmt, &args)?;
         match self {
-            Self::Sqlite(connection) => sqlx::query_with(stmt.sqlite, sqlite_arguments(args)?)
+            Self::Sqlite(connection) => sqlx::query_with(stmt.sqlite, for_sqlite(stmt, args)?)
                 .execute(connection)
                 .await
                 .map(|done| done.rows_affected())
                 .map_err(failed),
-            Self::Postgres(connection) => sqlx::query_with(stmt.postgres, bound(stmt, args)?)
-                .execute(connection)
-                .await
-                .map(|done| done.rows_affected())
-                .map_err(failed),
+            Self::Postgres(connection) => {
+                sqlx::query_with(stmt.postgres, for_postgres(stmt, args)?)
+                    .execute(connection)
+                    .await
+                    .map(|done| done.rows_affected())
+                    .map_err(failed)
+            }
         }
     }
 
-    /// Writes rows of one kind, in as few statements as the database allows; gives how many rows
-    /// were changed.
+    /// Writes rows of one kind, in one statement; gives how many were changed.
     pub(super) async fn execute_all(
         self,
         stmt: &Stmt,
@@ -62,13 +63,11 @@ impl Connection<'_> {
             check_binds(stmt, row)?;
         }
         match self {
-            Self::Sqlite(connection) => {
-                let mut changed = 0;
-                for row in rows {
-                    changed += Connection::Sqlite(connection).execute(stmt, row).await?;
-                }
-                Ok(changed)
-            }
+            Self::Sqlite(connection) => sqlx::query_with(stmt.sqlite, json_rows(rows)?)
+                .execute(connection)
+                .await
+                .map(|done| done.rows_affected())
+                .map_err(failed),
             Self::Postgres(connection) => sqlx::query_with(stmt.postgres, columns(rows)?)
                 .execute(connection)
                 .await

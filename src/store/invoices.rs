@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::batch::Written;
-use super::sql::{Row, Stmt, args, each_of, locked};
+use super::sql::{Row, Stmt, args, each_of, ids_of, locked};
 use super::tx::SqlTx;
 use crate::domain::dunning::DunningState;
 use crate::domain::failure::FailureClass;
@@ -24,15 +24,18 @@ macro_rules! columns {
 pub(super) const COLUMNS: &str = columns!();
 const INSERT: Stmt = Stmt::of_rows(
     "insert into invoice (id, public_id, tail, customer_id, subscription_id, term_no, period_index, kind, state, amount_minor, currency, description, due_at, period_from, period_to, created_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) returning id",
+    select e.value ->> 0, e.value ->> 1, e.value ->> 2, e.value ->> 3, e.value ->> 4, e.value ->> 5, e.value ->> 6, e.value ->> 7, e.value ->> 8, e.value ->> 9, e.value ->> 10, e.value ->> 11, e.value ->> 12, e.value ->> 13, e.value ->> 14, e.value ->> 15
+    from json_each($1) e returning id",
     "insert into invoice (id, public_id, tail, customer_id, subscription_id, term_no, period_index, kind, state, amount_minor, currency, description, due_at, period_from, period_to, created_at)
     select coalesce(id, nextval('invoice_id_seq')), public_id, tail, customer_id, subscription_id, term_no, period_index, kind, state, amount_minor, currency, description, due_at, period_from, period_to, created_at
     from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[], $9::text[], $10::bigint[], $11::text[], $12::text[], $13::bigint[], $14::text[], $15::text[], $16::bigint[])
     as new (id, public_id, tail, customer_id, subscription_id, term_no, period_index, kind, state, amount_minor, currency, description, due_at, period_from, period_to, created_at) returning id",
 );
-const IDS: Stmt = Stmt::both("select nextval('invoice_id_seq') as id from generate_series(1, $1)");
+const IDS: Stmt = ids_of!("invoice");
 const INSERT_LINE: Stmt = Stmt::of_rows(
-    "insert into invoice_line (invoice_id, line_no, description, quantity, amount_minor, currency) values ($1, 1, $2, 1, $3, $4)",
+    "insert into invoice_line (invoice_id, line_no, description, quantity, amount_minor, currency)
+    select e.value ->> 0, 1, e.value ->> 1, 1, e.value ->> 2, e.value ->> 3
+    from json_each($1) e",
     "insert into invoice_line (invoice_id, line_no, description, quantity, amount_minor, currency)
     select invoice_id, 1, description, 1, amount_minor, currency
     from unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[]) as new (invoice_id, description, amount_minor, currency)",
@@ -40,8 +43,9 @@ const INSERT_LINE: Stmt = Stmt::of_rows(
 const SUBSCRIPTION_OF: Stmt = Stmt::both("select subscription_id from invoice where id = $1");
 const LOCK: Stmt = locked!("select ", columns!(), " from invoice where id = $1");
 const SAVE: Stmt = Stmt::of_rows(
-    "update invoice set state = $3, attempts = $4, dunning_used = $5, dunning = $6, next_attempt_at = $7, first_failed_at = $8, last_code = $9, last_class = $10, paid_at = $11, version = version + 1
-    where id = $1 and version = $2",
+    "update invoice set state = e.value ->> 2, attempts = e.value ->> 3, dunning_used = e.value ->> 4, dunning = e.value ->> 5, next_attempt_at = e.value ->> 6, first_failed_at = e.value ->> 7, last_code = e.value ->> 8, last_class = e.value ->> 9, paid_at = e.value ->> 10, version = invoice.version + 1
+    from json_each($1) e
+    where invoice.id = (e.value ->> 0) and invoice.version = (e.value ->> 1)",
     "update invoice i set state = new.state, attempts = new.attempts, dunning_used = new.dunning_used, dunning = new.dunning, next_attempt_at = new.next_attempt_at, first_failed_at = new.first_failed_at, last_code = new.last_code, last_class = new.last_class, paid_at = new.paid_at, version = i.version + 1
     from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::text[], $11::bigint[])
     as new (id, version, state, attempts, dunning_used, dunning, next_attempt_at, first_failed_at, last_code, last_class, paid_at)

@@ -1,7 +1,7 @@
 //! Payments and the refunds out of them.
 
 use super::batch::Written;
-use super::sql::{Row, Stmt, args, each_of, locked};
+use super::sql::{Row, Stmt, args, each_of, ids_of, locked};
 use super::tx::SqlTx;
 use crate::domain::ids::{AttemptId, CustomerId, InvoiceId, Noun, PaymentId, SubscriptionId};
 use crate::domain::payment::Payment;
@@ -19,13 +19,14 @@ macro_rules! columns {
 pub(super) const COLUMNS: &str = columns!();
 const INSERT: Stmt = Stmt::of_rows(
     "insert into payment (id, public_id, tail, invoice_id, attempt_id, customer_id, subscription_id, plan_id, method_id, provider, mode, provider_ref, order_id, captured_minor, currency, captured_at, captured_on, is_duplicate)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) returning id",
+    select e.value ->> 0, e.value ->> 1, e.value ->> 2, e.value ->> 3, e.value ->> 4, e.value ->> 5, e.value ->> 6, e.value ->> 7, e.value ->> 8, e.value ->> 9, e.value ->> 10, e.value ->> 11, e.value ->> 12, e.value ->> 13, e.value ->> 14, e.value ->> 15, e.value ->> 16, e.value ->> 17
+    from json_each($1) e returning id",
     "insert into payment (id, public_id, tail, invoice_id, attempt_id, customer_id, subscription_id, plan_id, method_id, provider, mode, provider_ref, order_id, captured_minor, currency, captured_at, captured_on, is_duplicate)
     select coalesce(id, nextval('payment_id_seq')), public_id, tail, invoice_id, attempt_id, customer_id, subscription_id, plan_id, method_id, provider, mode, provider_ref, order_id, captured_minor, currency, captured_at, captured_on, is_duplicate
     from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::text[], $16::bigint[], $17::text[], $18::bigint[])
     as new (id, public_id, tail, invoice_id, attempt_id, customer_id, subscription_id, plan_id, method_id, provider, mode, provider_ref, order_id, captured_minor, currency, captured_at, captured_on, is_duplicate) returning id",
 );
-const IDS: Stmt = Stmt::both("select nextval('payment_id_seq') as id from generate_series(1, $1)");
+const IDS: Stmt = ids_of!("payment");
 const TARGET: Stmt = Stmt::both("select invoice_id from payment where id = $1");
 const LOCK: Stmt = locked!("select ", columns!(), " from payment where id = $1");
 const LOCK_EACH: Stmt = each_of!(

@@ -23,8 +23,9 @@ const SAVE: Stmt =
     Stmt::both("update run set state = $2, finished_at = $3, stop_reason = $4 where id = $1");
 const SAVE_ITEM: Stmt = Stmt::of_rows(
     "insert into run_item (run_id, subscription_id, invoice_id, attempt_id, decision, reason, at)
-    values ($1, $2, $3, $4, $5, $6, $7)
-    on conflict (run_id, subscription_id, coalesce(invoice_id, 0))
+    select e.value ->> 0, e.value ->> 1, e.value ->> 2, e.value ->> 3, e.value ->> 4, e.value ->> 5, e.value ->> 6
+    from json_each($1) e
+    where true on conflict (run_id, subscription_id, coalesce(invoice_id, 0))
     do update set attempt_id = excluded.attempt_id, decision = excluded.decision, reason = excluded.reason, at = excluded.at",
     "insert into run_item (run_id, subscription_id, invoice_id, attempt_id, decision, reason, at)
     select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::bigint[])
@@ -32,7 +33,9 @@ const SAVE_ITEM: Stmt = Stmt::of_rows(
     do update set attempt_id = excluded.attempt_id, decision = excluded.decision, reason = excluded.reason, at = excluded.at",
 );
 const DECIDE: Stmt = Stmt::of_rows(
-    "update run_item set decision = $2, at = $3 where attempt_id = $1 and (decision is null or decision in ('unknown', 'not_sent'))",
+    "update run_item set decision = e.value ->> 1, at = e.value ->> 2
+    from json_each($1) e
+    where run_item.attempt_id = (e.value ->> 0) and (run_item.decision is null or run_item.decision in ('unknown', 'not_sent'))",
     "update run_item r set decision = new.decision, at = new.at
     from unnest($1::bigint[], $2::text[], $3::bigint[]) as new (attempt_id, decision, at)
     where r.attempt_id = new.attempt_id and (r.decision is null or r.decision in ('unknown', 'not_sent'))",

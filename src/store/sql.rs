@@ -21,14 +21,13 @@ pub struct Stmt {
     pub(super) takes: Takes,
 }
 
-/// What is bound to a statement on PostgreSQL.
+/// What is bound to a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Takes {
     /// Values.
     Values,
-    /// One array for each column: any number of rows are written at once. On SQLite, where a
-    /// statement costs next to nothing, each row is one statement.
-    Columns,
+    /// Any number of rows: an array for each column on PostgreSQL, one JSON array of arrays on SQLite.
+    Rows,
 }
 
 impl Stmt {
@@ -48,10 +47,11 @@ impl Stmt {
         }
     }
 
-    /// Writes one row on SQLite, and on PostgreSQL one for each place of the arrays it unnests.
+    /// Writes any number of rows: of a JSON array on SQLite, of unnested arrays on PostgreSQL. A
+    /// statement costs a change of threads on the one and a round trip on the other.
     pub const fn of_rows(sqlite: &'static str, postgres: &'static str) -> Self {
         Self {
-            takes: Takes::Columns,
+            takes: Takes::Rows,
             ..Self::split(sqlite, postgres)
         }
     }
@@ -181,6 +181,26 @@ macro_rules! each_of {
     };
 }
 pub(crate) use each_of;
+
+/// The next `$1` ids of a table. SQLite has one writer, who chooses the number after the largest.
+macro_rules! ids_of {
+    ($table:literal) => {
+        $crate::store::Stmt::split(
+            concat!(
+                "with recursive n (i) as (select 1 union all select i + 1 from n where i < $1)
+                select (select coalesce(max(id), 0) from ",
+                $table,
+                ") + i as id from n"
+            ),
+            concat!(
+                "select nextval('",
+                $table,
+                "_id_seq') as id from generate_series(1, $1)"
+            ),
+        )
+    };
+}
+pub(crate) use ids_of;
 
 pub(super) fn check_binds(stmt: &Stmt, args: &[Value]) -> Result<(), StoreError> {
     if args.len() == stmt.binds {

@@ -27,8 +27,9 @@ const INSERT: Stmt = Stmt::both(
 );
 const LOCK: Stmt = locked!("select ", columns!(), " from subscription where id = $1");
 const SAVE: Stmt = Stmt::of_rows(
-    "update subscription set plan_id = $3, state = $4, quantity = $5, method_id = $6, term_no = $7, next_period = $8, next_due_at = $9, paid_until = $10, trial_until = $11, cancel_at = $12, cancel_requested_at = $13, ended_at = $14, first_failed_at = $15, version = version + 1
-    where id = $1 and version = $2",
+    "update subscription set plan_id = e.value ->> 2, state = e.value ->> 3, quantity = e.value ->> 4, method_id = e.value ->> 5, term_no = e.value ->> 6, next_period = e.value ->> 7, next_due_at = e.value ->> 8, paid_until = e.value ->> 9, trial_until = e.value ->> 10, cancel_at = e.value ->> 11, cancel_requested_at = e.value ->> 12, ended_at = e.value ->> 13, first_failed_at = e.value ->> 14, version = subscription.version + 1
+    from json_each($1) e
+    where subscription.id = (e.value ->> 0) and subscription.version = (e.value ->> 1)",
     "update subscription s set plan_id = new.plan_id, state = new.state, quantity = new.quantity, method_id = new.method_id, term_no = new.term_no, next_period = new.next_period, next_due_at = new.next_due_at, paid_until = new.paid_until, trial_until = new.trial_until, cancel_at = new.cancel_at, cancel_requested_at = new.cancel_requested_at, ended_at = new.ended_at, first_failed_at = new.first_failed_at, version = s.version + 1
     from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[])
     as new (id, version, plan_id, state, quantity, method_id, term_no, next_period, next_due_at, paid_until, trial_until, cancel_at, cancel_requested_at, ended_at, first_failed_at)
@@ -91,7 +92,8 @@ const END_TERM: Stmt = Stmt::both(
 );
 const INSERT_CHANGE: Stmt = Stmt::of_rows(
     "insert into subscription_change (subscription_id, at, from_state, to_state, plan_id, price_minor, currency, quantity, discount_minor, cause, requested_by, requested_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+    select e.value ->> 0, e.value ->> 1, e.value ->> 2, e.value ->> 3, e.value ->> 4, e.value ->> 5, e.value ->> 6, e.value ->> 7, e.value ->> 8, e.value ->> 9, e.value ->> 10, e.value ->> 11
+    from json_each($1) e",
     "insert into subscription_change (subscription_id, at, from_state, to_state, plan_id, price_minor, currency, quantity, discount_minor, cause, requested_by, requested_at)
     select * from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::bigint[])",
 );

@@ -109,10 +109,6 @@ impl SqlTx<'_> {
         self.note(Err(error))
     }
 
-    pub(super) const fn is_on_postgres(&self) -> bool {
-        matches!(self.open, Open::Postgres(_))
-    }
-
     /// The rows of a query: as they were read ahead, or after everything that waits is written.
     pub(super) async fn rows(&mut self, stmt: &Stmt, args: Vec<Value>) -> R<Vec<Row>> {
         let known = self.batch.as_ref().and_then(|b| b.known(stmt, &args));

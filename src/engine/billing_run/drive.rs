@@ -146,11 +146,12 @@ impl<'e, S: Store> Drive<'e, S> {
         self.engine.parts.settings.concurrency.max(1)
     }
 
-    /// Rows are claimed ahead of the calls, so that a free place never waits for the database.
+    /// Rows are claimed ahead of the calls, so that a free place never waits for the database: as
+    /// many as go out while one batch is settled and the next is claimed.
     fn wants_more(&self) -> bool {
         !self.is_exhausted
             && self.stop_reason.is_none()
-            && self.queue.len() < self.concurrency().div_ceil(2)
+            && self.queue.len() < self.concurrency().saturating_mul(2)
     }
 
     fn start_calls(&mut self) {
