@@ -3,11 +3,13 @@
 //! The home of the wall clock for this face; nothing else here reads it. Invariant: time only moves
 //! forward, except when the simulator's clock or `--now` says otherwise.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::sim_clock;
 use crate::engine::ports::{BoxFuture, Clock};
 
 /// The machine's time.
@@ -20,6 +22,8 @@ pub fn machine_now() -> DateTime<Utc> {
 #[derive(Debug, Default)]
 pub struct OffsetClock {
     offset_us: AtomicI64,
+    /// The simulator whose clock this one follows.
+    simulator: OnceLock<String>,
 }
 
 impl OffsetClock {
@@ -28,6 +32,12 @@ impl OffsetClock {
         let clock = Self::default();
         clock.set_offset_us((now - machine_now()).num_microseconds().unwrap_or(0));
         clock
+    }
+
+    /// Goes by the simulator's clock from now on, where [`Clock::follow`] is called now and then.
+    pub fn go_by(&self, simulator: String) {
+        // A second simulator cannot be: the first one stays.
+        let _first = self.simulator.set(simulator);
     }
 
     pub fn offset_us(&self) -> i64 {
@@ -56,6 +66,18 @@ impl Clock for OffsetClock {
                     return;
                 }
                 tokio::time::sleep(left.min(AT_MOST)).await;
+            }
+        })
+    }
+
+    fn follow(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let Some(simulator) = self.simulator.get() else {
+                return;
+            };
+            // While the simulator is away, time goes on as it was.
+            if let Ok(offset_us) = sim_clock::offset_us(simulator).await {
+                self.set_offset_us(offset_us);
             }
         })
     }

@@ -113,7 +113,10 @@ impl Opened {
     async fn read_clock(&mut self) {
         let Some(url) = &self.simulator else { return };
         match sim_clock::offset_us(url).await {
-            Ok(offset_us) => self.clock.set_offset_us(offset_us),
+            Ok(offset_us) => {
+                self.clock.set_offset_us(offset_us);
+                self.clock.go_by(url.clone());
+            }
             Err(trouble) => {
                 self.simulator = None;
                 self.simulator_trouble = Some(trouble);

@@ -40,7 +40,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     keep_memory_off_the_disk();
     let Ok(runtime) = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(workers(cli.command.as_ref()))
         .enable_all()
         .build()
     else {
@@ -55,6 +55,15 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Nothing that still runs may hold the process back: what matters was awaited.
     runtime.shutdown_background();
     finish(&mut out, ended).into()
+}
+
+/// The console draws on the main thread, so that one more carries its work; fewer threads wake less often.
+/// It is not the main thread's own work: a terminal that takes no bytes must not hold up an answer.
+fn workers(command: Option<&Command>) -> usize {
+    match command {
+        None | Some(Command::Console) => 1,
+        Some(_) => 2,
+    }
 }
 
 /// S19: no core file, and no debugger of the same user, reads keys out of this process.

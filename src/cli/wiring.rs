@@ -13,7 +13,8 @@ use crate::config::{Settings, TossAddress};
 use crate::domain::billing::Install;
 use crate::domain::customer::SealedKey;
 use crate::engine::ports::{
-    Attempts as _, Desk, KeyVault, KeyVaultError, Provider, SealedFor, Store as _, Tx as _,
+    Attempts as _, Desk, KeyVault, KeyVaultError, Provider, RunLeases as _, SealedFor, Store as _,
+    Tx as _,
 };
 use crate::engine::{Engine, EngineSettings, Parts};
 use crate::provider::toss::{TossClient, TossOptions};
@@ -141,6 +142,7 @@ pub fn engine_settings(settings: &Settings) -> EngineSettings {
     EngineSettings {
         dunning: settings.dunning.clone(),
         lease_s: settings.leases.attempt_s,
+        run_lease_s: settings.leases.run_s,
         look_up_s,
         concurrency: settings.billing.concurrency,
         refund_limits,
@@ -158,6 +160,11 @@ pub async fn release_dead_leases(store: &SqlStore) -> Result<u64, CliError> {
     let mut released = 0;
     for owner in owners.iter().filter(|owner| process::is_gone(owner)) {
         released += tx.release_leases_of(owner, now).await?;
+    }
+    for owner in tx.run_owners().await? {
+        if process::is_gone(&owner) {
+            released += tx.let_go_of_runs(&owner, now).await?;
+        }
     }
     tx.commit().await?;
     if released > 0 {

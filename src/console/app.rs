@@ -215,6 +215,9 @@ impl<S: Store + Reads> App<S> {
     }
 
     fn handle(&mut self, message: Msg) -> Result<(), ConsoleError> {
+        if matches!(message, Msg::Input(_)) {
+            self.runner.stir();
+        }
         let now = self.now();
         for effect in update(&mut self.model, message, now) {
             self.carry_out(effect)?;
@@ -240,6 +243,7 @@ impl<S: Store + Reads> App<S> {
                 until,
                 fingerprint,
             } => self.runner.start_run(ticket, until, fingerprint),
+            Effect::RecordReveal(place) => self.runner.record_reveal(place),
             Effect::SaveView(view) => self.runner.save_view(view),
             Effect::CountUnknown => self.runner.count_unknown(),
             Effect::Copy(text) => self.copy(text)?,

@@ -101,6 +101,8 @@ pub enum Effect {
         fingerprint: String,
     },
     CountUnknown,
+    /// Write down that personal data of this place is about to be shown.
+    RecordReveal(String),
     /// Keep a filter under a name.
     SaveView(SavedView),
     Copy(String),

@@ -48,7 +48,7 @@ impl Fault {
     }
 
     /// Every kind there is, for the test that each has its texts.
-    pub const KINDS: [&'static str; 45] = [
+    pub const KINDS: [&'static str; 46] = [
         "denied_read_only",
         "denied_role",
         "stale",
@@ -94,6 +94,7 @@ impl Fault {
         "refused",
         "worker",
         "copy",
+        "not_recorded",
     ];
 }
 

@@ -47,10 +47,12 @@ pub enum Msg {
         ticket: Ticket,
         answer: Result<Box<RunSummary>, Fault>,
     },
-    /// The database's version, once a second.
+    /// The database's version, once it has changed.
     Version(i64),
     /// How many attempts are unknown.
     Unknowns(u64),
+    /// That personal data is about to be shown was written down, or not.
+    RevealRecorded(Result<(), Fault>),
     /// A filter was kept under a name, or not.
     ViewSaved(Result<(), Fault>),
     /// Text was handed to the terminal's clipboard, or not.

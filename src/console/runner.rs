@@ -5,6 +5,7 @@
 //! of a money task is answered, also when the task panics.
 
 mod answers;
+mod pulse;
 
 pub use answers::answer;
 
@@ -18,6 +19,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
+use self::pulse::Pulse;
 use super::effect::{Question, Slot};
 use super::fault::Fault;
 use super::model::{Asked, Progress, Ticket};
@@ -28,10 +30,6 @@ use crate::engine::ports::Store;
 use crate::engine::queries::{Reads, SavedView};
 use crate::engine::{Engine, Outcome, Request, RunSummary};
 
-/// How often the database is asked whether somebody else wrote.
-const WATCH_EVERY: Duration = Duration::from_secs(1);
-/// How often the open attempts are looked at for one whose turn has come.
-const RECONCILE_EVERY: Duration = Duration::from_secs(5);
 /// How often a billing run says how far it is.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
@@ -45,6 +43,7 @@ pub struct Runner<S> {
     money: JoinSet<()>,
     /// Money tasks that are not settled.
     busy: Arc<AtomicUsize>,
+    pulse: Arc<Pulse>,
 }
 
 /// Counts a money task for as long as it lives, however it ends.
@@ -73,6 +72,7 @@ impl<S: Store + Reads> Runner<S> {
             others: JoinSet::new(),
             money: JoinSet::new(),
             busy: Arc::default(),
+            pulse: Arc::default(),
         }
     }
 
@@ -84,18 +84,8 @@ impl<S: Store + Reads> Runner<S> {
     /// Tells when somebody else writes, until the console ends.
     pub fn watch(&mut self) {
         let (engine, messages) = (Arc::clone(&self.engine), self.messages.clone());
-        self.others.spawn(async move {
-            let mut last = None;
-            loop {
-                if let Ok(version) = engine.store().data_version().await
-                    && last.replace(version) != Some(version)
-                    && messages.send(Msg::Version(version)).await.is_err()
-                {
-                    return;
-                }
-                tokio::time::sleep(WATCH_EVERY).await;
-            }
-        });
+        let pulse = Arc::clone(&self.pulse);
+        self.others.spawn(pulse::watch(engine, pulse, messages));
     }
 
     /// Asks about unknown attempts as long as the console runs, where the person may. Any process
@@ -105,13 +95,13 @@ impl<S: Store + Reads> Runner<S> {
             return;
         }
         let (engine, operator) = (Arc::clone(&self.engine), Arc::clone(&self.operator));
-        self.others.spawn(async move {
-            loop {
-                tokio::time::sleep(RECONCILE_EVERY).await;
-                // What cannot be asked now is asked again; the list shows its age meanwhile.
-                let _later = engine.reconcile_once(&operator).await;
-            }
-        });
+        let pulse = Arc::clone(&self.pulse);
+        self.others.spawn(pulse::reconcile(engine, pulse, operator));
+    }
+
+    /// Somebody pressed something.
+    pub fn stir(&self) {
+        self.pulse.stir();
     }
 
     pub fn load(&mut self, ticket: Ticket, slot: Slot, question: Question) {
@@ -144,6 +134,18 @@ impl<S: Store + Reads> Runner<S> {
             if let Ok(count) = engine.store().count_unknown().await {
                 let _ = messages.send(Msg::Unknowns(count)).await;
             }
+        });
+    }
+
+    /// Writes down that personal data is about to be shown.
+    pub fn record_reveal(&mut self, place: String) {
+        let (engine, messages) = (Arc::clone(&self.engine), self.messages.clone());
+        let operator = Arc::clone(&self.operator);
+        self.collect();
+        self.others.spawn(async move {
+            let recorded = engine.record_reveal(&operator, &place).await;
+            let answer = recorded.map_err(|_| Fault::new("not_recorded"));
+            let _ = messages.send(Msg::RevealRecorded(answer)).await;
         });
     }
 

@@ -5,6 +5,9 @@ use chrono::{DateTime, Utc};
 use super::ids::{AttemptId, InvoiceId, PublicId, RunId, SubscriptionId};
 use super::states::RunState;
 
+/// Why a run stopped whose process went away in the middle of it.
+pub const INTERRUPTED: &str = "interrupted";
+
 /// One billing run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
@@ -26,6 +29,13 @@ pub struct Run {
     pub finished_at: Option<DateTime<Utc>>,
     /// Why it stopped, where it did.
     pub stop_reason: Option<String>,
+}
+
+impl Run {
+    /// Whether its process went away in the middle of it.
+    pub fn is_interrupted(&self) -> bool {
+        self.state == RunState::Stopped && self.stop_reason.as_deref() == Some(INTERRUPTED)
+    }
 }
 
 /// What a run decided about one due row.

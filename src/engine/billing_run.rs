@@ -6,10 +6,14 @@
 
 mod bill;
 mod drive;
+mod lease;
 mod preview;
 mod unpayable;
 
+use std::pin::pin;
+
 use chrono::{DateTime, Utc};
+use futures_util::future::{Either, select};
 
 use crate::domain::ids::{Noun, PublicId, RunId};
 use crate::domain::money::Money;
@@ -19,7 +23,7 @@ use crate::domain::states::RunState;
 
 use super::Engine;
 use super::audit::{Actor, Press};
-use super::ports::{Attempts, Desk, Invoices, Runs, Store, Subscriptions, Tx};
+use super::ports::{Attempts, Desk, Invoices, RunLeases, Runs, Store, Subscriptions, Tx};
 use super::refusal::VerbError;
 
 pub use preview::{RunPreview, RunPreviewRow};
@@ -73,7 +77,14 @@ impl<S: Store> Engine<S> {
         let actor = Actor::from(operator);
         let (run, due) = self.start_run(actor, until).await?;
         let mut drive = drive::Drive::new(self, &run, actor, due);
-        let ended = drive.work_through(progress).await;
+        let ended = {
+            let work = pin!(drive.work_through(progress));
+            let life = pin!(self.keep_run(run.id));
+            match select(work, life).await {
+                Either::Left((ended, _)) => ended,
+                Either::Right((never, _)) => match never {},
+            }
+        };
         let stop_reason = match &ended {
             Ok(()) => drive.stop_reason(),
             Err(error) => Some(error.to_string()),
@@ -123,6 +134,8 @@ impl<S: Store> Engine<S> {
         };
         run.id = tx.insert_run(&run).await?;
         let at = tx.db_now().await?;
+        self.close_interrupted_runs(&mut tx, actor, at).await?;
+        tx.hold_run(run.id, self.run_lease(at)).await?;
         let after = format!("{due} due");
         let press = Press {
             verb: Verb::BillRun.as_str(),

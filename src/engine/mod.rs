@@ -26,6 +26,7 @@ mod reconcile;
 mod refund;
 mod refusal;
 mod resolve;
+mod reveal;
 mod rotate;
 mod send;
 mod settle;
@@ -104,6 +105,11 @@ impl<S: Store> Engine<S> {
     /// Business time.
     pub fn now(&self) -> DateTime<Utc> {
         self.parts.clock.now()
+    }
+
+    /// Takes over what another process did to the time.
+    pub async fn follow_clock(&self) {
+        self.parts.clock.follow().await;
     }
 
     /// Provider calls out right now: while there are any, a closing console waits for them.

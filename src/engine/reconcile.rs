@@ -28,6 +28,8 @@ pub struct Reconciled {
     pub abandoned: u32,
     /// Still unknown.
     pub left: u32,
+    /// Billing runs whose process was gone.
+    pub interrupted: u32,
 }
 
 /// How many attempts are claimed at once.
@@ -38,8 +40,9 @@ impl<S: Store> Engine<S> {
     /// again while `claimed` is above zero.
     pub async fn reconcile_once(&self, operator: &Operator) -> Result<Reconciled, VerbError> {
         self.allow(operator, Verb::ResolveUnknown).await?;
-        let claimed = self.claim().await?;
+        let (claimed, interrupted) = self.claim(Actor::from(operator)).await?;
         let mut done = Reconciled {
+            interrupted,
             claimed: u32::try_from(claimed.len()).unwrap_or(u32::MAX),
             ..Reconciled::default()
         };
@@ -71,7 +74,8 @@ impl<S: Store> Engine<S> {
         Ok(done)
     }
 
-    async fn claim(&self) -> Result<Vec<Attempt>, VerbError> {
+    /// Attempts to work on, and how many runs were found interrupted.
+    async fn claim(&self, actor: Actor<'_>) -> Result<(Vec<Attempt>, u32), VerbError> {
         let mut desk = Desk::new();
         let mut tx = self.begin(&mut desk).await?;
         let now = tx.db_now().await?;
@@ -82,8 +86,9 @@ impl<S: Store> Engine<S> {
             limit: CLAIM_LIMIT,
         };
         let claimed = tx.claim_open_attempts(claim).await?;
+        let interrupted = self.close_interrupted_runs(&mut tx, actor, now).await?;
         tx.commit().await?;
-        Ok(claimed)
+        Ok((claimed, interrupted))
     }
 
     /// Takes one attempt's lease for a look-up that a person asked for.

@@ -20,6 +20,8 @@ pub struct EngineSettings {
     pub dunning: DunningPolicy,
     /// How long a process may hold an attempt, in seconds.
     pub lease_s: i64,
+    /// How long a billing run is taken for alive after its last sign of life, in seconds.
+    pub run_lease_s: i64,
     /// Seconds before each look-up of an unknown attempt; the last one repeats for ever.
     pub look_up_s: Vec<i64>,
     /// Provider calls in flight at once in a run.
@@ -46,6 +48,7 @@ impl EngineSettings {
             zone,
             dunning: DunningPolicy::standard(zone),
             lease_s: 120,
+            run_lease_s: 120,
             look_up_s: vec![5, 15, 45, 120, 300, 900, 3_600, 10_800, 21_600, 86_400],
             concurrency: 32,
             breaker_after: 5,

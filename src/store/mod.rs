@@ -20,6 +20,7 @@ mod plans;
 mod postgres;
 mod reads;
 mod rows;
+mod run_leases;
 mod runs;
 mod schema;
 mod sql;

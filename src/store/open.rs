@@ -45,7 +45,7 @@ impl OpenOptions {
             access: Access::ReadWrite,
             operator: operator.to_owned(),
             chain: chain.to_owned(),
-            connections: 8,
+            connections: 4,
         }
     }
 

@@ -16,14 +16,15 @@ use crate::domain::mode::Mode;
 use crate::engine::ports::StoreError;
 
 /// The schema this program works with.
-pub const SCHEMA_VERSION: u32 = 4;
+pub const SCHEMA_VERSION: u32 = 5;
 const APPLICATION: &str = "paydeck";
 
-const MIGRATIONS: [Stmt; 4] = [
+const MIGRATIONS: [Stmt; 5] = [
     Stmt::split(sqlite::MIGRATIONS[0], postgres::MIGRATIONS[0]),
     Stmt::split(sqlite::MIGRATIONS[1], postgres::MIGRATIONS[1]),
     Stmt::split(sqlite::MIGRATIONS[2], postgres::MIGRATIONS[2]),
     Stmt::split(sqlite::MIGRATIONS[3], postgres::MIGRATIONS[3]),
+    Stmt::split(sqlite::MIGRATIONS[4], postgres::MIGRATIONS[4]),
 ];
 
 /// What a new database is told about itself.

@@ -19,6 +19,7 @@ mod checkout;
 mod concurrency;
 mod crash_points;
 mod dunning;
+mod interrupted;
 mod keys;
 mod lost_answers;
 mod scenarios;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use paydeck::domain::evidence::{Evidence, Proves, SeenStatus, Unusable};
 use paydeck::domain::failure::FailureClass;
 use paydeck::engine::ports::{DeleteOutcome, Desk, IssueOutcome, Provider, ProviderError};
+use paydeck::locale::{Lang, Locale};
 use paydeck::provider::toss::{CallKind, classify, codes};
 use paydeck::sandbox::{
     AuthKeyReuse, CancelRowAmount, LookupAfterDecline, OrderReuse, Replay, SecondDelete, Switches,
@@ -554,4 +555,22 @@ async fn every_code_the_simulator_declines_with_arrives_as_the_table_has_it() {
         assert_eq!(refusal.class, row.class);
     }
     assert_eq!(bench.executed().await, (0, 0));
+}
+
+#[test]
+fn every_code_has_texts_of_its_own_in_both_languages() {
+    let ours = [
+        "PAYDECK_BAD_REFERENCE",
+        "PAYDECK_BAD_IDEMPOTENCY_KEY",
+        "PAYDECK_CURRENCY_NOT_SUPPORTED",
+    ];
+    for lang in Lang::ALL {
+        let locale = Locale::get(lang);
+        for code in codes::all().map(|(code, _)| code).chain(ours) {
+            for part in ["meaning", "say", "next"] {
+                let key = format!("failure.{code}.{part}");
+                assert!(locale.find(&key).is_some(), "{lang:?} {key}");
+            }
+        }
+    }
 }

@@ -96,6 +96,7 @@ impl Stage {
                     self.send(Msg::Planned { ticket, answer });
                 }
                 Effect::CountUnknown => {}
+                Effect::RecordReveal(_) => self.send(Msg::RevealRecorded(Ok(()))),
                 other => self.effects.push(other),
             }
         }

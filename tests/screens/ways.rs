@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use paydeck::console::action::ACTIONS;
 use paydeck::console::effect::{Effect, Question};
+use paydeck::console::fault::Fault;
 use paydeck::console::input::{InputEvent, KeyPress};
 use paydeck::console::model::{Content, Menu, MenuKind, Modal, Place, Screen};
 use paydeck::console::msg::Msg;
@@ -196,6 +197,20 @@ fn personal_data_is_masked_until_it_is_revealed_and_again_after_half_a_minute() 
     assert!(stage.text().contains("김서현") && stage.text().contains("user0@example.com"));
     stage.wait(30_000);
     assert!(!stage.text().contains("김서현"));
+}
+
+#[test]
+fn personal_data_that_cannot_be_written_down_as_shown_stays_masked() {
+    let mut stage = Stage::new(80, 24, Lang::Ko);
+    stage.press("2");
+    let key = Msg::Input(InputEvent::Key(KeyPress::char('v')));
+    let now = stage.now();
+    let effects = update(&mut stage.model, key, now);
+    assert!(matches!(&effects[..], [Effect::RecordReveal(place)] if place == "customers"));
+    assert!(!stage.text().contains("김서현"));
+    stage.send(Msg::RevealRecorded(Err(Fault::new("not_recorded"))));
+    assert!(!stage.text().contains("김서현"));
+    assert!(matches!(stage.model.modals.last(), Some(Modal::Message(_))));
 }
 
 #[test]

@@ -79,6 +79,7 @@ pub const RUNS: &[&str] = &[
     "declined",
     "unknown",
     "skipped",
+    "stop_reason",
 ];
 pub const RUN_ITEMS: &[&str] = &[
     "subscription_id",

@@ -4,7 +4,7 @@ use crate::cli::record::Record;
 use crate::cli::view::View;
 use crate::domain::failure::FailureClass;
 use crate::domain::money::Money;
-use crate::domain::run::Decision;
+use crate::domain::run::{Decision, INTERRUPTED};
 use crate::domain::states::{AttemptState, SubscriptionState};
 use crate::engine::queries::{
     ActivityRow, CardBrief, CustomerBrief, CustomerRow, EventRow, FailedRow, Hit, HitTarget,
@@ -210,15 +210,19 @@ pub fn run_row(row: &RunRow) -> Record {
 }
 
 fn run(run: &crate::domain::run::Run) -> Record {
-    Record::of("run")
+    let record = Record::of("run")
         .id("id", &run.public_id)
         .word("state", "state.run", run.state.as_str())
         .text("operator", &run.operator)
         .text("host", &run.host)
         .at("until", run.until)
         .at("started_at", run.started_at)
-        .at("finished_at", run.finished_at)
-        .text_if("stop_reason", run.stop_reason.as_deref())
+        .at("finished_at", run.finished_at);
+    if run.is_interrupted() {
+        record.word("stop_reason", "run_stop", INTERRUPTED)
+    } else {
+        record.text_if("stop_reason", run.stop_reason.as_deref())
+    }
 }
 
 pub fn run_item_row(row: &RunItemRow) -> Record {

@@ -160,13 +160,14 @@ pub async fn reconcile(
     let mut sum = Reconciled::default();
     for _ in 0..MOST_ROUNDS {
         let round = engine.reconcile_once(&opened.operator).await?;
-        if round.claimed == 0 {
-            break;
-        }
         sum.claimed += round.claimed;
         sum.settled += round.settled;
         sum.abandoned += round.abandoned;
         sum.left += round.left;
+        sum.interrupted += round.interrupted;
+        if round.claimed == 0 {
+            break;
+        }
     }
     out.record(
         &Record::of("reconciled")
@@ -174,6 +175,7 @@ pub async fn reconcile(
             .number("settled", sum.settled)
             .number("abandoned", sum.abandoned)
             .number("left", sum.left)
+            .number("interrupted_runs", sum.interrupted)
             .number("released", released),
     )?;
     Ok(Exit::Done)

@@ -1,25 +1,18 @@
 //! `console`: opens the terminal user interface over the engine.
 
 use std::io::IsTerminal as _;
-use std::sync::Arc;
-use std::time::Duration;
 
 use crate::cli::args::{ColorArg, Global};
 use crate::cli::audit::{self, Press};
-use crate::cli::clock::OffsetClock;
 use crate::cli::error::CliError;
 use crate::cli::open::{self, Opened};
 use crate::cli::output::Output;
-use crate::cli::sim_clock;
 use crate::cli::wiring;
 use crate::config::{Clipboard, Color, Database, Personal, Settings, WindowTitle};
 use crate::console::model::Privacy;
 use crate::console::term::{ColorChoice, ColorLevel, Switch};
 use crate::console::{self, ConsoleOptions};
 use crate::domain::operator::Access;
-
-/// The simulator's clock may be moved by anybody; the console follows it.
-const CLOCK_READ_EVERY: Duration = Duration::from_secs(2);
 
 /// Refuses before anything is opened where there is no terminal.
 pub fn expect_terminal() -> Result<(), CliError> {
@@ -42,11 +35,7 @@ pub async fn run(out: &mut Output, global: &Global, opened: &mut Opened) -> Resu
         wiring::release_dead_leases(&opened.store).await?;
         press(opened, "start").await?;
     }
-    let follower = follow_clock(opened, global);
     let ended = console::run(engine, options(opened, global, out)).await;
-    if let Some(follower) = follower {
-        follower.abort();
-    }
     if may_write {
         press(opened, "stop").await?;
     }
@@ -62,20 +51,6 @@ async fn press(opened: &Opened, verb: &str) -> Result<(), CliError> {
         result: "done",
     };
     audit::record(&opened.store, opened.settings.mode, &opened.operator, press).await
-}
-
-fn follow_clock(opened: &Opened, global: &Global) -> Option<tokio::task::JoinHandle<()>> {
-    let url = opened.simulator.clone().filter(|_| global.now.is_none())?;
-    let clock: Arc<OffsetClock> = Arc::clone(&opened.clock);
-    Some(tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(CLOCK_READ_EVERY).await;
-            // While the simulator is away, time goes on as it was.
-            if let Ok(offset_us) = sim_clock::offset_us(&url).await {
-                clock.set_offset_us(offset_us);
-            }
-        }
-    }))
 }
 
 fn options(opened: &Opened, global: &Global, out: &Output) -> ConsoleOptions {

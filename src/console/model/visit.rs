@@ -106,6 +106,30 @@ impl Visit {
         }
     }
 
+    /// What an audit row calls it: the public id of what is shown where there is one, else the list or screen.
+    pub fn audit_name(&self) -> String {
+        let shown = match &self.content {
+            Content::Customer(panel) => panel.value.as_ref().map(|card| &card.customer.public_id),
+            Content::Subscription(panel) => panel.value.as_ref().map(|card| &card.row.public_id),
+            Content::Timeline(_)
+            | Content::Overview(_)
+            | Content::Revenue(_)
+            | Content::List(_) => None,
+        };
+        match (shown, &self.place) {
+            (Some(id), _) => id.to_string(),
+            (None, Place::Screen(screen)) => screen.id().to_owned(),
+            (None, Place::Run(_, id)) => id.to_string(),
+            (None, Place::RenewalsOf(_)) => "renewals".to_owned(),
+            (None, Place::Found(_)) => "find".to_owned(),
+            (None, Place::Customer(_)) => "customer".to_owned(),
+            (None, Place::Subscription(_)) => "subscription".to_owned(),
+            (None, Place::Invoice(_) | Place::Payment(_) | Place::Attempt(_)) => {
+                "timeline".to_owned()
+            }
+        }
+    }
+
     pub fn list(&self) -> Option<&List> {
         match &self.content {
             Content::List(list) => Some(list),

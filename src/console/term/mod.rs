@@ -25,6 +25,7 @@ mod output;
 mod paint;
 mod panic;
 mod screen;
+mod scroll;
 mod session;
 mod signals;
 mod tty;

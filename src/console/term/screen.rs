@@ -1,6 +1,6 @@
 //! The ratatui backend.
 //!
-//! Cells are written by [`super::paint`], the cursor by crossterm; around both, a frame is collected and leaves in one write between
+//! Cells are written by [`super::paint`], moved lines by [`super::scroll`], the cursor by crossterm; around both, a frame is collected and leaves in one write between
 //! synchronised-output marks, an unchanged frame leaves no byte at all, every byte is counted, the size comes from the
 //! kernel, and the cursor is never asked for. Invariant: no method waits for an answer of the terminal.
 
@@ -14,6 +14,7 @@ use ratatui::layout::{Position, Size};
 
 use super::modes::Switch;
 use super::paint::paint;
+use super::scroll::Shadow;
 
 /// A full repaint of a large terminal fits without growing.
 const FRAME: usize = 64 * 1024;
@@ -26,6 +27,13 @@ pub enum SizeSource {
     /// Asked of the kernel each time.
     Kernel(fn() -> io::Result<Size>),
     Fixed(Size),
+}
+
+fn ask(source: SizeSource) -> io::Result<Size> {
+    match source {
+        SizeSource::Kernel(ask) => ask(),
+        SizeSource::Fixed(size) => Ok(size),
+    }
 }
 
 /// Whether and where the hardware cursor shows, as far as the terminal was told.
@@ -46,6 +54,7 @@ pub struct Screen<W: Write> {
     size: SizeSource,
     cursor: Cursor,
     sync: Switch,
+    shadow: Shadow,
     written: Arc<AtomicU64>,
 }
 
@@ -65,13 +74,19 @@ impl Write for Frame {
 }
 
 impl<W: Write> Screen<W> {
+    /// For a terminal that is empty.
     pub fn new(out: W, size: SizeSource, sync: Switch) -> Self {
+        let mut shadow = Shadow::default();
+        if let Ok(size) = ask(size) {
+            shadow.clear(size);
+        }
         Self {
             out,
             frame: Frame(Vec::with_capacity(FRAME)),
             size,
             cursor: Cursor::Hidden,
             sync,
+            shadow,
             written: Arc::new(AtomicU64::new(0)),
         }
     }
@@ -93,9 +108,10 @@ impl<W: Write> Screen<W> {
         self.out.flush()
     }
 
-    /// The terminal was in other hands: nothing of what we knew about the cursor holds.
-    pub const fn forget_cursor(&mut self) {
+    /// The terminal was in other hands: nothing of what we knew about it holds.
+    pub fn forget(&mut self) {
         self.cursor = Cursor::Hidden;
+        self.shadow.forget();
     }
 
     fn count(&self, bytes: usize) {
@@ -122,16 +138,22 @@ impl<W: Write> Backend for Screen<W> {
     where
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
-        let mut content = content.peekable();
+        let content: Vec<_> = content.collect();
         // An unchanged frame writes nothing at all.
-        if content.peek().is_none() {
+        if content.is_empty() {
             return Ok(());
         }
         if self.cursor != Cursor::Hidden {
             self.cursor = Cursor::Somewhere;
         }
         self.begin();
-        paint(&mut self.frame, content)
+        match self.shadow.take_in(&mut self.frame, &content)? {
+            Some(left) => paint(
+                &mut self.frame,
+                left.iter().map(|(x, y, cell)| (*x, *y, cell)),
+            ),
+            None => paint(&mut self.frame, content.into_iter()),
+        }
     }
 
     fn hide_cursor(&mut self) -> io::Result<()> {
@@ -173,14 +195,15 @@ impl<W: Write> Backend for Screen<W> {
     }
 
     fn clear_region(&mut self, region: ClearType) -> io::Result<()> {
+        match (region, self.size()) {
+            (ClearType::All, Ok(size)) => self.shadow.clear(size),
+            _ => self.shadow.forget(),
+        }
         self.crossterm().clear_region(region)
     }
 
     fn size(&self) -> io::Result<Size> {
-        match self.size {
-            SizeSource::Kernel(ask) => ask(),
-            SizeSource::Fixed(size) => Ok(size),
-        }
+        ask(self.size)
     }
 
     fn window_size(&mut self) -> io::Result<WindowSize> {

@@ -269,7 +269,7 @@ impl TermSession {
     /// Takes the terminal again after the process was stopped; the next frame paints everything.
     pub fn resume(&mut self) -> Result<(), EnterError> {
         modes::enter(self.options.modes())?;
-        self.terminal.backend_mut().forget_cursor();
+        self.terminal.backend_mut().forget();
         let size = kernel_size()?;
         self.terminal
             .resize(Rect::new(0, 0, size.width, size.height))?;

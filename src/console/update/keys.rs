@@ -73,10 +73,7 @@ pub fn run(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Customer => go::open_customer(model),
         Action::Copy => lists::copy(model),
         Action::Refresh => load::reload(model),
-        Action::Reveal => {
-            lists::toggle_privacy(model);
-            Vec::new()
-        }
+        Action::Reveal => lists::toggle_privacy(model),
         Action::Help => menu(model, MenuKind::Help),
         Action::Palette => menu(model, MenuKind::Palette),
         Action::Find => menu(model, MenuKind::Find),

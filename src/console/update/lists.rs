@@ -1,9 +1,10 @@
 //! What a list shows and how: filter, order, marks, the detail beside it, personal data.
 
 use crate::console::effect::{Effect, Question, Slot};
+use crate::console::fault::Fault;
 use crate::console::model::{
-    DetailWish, FilterLine, Form, FormKind, Kept, Modal, Model, Privacy, REVEAL_MS, Row, SortMenu,
-    Tone, ViewMenu,
+    DetailWish, FilterLine, Form, FormKind, Kept, Message, Modal, Model, Privacy, REVEAL_MS, Row,
+    SortMenu, Told, Tone, ViewMenu,
 };
 use crate::engine::queries::{Order, SortBy};
 
@@ -109,19 +110,34 @@ pub fn toggle_detail(model: &mut Model) -> Vec<Effect> {
     load::detail_due(model)
 }
 
-pub fn toggle_privacy(model: &mut Model) {
-    let (privacy, text) = match model.privacy {
-        Privacy::Masked => (
-            Privacy::Revealed {
+/// Masks at once; what is to be shown is written down before.
+pub fn toggle_privacy(model: &mut Model) -> Vec<Effect> {
+    match model.privacy {
+        Privacy::Masked => vec![Effect::RecordReveal(model.visit().audit_name())],
+        Privacy::Revealed { .. } => {
+            model.privacy = Privacy::Masked;
+            let text = model.locale().t("console.news.masked").to_owned();
+            model.tell(Tone::Plain, text);
+            Vec::new()
+        }
+    }
+}
+
+/// Shows personal data for a while once that is written down, and not otherwise.
+pub fn reveal_recorded(model: &mut Model, recorded: Result<(), Fault>) {
+    match recorded {
+        Ok(()) => {
+            model.privacy = Privacy::Revealed {
                 until_ms: model.now.ms + REVEAL_MS,
-            },
-            "console.news.revealed",
-        ),
-        Privacy::Revealed { .. } => (Privacy::Masked, "console.news.masked"),
-    };
-    model.privacy = privacy;
-    let text = model.locale().t(text).to_owned();
-    model.tell(Tone::Plain, text);
+            };
+            let text = model.locale().t("console.news.revealed").to_owned();
+            model.tell(Tone::Plain, text);
+        }
+        Err(fault) => model.modals.push(Modal::Message(Box::new(Message {
+            verb: None,
+            what: Told::Fault(fault),
+        }))),
+    }
 }
 
 /// Copies the id of the selection, or of all marked rows.

@@ -61,6 +61,10 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
             model.unknown = Some(count);
             Vec::new()
         }
+        Msg::RevealRecorded(outcome) => {
+            lists::reveal_recorded(model, outcome);
+            Vec::new()
+        }
         Msg::ViewSaved(outcome) => {
             view_saved(model, outcome);
             Vec::new()

@@ -11,9 +11,12 @@ use crate::domain::failure::FailureClass;
 use crate::domain::ids::PublicId;
 use crate::domain::money::Money;
 use crate::domain::period::Interval;
+use crate::domain::run::{INTERRUPTED, Run};
 use crate::domain::states::{AttemptState, InvoiceState, RunState, SubscriptionState};
 use crate::engine::queries::{CardBrief, LocalDay, RenewalFlag};
 use crate::locale::Day;
+use crate::engine::queries::{CardBrief, RenewalFlag};
+use crate::locale::{Day, Locale};
 use crate::text::{Shown, mask, short_id};
 
 pub fn day(date: NaiveDate) -> Day {
@@ -262,6 +265,15 @@ pub const fn invoice_role(state: InvoiceState) -> Role {
         InvoiceState::Open => Role::Waits,
         InvoiceState::Uncollectible => Role::NeedsPerson,
         InvoiceState::Draft | InvoiceState::Void => Role::Dim,
+    }
+}
+
+/// What a run's state is called: one whose process was gone says so.
+pub fn run_state(locale: &'static Locale, run: &Run) -> &'static str {
+    if run.is_interrupted() {
+        locale.label("run_stop", INTERRUPTED)
+    } else {
+        locale.label("state.run", run.state.as_str())
     }
 }
 

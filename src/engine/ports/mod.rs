@@ -52,6 +52,10 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> DateTime<Utc>;
     /// Ends at or after `at`.
     fn sleep_until(&self, at: DateTime<Utc>) -> BoxFuture<'_, ()>;
+    /// Takes over what another process did to the time: the simulator's may be moved.
+    fn follow(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// Where new ids come from.

@@ -137,7 +137,7 @@ pub trait Store: Send + Sync + 'static {
 
 /// One transaction: all repositories, and its end.
 pub trait Tx:
-    Customers + Plans + Subscriptions + Invoices + Attempts + Payments + Books + Runs + Send
+    Customers + Plans + Subscriptions + Invoices + Attempts + Payments + Books + Runs + RunLeases + Send
 {
     /// Says which rows are about to be worked on one by one, so that they can be read and locked
     /// together and written together. What the repositories give and keep is the same without it;
@@ -439,4 +439,20 @@ pub trait Runs: Send {
         &mut self,
         id: RunId,
     ) -> impl Future<Output = R<Vec<(Option<crate::domain::run::Decision>, u64)>>> + Send;
+}
+
+/// Signs of life of billing runs, in database time.
+pub trait RunLeases: Send {
+    /// Moves a run's lease on. A run that was taken for interrupted is running again.
+    fn hold_run(&mut self, id: RunId, until: DateTime<Utc>) -> impl Future<Output = R<()>> + Send;
+    /// Runs under way whose lease has lapsed, locked; those without a lease are left alone.
+    fn lapsed_runs(&mut self, now: DateTime<Utc>) -> impl Future<Output = R<Vec<RunId>>> + Send;
+    /// The processes that runs under way belong to.
+    fn run_owners(&mut self) -> impl Future<Output = R<Vec<String>>> + Send;
+    /// Ends the leases of a process that is gone. Gives how many.
+    fn let_go_of_runs(
+        &mut self,
+        owner: &str,
+        now: DateTime<Utc>,
+    ) -> impl Future<Output = R<u64>> + Send;
 }

@@ -9,6 +9,8 @@ mod filter;
 mod lists;
 mod mrr;
 
+use std::time::Duration;
+
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::domain::audit::AuditRecord;
@@ -110,6 +112,9 @@ pub trait Reads: Send + Sync + 'static {
     fn audit_chains(&self) -> impl Future<Output = R<Vec<String>>> + Send;
     /// A number that differs whenever another process committed since; cheap.
     fn data_version(&self) -> impl Future<Output = R<i64>> + Send;
+    /// How long until an open attempt may be worked on: nothing left when one may be now, none when
+    /// there is none. It may say too soon where many are open, never too late.
+    fn next_look_up_in(&self) -> impl Future<Output = R<Option<Duration>>> + Send;
     /// How many attempts are unknown, for the status bar.
     fn count_unknown(&self) -> impl Future<Output = R<u64>> + Send;
 

@@ -18,6 +18,7 @@ mod find;
 mod health;
 mod hits;
 mod list;
+mod look_ups;
 mod matching;
 mod overview;
 mod payments;
@@ -37,6 +38,8 @@ mod watch;
 
 #[cfg(test)]
 mod explained;
+
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -167,6 +170,10 @@ impl Reads for SqlStore {
 
     async fn data_version(&self) -> R<i64> {
         watch::data_version(self).await
+    }
+
+    async fn next_look_up_in(&self) -> R<Option<Duration>> {
+        look_ups::next_in(self).await
     }
 
     async fn count_unknown(&self) -> R<u64> {

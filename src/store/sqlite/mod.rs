@@ -15,11 +15,12 @@ use super::error::failed;
 use crate::engine::ports::StoreError;
 
 /// The tables, then everything else; a schema version is how many of these were applied.
-pub(super) const MIGRATIONS: [&str; 4] = [
+pub(super) const MIGRATIONS: [&str; 5] = [
     include_str!("../../../assets/migrations/sqlite/0001_tables.sql"),
     include_str!("../../../assets/migrations/sqlite/0002_indexes_and_triggers.sql"),
     include_str!("../../../assets/migrations/sqlite/0003_reading.sql"),
     include_str!("../../../assets/migrations/sqlite/0004_tallies.sql"),
+    include_str!("../../../assets/migrations/sqlite/0005_run_leases.sql"),
 ];
 
 /// "pydk": says to other programs whose file it is.
@@ -48,10 +49,8 @@ fn durable(path: &Path) -> SqliteConnectOptions {
 }
 
 fn read_only(path: &Path) -> SqliteConnectOptions {
-    options(path)
-        .read_only(true)
-        // A page of a list reads some hundred pages of the file; mapped, they are not copied.
-        .pragma("mmap_size", "268435456")
+    // Nothing is mapped: what was read of a large file would stay in memory for each connection.
+    options(path).read_only(true)
 }
 
 /// The one connection that writes.

@@ -4,7 +4,7 @@ use super::super::super::model::Row;
 use super::super::super::theme::Role;
 use super::super::ink::Ink;
 use super::super::table::{LEFT, RIGHT};
-use super::super::words::run_role;
+use super::super::words::{self, run_role};
 use super::people::{amount, name};
 use super::{Cell, Column, column};
 use crate::domain::run::Decision;
@@ -12,7 +12,7 @@ use crate::text::{Shown, short_id};
 
 pub const RUNS: &[Column] = &[
     column("when", 16, 0, 0, LEFT, started_at),
-    column("state", 9, 0, 0, LEFT, run_state),
+    column("state", 11, 0, 0, LEFT, run_state),
     column("done", 6, 0, 52, RIGHT, done),
     column("declined", 6, 0, 60, RIGHT, declined),
     column("unknown", 6, 0, 60, RIGHT, unknown),
@@ -54,7 +54,7 @@ fn started_at(row: &Row, ink: &Ink<'_>) -> Cell {
 fn run_state(row: &Row, ink: &Ink<'_>) -> Cell {
     match row {
         Row::Run(row) => Cell::of(
-            ink.locale().label("state.run", row.run.state.as_str()),
+            words::run_state(ink.locale(), &row.run),
             run_role(row.run.state),
         ),
         _ => Cell::none(),

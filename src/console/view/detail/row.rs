@@ -181,7 +181,7 @@ fn plan(pages: &mut Pages, ink: &Ink<'_>, row: &PlanRow, room: usize) {
 
 fn run(pages: &mut Pages, ink: &Ink<'_>, row: &RunRow, room: usize) {
     let model = ink.model;
-    let state = ink.locale().label("state.run", row.run.state.as_str());
+    let state = words::run_state(ink.locale(), &row.run);
     pages.line(vec![
         span(words::id(&row.run.public_id), Role::Title),
         span(format!("  {state}"), words::run_role(row.run.state)),
@@ -201,7 +201,13 @@ fn run(pages: &mut Pages, ink: &Ink<'_>, row: &RunRow, room: usize) {
         Shown::line(&row.run.host)
     );
     field(pages, "by", by);
-    if let Some(reason) = &row.run.stop_reason {
+    if row.run.is_interrupted() {
+        field(
+            pages,
+            "stopped",
+            words::run_state(ink.locale(), &row.run).to_owned(),
+        );
+    } else if let Some(reason) = &row.run.stop_reason {
         field(pages, "stopped", Shown::line(reason).into_string());
     }
     pages.blank();
