@@ -25,6 +25,7 @@ pub mod locale;
 pub mod provider;
 pub mod sandbox;
 pub mod secret;
+pub mod spool;
 pub mod store;
 pub mod telemetry;
 pub mod text;

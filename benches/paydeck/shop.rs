@@ -20,7 +20,7 @@ use paydeck::domain::mode::Mode;
 use paydeck::domain::money::{Currency, Money};
 use paydeck::domain::operator::{Access, Operator, Role};
 use paydeck::domain::period::Interval;
-use paydeck::engine::ports::{BoxFuture, Clock, Ids, KeyVault, Provider};
+use paydeck::engine::ports::{BoxFuture, Clock, Ids, KeyVault, NoSpool, Provider};
 use paydeck::engine::{Engine, EngineSettings, Outcome, Parts, PlanInput, Request};
 use paydeck::provider::toss::{TossClient, TossOptions};
 use paydeck::sandbox::SECRET_KEY;
@@ -204,6 +204,7 @@ async fn engine(
         store: SqlStore::open(url, StoreOptions::read_write("bench", "bench")).await?,
         providers: vec![provider],
         vault,
+        spool: Arc::new(NoSpool),
         clock: Arc::new(Standing(at)),
         ids: Arc::new(FreshIds),
         settings: EngineSettings::standard(Mode::Sim, Seoul),

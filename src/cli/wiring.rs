@@ -1,4 +1,4 @@
-//! The engine with its real parts: database, provider, vault, clock and ids.
+//! The engine with its real parts: database, provider, vault, spool, clock and ids.
 //!
 //! Only verbs that act need it. Here the last checks are made before anything may be sent: the key
 //! that seals billing keys is the database's own, and key, address and mode of the provider fit.
@@ -13,12 +13,13 @@ use crate::config::{Settings, TossAddress};
 use crate::domain::billing::Install;
 use crate::domain::customer::SealedKey;
 use crate::engine::ports::{
-    Attempts as _, Desk, KeyVault, KeyVaultError, Provider, RunLeases as _, SealedFor, Store as _,
-    Tx as _,
+    Attempts as _, Desk, KeyVault, KeyVaultError, NoSpool, Provider, RunLeases as _, SealedFor,
+    Store as _, Tx as _,
 };
 use crate::engine::{Engine, EngineSettings, Parts};
 use crate::provider::toss::{TossClient, TossOptions};
 use crate::secret::Secret;
+use crate::spool::FileSpool;
 use crate::store::SqlStore;
 use crate::vault::Vault;
 
@@ -30,16 +31,23 @@ pub async fn engine(opened: &mut Opened) -> Result<Arc<LiveEngine>, CliError> {
     let vault = vault(opened).await?;
     let provider = provider(opened)?;
     let install = install(&opened.store).await?;
-    Ok(Arc::new(Engine::new(Parts {
+    let spool = opened.settings.vault.spool_dir.clone();
+    let engine = Arc::new(Engine::new(Parts {
         store: opened.store.clone(),
         providers: vec![provider],
         vault: Arc::new(vault),
+        spool: Arc::new(FileSpool::new(spool, install.id8.clone())),
         clock: opened.clock.clone(),
         ids: Arc::new(UlidIds::default()),
         settings: engine_settings(&opened.settings),
         install,
         process: opened.process.clone(),
-    })))
+    }));
+    // What an earlier process could not write is written by the next one that may.
+    if let Err(error) = engine.take_in_kept(&opened.operator).await {
+        tracing::warn!(%error, "what this host keeps cannot be taken in yet");
+    }
+    Ok(engine)
 }
 
 /// An engine for a session that changes nothing: no provider, and no key that could be opened.
@@ -48,6 +56,7 @@ pub async fn looking_engine(opened: &Opened) -> Result<Arc<LiveEngine>, CliError
         store: opened.store.clone(),
         providers: Vec::new(),
         vault: Arc::new(NoKeys),
+        spool: Arc::new(NoSpool),
         clock: opened.clock.clone(),
         ids: Arc::new(UlidIds::default()),
         settings: engine_settings(&opened.settings),

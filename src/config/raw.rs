@@ -155,6 +155,7 @@ pub(super) struct RawPerson {
 pub(super) struct RawVault {
     pub(super) key_file: String,
     pub(super) previous_key_files: Vec<String>,
+    pub(super) spool_dir: String,
 }
 
 impl Default for RawVault {
@@ -162,6 +163,7 @@ impl Default for RawVault {
         Self {
             key_file: "vault.key".to_owned(),
             previous_key_files: Vec::new(),
+            spool_dir: "spool".to_owned(),
         }
     }
 }

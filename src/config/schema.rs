@@ -47,6 +47,7 @@ pub(super) const KEYS: &[(&str, Kind)] = &[
     ("people.*.roles", Kind::Texts),
     ("vault.key_file", Kind::Text),
     ("vault.previous_key_files", Kind::Texts),
+    ("vault.spool_dir", Kind::Text),
     ("ui.name", Kind::Text),
     ("ui.lang", Kind::Text),
     ("ui.color", Kind::Text),

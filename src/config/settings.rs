@@ -134,6 +134,8 @@ pub struct VaultFiles {
     pub key_file: PathBuf,
     /// Still readable while a rotation re-wraps.
     pub previous_key_files: Vec<PathBuf>,
+    /// Where sealed keys and answers wait while the database is away.
+    pub spool_dir: PathBuf,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,12 +1,14 @@
 //! Registering a card from an auth key, and charging what is owed with it.
 //!
 //! The intention is written down before the auth key is exchanged, because the billing key that
-//! comes back exists nowhere else: it is sealed and stored at once. The auth key is never sent
-//! twice. Dates of subscriptions stay as they are.
+//! comes back exists nowhere else: it is sealed, kept on this host until its row is written, and
+//! stored at once. The auth key is never sent twice. Dates of subscriptions stay as they are.
 
 use crate::domain::attempt::Source;
 use crate::domain::customer::{Card, Customer};
-use crate::domain::ids::{CustomerId, InvoiceId, MethodId, Noun, PublicId, SubscriptionId};
+use crate::domain::ids::{
+    AttemptId, CustomerId, IdQuery, InvoiceId, MethodId, Noun, PublicId, SubscriptionId,
+};
 use crate::domain::invoice::Invoice;
 use crate::domain::mode::ProviderName;
 use crate::domain::operator::{Operator, Verb};
@@ -23,8 +25,8 @@ use super::audit::{Actor, Press};
 use super::charge::{ChargeWork, Start, check_amount, customer_brief, next_attempt_no};
 use super::fingerprint::Fingerprint;
 use super::ports::{
-    Attempts, Customers, Desk, IssueOutcome, NewMethod, SealedFor, Store, StoreError,
-    Subscriptions, Tx,
+    Attempts, Customers, Desk, Found, IssueOutcome, KeptKey, NewMethod, SealedFor, Store,
+    StoreError, Subscriptions, Tx,
 };
 use super::refusal::{Refused, VerbError};
 
@@ -168,9 +170,13 @@ impl<S: Store> Engine<S> {
         };
         match outcome {
             IssueOutcome::Issued { billing_key, card } => {
-                let (method, charge) = self
-                    .store_until_written(&work, issue, &billing_key, &card, operator)
-                    .await?;
+                let issued = self.seal_issued(&work, issue, &billing_key, card)?;
+                drop(billing_key);
+                // Kept before anything else: the database may be away, and this process may end.
+                let kept = self.keep_key(issued.clone());
+                let stored = self.store_until_written(&work, &issued, operator).await;
+                let (method, charge) = stored?;
+                self.forget_kept(kept);
                 match charge {
                     Some(attempt) => self.send(attempt, operator).await,
                     None => Ok(Outcome::Done(Receipt {
@@ -197,59 +203,81 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    /// The key exists only here: storing it is tried for as long as the database stays away.
-    async fn store_until_written(
+    /// Binds the key to the row it will have, so that the row is the same however often it is written.
+    fn seal_issued(
         &self,
         work: &MethodWork,
         issue: i64,
         key: &Secret,
-        card: &Card,
+        card: Card,
+    ) -> Result<KeptKey, VerbError> {
+        let mode = self.parts.settings.mode;
+        let provider = ProviderName::Toss;
+        let method = self.parts.ids.public_id(Noun::Method);
+        let row = SealedFor {
+            method: &method,
+            provider,
+            mode,
+        };
+        Ok(KeptKey {
+            issue,
+            customer: work.customer.id,
+            key: self.parts.vault.seal(row, key)?,
+            method,
+            provider,
+            mode,
+            card,
+            at: self.now(),
+        })
+    }
+
+    /// Storing it is tried for as long as the database stays away; after that it is taken in from this host's spool.
+    async fn store_until_written(
+        &self,
+        work: &MethodWork,
+        issued: &KeptKey,
         operator: &Operator,
-    ) -> Result<(PublicId, Option<crate::domain::ids::AttemptId>), VerbError> {
+    ) -> Result<(PublicId, Option<AttemptId>), VerbError> {
         let mut wait_ms = 20;
         for _ in 0..40 {
-            match self.store_method(work, issue, key, card, operator).await {
-                Err(VerbError::Store(StoreError::Busy(_) | StoreError::Unreachable(_))) => {
+            match self.store_method(work, issued, operator).await {
+                Err(VerbError::Store(
+                    StoreError::Busy(_) | StoreError::Unreachable(_) | StoreError::CommitUnknown(_),
+                )) => {
                     self.pause_ms(wait_ms).await;
                     wait_ms = (wait_ms * 2).min(2_000);
                 }
                 other => return other,
             }
         }
-        self.store_method(work, issue, key, card, operator).await
+        self.store_method(work, issued, operator).await
     }
 
     async fn store_method(
         &self,
         work: &MethodWork,
-        issue: i64,
-        key: &Secret,
-        card: &Card,
+        issued: &KeptKey,
         operator: &Operator,
-    ) -> Result<(PublicId, Option<crate::domain::ids::AttemptId>), VerbError> {
+    ) -> Result<(PublicId, Option<AttemptId>), VerbError> {
         let actor = Actor::from(operator);
-        let mode = self.parts.settings.mode;
-        let public_id = self.parts.ids.public_id(Noun::Method);
-        let sealed = self.parts.vault.seal(
-            SealedFor {
-                method: &public_id,
-                provider: ProviderName::Toss,
-                mode,
-            },
-            key,
-        )?;
+        let public_id = &issued.method;
         let mut desk = Desk::new();
         let mut tx = self.begin(&mut desk).await?;
+        let stored = IdQuery::Exact(public_id.clone());
+        if tx.find_id(Noun::Method, &stored).await? != Found::None {
+            // A commit whose answer was lost, or another process took it in: what was owed waits for its next turn.
+            return Ok((public_id.clone(), None));
+        }
         let before = tx.active_method_of(work.customer.id).await?;
         let id = tx
             .insert_method(&NewMethod {
-                public_id: &public_id,
-                customer_id: work.customer.id,
-                provider: ProviderName::Toss,
-                mode,
-                card,
-                key: &sealed,
-                at: self.now(),
+                public_id,
+                customer_id: issued.customer,
+                provider: issued.provider,
+                mode: issued.mode,
+                card: &issued.card,
+                key: &issued.key,
+                at: issued.at,
             })
             .await?;
         for subscription in tx.running_subscriptions_of(work.customer.id).await? {
@@ -265,7 +293,8 @@ impl<S: Store> Engine<S> {
             .await?;
         }
         let at = tx.db_now().await?;
-        tx.finish_issue(issue, "issued", Some(id), None, at).await?;
+        tx.finish_issue(issued.issue, "issued", Some(id), None, at)
+            .await?;
         let press = Press {
             verb: Verb::SwapCard.as_str(),
             target: work.customer.public_id.as_str(),
@@ -279,10 +308,10 @@ impl<S: Store> Engine<S> {
             None => None,
         };
         tx.commit().await?;
-        Ok((public_id, charge))
+        Ok((public_id.clone(), charge))
     }
 
-    async fn use_method<T: Tx>(
+    pub(super) async fn use_method<T: Tx>(
         &self,
         tx: &mut T,
         id: SubscriptionId,
@@ -299,7 +328,7 @@ impl<S: Store> Engine<S> {
         tx: &mut T,
         actor: Actor<'_>,
         id: InvoiceId,
-    ) -> Result<Option<crate::domain::ids::AttemptId>, VerbError> {
+    ) -> Result<Option<AttemptId>, VerbError> {
         let (subscription, invoice) = self.lock_invoice_in_order(tx, id).await?;
         let attempts = tx.charges_of(id).await?;
         let is_locked = attempts

@@ -19,6 +19,7 @@ mod checkout;
 mod customer;
 mod find;
 mod fingerprint;
+mod kept;
 mod method;
 mod one_time;
 mod plans;
@@ -52,7 +53,7 @@ pub use refusal::{Refused, VerbError};
 pub use settings::EngineSettings;
 
 use breaker::Breaker;
-use ports::{Clock, Desk, Ids, KeyVault, Provider, Store, StoreError};
+use ports::{Clock, Desk, Ids, KeyVault, Provider, Spool, Store, StoreError};
 
 /// Everything an engine is made of.
 pub struct Parts<S> {
@@ -62,6 +63,8 @@ pub struct Parts<S> {
     pub providers: Vec<Arc<dyn Provider>>,
     /// Opens billing keys.
     pub vault: Arc<dyn KeyVault>,
+    /// Where what must not be lost is kept while the database is away.
+    pub spool: Arc<dyn Spool>,
     /// Business time.
     pub clock: Arc<dyn Clock>,
     /// New ids.

@@ -30,6 +30,8 @@ pub struct Reconciled {
     pub left: u32,
     /// Billing runs whose process was gone.
     pub interrupted: u32,
+    /// Keys and answers that this host had kept while the database was away.
+    pub taken_in: u32,
 }
 
 /// How many attempts are claimed at once.
@@ -40,9 +42,11 @@ impl<S: Store> Engine<S> {
     /// again while `claimed` is above zero.
     pub async fn reconcile_once(&self, operator: &Operator) -> Result<Reconciled, VerbError> {
         self.allow(operator, Verb::ResolveUnknown).await?;
+        let taken_in = self.take_in_kept(operator).await?;
         let (claimed, interrupted) = self.claim(Actor::from(operator)).await?;
         let mut done = Reconciled {
             interrupted,
+            taken_in,
             claimed: u32::try_from(claimed.len()).unwrap_or(u32::MAX),
             ..Reconciled::default()
         };

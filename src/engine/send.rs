@@ -204,8 +204,8 @@ impl<S: Store> Engine<S> {
     /// Settles, and tries again while the database does not let us: the answer must not be lost.
     ///
     /// # Errors
-    /// When the database stays out of reach for a minute. The attempt is `sent` in the database,
-    /// so that a later look-up settles it.
+    /// When the database stays out of reach for a minute. The attempt is `sent` in the database, so that a later look-up
+    /// settles it, and what was answered is kept on this host (`super::kept`).
     pub(super) async fn settle_until_written(
         &self,
         returned: &Returned,
@@ -213,21 +213,36 @@ impl<S: Store> Engine<S> {
         actor: Actor<'_>,
     ) -> Result<Settled, VerbError> {
         let mut wait_ms = 20;
+        let mut kept = None;
         for _ in 0..40 {
             match self.settle_one(returned, source, actor).await {
                 Err(VerbError::Store(
                     StoreError::Busy(_) | StoreError::Unreachable(_) | StoreError::CommitUnknown(_),
                 )) => {
+                    // This process may not live until the database is back.
+                    kept = kept.or_else(|| self.keep_answer(returned, source));
                     self.pause_ms(wait_ms).await;
                     wait_ms = (wait_ms * 2).min(2_000);
                 }
-                other => return other,
+                Ok(settled) => {
+                    self.forget_kept(kept);
+                    return Ok(settled);
+                }
+                Err(other) => {
+                    // A database that cannot write, say for want of room.
+                    if matches!(other, VerbError::Store(StoreError::Other(_))) {
+                        self.keep_answer(returned, source);
+                    }
+                    return Err(other);
+                }
             }
         }
-        self.settle_one(returned, source, actor).await
+        let settled = self.settle_one(returned, source, actor).await?;
+        self.forget_kept(kept);
+        Ok(settled)
     }
 
-    async fn settle_one(
+    pub(super) async fn settle_one(
         &self,
         returned: &Returned,
         source: EvidenceSource,

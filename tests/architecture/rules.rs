@@ -91,6 +91,19 @@ const ROOMS: &[Room] = &[
         crates: Outside::Except(&[SCREEN, DATABASE, NETWORK, COMMAND_LINE, TELEMETRY]),
     },
     Room {
+        name: "spool",
+        may_use: Inside::Only(&["domain", "engine::ports"]),
+        crates: Outside::Except(&[
+            SCREEN,
+            DATABASE,
+            NETWORK,
+            COMMAND_LINE,
+            CHANCE_AND_WAITING,
+            TELEMETRY,
+            SEALING,
+        ]),
+    },
+    Room {
         name: "webhook",
         may_use: Inside::Only(&["domain", "engine"]),
         crates: Outside::Except(&[

@@ -16,10 +16,12 @@ mod world;
 
 mod billing_run;
 mod checkout;
+mod commit_unknown;
 mod concurrency;
 mod crash_points;
 mod dunning;
 mod interrupted;
+mod kept;
 mod keys;
 mod lost_answers;
 mod scenarios;

@@ -1,7 +1,7 @@
 //! A whole billing system in one test: the engine, a real database, the real client and the
 //! simulator behind real HTTP. Money is counted in the simulator's ledger, never in our tables.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -31,6 +31,7 @@ use paydeck::engine::{
 use paydeck::provider::toss::{TossClient, TossOptions};
 use paydeck::sandbox::{Running, SECRET_KEY, SandboxOptions};
 use paydeck::secret::Secret;
+use paydeck::spool::FileSpool;
 use paydeck::store::{self, DatabaseUrl, NewDatabase, OpenOptions, SqlStore};
 use paydeck::vault::{self, Vault};
 
@@ -178,7 +179,15 @@ impl World {
         settings.look_up_s = vec![0];
         settings.lease_s = 1;
         tune(&mut settings);
-        let engine = engine(&url, &provider, &vault, &clock, &settings, "first").await;
+        let engine = engine(
+            &url,
+            &provider,
+            &vault,
+            &clock,
+            &settings,
+            ("first", &spool_in(&keys)),
+        )
+        .await;
         let world = Self {
             engine,
             clock,
@@ -194,9 +203,36 @@ impl World {
         Some(world)
     }
 
+    /// Where this host's processes keep what the database does not take.
+    pub fn spool_dir(&self) -> PathBuf {
+        spool_in(&self.keys)
+    }
+
     /// Another process at the same database, with its own connections and leases.
     pub async fn another_engine(&self, name: &str) -> Arc<Engine<SqlStore>> {
         self.engine_with(name, &self.provider).await
+    }
+
+    /// Where the database is, for whoever connects by himself.
+    pub fn address(&self) -> String {
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
+            DatabaseUrl::Postgres(address) => address.clone(),
+        }
+    }
+
+    /// Another process that reaches the same database by another way.
+    pub async fn engine_at(&self, address: &str, name: &str) -> Arc<Engine<SqlStore>> {
+        let url = DatabaseUrl::parse(address).expect("an address");
+        engine(
+            &url,
+            &self.provider,
+            &self.vault,
+            &self.clock,
+            &self.settings,
+            (name, &self.spool_dir()),
+        )
+        .await
     }
 
     /// Another process whose calls go through this provider.
@@ -211,7 +247,7 @@ impl World {
             &self.vault,
             &self.clock,
             &self.settings,
-            name,
+            (name, &self.spool_dir()),
         )
         .await
     }
@@ -229,7 +265,7 @@ impl World {
             &vault,
             &self.clock,
             &self.settings,
-            name,
+            (name, &self.spool_dir()),
         )
         .await
     }
@@ -551,6 +587,10 @@ impl World {
     }
 }
 
+fn spool_in(keys: &TempDir) -> PathBuf {
+    keys.path().join("spool")
+}
+
 async fn sqlite_connection(path: &Path) -> sqlx::SqliteConnection {
     let options = sqlx::sqlite::SqliteConnectOptions::new()
         .filename(path)
@@ -566,7 +606,7 @@ async fn engine(
     vault: &Arc<Vault>,
     clock: &TestClock,
     settings: &EngineSettings,
-    process: &str,
+    (process, spool): (&str, &Path),
 ) -> Arc<Engine<SqlStore>> {
     let store = SqlStore::open(url, OpenOptions::read_write("kim", process))
         .await
@@ -575,6 +615,7 @@ async fn engine(
         store,
         providers: vec![provider.clone()],
         vault: vault.clone(),
+        spool: Arc::new(FileSpool::new(spool.to_owned(), "testtest".into())),
         clock: Arc::new(clock.clone()),
         ids: Arc::new(TestIds),
         settings: settings.clone(),

@@ -7,7 +7,7 @@ use paydeck::domain::billing::Install;
 use paydeck::domain::ids::{Noun, PublicId};
 use paydeck::domain::mode::Mode;
 use paydeck::domain::operator::{Access, Operator, Role};
-use paydeck::engine::ports::{BoxFuture, Clock, Ids};
+use paydeck::engine::ports::{BoxFuture, Clock, Ids, NoSpool};
 use paydeck::engine::{Engine, EngineSettings, Parts};
 use paydeck::provider::toss::{TossClient, TossOptions};
 use paydeck::sandbox::{Running, SECRET_KEY, SandboxOptions};
@@ -84,6 +84,7 @@ pub async fn start(made: &Made) -> Live {
         store,
         providers: vec![Arc::new(client)],
         vault: Arc::new(vault),
+        spool: Arc::new(NoSpool),
         clock: Arc::new(StoodStill(made.options.now)),
         ids: Arc::new(NewIds),
         settings: EngineSettings::standard(Mode::Sim, zone),

@@ -12,5 +12,6 @@
     reason = "a test that cannot be set up has failed"
 )]
 
+pub mod pg_proxy;
 pub mod postgres;
 pub mod sqlite;

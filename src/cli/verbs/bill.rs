@@ -165,6 +165,7 @@ pub async fn reconcile(
         sum.abandoned += round.abandoned;
         sum.left += round.left;
         sum.interrupted += round.interrupted;
+        sum.taken_in += round.taken_in;
         if round.claimed == 0 {
             break;
         }
@@ -176,6 +177,7 @@ pub async fn reconcile(
             .number("abandoned", sum.abandoned)
             .number("left", sum.left)
             .number("interrupted_runs", sum.interrupted)
+            .number("taken_in", sum.taken_in)
             .number("released", released),
     )?;
     Ok(Exit::Done)

@@ -93,6 +93,7 @@ impl Check<'_> {
                 .iter()
                 .map(previous)
                 .collect::<Result<_, _>>()?,
+            spool_dir: self.path("vault.spool_dir", &raw.spool_dir)?,
         })
     }
 

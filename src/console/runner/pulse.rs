@@ -132,7 +132,7 @@ pub async fn reconcile<S: Store + Reads>(
 /// Works off what is due; gives how long until the next is, or none when something was in the way.
 async fn look<S: Store + Reads>(engine: &Engine<S>, operator: &Operator) -> Option<Duration> {
     let due = engine.store().next_look_up_in().await.ok()?;
-    if due.is_none_or(|left| !left.is_zero()) {
+    if due.is_none_or(|left| !left.is_zero()) && !engine.has_kept() {
         return Some(due.unwrap_or(LOOK_AT_LEAST));
     }
     engine.reconcile_once(operator).await.ok()?;

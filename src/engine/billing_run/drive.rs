@@ -320,15 +320,17 @@ impl<S: Store> Engine<S> {
         batch: &[Returned],
         actor: Actor<'_>,
     ) -> Result<Vec<Settled>, VerbError> {
-        if let Ok(settled) = self.settle_together(batch, actor).await {
-            return Ok(settled);
-        }
+        let kept = match self.settle_together(batch, actor).await {
+            Ok(settled) => return Ok(settled),
+            Err(error) => self.keep_answers(batch, &error),
+        };
         let mut settled = Vec::with_capacity(batch.len());
-        for returned in batch {
+        for (returned, kept) in batch.iter().zip(kept) {
             settled.push(
                 self.settle_until_written(returned, EvidenceSource::Answer, actor)
                     .await?,
             );
+            self.forget_kept(kept);
         }
         Ok(settled)
     }

@@ -1,5 +1,5 @@
 //! The few traits with several real implementations: [`Store`]/[`Tx`], [`Provider`], [`Clock`],
-//! [`Ids`], [`KeyVault`].
+//! [`Ids`], [`KeyVault`], [`Spool`].
 //!
 //! A [`Desk`] is one worker's place. An open transaction and a call to a provider both borrow it
 //! mutably, so calling out inside a transaction does not compile:
@@ -15,6 +15,7 @@
 
 mod provider;
 mod rows;
+mod spool;
 mod store;
 mod stored;
 
@@ -27,6 +28,7 @@ use crate::secret::Secret;
 
 pub use provider::*;
 pub use rows::*;
+pub use spool::*;
 pub use store::*;
 
 /// A boxed future, for ports that are chosen at run time.

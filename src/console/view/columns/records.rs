@@ -12,7 +12,7 @@ use crate::text::{Shown, short_id};
 
 pub const RUNS: &[Column] = &[
     column("when", 16, 0, 0, LEFT, started_at),
-    column("state", 11, 0, 0, LEFT, run_state),
+    column("state", 9, 1, 0, LEFT, run_state),
     column("done", 6, 0, 52, RIGHT, done),
     column("declined", 6, 0, 60, RIGHT, declined),
     column("unknown", 6, 0, 60, RIGHT, unknown),

@@ -1,0 +1,279 @@
+//! An entry as it is written: versioned, in words of our own, read back only when every part of it is understood.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::customer::{Card, SealedKey};
+use crate::domain::evidence::{CancelSeen, Evidence, PaymentSeen, Proves, Refusal, SeenStatus};
+use crate::domain::failure::FailureClass;
+use crate::domain::ids::{AttemptId, CustomerId, PublicId};
+use crate::domain::mode::{Mode, ProviderName};
+use crate::domain::money::{Currency, Money};
+use crate::engine::ports::{CallReport, Kept, KeptAnswer, KeptKey};
+
+const VERSION: u32 = 1;
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Entry {
+    version: u32,
+    install: String,
+    what: What,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum What {
+    Key(Key),
+    Answer(Answer),
+    /// Not to be kept: see [`Entry::of`].
+    Nothing,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Key {
+    issue: i64,
+    customer: i64,
+    method: String,
+    provider: String,
+    mode: String,
+    sealed: String,
+    key_id: String,
+    hash: String,
+    issuer: String,
+    number: String,
+    kind: String,
+    expiry: Option<(i32, u32)>,
+    at: DateTime<Utc>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Answer {
+    attempt: i64,
+    epoch: i64,
+    evidence: Proof,
+    http_status: Option<u16>,
+    trace_id: Option<String>,
+    body_sha256: Option<String>,
+    elapsed_ms: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Proof {
+    Seen(Seen),
+    Refused(Refused),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Seen {
+    order_id: String,
+    provider_ref: String,
+    status: String,
+    total_minor: i64,
+    currency: String,
+    balance_minor: i64,
+    approved_at: Option<DateTime<Utc>>,
+    cancels: Vec<Cancel>,
+    failure: Option<Refused>,
+    method: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Cancel {
+    transaction_key: String,
+    reason: String,
+    amount_minor: i64,
+    at: DateTime<Utc>,
+    is_done: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Refused {
+    code: String,
+    class: String,
+    proves: String,
+    http_status: u16,
+}
+
+impl Entry {
+    pub(super) fn of(install: &str, kept: &Kept) -> Self {
+        let what = match kept {
+            Kept::Key(key) => What::Key(of_key(key)),
+            // The engine keeps only answers that prove something.
+            Kept::Answer(answer) => of_answer(answer).map_or(What::Nothing, What::Answer),
+        };
+        Self {
+            version: VERSION,
+            install: install.to_owned(),
+            what,
+        }
+    }
+
+    /// None for an entry of another installation or of a later version, or one that is not understood.
+    pub(super) fn into_kept(self, install: &str) -> Option<Kept> {
+        if self.version != VERSION || self.install != install {
+            return None;
+        }
+        match self.what {
+            What::Key(key) => Some(Kept::Key(Box::new(into_key(key)?))),
+            What::Answer(answer) => Some(Kept::Answer(Box::new(into_answer(answer)?))),
+            What::Nothing => None,
+        }
+    }
+}
+
+fn of_key(key: &KeptKey) -> Key {
+    Key {
+        issue: key.issue,
+        customer: key.customer.0,
+        method: key.method.to_string(),
+        provider: key.provider.as_str().to_owned(),
+        mode: key.mode.as_str().to_owned(),
+        sealed: STANDARD.encode(&key.key.sealed),
+        key_id: key.key.key_id.clone(),
+        hash: key.key.hash.clone(),
+        issuer: key.card.issuer.clone(),
+        number: key.card.number.clone(),
+        kind: key.card.kind.clone(),
+        expiry: key.card.expiry,
+        at: key.at,
+    }
+}
+
+fn into_key(key: Key) -> Option<KeptKey> {
+    Some(KeptKey {
+        issue: key.issue,
+        customer: CustomerId(key.customer),
+        method: PublicId::from_stored(key.method),
+        provider: ProviderName::parse(&key.provider)?,
+        mode: Mode::parse(&key.mode)?,
+        key: SealedKey {
+            sealed: STANDARD.decode(key.sealed).ok()?,
+            key_id: key.key_id,
+            hash: key.hash,
+        },
+        card: Card {
+            issuer: key.issuer,
+            number: key.number,
+            kind: key.kind,
+            expiry: key.expiry,
+        },
+        at: key.at,
+    })
+}
+
+fn of_answer(answer: &KeptAnswer) -> Option<Answer> {
+    let report = &answer.report;
+    let evidence = match &report.evidence {
+        Evidence::Seen(seen) => Proof::Seen(of_seen(seen)),
+        Evidence::Refused(refusal) => Proof::Refused(of_refusal(refusal)),
+        Evidence::NotSeen
+        | Evidence::NotSent
+        | Evidence::Throttled { .. }
+        | Evidence::Busy
+        | Evidence::Unusable(_) => return None,
+    };
+    Some(Answer {
+        attempt: answer.attempt.0,
+        epoch: answer.epoch,
+        evidence,
+        http_status: report.http_status,
+        trace_id: report.trace_id.clone(),
+        body_sha256: report.body_sha256.clone(),
+        elapsed_ms: report.elapsed_ms,
+    })
+}
+
+fn into_answer(answer: Answer) -> Option<KeptAnswer> {
+    let evidence = match answer.evidence {
+        Proof::Seen(seen) => Evidence::Seen(into_seen(seen)?),
+        Proof::Refused(refused) => Evidence::Refused(into_refusal(refused)?),
+    };
+    Some(KeptAnswer {
+        attempt: AttemptId(answer.attempt),
+        epoch: answer.epoch,
+        report: CallReport {
+            evidence,
+            http_status: answer.http_status,
+            trace_id: answer.trace_id,
+            body_sha256: answer.body_sha256,
+            elapsed_ms: answer.elapsed_ms,
+        },
+    })
+}
+
+fn of_refusal(refusal: &Refusal) -> Refused {
+    Refused {
+        code: refusal.code.clone(),
+        class: refusal.class.as_str().to_owned(),
+        proves: refusal.proves.as_str().to_owned(),
+        http_status: refusal.http_status,
+    }
+}
+
+fn into_refusal(refused: Refused) -> Option<Refusal> {
+    Some(Refusal {
+        code: refused.code,
+        class: FailureClass::parse(&refused.class)?,
+        proves: Proves::parse(&refused.proves)?,
+        http_status: refused.http_status,
+    })
+}
+
+const STATUSES: [(SeenStatus, &str); 4] = [
+    (SeenStatus::Captured, "captured"),
+    (SeenStatus::Failed, "failed"),
+    (SeenStatus::Pending, "pending"),
+    (SeenStatus::Other, "other"),
+];
+
+fn of_seen(seen: &PaymentSeen) -> Seen {
+    let cancel = |cancel: &CancelSeen| Cancel {
+        transaction_key: cancel.transaction_key.clone(),
+        reason: cancel.reason.clone(),
+        amount_minor: cancel.amount_minor,
+        at: cancel.at,
+        is_done: cancel.is_done,
+    };
+    let status = STATUSES.iter().find(|(status, _)| *status == seen.status);
+    Seen {
+        order_id: seen.order_id.clone(),
+        provider_ref: seen.provider_ref.clone(),
+        status: status.map_or("other", |(_, name)| name).to_owned(),
+        total_minor: seen.total.minor(),
+        currency: seen.total.currency().code().to_owned(),
+        balance_minor: seen.balance_minor,
+        approved_at: seen.approved_at,
+        cancels: seen.cancels.iter().map(cancel).collect(),
+        failure: seen.failure.as_ref().map(of_refusal),
+        method: seen.method.clone(),
+    }
+}
+
+fn into_seen(seen: Seen) -> Option<PaymentSeen> {
+    let cancel = |cancel: Cancel| CancelSeen {
+        transaction_key: cancel.transaction_key,
+        reason: cancel.reason,
+        amount_minor: cancel.amount_minor,
+        at: cancel.at,
+        is_done: cancel.is_done,
+    };
+    let (status, _) = STATUSES.iter().find(|(_, name)| *name == seen.status)?;
+    let failure = match seen.failure {
+        Some(refused) => Some(into_refusal(refused)?),
+        None => None,
+    };
+    Some(PaymentSeen {
+        order_id: seen.order_id,
+        provider_ref: seen.provider_ref,
+        status: *status,
+        total: Money::new(seen.total_minor, Currency::parse(&seen.currency).ok()?),
+        balance_minor: seen.balance_minor,
+        approved_at: seen.approved_at,
+        cancels: seen.cancels.into_iter().map(cancel).collect(),
+        failure,
+        method: seen.method,
+    })
+}
