@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use paydeck::domain::attempt::Attempt;
 use paydeck::domain::audit::AuditEntry;
 use paydeck::domain::customer::{Customer, PaymentMethod, SealedKey};
-use paydeck::domain::ids::{AttemptId, MethodId, PaymentId, PlanId, PublicId};
+use paydeck::domain::ids::{AttemptId, MethodId, PaymentId, PlanId, PublicId, RunId};
 use paydeck::domain::invoice::Invoice;
 use paydeck::domain::payment::Payment;
 use paydeck::domain::plan::{Plan, Product};
@@ -116,6 +116,12 @@ pub struct NoteRow {
     pub text: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunLeaseRow {
+    pub run: RunId,
+    pub until: Option<DateTime<Utc>>,
+}
+
 macro_rules! tables {
     ($($name:ident: $row:ty => $kind:ident),+ $(,)?) => {
         /// Which table.
@@ -155,6 +161,7 @@ tables! {
     days: NaiveDate => Day,
     runs: Run => Run,
     items: RunItem => Item,
+    run_leases: RunLeaseRow => RunLease,
 }
 
 /// What one commit made visible.

@@ -18,3 +18,4 @@ pub mod table;
 mod tx_books;
 mod tx_money;
 mod tx_nouns;
+mod tx_run_leases;
