@@ -21,6 +21,10 @@ const LONG_QUIET: Duration = Duration::from_millis(400);
 const STARTS: usize = 9;
 const ROW_KEYS: usize = 120;
 const PAGE_KEYS: usize = 40;
+const HOLDS: usize = 12;
+/// Repeats of a held key, as fast as a keyboard is set to at most.
+const HELD: u32 = 40;
+const REPEAT: Duration = Duration::from_millis(12);
 const FILTERS: usize = 15;
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -104,19 +108,43 @@ fn keys(console: &mut Session, floor: &mut Session, report: &mut Report) -> Resu
     report.add(&row.within(Budget::TimesFloor(2.0)))?;
     let selection =
         Figure::new("bytes per row key", "B", bytes.median()).over_value(least_bytes.median());
-    let scrolling = format!("scrolling {:.0} B", bytes.largest());
+    let scrolling = format!("largest {:.0} B", bytes.largest());
     report.add(&selection.within(Budget::AtMost(400.0)).note(scrolling))?;
 
-    let (mut ours, mut least, mut bytes) = <(Readings, Readings, Readings)>::default();
+    held_key(console, floor, report)?;
+    pages(console, floor, report)
+}
+
+/// How long the screen goes on after a key that was held down is released.
+fn held_key(console: &mut Session, floor: &mut Session, report: &mut Report) -> Result<()> {
+    let (mut ours, mut least) = <(Readings, Readings)>::default();
+    for at in 0..HOLDS {
+        let key = if at % 2 == 0 { "j" } else { "k" };
+        ours.push_ms(console.hold(key, HELD, REPEAT)?);
+        least.push_ms(floor.hold(key, HELD, REPEAT)?);
+    }
+    let held = Figure::times("held key: lag", &ours).over(&least);
+    report.add(&held.within(Budget::TimesFloor(3.0)))
+}
+
+fn pages(console: &mut Session, floor: &mut Session, report: &mut Report) -> Result<()> {
+    let (mut ours, mut least) = <(Readings, Readings)>::default();
+    let (mut bytes, mut each, mut least_each) = <(Readings, Readings, Readings)>::default();
     for _ in 0..PAGE_KEYS {
         let paint = console.press("\x1b[6~", QUIET)?;
         ours.push_ms(paint.time);
         bytes.push(number(paint.bytes));
-        least.push_ms(floor.press("\x1b[6~", QUIET)?.time);
+        each.push(number(paint.bytes) / number(paint.cells.max(1)));
+        let paint = floor.press("\x1b[6~", QUIET)?;
+        least.push_ms(paint.time);
+        least_each.push(number(paint.bytes) / number(paint.cells.max(1)));
     }
     let page = Figure::times("page key", &ours).over(&least);
-    let page = page.note(format!("{:.0} B", bytes.median()));
-    report.add(&page.within(Budget::TimesFloor(1.5)))
+    report.add(&page.within(Budget::TimesFloor(1.5)))?;
+    let each = Figure::new("page: bytes per changed cell", "B", each.median())
+        .over_value(least_each.median());
+    let note = format!("{:.0} B per page", bytes.median());
+    report.add(&each.within(Budget::TimesFloor(1.1)).note(note))
 }
 
 /// From the Enter that applies a typed filter to its rows.

@@ -12,11 +12,12 @@ use color_eyre::Result;
 use color_eyre::eyre::{OptionExt as _, bail, eyre};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
-use crate::watch::now;
+use crate::watch::{now, pause};
 
 const ROWS: u16 = 24;
 const COLUMNS: u16 = 80;
 const PATIENCE: Duration = Duration::from_secs(20);
+const AFTER_HOLDING: Duration = Duration::from_millis(150);
 
 /// What has come so far.
 struct Seen {
@@ -32,7 +33,12 @@ pub struct Paint {
     /// From the key to the last byte.
     pub time: Duration,
     pub bytes: u64,
+    /// Cells that look different now.
+    pub cells: u64,
 }
+
+/// Text and looks of every cell.
+type Cells = Vec<(String, vt100::Color, vt100::Color, bool)>;
 
 pub struct Session {
     writer: Box<dyn Write + Send>,
@@ -149,17 +155,49 @@ impl Session {
         Ok(self.writer.flush()?)
     }
 
+    fn cells(&self) -> Cells {
+        let seen = self.seen();
+        let screen = seen.parser.screen();
+        (0..ROWS)
+            .flat_map(|y| (0..COLUMNS).map(move |x| (y, x)))
+            .filter_map(|(y, x)| screen.cell(y, x))
+            .map(|cell| {
+                let text = cell.contents().replace(' ', "");
+                (text, cell.fgcolor(), cell.bgcolor(), cell.inverse())
+            })
+            .collect()
+    }
+
+    /// Holds a key down: so many repeats, so far apart. Gives how long the screen went on after the last of them.
+    pub fn hold(&mut self, key: &str, repeats: u32, apart: Duration) -> Result<Duration> {
+        self.settle(apart);
+        let began = now();
+        for repeat in 1..=repeats {
+            self.types(key)?;
+            pause((apart * repeat).saturating_sub(began.elapsed()));
+        }
+        let released = now();
+        self.settle(AFTER_HOLDING);
+        let last = self.seen().last;
+        // The last repeat came one interval before the key was released.
+        Ok((last + apart).saturating_duration_since(released))
+    }
+
     /// Presses a key and waits until it is painted.
     pub fn press(&mut self, key: &str, quiet: Duration) -> Result<Paint> {
+        let cells = self.cells();
         let before = self.seen().bytes;
         let pressed = now();
         self.types(key)?;
         drop(self.wait(|seen| seen.bytes > before, key)?);
         self.settle(quiet);
+        let changed = cells.iter().zip(self.cells()).filter(|(a, b)| *a != b);
+        let changed = changed.count() as u64;
         let seen = self.seen();
         Ok(Paint {
             time: seen.last.duration_since(pressed),
             bytes: seen.bytes - before,
+            cells: changed,
         })
     }
 }
