@@ -229,8 +229,11 @@ impl<S: Store> Engine<S> {
                     return Ok(settled);
                 }
                 Err(other) => {
-                    // A database that cannot write, say for want of room.
-                    if matches!(other, VerbError::Store(StoreError::Other(_))) {
+                    // A database that cannot or will not write: a person has to look at it first.
+                    if matches!(
+                        other,
+                        VerbError::Store(StoreError::Other(_) | StoreError::Refused(_))
+                    ) {
                         self.keep_answer(returned, source);
                     }
                     return Err(other);

@@ -206,21 +206,30 @@ async fn an_answer_is_on_the_disk_before_the_database_is_back() {
     };
     w.subscriber("key-one").await;
     w.advance_days(31).await;
+    let decline = json!({ "kind": "decline", "code": "REJECT_CARD_PAYMENT" });
+    w.fault("charge", decline, 1).await;
+    w.run().await;
+    let retry = Request::Retry {
+        invoice: w.only_invoice().await,
+    };
     let proxy = Proxy::before(&w.address()).await;
     let process = w.engine_at(&proxy.url, "behind the wire").await;
-    // Its start, the claim, the settlement.
+    let operator = admin();
+    let plan = process.plan(&operator, &retry).await.expect("a plan");
+    // The intent and the last look pass; the settlement does not.
     proxy.cut_for_good(Cut::Before, 2);
-    let (operator, until) = (admin(), w.clock_now());
-    let mut ignore = |_| {};
-    let run = process.billing_run(&operator, until, &mut ignore);
+    let apply = process.apply(&operator, &retry, &plan.fingerprint);
     let kept = async {
-        while entries(&w).is_empty() {
+        while entries(&w)
+            .iter()
+            .all(|path| path.extension() != Some("json".as_ref()))
+        {
             tokio::task::yield_now().await;
         }
     };
     // The process dies while the database is still away.
     tokio::select! {
-        ended = run => panic!("{ended:?}"),
+        ended = apply => panic!("{ended:?}"),
         () = kept => {}
     }
     assert_eq!(w.executed().await, (2, 0));

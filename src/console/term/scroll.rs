@@ -85,11 +85,12 @@ fn write_into(buffer: &mut Buffer, cells: &[(u16, u16, &Cell)]) -> bool {
             return false;
         };
         *place = (*cell).clone();
-        // The second column of a wide character is never painted.
+        // The second column of a wide character is never painted: it looks like the first.
         if cell.symbol().width() == 2
             && let Some(second) = buffer.cell_mut((*x + 1, *y))
         {
-            second.reset();
+            *second = (*cell).clone();
+            second.set_symbol(" ");
         }
     }
     true
