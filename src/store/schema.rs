@@ -16,15 +16,16 @@ use crate::domain::mode::Mode;
 use crate::engine::ports::StoreError;
 
 /// The schema this program works with.
-pub const SCHEMA_VERSION: u32 = 5;
+pub const SCHEMA_VERSION: u32 = 6;
 const APPLICATION: &str = "paydeck";
 
-const MIGRATIONS: [Stmt; 5] = [
+const MIGRATIONS: [Stmt; 6] = [
     Stmt::split(sqlite::MIGRATIONS[0], postgres::MIGRATIONS[0]),
     Stmt::split(sqlite::MIGRATIONS[1], postgres::MIGRATIONS[1]),
     Stmt::split(sqlite::MIGRATIONS[2], postgres::MIGRATIONS[2]),
     Stmt::split(sqlite::MIGRATIONS[3], postgres::MIGRATIONS[3]),
     Stmt::split(sqlite::MIGRATIONS[4], postgres::MIGRATIONS[4]),
+    Stmt::split(sqlite::MIGRATIONS[5], postgres::MIGRATIONS[5]),
 ];
 
 /// What a new database is told about itself.

@@ -14,8 +14,6 @@ use crate::domain::period::Interval;
 use crate::domain::run::{INTERRUPTED, Run};
 use crate::domain::states::{AttemptState, InvoiceState, RunState, SubscriptionState};
 use crate::engine::queries::{CardBrief, LocalDay, RenewalFlag};
-use crate::locale::Day;
-use crate::engine::queries::{CardBrief, RenewalFlag};
 use crate::locale::{Day, Locale};
 use crate::text::{Shown, mask, short_id};
 

@@ -45,6 +45,7 @@ pub(super) const ACTIVITY: List = List {
     ],
     order: Order::Descending,
     keep,
+    spread: None,
 };
 
 /// Rows of one thing by the ending of its id: each of these has an index over reversed ids.
@@ -182,6 +183,7 @@ pub(super) const EVENTS: List = List {
     ],
     order: Order::Descending,
     keep: keep_event,
+    spread: None,
 };
 
 /// A word is the beginning of the kind, or the order id or reference it speaks of.

@@ -36,6 +36,7 @@ pub(super) const CUSTOMERS: List = List {
     ],
     order: Order::Descending,
     keep,
+    spread: None,
 };
 
 /// Status and plan are those of a subscription of the customer, the card is one that may be charged.

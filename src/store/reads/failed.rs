@@ -58,6 +58,7 @@ pub(super) const FAILED: List = List {
     ],
     order: Order::Descending,
     keep,
+    spread: None,
 };
 
 /// Status is the state of the invoice, of its dunning or of its subscription.

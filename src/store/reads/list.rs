@@ -4,6 +4,8 @@
 //! because SQLite plans a joined "newest 50" from the wrong table. A key ends in the row's id, so
 //! that no row is given twice or left out. There is no offset anywhere.
 
+use futures_util::future::try_join;
+
 use super::query::{Flavour, Query, values};
 use crate::engine::ports::StoreError;
 use crate::engine::queries::{Condition, Cursor, ListQuery, Order, Page, SortBy, Toward};
@@ -57,6 +59,30 @@ pub(super) struct List {
     pub(super) order: Order,
     /// Adds ` and …` for a condition, or says that it cannot.
     pub(super) keep: fn(&mut Query, &Condition, Flavour) -> Kept,
+    /// Conditions that may be met by very many rows.
+    pub(super) spread: Option<Spread>,
+}
+
+/// Another way for a condition that many rows meet: gathering them all would cost more than walking the list in its
+/// order until a page is full. SQLite's planner cannot know, so it is counted first; PostgreSQL's has its statistics.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spread {
+    /// Counts what the condition means, as `n`, and stops soon after [`FEW`]; none where it is always quick.
+    pub(super) probe: fn(&Condition) -> Option<Query>,
+    /// Adds ` and …` for walking.
+    pub(super) walked: fn(&mut Query, &Condition),
+    /// Adds ` and …` for counting.
+    pub(super) counted: fn(&mut Query, &Condition),
+}
+
+/// So many are gathered before a page is picked from them.
+pub(super) const FEW: i64 = 1_000;
+
+/// What a statement is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Page,
+    Count,
 }
 
 /// What a list is asked for, and within what.
@@ -65,6 +91,8 @@ pub(super) struct Asked<'a> {
     pub(super) query: &'a ListQuery,
     /// The id that [`List::within`] is compared with.
     pub(super) within: Option<i64>,
+    /// Which conditions many rows meet, in their order.
+    pub(super) spread: &'a [bool],
 }
 
 impl<'a> From<&'a ListQuery> for Asked<'a> {
@@ -72,6 +100,7 @@ impl<'a> From<&'a ListQuery> for Asked<'a> {
         Self {
             query,
             within: None,
+            spread: &[],
         }
     }
 }
@@ -129,7 +158,7 @@ impl List {
         query: &mut Query,
         from: &'static str,
         asked: &Asked<'_>,
-        flavour: Flavour,
+        (flavour, purpose): (Flavour, Use),
     ) -> R<()> {
         query.add(from, []);
         if let (Some(column), Some(id)) = (self.within, asked.within) {
@@ -138,6 +167,7 @@ impl List {
                 .add(column, [])
                 .add(" = ?", values![id]);
         }
+        let spread = asked.spread;
         let asked = asked.query;
         if let Some(at) = asked.from {
             query
@@ -161,7 +191,14 @@ impl List {
                 .add(column, [])
                 .add(" = ?", values![id]);
         }
-        for condition in &asked.filter.conditions {
+        for (at, condition) in asked.filter.conditions.iter().enumerate() {
+            if let (Some(ways), Some(true)) = (self.spread, spread.get(at)) {
+                match purpose {
+                    Use::Page => (ways.walked)(query, condition),
+                    Use::Count => (ways.counted)(query, condition),
+                }
+                continue;
+            }
             if (self.keep)(query, condition, flavour) == Kept::Unsupported {
                 return Err(StoreError::Unsupported {
                     list: self.name,
@@ -188,7 +225,8 @@ impl List {
             .add(", ", [])
             .add(sort.key, [])
             .add(" ", []);
-        self.kept(&mut query, sort.from.unwrap_or(self.from), within, flavour)?;
+        let from = sort.from.unwrap_or(self.from);
+        self.kept(&mut query, from, within, (flavour, Use::Page))?;
         if let Some(cursor) = &asked.cursor {
             place(&mut query, self.id, sort, order, cursor);
         }
@@ -210,7 +248,7 @@ impl List {
 
     fn count(&self, asked: &Asked<'_>, flavour: Flavour) -> R<Query> {
         let mut query = Query::new("select count(*) as n from (select 1 ");
-        self.kept(&mut query, self.from, asked, flavour)?;
+        self.kept(&mut query, self.from, asked, (flavour, Use::Count))?;
         query.add(" limit ?) as counted", values![COUNTED_TO + 1]);
         Ok(query)
     }
@@ -224,8 +262,14 @@ impl List {
     ) -> R<Page<T>> {
         let within = asked.into();
         let asked = within.query;
+        let spread = self.spread_of(db, asked).await?;
+        let within = Asked {
+            spread: &spread,
+            ..within
+        };
         let (query, sort) = self.page(&within, db.flavour())?;
-        let mut found = db.fetch(query).await?;
+        // Neither waits for the other.
+        let (mut found, counted) = try_join(db.fetch(query), self.counted(db, &within)).await?;
         let limit = asked.limit.clamp(1, LONGEST_PAGE) as usize;
         let has_more = found.len() > limit;
         if has_more {
@@ -244,17 +288,33 @@ impl List {
             page.rows.push(read(row)?);
             page.cursors.push(cursor_of(row, sort.kind)?);
         }
-        page.total = self.total(db, &within, &page).await?;
+        page.total = match counted {
+            _ if asked.cursor.is_some() => None,
+            _ if !page.has_more => Some(page.rows.len() as u64),
+            counted => counted,
+        };
         Ok(page)
     }
 
-    /// Counted with the first page only; later pages leave it to whoever keeps the first.
-    async fn total<T>(&self, db: &SqlStore, asked: &Asked<'_>, page: &Page<T>) -> R<Option<u64>> {
+    /// Which conditions many rows meet.
+    async fn spread_of(&self, db: &SqlStore, asked: &ListQuery) -> R<Vec<bool>> {
+        let mut spread = Vec::new();
+        let (Some(ways), Flavour::Sqlite) = (self.spread, db.flavour()) else {
+            return Ok(spread);
+        };
+        for condition in &asked.filter.conditions {
+            spread.push(match (ways.probe)(condition) {
+                Some(probe) => db.fetch_number(probe).await? > FEW,
+                None => false,
+            });
+        }
+        Ok(spread)
+    }
+
+    /// Counted with the first page only; later pages leave it to whoever keeps the first. None above [`COUNTED_TO`].
+    async fn counted(&self, db: &SqlStore, asked: &Asked<'_>) -> R<Option<u64>> {
         if asked.query.cursor.is_some() {
             return Ok(None);
-        }
-        if !page.has_more {
-            return Ok(Some(page.rows.len() as u64));
         }
         let counted = db.fetch_number(self.count(asked, db.flavour())?).await?;
         Ok((counted <= COUNTED_TO)

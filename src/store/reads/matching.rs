@@ -125,6 +125,30 @@ pub(super) fn keep_text(
     query.add(")", []);
 }
 
+/// Counts the customers that a word means, as `n`, up to one more than `most`.
+pub(super) fn count_customers(word: &str, most: i64) -> Query {
+    let mut query = Query::new("select count(*) as n from (");
+    add_customers(&mut query, word, Flavour::Sqlite);
+    query.add(" limit ?)", values![most + 1]);
+    query
+}
+
+/// Like [`keep_text`] for a word that means many customers: `of_customers` compares the row's own customer.
+pub(super) fn keep_common_text(
+    query: &mut Query,
+    word: &str,
+    of_customers: &'static str,
+    by_tail: &'static str,
+) {
+    query.add(of_customers, []);
+    add_customers(query, word, Flavour::Sqlite);
+    query.add(")", []);
+    if let Some(tail) = tail_of(word) {
+        query.add(by_tail, values![tail.as_str(), after(&tail)]);
+    }
+    query.add(")", []);
+}
+
 /// Adds ` and <column> in ($1, …)`.
 pub(super) fn keep_one_of(query: &mut Query, column: &'static str, names: &[String]) {
     query.add(" and ", []).add(column, []).add(" in ", []);

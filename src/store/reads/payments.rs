@@ -1,8 +1,10 @@
 //! The list of payments.
 
 use super::cells;
-use super::list::{Kept, Key, List, Sort};
-use super::matching::{keep_amount, keep_card, keep_plan, keep_text};
+use super::list::{FEW, Kept, Key, List, Sort, Spread};
+use super::matching::{
+    count_customers, keep_amount, keep_card, keep_common_text, keep_plan, keep_text,
+};
 use super::query::{Flavour, Query, values};
 use crate::domain::ids::{InvoiceId, PaymentId, SubscriptionId};
 use crate::engine::ports::StoreError;
@@ -48,6 +50,7 @@ pub(super) const PAYMENTS: List = List {
     ],
     order: Order::Descending,
     keep,
+    spread: Some(SPREAD),
 };
 
 /// Who acts without a person: most payments are theirs, so a page of them is found by walking.
@@ -92,8 +95,7 @@ fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
             keep_amount(query, "p.captured_minor", *comparison, *minor);
         }
         Condition::By(person) if SCHEDULES.contains(&person.as_str()) => {
-            let sql = " and exists (select 1 from attempt a where a.id = p.attempt_id and a.operator = ?)";
-            query.add(sql, values![person.as_str()]);
+            query.add(WALKED_BY, values![person.as_str()]);
         }
         Condition::By(person) => {
             // The words of the index over what persons did.
@@ -107,6 +109,45 @@ fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
     }
     Kept::Yes
 }
+
+/// A common name, and a person who pressed very often. The sign keeps an index from being used.
+const SPREAD: Spread = Spread {
+    probe: |condition| match condition {
+        Condition::Text(word) => Some(count_customers(word, FEW)),
+        Condition::By(person) if !SCHEDULES.contains(&person.as_str()) => Some(Query::with(
+            "select count(*) as n from (select 1 from attempt a where a.operator = ? \
+             and a.operator not in ('run', 'cron', 'reconciler', 'worker') limit ?)",
+            values![person.as_str(), FEW + 1],
+        )),
+        _ => None,
+    },
+    walked: |query, condition| match condition {
+        Condition::Text(word) => keep_common_text(
+            query,
+            word,
+            " and (+p.customer_id in (",
+            " or p.id in (select x.id from payment x where x.tail >= ? and x.tail < ?)",
+        ),
+        Condition::By(person) => {
+            query.add(WALKED_BY, values![person.as_str()]);
+        }
+        _ => {}
+    },
+    counted: |query, condition| match condition {
+        Condition::Text(word) => keep_common_text(
+            query,
+            word,
+            " and (p.customer_id in (",
+            " or p.id in (select x.id from payment x where x.tail >= ? and x.tail < ?)",
+        ),
+        Condition::By(person) => {
+            query.add(WALKED_BY, values![person.as_str()]);
+        }
+        _ => {}
+    },
+};
+const WALKED_BY: &str =
+    " and exists (select 1 from attempt a where a.id = p.attempt_id and a.operator = ?)";
 
 pub(super) fn row(row: &Row) -> Result<PaymentRow, StoreError> {
     let cells = &row.cells("payment")?;

@@ -53,6 +53,7 @@ pub(super) const PLANS: List = List {
     ],
     order: Order::Ascending,
     keep,
+    spread: None,
 };
 
 /// Plans are few: names are looked through. Status is `active` or `inactive`.

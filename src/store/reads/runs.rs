@@ -43,6 +43,7 @@ pub(super) const RUNS: List = List {
     ],
     order: Order::Descending,
     keep: keep_run,
+    spread: None,
 };
 
 /// A word is the beginning of a host's name; ids of runs are few enough to look through.
@@ -161,6 +162,7 @@ pub(super) const RUN_ITEMS: List = List {
     ],
     order: Order::Ascending,
     keep: keep_item,
+    spread: None,
 };
 
 /// Code and class are those of the invoice's last refusal.
@@ -229,6 +231,7 @@ pub(super) async fn items(db: &SqlStore, run: RunId, asked: &ListQuery) -> R<Pag
     let asked = Asked {
         query: asked,
         within: Some(run.0),
+        spread: &[],
     };
     RUN_ITEMS.read(db, asked, item).await
 }

@@ -4,15 +4,17 @@ use chrono::{DateTime, Datelike, Utc};
 use chrono_tz::Tz;
 
 use super::cells;
-use super::list::{Kept, Key, List, Sort};
-use super::matching::{keep_amount, keep_card, keep_one_of, keep_plan, keep_text};
+use super::list::{FEW, Kept, Key, List, Sort, Spread};
+use super::matching::{
+    count_customers, keep_amount, keep_card, keep_common_text, keep_one_of, keep_plan, keep_text,
+};
 use super::query::{Flavour, Query, values};
 use crate::domain::ids::SubscriptionId;
 use crate::domain::period::local_date;
 use crate::domain::states::{MethodState, SubscriptionState};
 use crate::engine::ports::StoreError;
 use crate::engine::queries::{
-    CardBrief, Condition, ListQuery, Order, Page, RenewalFlag, SortBy, SubscriptionRow,
+    CardBrief, Comparison, Condition, ListQuery, Order, Page, RenewalFlag, SortBy, SubscriptionRow,
 };
 use crate::store::open::SqlStore;
 use crate::store::sql::Row;
@@ -74,6 +76,7 @@ pub(super) const SUBSCRIPTIONS: List = List {
     ],
     order: Order::Descending,
     keep,
+    spread: Some(SPREAD),
 };
 
 pub(super) const RENEWALS: List = List {
@@ -104,6 +107,7 @@ pub(super) const RENEWALS: List = List {
     ],
     order: Order::Ascending,
     keep,
+    spread: Some(SPREAD),
 };
 
 /// What `standing::began` counts: what never became active has not begun.
@@ -112,6 +116,57 @@ const BEGAN: &str = " and s.id in (select t.subscription_id from subscription_te
       where e.subscription_id = t.subscription_id and e.term_no < t.term_no)) \
      and s.state <> 'incomplete' \
      and (s.state <> 'expired' or s.paid_until is not null or s.trial_until is not null)";
+
+/// A common name, and a common price. The sign keeps an index from being used.
+const SPREAD: Spread = Spread {
+    probe: |condition| match condition {
+        Condition::Text(word) => Some(count_customers(word, FEW)),
+        Condition::Amount(comparison, minor) => {
+            let mut query = Query::new(
+                "select count(*) as n from (select 1 from subscription_term t where true",
+            );
+            keep_amount(&mut query, PRICED, *comparison, *minor);
+            query.add(" limit ?)", values![FEW + 1]);
+            Some(query)
+        }
+        _ => None,
+    },
+    walked: |query, condition| match condition {
+        Condition::Text(word) => keep_common_text(
+            query,
+            word,
+            " and (+s.customer_id in (",
+            " or s.id in (select x.id from subscription x where x.tail >= ? and x.tail < ?)",
+        ),
+        Condition::Amount(comparison, minor) => keep_amount(query, AMOUNT, *comparison, *minor),
+        _ => {}
+    },
+    counted: |query, condition| match condition {
+        Condition::Text(word) => keep_common_text(
+            query,
+            word,
+            " and (s.customer_id in (",
+            " or s.id in (select x.id from subscription x where x.tail >= ? and x.tail < ?)",
+        ),
+        Condition::Amount(comparison, minor) => keep_rare_amount(query, *comparison, *minor),
+        _ => {}
+    },
+};
+/// The words of the index over terms.
+const PRICED: &str = "t.price_minor * t.quantity";
+
+/// Through the index over terms, of which the running one counts.
+fn keep_rare_amount(query: &mut Query, comparison: Comparison, minor: i64) {
+    query.add(
+        " and s.id in (select t.subscription_id from subscription_term t where true",
+        [],
+    );
+    keep_amount(query, PRICED, comparison, minor);
+    query.add(
+        " and t.term_no = (select y.term_no from subscription y where y.id = t.subscription_id))",
+        [],
+    );
+}
 
 /// Code and class are those of the last refusal of an invoice that is still owed.
 fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
@@ -139,7 +194,7 @@ fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
             query.add(OWED, []);
             query.add("i.last_class = ?)", values![class.as_str()]);
         }
-        Condition::Amount(comparison, minor) => keep_amount(query, AMOUNT, *comparison, *minor),
+        Condition::Amount(comparison, minor) => keep_rare_amount(query, *comparison, *minor),
         Condition::By(_) | Condition::Days(..) => return Kept::Unsupported,
     }
     Kept::Yes

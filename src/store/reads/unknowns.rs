@@ -56,6 +56,7 @@ pub(super) const UNKNOWNS: List = List {
     ],
     order: Order::Ascending,
     keep,
+    spread: None,
 };
 
 fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
