@@ -122,6 +122,7 @@ impl Visit {
             (None, Place::Run(_, id)) => id.to_string(),
             (None, Place::RenewalsOf(_)) => "renewals".to_owned(),
             (None, Place::Found(_)) => "find".to_owned(),
+            (None, Place::Declines) => "declines".to_owned(),
             (None, Place::Customer(_)) => "customer".to_owned(),
             (None, Place::Subscription(_)) => "subscription".to_owned(),
             (None, Place::Invoice(_) | Place::Payment(_) | Place::Attempt(_)) => {

@@ -51,6 +51,7 @@ pub(super) const DECLINES: List = List {
     ],
     order: Order::Descending,
     keep,
+    spread: None,
 };
 
 /// Status is what became of the invoice.

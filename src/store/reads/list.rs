@@ -158,6 +158,16 @@ impl List {
         query: &mut Query,
         from: &'static str,
         asked: &Asked<'_>,
+        flavour: Flavour,
+    ) -> R<()> {
+        self.kept_for(query, from, asked, (flavour, Use::Count))
+    }
+
+    fn kept_for(
+        &self,
+        query: &mut Query,
+        from: &'static str,
+        asked: &Asked<'_>,
         (flavour, purpose): (Flavour, Use),
     ) -> R<()> {
         query.add(from, []);
@@ -226,7 +236,7 @@ impl List {
             .add(sort.key, [])
             .add(" ", []);
         let from = sort.from.unwrap_or(self.from);
-        self.kept(&mut query, from, within, (flavour, Use::Page))?;
+        self.kept_for(&mut query, from, within, (flavour, Use::Page))?;
         if let Some(cursor) = &asked.cursor {
             place(&mut query, self.id, sort, order, cursor);
         }
@@ -248,7 +258,7 @@ impl List {
 
     fn count(&self, asked: &Asked<'_>, flavour: Flavour) -> R<Query> {
         let mut query = Query::new("select count(*) as n from (select 1 ");
-        self.kept(&mut query, self.from, asked, (flavour, Use::Count))?;
+        self.kept(&mut query, self.from, asked, flavour)?;
         query.add(" limit ?) as counted", values![COUNTED_TO + 1]);
         Ok(query)
     }
