@@ -138,6 +138,7 @@ impl World {
             store: MemStore::new(&self.shared, id),
             providers: vec![provider],
             vault: Arc::new(OpenVault),
+            spool: Arc::new(paydeck::engine::ports::NoSpool),
             clock: Arc::new(SkewedClock {
                 stage: Arc::clone(&self.stage),
                 skew: Arc::clone(&skew),
