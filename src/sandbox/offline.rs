@@ -111,6 +111,7 @@ impl Offline {
     }
 
     /// The same books again, with other identifiers from now on.
+    #[must_use]
     pub fn copy(&self, seed: u64) -> Self {
         Self {
             codes: self.codes,

@@ -7,7 +7,7 @@ use paydeck::domain::invoice::Invoice;
 use paydeck::domain::states::{AttemptState, InvoiceState};
 use paydeck::engine::ports::{
     Account, Attempts, Books, Constraint, Desk, Foreseen, Invoices, Lease, NewAttempt, NewPayment,
-    Payments, Posting, Runs, Store, StoreError, Subscriptions, Tx,
+    Payments, Posting, Runs, StoreError, Subscriptions, Tx,
 };
 use paydeck::store::{SqlStore, SqlTx};
 

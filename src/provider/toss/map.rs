@@ -14,6 +14,7 @@ use super::codes::{self, CallKind};
 use super::wire;
 
 /// What an answer must be about. What is `None` is not known beforehand.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Expected<'a> {
     pub call: CallKind,
     pub order_id: Option<&'a str>,

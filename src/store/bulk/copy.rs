@@ -58,7 +58,9 @@ fn push_row(out: &mut String, row: &[Value]) {
             }
             Value::Ids(ids) => {
                 let texts: Vec<String> = ids.iter().map(i64::to_string).collect();
-                out.push_str(&format!("{{{}}}", texts.join(",")));
+                out.push('{');
+                out.push_str(&texts.join(","));
+                out.push('}');
             }
             Value::I64(None) | Value::Text(None) | Value::Bytes(None) => out.push_str("\\N"),
         }

@@ -31,17 +31,17 @@ const CALLS: Stmt = Stmt::split(
 const LOOKED_AT: u32 = 10_000;
 
 pub(super) async fn of_the_last_hour(db: &SqlStore) -> R<Health> {
-    let mut calls = Vec::new();
+    let mut durations = Vec::new();
     let mut health = Health::default();
     for row in db.rows(&CALLS, args![LOOKED_AT]).await? {
         let cells = row.counts("evidence");
         let count = cells.count("n")?;
         health.calls += count;
         health.troubled += cells.count("troubled")?;
-        calls.push((cells.count("elapsed_ms")?, count));
+        durations.push((cells.count("elapsed_ms")?, count));
     }
-    health.p50_ms = slowest_but(health.calls / 2, &calls);
-    health.p95_ms = slowest_but(health.calls / 20, &calls);
+    health.p50_ms = slowest_but(health.calls / 2, &durations);
+    health.p95_ms = slowest_but(health.calls / 20, &durations);
     Ok(health)
 }
 
