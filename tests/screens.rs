@@ -1,6 +1,8 @@
 //! The console without a terminal: whole screens, keys, dialogs, bytes.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests may panic")]
 
+#[path = "screens/advice.rs"]
+mod advice;
 #[path = "screens/bytes.rs"]
 mod bytes;
 #[path = "screens/hostile.rs"]

@@ -186,10 +186,8 @@ fn signals_to_end_restore_the_terminal() {
             person.sees_the_end_within(Duration::from_secs(1)),
             Ended::Code(code)
         );
-        if signal != Signal::HUP {
-            assert!(!person.on_alternate_screen());
-            assert_eq!(person.settings(), person.settings_before);
-        }
+        assert!(!person.on_alternate_screen(), "{signal:?}");
+        assert_eq!(person.settings(), person.settings_before, "{signal:?}");
     }
 }
 

@@ -187,7 +187,7 @@ impl Default for RawUi {
             lang: "auto".to_owned(),
             color: "auto".to_owned(),
             mouse: false,
-            clipboard: "off".to_owned(),
+            clipboard: "auto".to_owned(),
             title: false,
             mask_personal: true,
         }

@@ -177,6 +177,8 @@ pub enum Mouse {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clipboard {
+    /// In tmux and over SSH.
+    Auto,
     Off,
     /// Through the terminal, also over SSH.
     Osc52,

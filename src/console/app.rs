@@ -46,8 +46,8 @@ pub struct ConsoleOptions {
     pub palette: Palette,
     /// Single colours that replace the palette's.
     pub roles: Vec<(Role, ratatui::style::Color)>,
-    /// Whether ids may be sent to the terminal's clipboard.
-    pub clipboard: Switch,
+    /// Whether ids may be sent to the terminal's clipboard; none leaves it to where the console runs.
+    pub clipboard: Option<Switch>,
     /// Whether the window gets a title.
     pub title: Switch,
     /// Whether personal data begins masked.
@@ -66,7 +66,7 @@ impl ConsoleOptions {
             color: ColorChoice::Auto,
             palette: Palette::default(),
             roles: Vec::new(),
-            clipboard: Switch::On,
+            clipboard: None,
             title: Switch::Off,
             privacy: Privacy::Masked,
             call_timeout: Duration::from_secs(70),
@@ -96,8 +96,9 @@ pub async fn run<S: Store + Reads>(
     let caps = Caps::detect(options.color);
     let limits = EndLimits::for_call_timeout(options.call_timeout);
     let busy = runner.busy();
+    let clipboard = options.clipboard.unwrap_or_else(|| reachable(&caps));
     let term = TermOptions {
-        clipboard: options.clipboard,
+        clipboard,
         title: options.title,
         limits,
         ..TermOptions::new(caps, Arc::new(move || busy.load(Ordering::SeqCst) > 0))
@@ -120,6 +121,7 @@ pub async fn run<S: Store + Reads>(
         lang: options.lang,
         operator: options.operator,
         database: options.database,
+        clipboard,
         dunning_budget: settings.dunning.budget(),
     };
     let size = session.size().unwrap_or_default();
@@ -143,6 +145,14 @@ pub async fn run<S: Store + Reads>(
     app.session.leave();
     app.runner.finish(limits.in_flight).await;
     ended
+}
+
+/// tmux takes text by itself and hands it on; over SSH nothing but the terminal reaches the person.
+fn reachable(caps: &Caps) -> Switch {
+    match (caps.multiplexer, caps.link) {
+        (Multiplexer::Tmux, _) | (_, Link::Ssh) => Switch::On,
+        (Multiplexer::None | Multiplexer::Screen, Link::Local) => Switch::Off,
+    }
 }
 
 struct App<S> {

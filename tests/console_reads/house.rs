@@ -136,6 +136,7 @@ impl Console {
                 evidence: Vec::new(),
             },
             database: "demo".to_owned(),
+            clipboard: paydeck::console::term::Switch::On,
             dunning_budget: 4,
         };
         let mut console = Self {

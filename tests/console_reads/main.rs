@@ -15,6 +15,7 @@ mod support;
 mod figures;
 mod house;
 mod read_only;
+mod selection;
 
 /// Each test once on SQLite and once on PostgreSQL.
 macro_rules! on_both {

@@ -46,6 +46,7 @@ pub fn setting(mode: Mode, lang: Lang) -> Setting {
         lang,
         operator: operator(vec![Role::Admin], Access::ReadWrite),
         database: "데모 상점, sqlite".to_owned(),
+        clipboard: paydeck::console::term::Switch::On,
         dunning_budget: 4,
     }
 }

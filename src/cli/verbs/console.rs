@@ -62,8 +62,9 @@ fn options(opened: &Opened, global: &Global, out: &Output) -> ConsoleOptions {
     ConsoleOptions {
         color: color(settings, global),
         clipboard: match settings.ui.clipboard {
-            Clipboard::Off => Switch::Off,
-            Clipboard::Osc52 => Switch::On,
+            Clipboard::Auto => None,
+            Clipboard::Off => Some(Switch::Off),
+            Clipboard::Osc52 => Some(Switch::On),
         },
         title: match settings.ui.title {
             WindowTitle::Untouched => Switch::Off,

@@ -37,6 +37,7 @@ pub fn query(page: &PageArgs, customer: Option<i64>, view: &View) -> Result<List
         filter: Filter::parse(&page.filter)?,
         sort,
         cursor: None,
+        at: None,
         toward: Toward::Later,
         limit: if page.all { PAGE } else { page.limit },
         from: page.from.map(|from| instant(from, view)),

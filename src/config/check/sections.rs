@@ -27,7 +27,11 @@ const COLORS: &[(&str, Color)] = &[
     ("16", Color::Basic16),
     ("off", Color::Off),
 ];
-const CLIPBOARDS: &[(&str, Clipboard)] = &[("off", Clipboard::Off), ("osc52", Clipboard::Osc52)];
+const CLIPBOARDS: &[(&str, Clipboard)] = &[
+    ("auto", Clipboard::Auto),
+    ("off", Clipboard::Off),
+    ("osc52", Clipboard::Osc52),
+];
 const LEVELS: &[(&str, LogLevel)] = &[
     ("error", LogLevel::Error),
     ("warn", LogLevel::Warn),

@@ -85,6 +85,8 @@ pub struct List {
     pub loading: Loading,
     /// What the rows that are out will do when they come.
     pub joining: Joining,
+    /// The row the selection follows, should the answer not have it.
+    pub follows: Option<RowKey>,
     /// As typed.
     pub filter_text: String,
     pub filter: Filter,
@@ -105,6 +107,7 @@ impl List {
             paged: Paged::default(),
             loading: Loading::default(),
             joining: Joining::Replace,
+            follows: None,
             filter_text: String::new(),
             filter: Filter::default(),
             sort: None,
@@ -149,6 +152,7 @@ impl List {
             filter: self.filter.clone(),
             sort: self.sort,
             cursor,
+            at: None,
             toward,
             limit: PAGE,
             from: self.from,

@@ -20,6 +20,7 @@ use chrono_tz::Tz;
 use ratatui::layout::Size;
 use tui_input::Input;
 
+use super::term::Switch;
 use crate::domain::mode::Mode;
 use crate::domain::operator::{Operator, Verb};
 use crate::engine::queries::{CustomerCard, SubscriptionCard, Timeline};
@@ -88,9 +89,13 @@ pub enum Tone {
     Bad,
 }
 
+/// How long good news stays, in milliseconds.
+pub const NEWS_MS: u64 = 3_000;
+
 /// A line of news.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct News {
+    pub since_ms: u64,
     pub at: DateTime<Utc>,
     pub tone: Tone,
     pub text: String,
@@ -163,6 +168,8 @@ pub struct Model {
     pub operator: Operator,
     /// Name of the database as the header shows it.
     pub database: String,
+    /// Whether ids can go to the person's clipboard.
+    pub clipboard: Switch,
     /// How many times dunning tries.
     pub dunning_budget: u32,
     pub size: Size,
@@ -200,6 +207,7 @@ pub struct Setting {
     pub lang: Lang,
     pub operator: Operator,
     pub database: String,
+    pub clipboard: Switch,
     pub dunning_budget: u32,
 }
 
@@ -212,6 +220,7 @@ impl Model {
             lang: setting.lang,
             operator: setting.operator,
             database: setting.database,
+            clipboard: setting.clipboard,
             dunning_budget: setting.dunning_budget,
             size,
             tab: Screen::Overview,
@@ -257,6 +266,7 @@ impl Model {
 
     pub fn tell(&mut self, tone: Tone, text: String) {
         self.news.push_back(News {
+            since_ms: self.now.ms,
             at: self.now.at,
             tone,
             text,
@@ -264,6 +274,12 @@ impl Model {
         if self.news.len() > LOG {
             self.news.pop_front();
         }
+    }
+
+    /// Whether a line of news still shows: what went well need not be read twice.
+    pub fn is_news(&self, news: &News) -> bool {
+        !matches!(news.tone, Tone::Good | Tone::Plain)
+            || self.now.ms.saturating_sub(news.since_ms) < NEWS_MS
     }
 
     /// Whether anything moves on the screen by itself, so that it must be drawn again after a while.
@@ -277,6 +293,11 @@ impl Model {
         ];
         for since in waits.into_iter().flatten() {
             at(spin_at(since, self.now.ms));
+        }
+        if let Some(news) = self.news.back().filter(|news| self.is_news(news))
+            && matches!(news.tone, Tone::Good | Tone::Plain)
+        {
+            at(news.since_ms + NEWS_MS);
         }
         if let Some(due) = self.detail.due_ms {
             at(due);

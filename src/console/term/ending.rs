@@ -15,12 +15,12 @@ use signal_hook::low_level::exit;
 use tokio::sync::mpsc;
 
 use super::session::Notice;
-use super::{modes, monotonic_now, tty};
+use super::{modes, monotonic_now};
 
 /// Why the process must end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// The terminal is gone.
+    /// The terminal is gone, or somebody says so: a signal alone is no proof.
     Hangup,
     Interrupted,
     Quit,
@@ -101,9 +101,6 @@ impl Ending {
 
     /// Ends the process, once; a second caller returns at once. Must run on a thread that nobody needs.
     pub fn run(&self, cause: Cause) {
-        if cause == Cause::Hangup {
-            tty::mark_gone();
-        }
         if self.begun.swap(true, Ordering::SeqCst) {
             return;
         }

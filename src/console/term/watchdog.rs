@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 
 use super::ending::{Cause, Ending};
-use super::tty::{Watched, wait_for_hangup};
+use super::tty::{Watched, mark_gone, wait_for_hangup};
 
 /// Holds the thread; dropping it ends the watch.
 #[derive(Debug)]
@@ -21,7 +21,10 @@ impl Watchdog {
         std::thread::Builder::new()
             .name("hangup".to_owned())
             .spawn(move || match wait_for_hangup(&theirs) {
-                Watched::HungUp => ending.run(Cause::Hangup),
+                Watched::HungUp => {
+                    mark_gone();
+                    ending.run(Cause::Hangup);
+                }
                 Watched::Released => {}
             })?;
         Ok(Self { _release: ours })

@@ -52,7 +52,7 @@ pub fn sort_by(model: &mut Model, by: SortBy) -> Vec<Effect> {
         SortBy::Time | SortBy::Amount => Order::Descending,
     };
     list.sort = Some((by, order));
-    load::restart(model)
+    load::reorder(model)
 }
 
 pub fn reverse(model: &mut Model) -> Vec<Effect> {
@@ -71,7 +71,7 @@ pub fn reverse(model: &mut Model) -> Vec<Effect> {
             Order::Descending => Order::Ascending,
         },
     ));
-    load::restart(model)
+    load::reorder(model)
 }
 
 /// Marks the row and goes on to the next, so that holding the key marks a stretch.

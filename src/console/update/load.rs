@@ -6,7 +6,7 @@ use crate::console::effect::{Effect, Loaded, Question, Slot};
 use crate::console::fault::Fault;
 use crate::console::layout::{list_rows, shows_detail};
 use crate::console::model::{
-    Content, Detail, DetailCard, Joining, List, Modal, Model, Panel, REST_MS, Row, Ticket,
+    Content, Detail, DetailCard, Joining, List, Modal, Model, Panel, REST_MS, Row, RowKey, Ticket,
 };
 use crate::engine::queries::{Cursor, Page, Toward};
 
@@ -31,7 +31,43 @@ pub fn reload(model: &mut Model) -> Vec<Effect> {
         None => (None, Joining::Replace),
     };
     model.is_behind = false;
+    follow(model);
     ask(model, cursor, Toward::Later, joining)
+}
+
+/// Reads the current list in another order; the selection stays on its row, wherever that goes.
+pub fn reorder(model: &mut Model) -> Vec<Effect> {
+    follow(model);
+    ask(model, None, Toward::Later, Joining::Replace)
+}
+
+fn follow(model: &mut Model) {
+    if let Some(list) = model.visit_mut().list_mut() {
+        list.follows = list.current().map(Row::key);
+    }
+}
+
+/// Reads from the followed row on, when the answer did not have it: it moved, or it is gone.
+fn catch_followed(model: &mut Model, page: &Page<Row>) -> Option<Vec<Effect>> {
+    let list = model.visit_mut().list_mut()?;
+    let followed = list.follows.take()?;
+    if page.rows.iter().any(|row| row.key() == followed) {
+        return None;
+    }
+    let RowKey::Number(id) = followed else {
+        return None;
+    };
+    let mut effects = ask(model, None, Toward::Later, Joining::Refresh);
+    for effect in &mut effects {
+        if let Effect::Load {
+            question: Question::List { query, .. } | Question::RunItems { query, .. },
+            ..
+        } = effect
+        {
+            query.at = Some(id);
+        }
+    }
+    Some(effects)
 }
 
 /// Reads the current list from its beginning.
@@ -39,6 +75,7 @@ pub fn restart(model: &mut Model) -> Vec<Effect> {
     if let Some(list) = model.visit_mut().list_mut() {
         list.paged.selected = 0;
         list.paged.top = 0;
+        list.follows = None;
     }
     ask(model, None, Toward::Later, Joining::Replace)
 }
@@ -202,6 +239,11 @@ pub fn loaded(model: &mut Model, ticket: Ticket, loaded: Loaded) -> Vec<Effect> 
     }
     if let Loaded::Overview { last_run, .. } = &loaded {
         model.last_run = *last_run;
+    }
+    if let Loaded::Rows(page) = &loaded
+        && let Some(effects) = catch_followed(model, page)
+    {
+        return effects;
     }
     let at = model.now.at;
     let height = list_rows(model);

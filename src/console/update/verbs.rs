@@ -6,6 +6,7 @@
 use crate::console::action::{Action, Danger};
 use crate::console::effect::Effect;
 use crate::console::model::{Asked, Confirm, Ending, Form, FormKind, Modal, Model, Phase, Target};
+use crate::console::term::Switch;
 use crate::domain::operator::{Access, Denied};
 use crate::engine::Request;
 
@@ -43,6 +44,7 @@ pub fn availability(model: &Model, action: Action) -> Result<(), Why> {
             )
         }
         Action::Mark | Action::MarkAll | Action::Detail => needs(list.is_some(), "needs_list"),
+        Action::Copy if model.clipboard == Switch::Off => Err("no_clipboard"),
         Action::Copy => needs(
             visit.target().public_id.is_some() || list.is_some_and(|list| !list.marks.is_empty()),
             "nothing_selected",

@@ -74,7 +74,7 @@ pub fn news(ink: &mut Ink<'_>, area: Rect) {
             let mark = spinner(ink, job.since_ms).unwrap_or(" ");
             vec![span(format!(" {mark} {text}"), Role::Waits)]
         }
-        None => match model.news.back() {
+        None => match model.news.back().filter(|news| model.is_news(news)) {
             Some(news) => vec![
                 span(
                     format!(" {} ", tone_mark(ink, news.tone)),
@@ -105,7 +105,8 @@ fn filter(ink: &mut Ink<'_>, area: Rect, line: &super::super::model::FilterLine)
         Role::Dim
     };
     let room = area.right().saturating_sub(x);
-    let field = (room / 2).max(room.min(20));
+    // The hint gives way to what is typed.
+    let field = (room * 3 / 5).max(room.min(20));
     ink.field(Rect::new(x, area.y, field, 1), &line.input, Focus::Here);
     let rest = Rect::new(x + field + 2, area.y, room.saturating_sub(field + 2), 1);
     ink.spans(rest, area.y, &[span(hint, role)]);
@@ -197,7 +198,10 @@ fn hints(model: &Model) -> Vec<Action> {
     {
         all.extend([Action::Filter, Action::Mark]);
     }
-    all.extend([Action::Copy, Action::Palette, Action::Help, Action::Quit]);
+    if !is_forbidden(model, Action::Copy) {
+        all.push(Action::Copy);
+    }
+    all.extend([Action::Palette, Action::Help, Action::Quit]);
     if !model.stack.is_empty() {
         all.insert(0, Action::Back);
     }
@@ -206,7 +210,10 @@ fn hints(model: &Model) -> Vec<Action> {
 
 /// Whether the person may not do it at all, wherever the selection is.
 fn is_forbidden(model: &Model, action: Action) -> bool {
-    matches!(availability(model, action), Err("read_only" | "role"))
+    matches!(
+        availability(model, action),
+        Err("read_only" | "role" | "no_clipboard")
+    )
 }
 
 pub fn keys(ink: &mut Ink<'_>, area: Rect) {

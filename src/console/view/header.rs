@@ -9,7 +9,7 @@ use super::ink::{Ink, Span, span, spans_width};
 use super::words;
 use crate::domain::mode::Mode;
 use crate::domain::operator::Access;
-use crate::text::{Shown, width};
+use crate::text::{Align, Shown, fit, width};
 
 pub fn draw(ink: &mut Ink<'_>, area: Rect) {
     let model = ink.model;
@@ -33,14 +33,14 @@ pub fn draw(ink: &mut Ink<'_>, area: Rect) {
         Shown::line(&model.database).into_string(),
         Role::Header,
     ));
-    // What does not fit beside the mode goes, the least needed first.
+    // What does not fit beside the mode goes, the least needed first; who acts and what is unknown go last.
     let room = usize::from(area.width);
     let fixed = spans_width(&left[..left.len() - 1]);
-    for detail in [Much::All, Much::NoDate, Much::NoPerson, Much::OnlyTime] {
-        let right = right_side(model, detail);
-        let with_name = spans_width(&left) + 2 + spans_width(&right);
-        if with_name <= room || (detail == Much::OnlyTime && fixed + spans_width(&right) <= room) {
-            let took = spans_width(&right);
+    for cut in Cut::ALL {
+        let right = right_side(model, cut);
+        let took = spans_width(&right);
+        let fits_whole = spans_width(&left) + 2 + took <= room;
+        if fits_whole || (cut >= Cut::Date && fixed + took < room) {
             let left_room = area
                 .width
                 .saturating_sub(u16::try_from(took + 1).unwrap_or(0));
@@ -52,46 +52,74 @@ pub fn draw(ink: &mut Ink<'_>, area: Rect) {
     ink.spans(area, area.y, &left);
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Much {
-    All,
-    NoDate,
-    NoPerson,
-    OnlyTime,
+/// What is left out, each with all before it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Cut {
+    Nothing,
+    /// That nothing is unknown.
+    Zero,
+    Roles,
+    Date,
+    Zone,
+    /// The words beside the unknown count.
+    Words,
+    Clock,
 }
 
-fn right_side(model: &Model, much: Much) -> Vec<Span> {
+impl Cut {
+    const ALL: [Self; 7] = [
+        Self::Nothing,
+        Self::Zero,
+        Self::Roles,
+        Self::Date,
+        Self::Zone,
+        Self::Words,
+        Self::Clock,
+    ];
+}
+
+fn right_side(model: &Model, cut: Cut) -> Vec<Span> {
     let locale = model.locale();
+    let gap = if cut >= Cut::Words { " " } else { "   " };
     let mut right = Vec::new();
     if let Some(count) = model.unknown
-        && (count > 0 || much == Much::All)
+        && (count > 0 || cut == Cut::Nothing)
     {
         let role = if count > 0 {
             Role::NeedsPerson
         } else {
             Role::Dim
         };
-        let text = locale.t_args("console.header.unknown", &[("n", &model.count(count))]);
-        right.push(span(format!("{text}   "), role));
+        let text = if cut >= Cut::Words {
+            format!("?{}", model.count(count))
+        } else {
+            locale.t_args("console.header.unknown", &[("n", &model.count(count))])
+        };
+        right.push(span(format!("{text}{gap}"), role));
     }
-    if matches!(much, Much::All | Much::NoDate) {
+    let person = Shown::line(&model.operator.person).into_string();
+    let who = if cut < Cut::Roles {
         let roles: Vec<&str> = model
             .operator
             .roles
             .iter()
             .map(|role| locale.label("role", role.as_str()))
             .collect();
-        let person = Shown::line(&model.operator.person).into_string();
-        right.push(span(
-            format!("{person}({})   ", roles.join(",")),
-            Role::Header,
-        ));
-    }
-    let local = model.local(model.now.at);
-    let zone = local.format("%Z").to_string();
-    let time = match much {
-        Much::All => format!("{} {zone} ", model.date_time(model.now.at)),
-        _ => format!("{} {zone} ", model.clock(model.now.at)),
+        format!("{person}({})", roles.join(","))
+    } else if cut < Cut::Words {
+        person
+    } else {
+        fit(&person, width(&person).min(8), Align::Left)
+    };
+    right.push(span(format!("{who}{gap}"), Role::Header));
+    let zone = model.local(model.now.at).format("%Z").to_string();
+    let time = match cut {
+        Cut::Nothing | Cut::Zero | Cut::Roles => {
+            format!("{} {zone} ", model.date_time(model.now.at))
+        }
+        Cut::Date => format!("{} {zone} ", model.clock(model.now.at)),
+        Cut::Zone | Cut::Words => format!("{} ", model.clock(model.now.at)),
+        Cut::Clock => return right,
     };
     right.push(span(time, Role::Header));
     right

@@ -11,6 +11,7 @@
 //!
 //! Only what passed `text::Shown` or is a text of ours reaches a cell.
 
+mod advice;
 mod chart;
 mod columns;
 mod detail;

@@ -178,6 +178,9 @@ pub struct ListQuery {
     pub sort: Option<(SortBy, Order)>,
     /// From where; none for the first page.
     pub cursor: Option<Cursor>,
+    /// From this row on, wherever the order puts it; the cursor goes before. A row that is not among
+    /// those kept is as none.
+    pub at: Option<i64>,
     /// Which way from there.
     pub toward: Toward,
     /// How many rows at most.
@@ -197,6 +200,7 @@ impl ListQuery {
             filter: Filter::default(),
             sort: None,
             cursor: None,
+            at: None,
             toward: Toward::Later,
             limit,
             from: None,

@@ -277,6 +277,12 @@ impl List {
             spread: &spread,
             ..within
         };
+        let placed = self.placed(db, &within).await?;
+        let within = Asked {
+            query: placed.as_ref().unwrap_or(within.query),
+            ..within
+        };
+        let asked = within.query;
         let (query, sort) = self.page(&within, db.flavour())?;
         // Neither waits for the other.
         let (mut found, counted) = try_join(db.fetch(query), self.counted(db, &within)).await?;
@@ -304,6 +310,40 @@ impl List {
             counted => counted,
         };
         Ok(page)
+    }
+
+    /// The same question with a cursor just before the row it is to begin with.
+    async fn placed(&self, db: &SqlStore, within: &Asked<'_>) -> R<Option<ListQuery>> {
+        let asked = within.query;
+        let (Some(id), None) = (asked.at, &asked.cursor) else {
+            return Ok(None);
+        };
+        let (sort, order) = self.sort(asked.sort)?;
+        let mut query = Query::new("select ");
+        query
+            .add(self.id, [])
+            .add(" as id, ", [])
+            .add(sort.key, [])
+            .add(" as sort_key ", []);
+        let from = sort.from.unwrap_or(self.from);
+        self.kept(&mut query, from, within, db.flavour())?;
+        query
+            .add(" and ", [])
+            .add(self.id, [])
+            .add(" = ?", values![id]);
+        let Some(row) = db.fetch_first(query).await? else {
+            return Ok(None);
+        };
+        let mut cursor = cursor_of(&row, sort.kind)?;
+        cursor.id += match order {
+            Order::Ascending => -1,
+            Order::Descending => 1,
+        };
+        Ok(Some(ListQuery {
+            cursor: Some(cursor),
+            toward: Toward::Later,
+            ..asked.clone()
+        }))
     }
 
     /// Which conditions many rows meet.

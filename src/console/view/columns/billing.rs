@@ -2,6 +2,7 @@
 
 use super::super::super::model::Row;
 use super::super::super::theme::Role;
+use super::super::advice;
 use super::super::ink::Ink;
 use super::super::table::{LEFT, RIGHT};
 use super::super::words::{attempt_role, class_role, invoice_role};
@@ -98,6 +99,8 @@ fn class(row: &Row, ink: &Ink<'_>) -> Cell {
 
 fn code(row: &Row, _: &Ink<'_>) -> Cell {
     failed(row)
+        // While an answer is awaited, the refusal before it explains nothing.
+        .filter(|row| row.open_attempt.is_none())
         .and_then(|row| row.code.as_ref())
         .map_or_else(Cell::none, |code| {
             Cell::text(Shown::line(code).into_string())
@@ -107,10 +110,9 @@ fn code(row: &Row, _: &Ink<'_>) -> Cell {
 /// Attempts of the schedule used up, of how many.
 pub fn tries_text(ink: &Ink<'_>, row: &FailedRow) -> String {
     match row.dunning {
-        DunningState::Scheduled | DunningState::Idle => {
-            format!("{}/{}", row.attempts, ink.model.dunning_budget + 1)
-        }
-        DunningState::AwaitingCard | DunningState::Exhausted => format!("{}/-", row.attempts),
+        DunningState::Scheduled => format!("{}/{}", row.dunning_used, ink.model.dunning_budget),
+        DunningState::AwaitingCard | DunningState::Exhausted => format!("{}/-", row.dunning_used),
+        DunningState::Idle => "-".to_owned(),
     }
 }
 
@@ -123,7 +125,7 @@ pub fn next_try_text(ink: &Ink<'_>, row: &FailedRow) -> (String, Role) {
         return (ink.t("console.dunning.locked"), Role::Waits);
     }
     match (row.dunning, row.next_attempt_at) {
-        (DunningState::Scheduled, Some(at)) => (ink.model.coming(at), Role::Text),
+        (DunningState::Scheduled, Some(at)) => advice::next_try(ink.model, at),
         (DunningState::AwaitingCard, _) => (ink.t("console.dunning.new_card"), Role::NeedsPerson),
         (DunningState::Exhausted, _) => (ink.t("console.dunning.ended"), Role::NeedsPerson),
         (DunningState::Scheduled | DunningState::Idle, _) => ("-".to_owned(), Role::Dim),

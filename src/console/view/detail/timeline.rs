@@ -2,6 +2,7 @@
 //! every press of a key.
 
 use super::super::super::theme::Role;
+use super::super::advice::{Planned, next_try};
 use super::super::ink::{Ink, Span, span};
 use super::super::pages::Pages;
 use super::super::words::{self, attempt_role, invoice_role};
@@ -86,12 +87,19 @@ fn advice(pages: &mut Pages, ink: &Ink<'_>, timeline: &Timeline, room: usize) {
     let text = ink.locale().failure(code, class);
     let label = |id: &str| ink.t(&format!("console.card.{id}"));
     pages.field(&label("why"), LABEL, text.meaning, Role::Text, room);
-    if let Some(at) = invoice.next_attempt_at {
-        let next = ink.model.coming(at);
-        pages.field(&label("next_try"), LABEL, &next, Role::Text, room);
+    let (mut next, mut say) = (text.next.to_owned(), text.say.to_owned());
+    if !is_unknown {
+        let now = ink.model.now.at;
+        let planned = Planned::of(invoice.state, invoice.dunning, invoice.next_attempt_at, now);
+        if let Planned::At(at) | Planned::Overdue(at) = planned {
+            let (text, role) = next_try(ink.model, at);
+            pages.field(&label("next_try"), LABEL, &text, role, room);
+        }
+        next = format!("{} {next}", planned.what_follows(ink.model));
+        say = format!("{say} {}", planned.say(ink.model));
     }
-    pages.field(&label("do"), LABEL, text.next, Role::Text, room);
-    let say = format!("\"{}\"", text.say);
+    pages.field(&label("do"), LABEL, &next, Role::Text, room);
+    let say = format!("\"{say}\"");
     pages.field(&label("say"), LABEL, &say, Role::Dim, room);
 }
 

@@ -267,14 +267,13 @@ pub fn health(ink: &mut Ink<'_>, area: Rect, overview: &Overview) {
         let count = ink.model.count(overview.unknown);
         locale.t_args("console.panel.unknown", &[("n", &count), ("age", &age)])
     });
-    let mut line = vec![mark, span(text, Role::Text)];
+    let mut line = vec![mark, span(text, Role::Text), last_run(ink)];
     if let Some(oldest) = oldest {
         line.push(span(
             format!("   {} {oldest}", ink.glyphs().unknown),
             Role::NeedsPerson,
         ));
     }
-    line.push(last_run(ink));
     ink.spans(inner, inner.y, &line);
 }
 
