@@ -12,7 +12,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 use rustix::fs::Mode;
-use tracing_appender::non_blocking::WorkerGuard;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_appender::rolling::{InitError, RollingFileAppender, Rotation};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
@@ -37,6 +37,9 @@ pub enum TelemetryError {
     #[error("telemetry is already started")]
     AlreadyStarted(#[source] TryInitError),
 }
+
+/// Lines that wait to be written. The queue is made at once and whole, so its size is felt at every start.
+const QUEUED_LINES: usize = 4_096;
 
 /// Writes what is still queued when dropped: `main` keeps it until the end.
 #[derive(Debug)]
@@ -65,7 +68,9 @@ pub fn start(log: &Log) -> Result<Telemetry, TelemetryError> {
         .build(&log.dir)
         .map_err(|source| TelemetryError::File { dir: dir(), source })?;
 
-    let (queue, worker) = tracing_appender::non_blocking(Guarded { file });
+    let (queue, worker) = NonBlockingBuilder::default()
+        .buffered_lines_limit(QUEUED_LINES)
+        .finish(Guarded { file });
     tracing_subscriber::fmt()
         .json()
         .with_env_filter(EnvFilter::new(directives(log.level)))

@@ -29,30 +29,40 @@ const EN: [&str; AREAS.len()] = [
     include_str!("../../assets/locale/en/cli.toml"),
 ];
 
-/// One language with all its texts.
+/// One language with all its texts. Each file is read when a text of it is first asked for: most
+/// commands need a few of them.
 #[derive(Debug)]
 pub struct Locale {
     lang: Lang,
-    texts: HashMap<String, String>,
+    files: [&'static str; AREAS.len()],
+    areas: [OnceLock<HashMap<String, String>>; AREAS.len()],
 }
 
 impl Locale {
     pub fn get(lang: Lang) -> &'static Self {
-        static KOREAN: OnceLock<Locale> = OnceLock::new();
-        static ENGLISH: OnceLock<Locale> = OnceLock::new();
+        static KOREAN: Locale = Locale::of(Lang::Ko, KO);
+        static ENGLISH: Locale = Locale::of(Lang::En, EN);
         match lang {
-            Lang::Ko => KOREAN.get_or_init(|| Self::read(lang, &KO)),
-            Lang::En => ENGLISH.get_or_init(|| Self::read(lang, &EN)),
+            Lang::Ko => &KOREAN,
+            Lang::En => &ENGLISH,
         }
     }
 
-    fn read(lang: Lang, files: &[&str]) -> Self {
-        let mut texts = HashMap::new();
-        for (area, file) in AREAS.iter().zip(files) {
-            let table: toml::Table = toml::from_str(file).unwrap_or_default();
-            flatten(area, &table, &mut texts);
+    const fn of(lang: Lang, files: [&'static str; AREAS.len()]) -> Self {
+        Self {
+            lang,
+            files,
+            areas: [const { OnceLock::new() }; AREAS.len()],
         }
-        Self { lang, texts }
+    }
+
+    fn area(&self, at: usize) -> &HashMap<String, String> {
+        self.areas[at].get_or_init(|| {
+            let table: toml::Table = toml::from_str(self.files[at]).unwrap_or_default();
+            let mut texts = HashMap::new();
+            flatten(AREAS[at], &table, &mut texts);
+            texts
+        })
     }
 
     pub fn lang(&self) -> Lang {
@@ -65,7 +75,9 @@ impl Locale {
     }
 
     pub fn find(&self, key: &str) -> Option<&str> {
-        self.texts.get(key).map(String::as_str)
+        let (area, _) = key.split_once('.')?;
+        let at = AREAS.iter().position(|name| *name == area)?;
+        self.area(at).get(key).map(String::as_str)
     }
 
     /// The text of a key with `{name}` placeholders filled. Values are sanitised on the way in, and
@@ -101,7 +113,8 @@ impl Locale {
 
     /// All keys, sorted; for tests and documentation.
     pub fn keys(&self) -> Vec<&str> {
-        let mut keys: Vec<&str> = self.texts.keys().map(String::as_str).collect();
+        let areas = (0..AREAS.len()).flat_map(|at| self.area(at).keys());
+        let mut keys: Vec<&str> = areas.map(String::as_str).collect();
         keys.sort_unstable();
         keys
     }

@@ -3,8 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono_tz::Tz;
-use sqlx::{PgPool, SqlitePool};
+use futures_util::future::try_join;
+use sqlx::{PgPool, SqliteConnection, SqlitePool};
 
+use super::at_hand::AtHand;
 use super::books::Chain;
 use super::connection::Connection;
 use super::error::failed;
@@ -73,6 +75,8 @@ pub(super) struct Shared {
     pub(super) zone: Tz,
     chain: String,
     chains: Mutex<Chains>,
+    /// A reader of SQLite.
+    pub(super) at_hand: AtHand,
     /// Sees what other connections commit.
     pub(super) watch: Watch,
 }
@@ -124,16 +128,21 @@ const ALL_META: Stmt = Stmt::both("select key, value from meta");
 impl SqlStore {
     /// Opens a database and checks that it is ours and of this program's schema.
     pub async fn open(url: &DatabaseUrl, options: OpenOptions) -> Result<Self, StoreError> {
+        let mut at_hand = None;
         let pools = match url {
             DatabaseUrl::Sqlite(path) => {
                 sqlite::expect_file(path)?;
-                let writer = match options.access {
-                    Access::ReadWrite => Some(sqlite::writer(path).await?),
-                    Access::ReadOnly => None,
+                let writer = async {
+                    match options.access {
+                        Access::ReadWrite => sqlite::writer(path).await.map(Some),
+                        Access::ReadOnly => Ok(None),
+                    }
                 };
-                let readers = sqlite::readers(path, options.connections).await?;
+                let readers = sqlite::readers(path, options.connections);
+                let (writer, readers) = try_join(writer, readers).await?;
                 let mut reader = readers.acquire().await.map_err(failed)?;
                 sqlite::check(&mut reader, path).await?;
+                at_hand = Some(reader);
                 Pools::Sqlite { writer, readers }
             }
             DatabaseUrl::Postgres(address) => Pools::Postgres {
@@ -141,7 +150,7 @@ impl SqlStore {
                 access: options.access,
             },
         };
-        let (mode, zone) = identify(&pools).await?;
+        let (mode, zone) = identify(&pools, at_hand.as_deref_mut()).await?;
         if let Pools::Postgres { pool, .. } = &pools {
             postgres::check_durable(pool, mode).await?;
         }
@@ -152,6 +161,7 @@ impl SqlStore {
                 zone,
                 chain: options.chain,
                 chains: Mutex::default(),
+                at_hand: AtHand::with(at_hand),
                 watch: Watch::default(),
             }),
         })
@@ -171,8 +181,10 @@ impl SqlStore {
     pub async fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
         match &self.shared.pools {
             Pools::Sqlite { readers, .. } => {
-                let mut reader = readers.acquire().await.map_err(failed)?;
-                read_meta(Connection::Sqlite(&mut reader), key).await
+                let mut reader = self.shared.at_hand.reader(readers).await?;
+                let value = read_meta(Connection::Sqlite(&mut reader), key).await?;
+                self.shared.at_hand.keep(reader, readers);
+                Ok(value)
             }
             Pools::Postgres { pool, .. } => {
                 let mut reader = pool.acquire().await.map_err(failed)?;
@@ -203,7 +215,18 @@ impl SqlStore {
 
     /// One query outside any transaction, for read models.
     pub(super) async fn rows(&self, stmt: &Stmt, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        rows(&self.shared.pools, stmt, args).await
+        match &self.shared.pools {
+            Pools::Sqlite { readers, .. } => {
+                let mut reader = self.shared.at_hand.reader(readers).await?;
+                let rows = Connection::Sqlite(&mut reader).rows(stmt, args).await?;
+                self.shared.at_hand.keep(reader, readers);
+                Ok(rows)
+            }
+            Pools::Postgres { pool, .. } => {
+                let mut reader = pool.acquire().await.map_err(failed)?;
+                Connection::Postgres(&mut reader).rows(stmt, args).await
+            }
+        }
     }
 
     /// What SQLite finds wrong with its file; empty when nothing. PostgreSQL looks after itself.
@@ -223,7 +246,7 @@ impl SqlStore {
     pub async fn close(&self) {
         match &self.shared.pools {
             Pools::Sqlite { writer, readers } => {
-                readers.close().await;
+                self.shared.at_hand.close(readers).await;
                 if let Some(writer) = writer {
                     writer.close().await;
                 }
@@ -237,22 +260,25 @@ pub(super) fn read_only() -> StoreError {
     StoreError::WrongDatabase("the database was opened to be read only".to_owned())
 }
 
-async fn rows(pools: &Pools, stmt: &Stmt, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-    match pools {
-        Pools::Sqlite { readers, .. } => {
-            let mut reader = readers.acquire().await.map_err(failed)?;
-            Connection::Sqlite(&mut reader).rows(stmt, args).await
-        }
-        Pools::Postgres { pool, .. } => {
-            let mut reader = pool.acquire().await.map_err(failed)?;
-            Connection::Postgres(&mut reader).rows(stmt, args).await
-        }
-    }
-}
-
 /// Whose database it is, of which schema, mode and zone.
-async fn identify(pools: &Pools) -> Result<(Mode, Tz), StoreError> {
-    let found = rows(pools, &ALL_META, args![]).await.map_err(|error| {
+async fn identify(
+    pools: &Pools,
+    reader: Option<&mut SqliteConnection>,
+) -> Result<(Mode, Tz), StoreError> {
+    let found = match (pools, reader) {
+        (_, Some(reader)) => Connection::Sqlite(reader).rows(&ALL_META, args![]).await,
+        (Pools::Sqlite { readers, .. }, None) => {
+            let mut reader = readers.acquire().await.map_err(failed)?;
+            let connection = Connection::Sqlite(&mut reader);
+            connection.rows(&ALL_META, args![]).await
+        }
+        (Pools::Postgres { pool, .. }, None) => {
+            let mut reader = pool.acquire().await.map_err(failed)?;
+            let connection = Connection::Postgres(&mut reader);
+            connection.rows(&ALL_META, args![]).await
+        }
+    };
+    let found = found.map_err(|error| {
         let has_no_meta =
             matches!(&error, StoreError::Other(said) if said.to_string().contains("meta"));
         if has_no_meta {

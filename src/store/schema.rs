@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use sqlx::{PgConnection, SqliteConnection};
+use sqlx::{Connection as _, PgConnection, SqliteConnection};
 
 use super::connection::Connection;
 use super::error::failed;
@@ -94,6 +94,15 @@ impl Maker {
 
     pub(super) async fn script(&mut self, stmt: &Stmt) -> Result<(), StoreError> {
         self.connection().script(stmt).await.map_err(failed)
+    }
+
+    /// Closed in order, SQLite takes its write-ahead log into the file; otherwise whoever opens it
+    /// next reads all of it.
+    async fn close(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(connection) => connection.close().await.map_err(failed),
+            Self::Postgres(connection) => connection.close().await.map_err(failed),
+        }
     }
 
     async fn begin(&mut self) -> Result<(), StoreError> {
@@ -244,7 +253,8 @@ async fn make(url: &DatabaseUrl, new: &NewDatabase<'_>) -> Result<(), StoreError
     for version in 2..=SCHEMA_VERSION {
         maker.apply(version).await?;
     }
-    maker.script(&COMMIT).await
+    maker.script(&COMMIT).await?;
+    maker.close().await
 }
 
 /// Brings an older database up to this program's schema; does nothing when it is there already.
@@ -265,6 +275,7 @@ pub async fn migrate(url: &DatabaseUrl) -> Result<Migrated, StoreError> {
         maker.apply(version).await?;
     }
     maker.script(&COMMIT).await?;
+    maker.close().await?;
     Ok(Migrated {
         from,
         to: SCHEMA_VERSION,

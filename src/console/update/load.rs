@@ -247,11 +247,15 @@ pub fn loaded(model: &mut Model, ticket: Ticket, loaded: Loaded) -> Vec<Effect> 
     }
     let at = model.now.at;
     let height = list_rows(model);
+    let mut unknown = model.unknown;
     let visit = model.visit_mut();
     visit.loading_mut().done(at);
     match (&mut visit.content, loaded) {
         (Content::List(list), Loaded::Rows(page)) => join(list, page, height),
-        (Content::Overview(panel), Loaded::Overview { overview, .. }) => fill(panel, overview),
+        (Content::Overview(panel), Loaded::Overview { overview, .. }) => {
+            unknown = Some(overview.unknown);
+            fill(panel, overview);
+        }
         (Content::Revenue(panel), Loaded::Revenue(value)) => {
             if panel.value.is_none() {
                 panel.selected = value.months.len().saturating_sub(1);
@@ -265,6 +269,7 @@ pub fn loaded(model: &mut Model, ticket: Ticket, loaded: Loaded) -> Vec<Effect> 
     }
     let line = visit.lines().1;
     visit.choose_line(line);
+    model.unknown = unknown;
     rest_after_reload(model)
 }
 
@@ -334,6 +339,12 @@ pub fn catch_up(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     }
     let mut effects = reload(model);
-    effects.push(Effect::CountUnknown);
+    effects.extend(count_unknown(model));
     effects
+}
+
+/// The number in the header; the overview brings it along.
+pub fn count_unknown(model: &Model) -> Option<Effect> {
+    let brings_it = matches!(model.visit().content, Content::Overview(_));
+    (!brings_it).then_some(Effect::CountUnknown)
 }

@@ -41,7 +41,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
     let mut effects = match msg {
         Msg::Started => {
             let mut effects = load::enter(model);
-            effects.push(Effect::CountUnknown);
+            effects.extend(load::count_unknown(model));
             effects
         }
         Msg::Input(event) => input(model, event),

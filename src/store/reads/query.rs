@@ -125,8 +125,11 @@ impl SqlStore {
         match &self.shared.pools {
             Pools::Sqlite { readers, .. } => {
                 let bound = sqlite_arguments(query.values)?;
-                let rows = sqlx::query_with(sql, bound).fetch_all(readers).await;
-                Ok(rows.map_err(failed)?.into_iter().map(Row::from).collect())
+                let mut reader = self.shared.at_hand.reader(readers).await?;
+                let rows = sqlx::query_with(sql, bound).fetch_all(&mut *reader).await;
+                let rows = rows.map_err(failed)?;
+                self.shared.at_hand.keep(reader, readers);
+                Ok(rows.into_iter().map(Row::from).collect())
             }
             Pools::Postgres { pool, .. } => {
                 let bound = postgres_arguments(query.values)?;
