@@ -44,7 +44,8 @@ fn measure(options: &Options) -> Result<()> {
             console::measure(&data, &mut report)?;
         }
         if options.wants(Part::Reads) {
-            reads::measure(&data, &mut report)?;
+            let larger = options.larger.as_ref().map(|dir| dir.join("paydeck.db"));
+            reads::measure(&data, larger.as_deref(), &mut report)?;
         }
         if options.wants(Part::Export) {
             export::measure(&data, &mut report)?;

@@ -35,6 +35,9 @@ pub struct Options {
     /// A data set to use: made there when the directory holds none, and kept. Without it, one is made and removed.
     #[arg(long, env = "PAYDECK_BENCH_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// A larger data set that is there: the reads are made over it too, and growth is printed.
+    #[arg(long, env = "PAYDECK_BENCH_LARGER", value_name = "DIR")]
+    pub larger: Option<PathBuf>,
     /// Due subscriptions of each billing run; there are three runs on each database.
     #[arg(long, env = "PAYDECK_BENCH_DUE", default_value_t = 1_000)]
     pub due: u32,

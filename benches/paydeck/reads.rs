@@ -10,7 +10,7 @@ use paydeck::domain::ids::CustomerId;
 use paydeck::engine::queries::{Cursor, Filter, ListQuery, LocalDay, Reads as _, Window};
 use paydeck::store::{DatabaseUrl, OpenOptions, SqlStore};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
 use crate::data::Data;
 use crate::figures::{Budget, Figure, Report};
@@ -20,9 +20,6 @@ const TIMES: usize = 25;
 const PAGE: u32 = 50;
 const HITS: u32 = 100;
 
-/// The daily roll-up of the overview's thirty days, and nothing else.
-const ROLL_UP: &str = "select day, currency, sum(captured_minor), sum(captured_count), sum(refunded_minor) \
-     from daily_figure where day >= ?1 and day <= ?2 group by day, currency order by day";
 const NEWEST: &str = "select p.id, p.public_id, p.captured_at, p.captured_minor, c.name \
      from (select id, captured_at from payment order by captured_at desc, id desc limit 50) k \
      join payment p on p.id = k.id join customer c on c.id = p.customer_id order by k.captured_at desc, k.id desc";
@@ -82,16 +79,34 @@ const FIND: &[(&str, &str)] = &[
     ),
 ];
 
-pub fn measure(data: &Data, report: &mut Report) -> Result<()> {
+pub fn measure(data: &Data, larger: Option<&Path>, report: &mut Report) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let mut desk = Desk::open(data).await?;
-        desk.overview(report).await?;
-        desk.lists(report).await?;
+        let mut desk = Desk::open(&data.database).await?;
+        let overview = desk.overview(report).await?;
+        let page = desk.lists(report).await?;
         desk.cards(report).await?;
-        desk.find(report).await
+        desk.find(report).await?;
+        if let Some(larger) = larger {
+            let mut desk = Desk::open(larger).await?;
+            let size: i64 = sqlx::query_scalar("select count(*) from payment")
+                .fetch_one(&mut desk.raw)
+                .await?;
+            report.remark(&format!(
+                "the same over {size} payments; the floor of growth is the smaller one"
+            ))?;
+            let grown = [
+                ("growth: overview", desk.overview(report).await?, overview),
+                ("growth: newest payments", desk.lists(report).await?, page),
+            ];
+            for (name, large, small) in &grown {
+                let figure = Figure::times(name, large).over(small);
+                report.add(&figure.within(Budget::TimesFloor(1.3)))?;
+            }
+        }
+        Ok(())
     })
 }
 
@@ -120,10 +135,10 @@ struct Desk {
 }
 
 impl Desk {
-    async fn open(data: &Data) -> Result<Self> {
-        let url = DatabaseUrl::Sqlite(data.database.clone());
+    async fn open(database: &Path) -> Result<Self> {
+        let url = DatabaseUrl::Sqlite(database.to_owned());
         let store = SqlStore::open(&url, OpenOptions::read_only("bench")).await?;
-        let mut raw = bare(&data.database).await?;
+        let mut raw = bare(database).await?;
         let newest: i64 = sqlx::query_scalar("select max(captured_at) from payment")
             .fetch_one(&mut raw)
             .await?;
@@ -131,33 +146,31 @@ impl Desk {
         Ok(Self { store, raw, now })
     }
 
-    async fn overview(&mut self, report: &mut Report) -> Result<()> {
+    async fn overview(&mut self, report: &mut Report) -> Result<Readings> {
         let window = window(self.now)?;
         let (mut ours, mut least) = <(Readings, Readings)>::default();
-        let (from, to) = (window.days.first(), window.days.last());
-        let (from, to) = (
-            from.ok_or_eyre("no days")?.date,
-            to.ok_or_eyre("no days")?.date,
-        );
+        let statements = roll_ups(&window)?;
         for _ in 0..TIMES {
             let began = now();
             self.store.overview(&window).await?;
             ours.push_ms(began.elapsed());
             let began = now();
-            let rows = sqlx::query(ROLL_UP)
-                .bind(from.to_string())
-                .bind(to.to_string());
-            let rows = rows.fetch_all(&mut self.raw).await?;
+            let mut rows = 0;
+            for statement in &statements {
+                let sql = AssertSqlSafe(statement.as_str());
+                rows += sqlx::query(sql).fetch_all(&mut self.raw).await?.len();
+            }
             least.push_ms(began.elapsed());
-            if rows.is_empty() {
-                return Err(eyre!("the roll-up has no days"));
+            if rows < statements.len() {
+                return Err(eyre!("the roll-ups are empty"));
             }
         }
         let figure = Figure::times("overview", &ours).over(&least);
-        report.add(&figure.within(Budget::TimesFloor(5.0)))
+        report.add(&figure.within(Budget::TimesFloor(5.0)))?;
+        Ok(ours)
     }
 
-    async fn lists(&mut self, report: &mut Report) -> Result<()> {
+    async fn lists(&mut self, report: &mut Report) -> Result<Readings> {
         let (at, id): (i64, i64) = sqlx::query_as(FAR_DOWN).fetch_one(&mut self.raw).await?;
         let first = ListQuery::first(PAGE);
         let deep = ListQuery {
@@ -225,7 +238,7 @@ impl Desk {
         for (name, readings) in &others {
             report.add(&Figure::times(&format!("list: {name}"), readings))?;
         }
-        Ok(())
+        Ok(ours)
     }
 
     async fn cards(&mut self, report: &mut Report) -> Result<()> {
@@ -261,6 +274,46 @@ impl Desk {
         }
         Ok(())
     }
+}
+
+/// The rolled-up rows behind the figures of an overview, asked for with nothing around them.
+fn roll_ups(window: &Window) -> Result<Vec<String>> {
+    let first = window.days.first().ok_or_eyre("no days")?;
+    let last = window.days.last().ok_or_eyre("no days")?;
+    let (from, to) = (first.date, last.date);
+    let (year_ago, until) = (
+        window.year_ago.first().ok_or_eyre("no year")?,
+        window.year_ago.last().ok_or_eyre("no year")?,
+    );
+    let (began, ended) = (first.from.timestamp_micros(), last.to.timestamp_micros());
+    let week = window.week_ahead.first().zip(window.week_ahead.last());
+    let (soon, late) = week.ok_or_eyre("no week")?;
+    let (soon, late) = (soon.from.timestamp_micros(), late.to.timestamp_micros());
+    let hour_ago = "cast((unixepoch('subsec') - 3600) * 1000000 as integer)";
+    Ok(vec![
+        "select * from tally_standing".to_owned(),
+        format!("select * from daily_figure where day >= '{from}' and day <= '{to}'"),
+        format!("select * from daily_figure where day >= '{year_ago}' and day <= '{until}'"),
+        format!(
+            "select day, currency, sum(attempts) from tally_decline where day >= '{from}' and day <= '{to}' group by day, currency"
+        ),
+        format!(
+            "select code, class, sum(attempts) from tally_decline where day >= '{from}' and day <= '{to}' group by code, class order by 3 desc limit 8"
+        ),
+        format!(
+            "select is_paid, sum(invoices) from tally_failure where day >= '{from}' and day <= '{to}' and before < '{from}' group by is_paid"
+        ),
+        format!(
+            "select at / 86400000000, what, sum(subscriptions) from tally_turnover where at >= {began} and at < {ended} group by 1, 2"
+        ),
+        format!(
+            "select at, currency, sum(renewals), sum(amount_minor) from tally_renewal where at >= {soon} and at < {late} group by at, currency"
+        ),
+        "select count(*), min(first_sent_at) from attempt where state in ('sent', 'unknown')"
+            .to_owned(),
+        format!("select count(*), max(elapsed_ms) from evidence where at >= {hour_ago}"),
+        "select id, code, name, price_minor, currency from plan".to_owned(),
+    ])
 }
 
 /// What the overview of a moment is about.
