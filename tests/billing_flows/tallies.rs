@@ -40,13 +40,21 @@ fn days_from(first: NaiveDate, count: u64) -> Vec<LocalDay> {
         .collect()
 }
 
+/// What is overdue, the rest of today, and six days: the first two part at any instant.
+fn ahead(today: NaiveDate, now: DateTime<Utc>) -> Vec<LocalDay> {
+    let mut days = days_from(today, 7);
+    days[0].from = now;
+    days.insert(0, LocalDay::overdue(today, now));
+    days
+}
+
 fn window(now: DateTime<Utc>) -> Window {
     let today = local_date(now, Seoul);
     Window {
         now,
         days: days_from(today - Days::new(29), 30),
         year_ago: vec![],
-        week_ahead: days_from(today, 7),
+        week_ahead: ahead(today, now),
     }
 }
 
@@ -288,7 +296,8 @@ async fn something_happens(w: &World, dice: &mut Dice, plans: &[PlanId], step: u
         }
         3..=5 => {
             w.set_time(
-                w.clock_now() + TimeDelta::hours(i64::try_from(dice.below(24 * 9)).expect("small")),
+                w.clock_now()
+                    + TimeDelta::minutes(i64::try_from(dice.below(60 * 24 * 9)).expect("small")),
             )
             .await;
             let declines = dice.below(2);

@@ -176,6 +176,7 @@ begin
     select at, currency, state, method, card_month, ends, -1, -amount_minor
     from counted_renewal where subscription_id = old.id
     on conflict do update set renewals = renewals + excluded.renewals, amount_minor = amount_minor + excluded.amount_minor;
+    delete from tally_renewal where at = old.renews_at - old.renews_at % 900000000 and renewals = 0 and amount_minor = 0;
 end;
 
 create trigger subscription_renewal_in after update of next_due_at, state, cancel_at, method_id, term_no on subscription

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{Datelike, NaiveDate};
 
 use super::days::Sums;
-use super::query::{Query, values};
+use super::query::Query;
 use crate::engine::ports::StoreError;
 use crate::engine::queries::{LocalDay, RenewalDay, RenewalFlag};
 use crate::store::open::SqlStore;
@@ -14,17 +14,26 @@ use crate::store::sql::Value;
 type R<T> = Result<T, StoreError>;
 
 /// What ends is counted and flagged, and is not part of the sum: it will not be charged. Flags are
-/// those of `subscriptions::flags`; a test compares the two.
-const DAYS: &str = "select d.day, r.currency, cast(sum(r.renewals) as bigint) as n, \
-     cast(sum(r.amount_minor) as bigint) as amount_minor, \
-     cast(sum(case when r.card_month < d.month then r.renewals else 0 end) as bigint) as card_expires, \
-     cast(sum(case when r.method = 'deleted' then r.renewals else 0 end) as bigint) as key_deleted, \
-     cast(sum(case when r.method = 'none' then r.renewals else 0 end) as bigint) as no_method, \
-     cast(sum(case when r.state = 'past_due' then r.renewals else 0 end) as bigint) as past_due, \
-     cast(sum(case when r.ends = 1 then r.renewals else 0 end) as bigint) as ends, \
-     cast(sum(case when r.state = 'trialing' then r.renewals else 0 end) as bigint) as trial_ends \
-     from d cross join tally_renewal r where r.at >= d.from_at and r.at < d.to_at \
-     group by d.day, r.currency having sum(r.renewals) <> 0 order by d.day";
+/// those of `subscriptions::flags`; a test compares the two. Whole quarters of an hour come from the
+/// tally, what is left of a stretch that begins or ends within one from the rows.
+const DAYS: &str = "select n.day, n.currency, cast(sum(n.renewals) as bigint) as n, \
+     cast(sum(n.amount_minor) as bigint) as amount_minor, \
+     cast(sum(case when n.card_month < n.month then n.renewals else 0 end) as bigint) as card_expires, \
+     cast(sum(case when n.method = 'deleted' then n.renewals else 0 end) as bigint) as key_deleted, \
+     cast(sum(case when n.method = 'none' then n.renewals else 0 end) as bigint) as no_method, \
+     cast(sum(case when n.state = 'past_due' then n.renewals else 0 end) as bigint) as past_due, \
+     cast(sum(case when n.ends = 1 then n.renewals else 0 end) as bigint) as ends, \
+     cast(sum(case when n.state = 'trialing' then n.renewals else 0 end) as bigint) as trial_ends \
+     from (select d.day, d.month, r.currency, r.state, r.method, r.card_month, r.ends, r.renewals, r.amount_minor \
+      from d cross join tally_renewal r where d.whole = 1 and r.at >= d.from_at and r.at < d.to_at \
+      union all \
+      select d.day, d.month, r.currency, r.state, r.method, r.card_month, r.ends, 1, r.amount_minor \
+      from d cross join subscription s join counted_renewal r on r.subscription_id = s.id \
+      where d.whole = 0 and s.renews_at is not null and s.renews_at >= d.from_at and s.renews_at < d.to_at) n \
+     group by n.day, n.currency having sum(n.renewals) <> 0 order by n.day";
+
+/// What instants are tallied by: `tally_renewal` in the migrations says the same.
+const QUARTER_US: i64 = 900_000_000;
 
 const FLAGS: [(RenewalFlag, &str); 6] = [
     (RenewalFlag::CardExpires, "card_expires"),
@@ -42,21 +51,44 @@ struct Totals {
     flags: [u64; 6],
 }
 
-fn statement(days: &[LocalDay]) -> Query {
-    let mut query = Query::new("with d (day, from_at, to_at, month) as (values ");
-    for (at, day) in days.iter().enumerate() {
-        if at > 0 {
-            query.add(", ", []);
-        }
-        let month = i64::from(day.date.year()) * 12 + i64::from(day.date.month());
-        query.add_list([
-            Value::from(day.date),
-            Value::from(day.from),
-            Value::from(day.to),
-            Value::from(month),
-        ]);
+/// A stretch with whether it is whole quarters.
+type Part = (i64, i64, bool);
+
+/// The whole quarters of a stretch, and what is left before and after them.
+fn parts(day: &LocalDay) -> Vec<Part> {
+    let (from, to) = (day.from.timestamp_micros(), day.to.timestamp_micros());
+    let last = to - to.rem_euclid(QUARTER_US);
+    let first = from + (-from).rem_euclid(QUARTER_US);
+    if first > last {
+        return vec![(from, to, false)];
     }
-    query.add(") ", values![]);
+    let parts = [(from, first, false), (first, last, true), (last, to, false)];
+    parts
+        .into_iter()
+        .filter(|(from, to, _)| from < to)
+        .collect()
+}
+
+fn statement(days: &[LocalDay]) -> Query {
+    let mut query = Query::new("with d (day, month, from_at, to_at, whole) as (");
+    let mut joint = "values ";
+    for day in days {
+        let month = i64::from(day.date.year()) * 12 + i64::from(day.date.month());
+        for (from, to, is_whole) in parts(day) {
+            query.add(joint, []).add_list([
+                Value::from(day.date),
+                Value::from(month),
+                Value::from(from),
+                Value::from(to),
+                Value::from(is_whole),
+            ]);
+            joint = ", ";
+        }
+    }
+    if joint == "values " {
+        query.add("select '', 0, 0, 0, 0 where 1 = 0", []);
+    }
+    query.add(") ", []);
     query.add(DAYS, []);
     query
 }
@@ -64,7 +96,7 @@ fn statement(days: &[LocalDay]) -> Query {
 /// One row per day, also for days without renewals.
 pub(super) async fn days(db: &SqlStore, days: &[LocalDay]) -> R<Vec<RenewalDay>> {
     let mut totals: HashMap<NaiveDate, Totals> = HashMap::new();
-    for some in days.chunks(200) {
+    for some in days.chunks(100) {
         for row in db.fetch(statement(some)).await? {
             let cells = row.counts("subscription");
             let of_day = totals.entry(cells.day("day")?).or_default();
@@ -91,4 +123,33 @@ pub(super) async fn days(db: &SqlStore, days: &[LocalDay]) -> R<Vec<RenewalDay>>
             }
         })
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::DateTime;
+
+    fn parts_of(from_us: i64, to_us: i64) -> Vec<Part> {
+        let at = |us| DateTime::from_timestamp_micros(us).unwrap();
+        parts(&LocalDay {
+            date: NaiveDate::MIN,
+            from: at(from_us),
+            to: at(to_us),
+        })
+    }
+
+    #[test]
+    fn a_stretch_is_split_at_quarters_and_nothing_is_lost() {
+        let q = QUARTER_US;
+        assert_eq!(parts_of(0, 96 * q), [(0, 96 * q, true)]);
+        assert_eq!(
+            parts_of(0, 3 * q + 5),
+            [(0, 3 * q, true), (3 * q, 3 * q + 5, false)]
+        );
+        assert_eq!(parts_of(5, 2 * q), [(5, q, false), (q, 2 * q, true)]);
+        assert_eq!(parts_of(5, q + 5), [(5, q, false), (q, q + 5, false)]);
+        assert_eq!(parts_of(5, 9), [(5, 9, false)]);
+        assert_eq!(parts_of(q, q), []);
+    }
 }
