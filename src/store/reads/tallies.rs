@@ -39,8 +39,8 @@ macro_rules! tally {
                 "select 1::bigint as n from tally_", $name, " where is_sum = 0 limit 1 offset $1"
             )),
             add_up: Stmt::both(concat!(
-                "with gone as (delete from tally_", $name, " where id in (select id from tally_", $name,
-                " where is_sum = 0 limit $1) returning *) ",
+                "with gone as (delete from tally_", $name, " where ctid = any (array(select ctid from tally_", $name,
+                " where is_sum = 0 limit $1)) and is_sum = 0 returning *) ",
                 "insert into tally_", $name, " as t (", $keys, ", is_sum, ", $first $(, ", ", $more)*, ") ",
                 "select ", $keys, ", 1, sum(", $first, ")::bigint" $(, ", sum(", $more, ")::bigint")*,
                 " from gone group by ", $keys,
