@@ -9,7 +9,7 @@ use paydeck::engine::ports::{Books, Constraint, Posting, Runs, StoreError};
 
 use super::db::{AuditRow, Kind, LedgerRow, NoticeRow};
 use super::flaw::Flaw;
-use super::store::{MemTx, R, Try};
+use super::store::{MemTx, R, Rules, Try};
 use super::table::Clash;
 
 impl Books for MemTx<'_> {
@@ -96,7 +96,7 @@ impl Runs for MemTx<'_> {
             id: RunId(self.db().tables.runs.next_id()),
             ..run.clone()
         };
-        let rules: &[(Constraint, &(dyn Fn(&Run) -> bool + Sync))] =
+        let rules: Rules<'_, Run> =
             &[(Constraint::Other, &|other| other.public_id == run.public_id)];
         self.add(Kind::Run, row, rules, |t| &mut t.runs)
             .await

@@ -13,7 +13,7 @@ use paydeck::engine::ports::{
 
 use super::db::{AttemptRow, EvidenceRow, Kind, PaymentRow, RefundRow};
 use super::flaw::Flaw;
-use super::store::{MemTx, R, Try};
+use super::store::{MemTx, R, Rules, Try};
 use super::table::Clash;
 
 /// A manual attempt that was never sent is given up after this.
@@ -65,7 +65,7 @@ impl MemTx<'_> {
         if !charges && !refunds {
             return Ok(Vec::new());
         }
-        let rules: &[(Constraint, &(dyn Fn(&AttemptRow) -> bool + Sync))] = &[
+        let rules: Rules<'_, AttemptRow> = &[
             (Constraint::OpenCharge, &|other| {
                 charges
                     && other.attempt.invoice_id == row.invoice_id
@@ -104,7 +104,7 @@ impl Attempts for MemTx<'_> {
             broken.push(Constraint::Other);
         }
         let names = !self.has(Flaw::AttemptNames);
-        let rules: &[(Constraint, &(dyn Fn(&AttemptRow) -> bool + Sync))] = &[
+        let rules: Rules<'_, AttemptRow> = &[
             (Constraint::OrderId, &|other| {
                 names
                     && other.attempt.order_id == new.order_id
@@ -458,15 +458,14 @@ impl Payments for MemTx<'_> {
             plan_id: new.plan_id,
             method_id: new.method_id,
         };
-        let rules: &[(Constraint, &(dyn Fn(&PaymentRow) -> bool + Sync))] =
-            &[(Constraint::Other, &|other| {
-                let other = &other.payment;
-                other.attempt_id == new.attempt_id
-                    || other.public_id == *new.public_id
-                    || (other.provider_ref == new.provider_ref
-                        && other.provider == new.provider
-                        && other.mode == new.mode)
-            })];
+        let rules: Rules<'_, PaymentRow> = &[(Constraint::Other, &|other| {
+            let other = &other.payment;
+            other.attempt_id == new.attempt_id
+                || other.public_id == *new.public_id
+                || (other.provider_ref == new.provider_ref
+                    && other.provider == new.provider
+                    && other.mode == new.mode)
+        })];
         self.add(Kind::Payment, row, rules, |t| &mut t.payments)
             .await
             .map(PaymentId)
@@ -584,10 +583,9 @@ impl Payments for MemTx<'_> {
             amount_minor: new.amount.minor(),
             transaction_key: new.transaction_key.to_owned(),
         };
-        let rules: &[(Constraint, &(dyn Fn(&RefundRow) -> bool + Sync))] =
-            &[(Constraint::Other, &|other| {
-                other.public_id == *new.public_id
-            })];
+        let rules: Rules<'_, RefundRow> = &[(Constraint::Other, &|other| {
+            other.public_id == *new.public_id
+        })];
         self.add(Kind::Refund, row, rules, |t| &mut t.refunds)
             .await?;
         Ok(true)

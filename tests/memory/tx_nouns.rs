@@ -18,7 +18,7 @@ use paydeck::engine::ports::{
 
 use super::db::{IssueRow, Kind, MethodRow, NoteRow, SubscriptionRow, Tables};
 use super::flaw::Flaw;
-use super::store::{MemTx, R};
+use super::store::{MemTx, R, Rules};
 use super::table::Table;
 
 fn found(mut ids: impl Iterator<Item = i64>) -> Found {
@@ -88,7 +88,7 @@ impl Customers for MemTx<'_> {
             created_at: new.at,
             version: 1,
         };
-        let rules: &[(Constraint, &(dyn Fn(&Customer) -> bool + Sync))] = &[
+        let rules: Rules<'_, Customer> = &[
             (Constraint::CustomerKey, &|other| {
                 other.customer_key == new.customer_key
             }),
@@ -149,10 +149,9 @@ impl Customers for MemTx<'_> {
             key: new.key.clone(),
             deleted_at: None,
         };
-        let rules: &[(Constraint, &(dyn Fn(&MethodRow) -> bool + Sync))] =
-            &[(Constraint::Other, &|other| {
-                other.key.hash == new.key.hash || other.method.public_id == *new.public_id
-            })];
+        let rules: Rules<'_, MethodRow> = &[(Constraint::Other, &|other| {
+            other.key.hash == new.key.hash || other.method.public_id == *new.public_id
+        })];
         self.add(Kind::Method, row, rules, |t| &mut t.methods)
             .await
             .map(MethodId)
@@ -347,7 +346,7 @@ impl Plans for MemTx<'_> {
             code: code.to_owned(),
             name: name.to_owned(),
         };
-        let rules: &[(Constraint, &(dyn Fn(&Product) -> bool + Sync))] = &[
+        let rules: Rules<'_, Product> = &[
             (Constraint::Code, &|other| other.code == code),
             (Constraint::Other, &|other| other.public_id == *public_id),
         ];
@@ -385,7 +384,7 @@ impl Plans for MemTx<'_> {
             created_at: new.at,
             version: 1,
         };
-        let rules: &[(Constraint, &(dyn Fn(&Plan) -> bool + Sync))] = &[
+        let rules: Rules<'_, Plan> = &[
             (Constraint::Code, &|other| other.code == new.code),
             (Constraint::Other, &|other| {
                 other.public_id == *new.public_id
@@ -486,7 +485,7 @@ impl Subscriptions for MemTx<'_> {
             },
             exclusive_key,
         };
-        let rules: &[(Constraint, &(dyn Fn(&SubscriptionRow) -> bool + Sync))] = &[
+        let rules: Rules<'_, SubscriptionRow> = &[
             (Constraint::OneSubscription, &|other| {
                 !new.state.is_ended() && clashes(other, exclusive_key)
             }),
@@ -523,10 +522,9 @@ impl Subscriptions for MemTx<'_> {
             .get(id, self.no)
             .and_then(|row| row.exclusive_key);
         if !subscription.state.is_ended() {
-            let rules: &[(Constraint, &(dyn Fn(&SubscriptionRow) -> bool + Sync))] =
-                &[(Constraint::OneSubscription, &|other| {
-                    clashes(other, own_key)
-                })];
+            let rules: Rules<'_, SubscriptionRow> = &[(Constraint::OneSubscription, &|other| {
+                clashes(other, own_key)
+            })];
             let broken = self
                 .until_free(|tx| tx.broken_rules(Some(id), rules, &|t| &mut t.subscriptions))
                 .await?;
@@ -586,10 +584,9 @@ impl Subscriptions for MemTx<'_> {
 
     async fn insert_term(&mut self, term: &Term) -> R<()> {
         self.step("insert term").await?;
-        let rules: &[(Constraint, &(dyn Fn(&Term) -> bool + Sync))] =
-            &[(Constraint::Other, &|other| {
-                other.subscription_id == term.subscription_id && other.term_no == term.term_no
-            })];
+        let rules: Rules<'_, Term> = &[(Constraint::Other, &|other| {
+            other.subscription_id == term.subscription_id && other.term_no == term.term_no
+        })];
         self.add(Kind::Term, term.clone(), rules, |t| &mut t.terms)
             .await?;
         Ok(())
@@ -760,7 +757,7 @@ impl Invoices for MemTx<'_> {
             created_at: new.at,
             version: 1,
         };
-        let rules: &[(Constraint, &(dyn Fn(&Invoice) -> bool + Sync))] = &[
+        let rules: Rules<'_, Invoice> = &[
             (Constraint::InvoicePeriod, &|other| {
                 !is_open_for_all
                     && new.subscription_id.is_some()

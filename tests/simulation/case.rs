@@ -1,6 +1,7 @@
 //! One case: a small business, some people, some faults, then rest. Everything in it follows from its
 //! seed.
 
+use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
 use paydeck::sandbox::{LookupAfterDecline, OrderReuse, Switches};
@@ -9,6 +10,7 @@ use crate::actors::{self, ERRANDS, Errand};
 use crate::memory::db::Personality;
 use crate::memory::flaw::Flaws;
 use crate::memory::stage::Chance;
+use crate::net::Trouble;
 use crate::play::{Moves, Play, Wildness};
 use crate::warp::{Warp, Wrong};
 use crate::watch::Violation;
@@ -174,9 +176,20 @@ pub fn play(seed: u64, mistakes: Mistakes, telling: Telling) -> Told {
     told(play)
 }
 
-/// No faults any more: everything comes to rest, and the books are compared.
-pub fn rest(play: &mut Play, mistakes: Mistakes, moves: &mut Moves) {
+/// No faults any more but those that are still to come: everything comes to rest.
+pub fn rest_after(play: &mut Play, script: VecDeque<Option<Trouble>>, moves: &mut Moves) {
     play.calm_down();
+    play.world.net.state().script = script;
+    come_to_rest(play, Mistakes::default(), moves);
+}
+
+/// No faults any more: everything comes to rest, and the books are compared.
+fn rest(play: &mut Play, mistakes: Mistakes, moves: &mut Moves) {
+    play.calm_down();
+    come_to_rest(play, mistakes, moves);
+}
+
+fn come_to_rest(play: &mut Play, mistakes: Mistakes, moves: &mut Moves) {
     if !mistakes.has_no_reconciler {
         let house = play.process();
         let part = actors::reconciler(house.clone(), play.around.clone());

@@ -18,6 +18,7 @@ mod memory;
 mod mutants;
 mod net;
 mod play;
+mod points;
 mod report;
 mod warp;
 mod watch;
@@ -27,6 +28,11 @@ use case::{Mistakes, Telling};
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
+}
+
+/// Seeded cases alone were asked for: the other tests stand back, and the figures are the last line.
+fn is_for_seeds_alone() -> bool {
+    number("SIM_CASES").or(number("SIM_SEED")).is_some()
 }
 
 #[test]

@@ -23,8 +23,6 @@ pub enum Wrong {
     SilenceIsFailure,
     /// A server error is taken for "failed".
     ServerErrorIsFailure,
-    /// "Too many" is taken for "failed".
-    ThrottledIsFailure,
     /// "Being processed" is taken for "failed".
     BusyIsFailure,
     /// "No such payment" is taken for "failed".
@@ -152,7 +150,6 @@ impl Warp {
                 Wrong::SilenceIsFailure,
                 Evidence::Unusable(Unusable::TimedOut | Unusable::Broken),
             )
-            | (Wrong::ThrottledIsFailure, Evidence::Throttled { .. })
             | (Wrong::BusyIsFailure, Evidence::Busy) => Some(Evidence::Refused(failure())),
             (Wrong::ServerErrorIsFailure, _) if is_500 => Some(Evidence::Refused(failure())),
             (Wrong::BrokenIsNotSent, Evidence::Unusable(Unusable::TimedOut | Unusable::Broken)) => {

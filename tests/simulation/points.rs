@@ -1,0 +1,272 @@
+//! Every wait of every operation, with every fault of the provider: the process dies there, or the
+//! database is away there, and everything still comes to rest with the books equal.
+//!
+//! `SIM_PAIRS=all` also plays every ordered pair of faults at every wait of charge and refund; without it,
+//! one in ten.
+
+use std::fmt::Write as _;
+
+use paydeck::domain::attempt::AlsoCancel;
+use paydeck::domain::ids::{CustomerId, InvoiceId, PaymentId, PlanId, SubscriptionId};
+use paydeck::domain::money::{Currency, Money};
+use paydeck::domain::payment::RefundAmount;
+use paydeck::domain::states::InvoiceState;
+use paydeck::engine::Request;
+
+use crate::actors;
+use crate::case::{self, Telling, Told};
+use crate::memory::db::{Personality, Trouble as DatabaseTrouble};
+use crate::memory::stage::Chance;
+use crate::net::{self, Trouble};
+use crate::play::{Moves, Order, Play};
+use crate::world::World;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Charge,
+    Retry,
+    Refund,
+    PartialRefund,
+    CancelNow,
+    OneTime,
+    Subscribe,
+    Run,
+}
+
+const OPERATIONS: [Operation; 8] = [
+    Operation::Charge,
+    Operation::Retry,
+    Operation::Refund,
+    Operation::PartialRefund,
+    Operation::CancelNow,
+    Operation::OneTime,
+    Operation::Subscribe,
+    Operation::Run,
+];
+
+/// What happens at the wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Strike {
+    Death,
+    DatabaseAway,
+}
+
+#[derive(Debug, Clone)]
+struct Point {
+    operation: Operation,
+    /// After so many turns of the one who acts.
+    turns: u32,
+    strike: Strike,
+    /// What goes wrong with the first calls.
+    troubles: Vec<Option<Trouble>>,
+}
+
+fn troubles(operation: Operation) -> Vec<Option<Trouble>> {
+    let is_cancel = matches!(operation, Operation::Refund | Operation::PartialRefund);
+    let all = net::posted_troubles(is_cancel, &mut Chance::new(7));
+    let faults = all.into_iter().map(Some);
+    // A cancel of a subscription calls nobody.
+    let faults = faults.filter(|_| operation != Operation::CancelNow);
+    std::iter::once(None).chain(faults).collect()
+}
+
+fn request(operation: Operation, play: &Play) -> Option<Request> {
+    let won = |minor| Money::new(minor, Currency::KRW);
+    let owed = {
+        let db = play.world.shared.db();
+        let mut rows = db.tables.invoices.rows();
+        rows.find(|(_, row)| row.state == InvoiceState::Open)
+            .map(|(id, _)| InvoiceId(id))
+    };
+    let refund = |amount| Request::Refund {
+        payment: PaymentId(1),
+        amount,
+        reason: "asked".to_owned(),
+        also_cancel: AlsoCancel::No,
+    };
+    match operation {
+        Operation::Charge => owed.map(|invoice| Request::Charge { invoice }),
+        Operation::Retry => owed.map(|invoice| Request::Retry { invoice }),
+        Operation::Refund => Some(refund(RefundAmount::Full)),
+        Operation::PartialRefund => Some(refund(RefundAmount::Partial(won(4_000)))),
+        Operation::CancelNow => Some(Request::CancelNow {
+            subscription: SubscriptionId(1),
+            reason: "asked".to_owned(),
+        }),
+        Operation::OneTime => Some(Request::OneTime {
+            customer: CustomerId(1),
+            amount: won(5_000),
+            description: "추가".to_owned(),
+        }),
+        Operation::Subscribe => Some(Request::Subscribe {
+            customer: CustomerId(1),
+            plan: PlanId(1),
+            quantity: 1,
+        }),
+        Operation::Run => None,
+    }
+}
+
+/// Plays one point. None when the operation was over before so many turns.
+fn play(point: &Point, telling: Telling) -> Option<Told> {
+    let seed = u64::from(point.turns) + 1;
+    let world = World::new(seed, 2, Personality::ReadCommitted);
+    world.net.state().script = point.troubles.iter().cloned().collect();
+    let mut play = Play::new(world, seed);
+    play.order = Order::InTurn;
+    if telling == Telling::Aloud {
+        play.trace = Some(Vec::new());
+        play.world.net.state().trace = Some(Vec::new());
+    }
+    let house = play.process();
+    let at = match request(point.operation, &play) {
+        Some(request) => play.enter("kim", &house, actors::presses(house.clone(), request)),
+        None => {
+            let part = actors::billing_run(house.clone(), play.around.clone(), 0);
+            play.enter("run", &house, part)
+        }
+    };
+    let mut moves = Moves::default();
+    while play.actors[at].turns < point.turns {
+        if play.is_done(at) || !play.step(&mut moves) {
+            return None;
+        }
+    }
+    if play.is_done(at) {
+        return None;
+    }
+    match point.strike {
+        Strike::Death => play.kill(house.id),
+        Strike::DatabaseAway => {
+            play.world.shared.db().trouble = DatabaseTrouble {
+                per_mille: 1_000,
+                left: 1,
+                happened: 0,
+            };
+            while !play.is_done(at) && play.step(&mut moves) {}
+        }
+    }
+    // The rest of the faults meets whoever comes after.
+    let script = std::mem::take(&mut play.world.net.state().script);
+    case::rest_after(&mut play, script, &mut moves);
+    Some(case::told(play))
+}
+
+#[derive(Debug, Default)]
+struct Row {
+    waits: u32,
+    cases: u64,
+    broken: Vec<String>,
+}
+
+fn complain(row: &mut Row, point: &Point, told: &Told) {
+    row.cases += 1;
+    if told.violations.is_empty() || row.broken.len() > 3 {
+        return;
+    }
+    let aloud = play(point, Telling::Aloud).unwrap_or_default();
+    row.broken.push(format!(
+        "{point:?}\n{}\n{:?}",
+        aloud.trace.join("\n"),
+        told.violations
+    ));
+}
+
+/// Every wait of an operation under these troubles, with this strike.
+fn every_wait(row: &mut Row, operation: Operation, strike: Strike, troubles: &[Option<Trouble>]) {
+    for turns in 1.. {
+        let point = Point {
+            operation,
+            turns,
+            strike,
+            troubles: troubles.to_vec(),
+        };
+        let Some(told) = play(&point, Telling::Silent) else {
+            break;
+        };
+        row.waits = row.waits.max(turns);
+        complain(row, &point, &told);
+    }
+}
+
+fn cover(operation: Operation) -> Row {
+    let mut row = Row::default();
+    for trouble in troubles(operation) {
+        for strike in [Strike::Death, Strike::DatabaseAway] {
+            every_wait(&mut row, operation, strike, std::slice::from_ref(&trouble));
+        }
+    }
+    row
+}
+
+fn on_threads<T: Send>(parts: Vec<Box<dyn FnOnce() -> T + Send>>) -> Vec<T> {
+    std::thread::scope(|scope| {
+        let running: Vec<_> = parts.into_iter().map(|part| scope.spawn(part)).collect();
+        running
+            .into_iter()
+            .map(|one| one.join().expect("a part of the table"))
+            .collect()
+    })
+}
+
+#[test]
+fn every_wait_of_every_operation_survives_every_fault() {
+    if crate::is_for_seeds_alone() {
+        return;
+    }
+    let rows = on_threads(
+        OPERATIONS
+            .into_iter()
+            .map(|operation| -> Box<dyn FnOnce() -> Row + Send> {
+                Box::new(move || cover(operation))
+            })
+            .collect(),
+    );
+    let mut table = String::from("operation      waits  faults  cases  broken\n");
+    for (operation, row) in OPERATIONS.iter().zip(&rows) {
+        let faults = troubles(*operation).len();
+        let _text = writeln!(
+            table,
+            "{:<14} {:>5} {faults:>7} {:>6} {:>7}",
+            format!("{operation:?}"),
+            row.waits,
+            row.cases,
+            row.broken.len()
+        );
+    }
+    println!("{table}");
+    let broken: Vec<&String> = rows.iter().flat_map(|row| &row.broken).collect();
+    assert!(broken.is_empty(), "{}", broken[0]);
+    assert!(rows.iter().all(|row| row.waits >= 10), "{table}");
+}
+
+#[test]
+fn pairs_of_faults_on_charge_and_refund_are_survived_at_every_wait() {
+    if crate::is_for_seeds_alone() {
+        return;
+    }
+    let is_whole = std::env::var("SIM_PAIRS").is_ok_and(|word| word == "all");
+    let part = move |operation: Operation| {
+        let mut row = Row::default();
+        let all = troubles(operation);
+        let mut number = 0_u64;
+        for first in &all {
+            for second in &all {
+                number += 1;
+                if is_whole || number % 10 == 0 {
+                    let pair = [first.clone(), second.clone()];
+                    every_wait(&mut row, operation, Strike::Death, &pair);
+                }
+            }
+        }
+        row
+    };
+    let rows = on_threads(vec![
+        Box::new(move || part(Operation::Charge)) as Box<dyn FnOnce() -> Row + Send>,
+        Box::new(move || part(Operation::Refund)),
+    ]);
+    let cases: u64 = rows.iter().map(|row| row.cases).sum();
+    println!("pairs: {cases} cases");
+    let broken: Vec<&String> = rows.iter().flat_map(|row| &row.broken).collect();
+    assert!(broken.is_empty(), "{}", broken[0]);
+}
