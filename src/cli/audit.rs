@@ -3,6 +3,7 @@
 //! What the engine does it records itself, in the transaction of the change.
 
 use super::error::CliError;
+use super::permit::Permit;
 use crate::domain::audit::AuditEntry;
 use crate::domain::mode::Mode;
 use crate::domain::operator::Operator;
@@ -20,6 +21,7 @@ pub struct Press<'a> {
 
 /// Writes one row, in a transaction of its own.
 pub async fn record<S: Store>(
+    _permit: &Permit,
     store: &S,
     mode: Mode,
     operator: &Operator,

@@ -68,7 +68,7 @@ fn push_values(values: &mut Vec<Value>, field: &Field) {
         }
         Field::At(at) => Value::text(at.map(rfc3339)),
         Field::Day(day) => Value::text(day.map(|day| day.to_string())),
-        Field::Number(number) | Field::BasisPoints(number) => {
+        Field::Number(number) | Field::BasisPoints(number) | Field::Thousandths(number) => {
             number.map_or(Value::Empty, Value::Number)
         }
         Field::Flag(yes) => Value::Text(if *yes { "true" } else { "false" }.to_owned()),

@@ -65,6 +65,16 @@ pub enum CliError {
     },
     #[error("billing keys are sealed under key {database}, and the key file holds {loaded}")]
     OtherKey { database: String, loaded: String },
+    #[error("{command} has no dry run")]
+    NoDryRun { command: &'static str },
+    #[error("{command}: this session changes nothing")]
+    ReadOnlySession { command: &'static str },
+    /// A matter of administrators that is no verb of the engine's table.
+    #[error("{command}: {person} may not do this")]
+    NotAdmin {
+        command: &'static str,
+        person: String,
+    },
     #[error("an export leaves an audit row, and this session changes nothing")]
     NoAudit,
     #[error("no configuration")]
@@ -112,10 +122,13 @@ pub fn exit_code(error: &CliError) -> Exit {
         | CliError::Filter(_)
         | CliError::Input { .. }
         | CliError::Amount { .. }
+        | CliError::NoDryRun { .. }
         | CliError::PlanWithoutYes => Exit::Usage,
         CliError::NotFound { .. } | CliError::Ambiguous { .. } => Exit::NotFound,
         CliError::NowInLive
         | CliError::NoAudit
+        | CliError::ReadOnlySession { .. }
+        | CliError::NotAdmin { .. }
         | CliError::NeedsPlan
         | CliError::NotConfirmed
         | CliError::NotATerminal

@@ -14,6 +14,7 @@ mod identity;
 mod ids;
 mod open;
 mod output;
+mod permit;
 mod places;
 mod plan_text;
 mod process;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::record::{Field, Record};
 use super::records;
 use super::view::View;
-use crate::engine::ActionPlan;
+use crate::engine::{ActionPlan, PlannedCall};
 use crate::text::{Shown, mask, pad_right, width};
 
 /// The plan as lines, its fingerprint last.
@@ -45,7 +45,10 @@ pub fn lines(plan: &ActionPlan, view: &View) -> String {
     if let Some(amount) = plan.amount {
         push("cli.plan.amount", view.money(amount));
     }
-    push("cli.plan.sends", sends(plan, view));
+    push("cli.plan.sends", sends(plan.call.as_ref(), view));
+    if let Some(call) = &plan.if_not_seen {
+        push("cli.plan.if_not_seen", sends(Some(call), view));
+    }
     for effect in inner(&record, "effects") {
         push("cli.plan.then", effect_text(effect, view));
     }
@@ -75,19 +78,34 @@ pub fn lines(plan: &ActionPlan, view: &View) -> String {
     })
 }
 
-fn sends(plan: &ActionPlan, view: &View) -> String {
-    match &plan.call {
+fn sends(call: Option<&PlannedCall>, view: &View) -> String {
+    match call {
         None => view.t("cli.plan.nothing"),
+        Some(call) if call.idem_key.is_empty() && !call.order_id.is_empty() => view.locale.t_args(
+            "cli.plan.question",
+            &[
+                ("operation", &operation(call, view)),
+                ("order", &call.order_id),
+            ],
+        ),
         // The order of a new subscription has its name only once there is an invoice.
-        Some(call) if call.order_id.is_empty() => call.operation.to_owned(),
+        Some(call) if call.order_id.is_empty() => operation(call, view),
         Some(call) => view.locale.t_args(
             "cli.plan.call",
             &[
-                ("operation", call.operation),
+                ("operation", &operation(call, view)),
                 ("order", &call.order_id),
                 ("key", &call.idem_key),
             ],
         ),
+    }
+}
+
+/// The provider's own words stay; ours are in the reader's language.
+fn operation(call: &PlannedCall, view: &View) -> String {
+    match call.operation {
+        "look up" => view.t("cli.plan.look_up"),
+        other => other.to_owned(),
     }
 }
 
@@ -104,7 +122,7 @@ fn effect_text(effect: &Record, view: &View) -> String {
     let title = fields
         .next()
         .map_or_else(String::new, |(_, field)| view.whole(field));
-    let values: Vec<String> = fields
+    let mut values: Vec<String> = fields
         .map(|(_, field)| view.whole(field))
         .map(|text| {
             if text.is_empty() {
@@ -114,5 +132,7 @@ fn effect_text(effect: &Record, view: &View) -> String {
             }
         })
         .collect();
+    // What stays as it is needs no arrow.
+    values.dedup();
     format!("{title}: {}", values.join(" -> "))
 }

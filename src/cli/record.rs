@@ -29,6 +29,8 @@ pub enum Field {
     Number(Option<i64>),
     /// Hundredths of a percent.
     BasisPoints(Option<i64>),
+    /// Thousandths of one.
+    Thousandths(Option<i64>),
     Flag(bool),
     Record(Option<Record>),
     Records(Vec<Record>),
@@ -53,6 +55,16 @@ impl Record {
             .iter()
             .find(|(known, _)| *known == name)
             .map(|(_, field)| field)
+    }
+
+    /// With this word beside `object`, unless it is there already.
+    #[must_use]
+    pub fn marked(mut self, name: &'static str, group: &'static str, code: &str) -> Self {
+        if self.get(name).is_none() {
+            let word = Field::Word(group, Some(code.to_owned()));
+            self.0.insert(self.0.len().min(1), (name, word));
+        }
+        self
     }
 
     #[must_use]
@@ -146,6 +158,11 @@ impl Record {
     }
 
     #[must_use]
+    pub fn thousandths(self, name: &'static str, number: Option<i64>) -> Self {
+        self.with(name, Field::Thousandths(number))
+    }
+
+    #[must_use]
     pub fn flag(self, name: &'static str, yes: bool) -> Self {
         self.with(name, Field::Flag(yes))
     }
@@ -192,7 +209,9 @@ impl Serialize for Field {
             }
             Self::At(at) => at.map(rfc3339).serialize(serializer),
             Self::Day(day) => day.map(|day| day.to_string()).serialize(serializer),
-            Self::Number(number) | Self::BasisPoints(number) => number.serialize(serializer),
+            Self::Number(number) | Self::BasisPoints(number) | Self::Thousandths(number) => {
+                number.serialize(serializer)
+            }
             Self::Flag(yes) => yes.serialize(serializer),
             Self::Record(inner) => inner.serialize(serializer),
             Self::Records(inner) => inner.serialize(serializer),

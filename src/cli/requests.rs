@@ -279,3 +279,8 @@ pub async fn resolve_unknown(store: &SqlStore, args: &ResolveArgs) -> Result<Req
     let attempt = AttemptId(resolve::id(store, Noun::Attempt, &args.attempt).await?);
     Ok(Request::ResolveUnknown { attempt })
 }
+
+pub async fn send_again(store: &SqlStore, args: &ResolveArgs) -> Result<Request, CliError> {
+    let attempt = AttemptId(resolve::id(store, Noun::Attempt, &args.attempt).await?);
+    Ok(Request::SendAgain { attempt })
+}

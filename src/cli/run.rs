@@ -13,6 +13,7 @@ use super::error::{CliError, exit_code};
 use super::exit::Exit;
 use super::open::{self, Opened};
 use super::output::{Format, Output};
+use super::permit::{self, Permit};
 use super::resolve;
 use super::said;
 use super::verbs::{
@@ -160,26 +161,42 @@ fn view(global: &Global, settings: &Settings) -> View {
 async fn dispatch(cli: Cli, out: &mut Output) -> Result<Exit, CliError> {
     let global = cli.global;
     let command = cli.command.unwrap_or(Command::Console);
+    let permit = permit::gate(&command, &global)?;
+    let permit = permit.as_ref();
     match command {
         Command::States => service::states(out)?,
         Command::Keys => service::keys(out)?,
         Command::Completions(args) => service::completions(out, &args)?,
         Command::Man => service::man(out)?,
-        Command::Sandbox(args) => service::sandbox(out, &args).await?,
-        Command::Vault(VaultCommand::NewKey(args)) => vault::new_key(out, &args)?,
-        Command::Init(args) => setup::init(out, &args).await?,
-        Command::Demo(args) => return Box::pin(demo(out, &args, global)).await,
+        Command::Sandbox(args) => service::sandbox(out, expect(permit)?, &args).await?,
+        Command::Vault(VaultCommand::NewKey(args)) => {
+            vault::new_key(out, expect(permit)?, &args)?;
+        }
+        Command::Init(args) => setup::init(out, permit, &args).await?,
+        Command::Demo(args) => {
+            return Box::pin(demo(out, expect(permit)?, &args, global)).await;
+        }
         Command::Paths => {
             let settings = open::settings(&global).ok();
             service::paths(out, settings.as_ref())?;
         }
-        other => return Box::pin(with_settings(other, &global, out)).await,
+        other => return Box::pin(with_settings(other, permit, &global, out)).await,
     }
     Ok(Exit::Done)
 }
 
-async fn demo(out: &mut Output, args: &DemoArgs, global: Global) -> Result<Exit, CliError> {
-    let Some(stage) = demo::run(out, args, &global).await? else {
+/// What has no dry run came through the gate with its permit.
+fn expect(permit: Option<&Permit>) -> Result<&Permit, CliError> {
+    permit.ok_or_else(|| CliError::Internal("a verb that writes has no permit".to_owned()))
+}
+
+async fn demo(
+    out: &mut Output,
+    permit: &Permit,
+    args: &DemoArgs,
+    global: Global,
+) -> Result<Exit, CliError> {
+    let Some(stage) = demo::run(out, permit, args, &global).await? else {
         return Ok(Exit::Done);
     };
     // The screens follow the person's language; the data is Korean either way.
@@ -192,13 +209,14 @@ async fn demo(out: &mut Output, args: &DemoArgs, global: Global) -> Result<Exit,
         lang: Some(lang),
         ..global
     };
-    let ended = Box::pin(with_settings(Command::Console, &global, out)).await;
+    let ended = Box::pin(with_settings(Command::Console, Some(permit), &global, out)).await;
     stage.end().await;
     ended
 }
 
 async fn with_settings(
     command: Command,
+    permit: Option<&Permit>,
     global: &Global,
     out: &mut Output,
 ) -> Result<Exit, CliError> {
@@ -219,10 +237,14 @@ async fn with_settings(
     let _telemetry = telemetry::start(&settings.log)?;
     match command {
         Command::Config(ConfigCommand::Print) => service::config(out, &settings)?,
-        Command::Migrate => setup::migrate(out, &settings).await?,
+        Command::Migrate => setup::migrate(out, permit, &settings).await?,
         other => {
-            let mut opened = open::open(settings, global).await?;
-            let ended = Box::pin(with_database(other, global, &mut opened, out)).await;
+            let looking = Global {
+                read_only: permit::opens_read_only(&other, global),
+                ..global.clone()
+            };
+            let mut opened = open::open(settings, &looking).await?;
+            let ended = Box::pin(with_database(other, permit, &looking, &mut opened, out)).await;
             opened.store.close().await;
             return ended;
         }
@@ -233,6 +255,7 @@ async fn with_settings(
 /// Verbs that look; those that act go on to the engine.
 async fn with_database(
     command: Command,
+    permit: Option<&Permit>,
     global: &Global,
     opened: &mut Opened,
     out: &mut Output,
@@ -244,14 +267,14 @@ async fn with_database(
             rows(out, opened, ListKind::Unknown, &page).await?;
         }
         Command::Show(args) => show::run(out, &opened.store, &args).await?,
-        Command::Export(args) => export::run(out, opened, &args).await?,
+        Command::Export(args) => export::run(out, opened, permit, &args).await?,
         Command::Report(ReportCommand::Revenue(args)) => {
             report::revenue(out, opened, &args).await?;
         }
         Command::Report(ReportCommand::Mrr(args)) => report::mrr(out, opened, &args).await?,
-        Command::Console => console::run(out, global, opened).await?,
+        Command::Console => console::run(out, expect(permit)?, global, opened).await?,
         Command::Audit(AuditCommand::Verify) => return audit::verify(out, &opened.store).await,
-        other => return Box::pin(acting::run(out, other, global, opened)).await,
+        other => return Box::pin(acting::run(out, other, permit, global, opened)).await,
     }
     Ok(Exit::Done)
 }
@@ -267,7 +290,7 @@ async fn rows(
         None => None,
     };
     let query = list::query(page, customer, &out.view)?;
-    list::run(out, &opened.store, list, page, query).await
+    list::run(out, &opened.store, list, page, query, opened.settings.mode).await
 }
 
 #[cfg(test)]

@@ -112,6 +112,12 @@ pub fn said(error: &CliError, view: &View) -> Said {
         CliError::OtherKey { database, loaded } => Said::new("other_key")
             .with("database", database)
             .with("loaded", loaded),
+        CliError::NoDryRun { command } => Said::new("no_dry_run").with("command", command),
+        CliError::ReadOnlySession { command } => Said::new("read_only").with("verb", command),
+        CliError::NotAdmin { command, person } => Said::new("denied")
+            .with("verb", command)
+            .with("person", person)
+            .with("roles", view.locale.label("role", "admin")),
         CliError::NoAudit => Said::new("no_audit"),
         CliError::NoConfiguration => Said::new("no_configuration"),
         CliError::NowInLive => Said::new("now_in_live"),

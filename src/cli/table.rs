@@ -105,9 +105,13 @@ impl Table {
 fn cell(record: &Record, name: &str, view: &View) -> (String, Align) {
     let field = record.get(name);
     let align = match field {
-        Some(Field::Money(_) | Field::Sums(_) | Field::Number(_) | Field::BasisPoints(_)) => {
-            Align::Right
-        }
+        Some(
+            Field::Money(_)
+            | Field::Sums(_)
+            | Field::Number(_)
+            | Field::BasisPoints(_)
+            | Field::Thousandths(_),
+        ) => Align::Right,
         _ => Align::Left,
     };
     (

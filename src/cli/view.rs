@@ -93,6 +93,11 @@ impl View {
             Field::BasisPoints(number) => {
                 number.map_or_else(String::new, |n| self.locale.percent_exact(n))
             }
+            Field::Thousandths(number) => number.map_or_else(String::new, |n| {
+                let sign = if n < 0 { "-" } else { "" };
+                let n = n.unsigned_abs();
+                format!("{sign}{}.{:03}", n / 1_000, n % 1_000)
+            }),
             Field::Flag(yes) => self.t(if *yes {
                 "common.answer.yes"
             } else {

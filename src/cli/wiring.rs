@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::error::CliError;
 use super::ids::UlidIds;
 use super::open::Opened;
+use super::permit::Permit;
 use super::process;
 use crate::config::{Settings, TossAddress};
 use crate::domain::billing::Install;
@@ -161,7 +162,7 @@ pub fn engine_settings(settings: &Settings) -> EngineSettings {
 }
 
 /// Gives up the leases of processes of this host that are gone, so that nobody waits for them.
-pub async fn release_dead_leases(store: &SqlStore) -> Result<u64, CliError> {
+pub async fn release_dead_leases(_permit: &Permit, store: &SqlStore) -> Result<u64, CliError> {
     let mut desk = Desk::new();
     let mut tx = store.begin(&mut desk).await?;
     let owners = tx.lease_owners().await?;

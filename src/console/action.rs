@@ -47,6 +47,7 @@ pub enum Action {
     Cancel,
     UndoCancel,
     ResolveUnknown,
+    SendAgain,
     SwapCard,
     Subscribe,
     OneTime,
@@ -188,6 +189,14 @@ pub const ACTIONS: &[Spec] = &[
         Danger::Money,
         &[Verb::ResolveUnknown],
         "unknown resolve",
+    ),
+    verb(
+        Action::SendAgain,
+        "send_again",
+        &["S"],
+        Danger::Money,
+        &[Verb::ResolveUnknown],
+        "unknown send-again",
     ),
     verb(
         Action::SwapCard,

@@ -138,6 +138,47 @@ impl Sums {
     }
 }
 
+impl Sums {
+    /// The six movements, rounded so that start and movements still add up to the end: each half-even,
+    /// and what that leaves over goes, a unit each, to those whose rounding was furthest off.
+    fn rounded_between(&self, start: Money, end: Money) -> Result<[Money; 6], MoneyError> {
+        const FINE: i64 = 1_000_000;
+        let signed = [
+            (self.new, 1_i64),
+            (self.reactivation, 1),
+            (self.expansion, 1),
+            (self.contraction, -1),
+            (self.churn_voluntary, -1),
+            (self.churn_involuntary, -1),
+        ];
+        let mut rounded = [start; 6];
+        let mut off = [0_i64; 6];
+        let mut left = end.checked_sub(start)?.minor();
+        for (at, (exact, sign)) in signed.into_iter().enumerate() {
+            let whole = exact.rounded()?;
+            let fine = exact.times(FINE)?.rounded()?.minor();
+            off[at] = sign * (fine - whole.minor() * FINE);
+            left -= sign * whole.minor();
+            rounded[at] = whole;
+        }
+        // Each rounding is off by half a unit at most, so that six of them leave three over at most.
+        for _ in 0..left.unsigned_abs() {
+            let step = left.signum();
+            let Some(furthest) = (0..6)
+                .filter(|at| off[*at] != 0)
+                .max_by_key(|at| off[*at] * step)
+            else {
+                break;
+            };
+            let (_, sign) = signed[furthest];
+            let more = Money::new(sign * step, start.currency());
+            rounded[furthest] = rounded[furthest].checked_add(more)?;
+            off[furthest] -= step * FINE;
+        }
+        Ok(rounded)
+    }
+}
+
 /// Takes history in, row by row, and gives one report per currency.
 #[derive(Debug)]
 pub struct Movements {
@@ -284,16 +325,24 @@ impl Movements {
         let net = gross
             .checked_sub(sums.expansion)?
             .checked_sub(sums.reactivation)?;
-        let end = totals.end.rounded()?;
+        let (start, end) = (totals.start.rounded()?, totals.end.rounded()?);
+        let [
+            new,
+            reactivation,
+            expansion,
+            contraction,
+            churn_voluntary,
+            churn_involuntary,
+        ] = sums.rounded_between(start, end)?;
         Ok(MrrReport {
             currency,
-            start: totals.start.rounded()?,
-            new: sums.new.rounded()?,
-            reactivation: sums.reactivation.rounded()?,
-            expansion: sums.expansion.rounded()?,
-            contraction: sums.contraction.rounded()?,
-            churn_voluntary: sums.churn_voluntary.rounded()?,
-            churn_involuntary: sums.churn_involuntary.rounded()?,
+            start,
+            new,
+            reactivation,
+            expansion,
+            contraction,
+            churn_voluntary,
+            churn_involuntary,
             end,
             at_risk: at_risk.rounded()?,
             at_risk_bp: at_risk.share_of(totals.end),

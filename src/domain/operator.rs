@@ -184,8 +184,7 @@ impl Verb {
             | Self::ApplyCoupon
             | Self::GrantCredit
             | Self::Note => &[Support, Oncall, Admin],
-            Self::ResolveUnknown => &[Oncall, Finance, Admin],
-            Self::Bulk | Self::BillRun => &[Oncall, Admin],
+            Self::ResolveUnknown | Self::Bulk | Self::BillRun => &[Oncall, Admin],
             Self::ForceState | Self::Approve => &[Finance, Admin],
             Self::CreatePlan | Self::EditPlan | Self::DeactivatePlan => &[Admin],
         }

@@ -53,6 +53,26 @@ pub struct Subscription {
     pub version: i64,
 }
 
+impl Subscription {
+    /// When it will be charged next, as people are told: not while nothing was ever paid, and not past
+    /// a scheduled end. The row keeps its due date, at which the end takes effect.
+    pub fn next_charge(&self) -> Option<DateTime<Utc>> {
+        next_charge(self.state, self.next_due_at, self.cancel_at)
+    }
+}
+
+/// [`Subscription::next_charge`] from what a list reads of it.
+pub fn next_charge(
+    state: SubscriptionState,
+    due: Option<DateTime<Utc>>,
+    ends: Option<DateTime<Utc>>,
+) -> Option<DateTime<Utc>> {
+    if state.is_ended() || state == SubscriptionState::Incomplete {
+        return None;
+    }
+    due.filter(|due| ends.is_none_or(|ends| *due < ends))
+}
+
 /// A stretch of a subscription with one anchor and one price. A plan change, a pause or a moved
 /// date starts a new term, so period numbers never collide.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::attempt::AlsoCancel;
+use crate::domain::attempt::{AlsoCancel, AttemptKind};
 use crate::domain::evidence::Refusal;
 use crate::domain::ids::{
     AttemptId, CustomerId, InvoiceId, PaymentId, PlanId, PublicId, SubscriptionId,
@@ -139,8 +139,14 @@ pub enum Request {
         /// What.
         text: String,
     },
-    /// Ask the provider about an unknown attempt now.
+    /// Ask the provider about an unknown attempt now. Nothing is sent again by this.
     ResolveUnknown {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// Ask, and if the provider has not seen it send the same request again: same bytes, same order
+    /// id, same key.
+    SendAgain {
         /// Which.
         attempt: AttemptId,
     },
@@ -206,7 +212,7 @@ impl Request {
             Self::EditPlan { .. } => Verb::EditPlan,
             Self::DeactivatePlan { .. } => Verb::DeactivatePlan,
             Self::Note { .. } => Verb::Note,
-            Self::ResolveUnknown { .. } => Verb::ResolveUnknown,
+            Self::ResolveUnknown { .. } | Self::SendAgain { .. } => Verb::ResolveUnknown,
         }
     }
 }
@@ -234,6 +240,8 @@ pub struct ActionPlan {
     pub amount: Option<Money>,
     /// The one call to the provider, if there is one.
     pub call: Option<PlannedCall>,
+    /// The second call, made only if the first one finds that the provider has not seen the order.
+    pub if_not_seen: Option<PlannedCall>,
     /// What follows.
     pub effects: Vec<Effect>,
     /// What does *not* happen, though one might think so.
@@ -297,6 +305,8 @@ pub enum Effect {
     SubscriptionsKept(u64),
     /// The free trial lasts until then.
     TrialUntil(DateTime<Utc>),
+    /// This invoice is paid.
+    InvoicePaid(PublicId),
 }
 
 /// What one might expect and does not happen.
@@ -314,6 +324,10 @@ pub enum NotHappening {
     ScheduleMove,
     /// The dunning schedule stays as it is.
     DunningMove,
+    /// The request is not sent again.
+    SendAgain,
+    /// Nothing goes out under a new order id or key: the provider executes it once at most.
+    SecondExecution,
 }
 
 /// What to think about first.
@@ -371,6 +385,8 @@ pub struct Receipt {
     pub public_id: Option<PublicId>,
     /// The attempt, where money was to move.
     pub attempt: Option<PublicId>,
+    /// Which way it was to move.
+    pub kind: Option<AttemptKind>,
     /// Its row id.
     pub attempt_id: Option<AttemptId>,
     /// The invoice.

@@ -19,7 +19,7 @@ use super::plans::PlanWork;
 use super::ports::{Desk, Store, StoreError, Tx};
 use super::refund::RefundWork;
 use super::refusal::VerbError;
-use super::resolve::ResolveWork;
+use super::resolve::{Reach, ResolveWork};
 use super::subscribe::SubscribeWork;
 
 /// A plan and the locked rows it was made from.
@@ -51,7 +51,7 @@ pub(super) enum Next {
     /// Exchange the auth key, then store the card.
     Issue(Box<MethodWork>, i64),
     /// Ask the provider about this attempt.
-    LookUp(AttemptId),
+    LookUp(AttemptId, Reach),
 }
 
 impl<S: Store> Engine<S> {
@@ -90,7 +90,7 @@ impl<S: Store> Engine<S> {
             Next::Finished(outcome) => Ok(*outcome),
             Next::Send(attempt) => self.send(attempt, operator).await,
             Next::Issue(work, issue) => self.issue(*work, issue, operator).await,
-            Next::LookUp(attempt) => self.look_now(attempt, operator).await,
+            Next::LookUp(attempt, reach) => self.look_now(attempt, reach, operator).await,
         }
     }
 
@@ -219,7 +219,12 @@ impl<S: Store> Engine<S> {
             Request::CreatePlan(input) => self.prepare_create_plan(tx, input).await,
             Request::EditPlan { plan, change } => self.prepare_edit_plan(tx, *plan, change).await,
             Request::DeactivatePlan { plan } => self.prepare_deactivate_plan(tx, *plan).await,
-            Request::ResolveUnknown { attempt } => self.prepare_resolve(tx, *attempt).await,
+            Request::ResolveUnknown { attempt } => {
+                self.prepare_resolve(tx, *attempt, Reach::Look).await
+            }
+            Request::SendAgain { attempt } => {
+                self.prepare_resolve(tx, *attempt, Reach::SendAgain).await
+            }
         }
     }
 }

@@ -88,14 +88,19 @@ impl<S: Store> Engine<S> {
             .number(i64::try_from(work.unpaid.len()).unwrap_or(i64::MAX))
             .finish();
         let effects = match work.verb {
-            Verb::CancelNow => now_effects(work)?,
-            Verb::CancelAtEnd => vec![
-                Effect::EndsAt(end_of_paid(subscription, self.now())),
-                Effect::NextCharge {
-                    from: subscription.next_due_at,
-                    to: None,
-                },
-            ],
+            Verb::CancelNow => now_effects(work, self.now())?,
+            Verb::CancelAtEnd => {
+                let mut effects = vec![
+                    Effect::EndsAt(end_of_paid(subscription, self.now())),
+                    Effect::NextCharge {
+                        from: subscription.next_due_at,
+                        to: None,
+                    },
+                ];
+                // At the end, not today: until then it counts.
+                effects.extend(lost_mrr(work)?);
+                effects
+            }
             _ => vec![Effect::NextCharge {
                 from: None,
                 to: subscription.next_due_at,
@@ -118,6 +123,7 @@ impl<S: Store> Engine<S> {
             card: None,
             amount: None,
             call: None,
+            if_not_seen: None,
             effects,
             not_happening,
             warnings: Vec::new(),
@@ -156,8 +162,8 @@ impl<S: Store> Engine<S> {
         }
         Ok(Next::Finished(Box::new(Outcome::Done(Receipt {
             public_id: Some(subscription.public_id.clone()),
+            next_due_at: subscription.next_charge(),
             subscription: Some((subscription.public_id, subscription.state)),
-            next_due_at: subscription.next_due_at,
             ..Receipt::default()
         }))))
     }
@@ -329,7 +335,22 @@ fn end_of_paid(subscription: &Subscription, now: DateTime<Utc>) -> DateTime<Utc>
     paid.unwrap_or(now).max(now)
 }
 
-fn now_effects(work: &CancelWork) -> Result<Vec<Effect>, VerbError> {
+fn lost_mrr(work: &CancelWork) -> Result<Option<Effect>, VerbError> {
+    if !work.subscription.state.is_billed() {
+        return Ok(None);
+    }
+    let mrr = Mrr::of(
+        work.term.price,
+        work.term.quantity,
+        0,
+        work.term.anchor.interval,
+    )
+    .and_then(Mrr::rounded)
+    .map_err(|e| VerbError::Range(e.to_string()))?;
+    Ok(Some(Effect::Mrr(Money::new(-mrr.minor(), mrr.currency()))))
+}
+
+fn now_effects(work: &CancelWork, now: DateTime<Utc>) -> Result<Vec<Effect>, VerbError> {
     let subscription = &work.subscription;
     let mut effects = vec![
         Effect::State {
@@ -341,16 +362,10 @@ fn now_effects(work: &CancelWork) -> Result<Vec<Effect>, VerbError> {
             to: None,
         },
     ];
-    if subscription.state.is_billed() {
-        let mrr = Mrr::of(
-            work.term.price,
-            work.term.quantity,
-            0,
-            work.term.anchor.interval,
-        )
-        .and_then(Mrr::rounded)
-        .map_err(|e| VerbError::Range(e.to_string()))?;
-        effects.push(Effect::Mrr(Money::new(-mrr.minor(), mrr.currency())));
+    effects.extend(lost_mrr(work)?);
+    // What was paid for ends as well.
+    if subscription.paid_until.is_some_and(|until| until > now) {
+        effects.push(Effect::AccessUntil(now));
     }
     let voided = work
         .unpaid

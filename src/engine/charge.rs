@@ -225,7 +225,8 @@ impl<S: Store> Engine<S> {
                 idem_key,
                 expected_balance_minor: None,
             }),
-            effects: effects_of_payment(work)?,
+            if_not_seen: None,
+            effects: effects_of_payment(work.subscription.as_ref(), &work.invoice)?,
             not_happening: vec![NotHappening::ScheduleMove],
             warnings,
             confirm: match settings.mode {
@@ -357,8 +358,11 @@ impl<S: Store> Engine<S> {
 }
 
 /// What follows when the invoice is paid.
-fn effects_of_payment(work: &ChargeWork) -> Result<Vec<Effect>, VerbError> {
-    let Some((subscription, term)) = &work.subscription else {
+pub(super) fn effects_of_payment(
+    subscription: Option<&(Subscription, Term)>,
+    invoice: &Invoice,
+) -> Result<Vec<Effect>, VerbError> {
+    let Some((subscription, term)) = subscription else {
         return Ok(Vec::new());
     };
     let mut effects = Vec::new();
@@ -376,12 +380,15 @@ fn effects_of_payment(work: &ChargeWork) -> Result<Vec<Effect>, VerbError> {
             mrr.map_err(|e| VerbError::Range(e.to_string()))?,
         ));
     }
+    if subscription.state.is_billed() {
+        effects.push(Effect::Mrr(Money::new(0, term.price.currency())));
+    }
     effects.push(Effect::NextCharge {
         from: subscription.next_due_at,
         to: subscription.next_due_at,
     });
-    if work.invoice.kind == InvoiceKind::Renewal {
-        let ends = crate::domain::period::day_start(work.invoice.period_to, term.anchor.zone);
+    if invoice.kind == InvoiceKind::Renewal {
+        let ends = crate::domain::period::day_start(invoice.period_to, term.anchor.zone);
         effects.push(Effect::AccessUntil(
             subscription
                 .paid_until

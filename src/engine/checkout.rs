@@ -210,6 +210,7 @@ impl<S: Store> Engine<S> {
                 idem_key,
                 expected_balance_minor: None,
             }),
+            if_not_seen: None,
             effects: Vec::new(),
             not_happening: vec![NotHappening::ScheduleMove],
             warnings: Vec::new(),

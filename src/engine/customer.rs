@@ -49,6 +49,7 @@ impl<S: Store> Engine<S> {
             card: None,
             amount: None,
             call: None,
+            if_not_seen: None,
             effects: Vec::new(),
             not_happening: vec![NotHappening::ProviderCall],
             warnings: Vec::new(),

@@ -121,6 +121,7 @@ impl<S: Store> Engine<S> {
                 idem_key: String::new(),
                 expected_balance_minor: None,
             }),
+            if_not_seen: None,
             effects: effects.collect(),
             not_happening: vec![NotHappening::ScheduleMove],
             warnings: Vec::new(),

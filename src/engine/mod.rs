@@ -48,7 +48,7 @@ pub use action::{
 };
 pub use billing_run::{RunPreview, RunPreviewRow, RunProgress, RunSummary};
 pub use find::IdProblem;
-pub use reconcile::Reconciled;
+pub use reconcile::{ReconcilePreview, Reconciled, WouldDo};
 pub use refusal::{Refused, VerbError};
 pub use settings::EngineSettings;
 

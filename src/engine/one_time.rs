@@ -10,7 +10,7 @@ use crate::domain::operator::Verb;
 use crate::domain::states::InvoiceState;
 
 use super::Engine;
-use super::action::{ActionPlan, Confirmation, NotHappening, PlannedCall, Warning};
+use super::action::{ActionPlan, Confirmation, Effect, NotHappening, PlannedCall, Warning};
 use super::apply::{Next, Prepared, Work};
 use super::audit::Actor;
 use super::charge::{ChargeWork, Start, card_brief, check_chargeable, customer_brief, is_expired};
@@ -92,7 +92,9 @@ impl<S: Store> Engine<S> {
                 idem_key: String::new(),
                 expected_balance_minor: None,
             }),
-            effects: Vec::new(),
+            if_not_seen: None,
+            // Once is not recurring: no figure of what recurs moves.
+            effects: vec![Effect::Mrr(Money::new(0, work.amount.currency()))],
             not_happening: vec![NotHappening::ScheduleMove],
             warnings,
             confirm: match mode {

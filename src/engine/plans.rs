@@ -53,6 +53,13 @@ impl<S: Store> Engine<S> {
             .finish();
         let mut plan = self.quiet_plan(Verb::CreatePlan, None, &input.name, fingerprint);
         plan.amount = Some(input.price);
+        plan.what = format!(
+            "{}  {}  {}-{}",
+            input.name,
+            input.code,
+            input.interval.count,
+            input.interval.unit.as_str()
+        );
         Ok(Prepared {
             plan,
             work: Work::Plan(Box::new(PlanWork::Create {

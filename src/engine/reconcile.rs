@@ -5,7 +5,8 @@
 
 use crate::domain::attempt::{Attempt, AttemptKind, NextStep, Source};
 use crate::domain::evidence::EvidenceSource;
-use crate::domain::ids::AttemptId;
+use crate::domain::ids::{AttemptId, PublicId};
+use crate::domain::money::Money;
 use crate::domain::operator::{Operator, Verb};
 use crate::domain::run::Decision;
 use crate::domain::states::{AttemptState, InvoiceState};
@@ -34,6 +35,65 @@ pub struct Reconciled {
     pub taken_in: u32,
 }
 
+/// One attempt that a reconciler would take up now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReconcilePreview {
+    /// The attempt.
+    pub attempt: PublicId,
+    /// Charge or refund.
+    pub kind: AttemptKind,
+    /// How far it came.
+    pub state: AttemptState,
+    /// How much.
+    pub amount: Money,
+    /// Our name for it.
+    pub order_id: String,
+    /// What is done with it.
+    pub would: WouldDo,
+}
+
+/// What a reconciler does with an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WouldDo {
+    /// Ask; and if the provider has not seen it, send the same request again under the same id and key.
+    LookUpThenSendAgain,
+    /// Send it for the first time.
+    Send,
+    /// Give it up: a person's that was never sent.
+    GiveUp,
+}
+
+impl WouldDo {
+    /// The name scripts read.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LookUpThenSendAgain => "look_up_then_send_again",
+            Self::Send => "send",
+            Self::GiveUp => "give_up",
+        }
+    }
+}
+
+fn preview_of(attempt: Attempt) -> ReconcilePreview {
+    let would = match (attempt.state, attempt.source) {
+        (AttemptState::Ready, Source::Run | Source::Dunning) => WouldDo::Send,
+        (AttemptState::Ready, Source::Manual | Source::CardUpdate | Source::First) => {
+            WouldDo::GiveUp
+        }
+        _ => WouldDo::LookUpThenSendAgain,
+    };
+    ReconcilePreview {
+        attempt: attempt.public_id,
+        kind: attempt.kind,
+        state: attempt.state,
+        amount: attempt.amount,
+        order_id: attempt.order_id,
+        would,
+    }
+}
+
+/// How many attempts a preview lists at most.
+const PREVIEW_LIMIT: u32 = 10_000;
 /// How many attempts are claimed at once.
 const CLAIM_LIMIT: u32 = 20;
 
@@ -76,6 +136,29 @@ impl<S: Store> Engine<S> {
             }
         }
         Ok(done)
+    }
+
+    /// What [`Engine::reconcile_once`] would work on now: the claim is made and taken back. Nobody is
+    /// asked and nothing is sent.
+    ///
+    /// # Errors
+    /// When the person may not resolve what is unknown, or the database is away.
+    pub async fn preview_reconcile(
+        &self,
+        operator: &Operator,
+    ) -> Result<Vec<ReconcilePreview>, VerbError> {
+        operator.check(Verb::ResolveUnknown)?;
+        let mut desk = Desk::new();
+        let mut tx = self.begin(&mut desk).await?;
+        let now = tx.db_now().await?;
+        let claim = Claim {
+            owner: &self.parts.process,
+            now,
+            lease_s: self.parts.settings.lease_s,
+            limit: PREVIEW_LIMIT,
+        };
+        let claimed = tx.claim_open_attempts(claim).await?;
+        Ok(claimed.into_iter().map(preview_of).collect())
     }
 
     /// Attempts to work on, and how many runs were found interrupted.

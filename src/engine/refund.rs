@@ -165,6 +165,7 @@ impl<S: Store> Engine<S> {
                 idem_key: key,
                 expected_balance_minor: Some(balance(payment)),
             }),
+            if_not_seen: None,
             effects,
             not_happening,
             warnings: Vec::new(),

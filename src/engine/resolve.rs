@@ -1,24 +1,42 @@
-//! Asking the provider now about an attempt that nobody knows the end of.
+//! Two verbs about an attempt that nobody knows the end of: asking the provider now, and asking and
+//! then sending the same request again if it was not seen. The second is a plan with two calls, because
+//! it may take money; the first never sends anything.
 
-use crate::domain::attempt::Attempt;
+use crate::domain::attempt::{Attempt, AttemptKind};
 use crate::domain::customer::Customer;
+use crate::domain::evidence::EvidenceSource;
 use crate::domain::ids::AttemptId;
+use crate::domain::invoice::Invoice;
+use crate::domain::mode::Mode;
 use crate::domain::operator::{Operator, Verb};
 use crate::domain::states::AttemptState;
+use crate::domain::subscription::{Subscription, Term};
 
 use super::Engine;
-use super::action::{ActionPlan, Confirmation, NotHappening, Outcome, PlannedCall};
+use super::action::{ActionPlan, Confirmation, Effect, NotHappening, Outcome, PlannedCall};
 use super::apply::{Next, Prepared, Work};
 use super::audit::{Actor, Press};
-use super::charge::customer_brief;
+use super::charge::{customer_brief, effects_of_payment};
 use super::fingerprint::Fingerprint;
 use super::ports::{Store, Tx};
 use super::refusal::{Refused, VerbError};
 
+/// How far a person lets it go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Ask.
+    Look,
+    /// Ask, and send the same request again if it was not seen.
+    SendAgain,
+}
+
 /// Everything read for a look-up.
 pub(super) struct ResolveWork {
+    reach: Reach,
     attempt: Attempt,
     customer: Customer,
+    subscription: Option<(Subscription, Term)>,
+    invoice: Invoice,
 }
 
 impl<S: Store> Engine<S> {
@@ -26,45 +44,93 @@ impl<S: Store> Engine<S> {
         &self,
         tx: &mut T,
         id: AttemptId,
+        reach: Reach,
     ) -> Result<Prepared, VerbError> {
+        let invoice = tx.attempt_target(id).await?;
+        let (subscription, invoice) = self.lock_invoice_in_order(tx, invoice).await?;
         let attempt = tx.lock_attempt(id).await?;
-        if !matches!(attempt.state, AttemptState::Sent | AttemptState::Unknown) {
+        let is_open = match reach {
+            Reach::Look => matches!(attempt.state, AttemptState::Sent | AttemptState::Unknown),
+            Reach::SendAgain => attempt.state == AttemptState::Unknown,
+        };
+        if !is_open {
             return Err(VerbError::Refused(Refused::Settled));
         }
         let customer = tx.customer(attempt.customer_id).await?;
-        let plan = self.resolve_plan(&attempt, &customer);
+        let work = ResolveWork {
+            reach,
+            attempt,
+            customer,
+            subscription,
+            invoice,
+        };
+        let plan = self.resolve_plan(&work)?;
         Ok(Prepared {
             plan,
-            work: Work::Resolve(Box::new(ResolveWork { attempt, customer })),
+            work: Work::Resolve(Box::new(work)),
         })
     }
 
-    fn resolve_plan(&self, attempt: &Attempt, customer: &Customer) -> ActionPlan {
-        let fingerprint = Fingerprint::of("resolve-unknown")
-            .and(attempt.public_id.as_str())
-            .and(attempt.state.as_str())
-            .number(attempt.lease_epoch)
-            .finish();
-        ActionPlan {
+    fn resolve_plan(&self, work: &ResolveWork) -> Result<ActionPlan, VerbError> {
+        let attempt = &work.attempt;
+        let sends_again = work.reach == Reach::SendAgain;
+        let call = |operation, idem_key: &str| PlannedCall {
+            operation,
+            order_id: attempt.order_id.clone(),
+            idem_key: idem_key.to_owned(),
+            expected_balance_minor: attempt.expected_balance_minor,
+        };
+        let fingerprint = Fingerprint::of(if sends_again {
+            "send-again"
+        } else {
+            "resolve-unknown"
+        })
+        .and(attempt.public_id.as_str())
+        .and(attempt.state.as_str())
+        .number(attempt.lease_epoch)
+        .finish();
+        Ok(ActionPlan {
             verb: Verb::ResolveUnknown,
             mode: self.parts.settings.mode,
             fingerprint,
-            customer: Some(customer_brief(customer)),
+            customer: Some(customer_brief(&work.customer)),
             subject: Some(attempt.public_id.clone()),
-            subscription: None,
-            what: attempt.kind.as_str().to_owned(),
+            subscription: work.subscription.as_ref().map(|(s, _)| s.public_id.clone()),
+            what: work.invoice.description.clone(),
             card: None,
             amount: Some(attempt.amount),
-            call: Some(PlannedCall {
-                operation: "look up",
-                order_id: attempt.order_id.clone(),
-                idem_key: attempt.idem_key.clone(),
-                expected_balance_minor: attempt.expected_balance_minor,
-            }),
-            effects: Vec::new(),
-            not_happening: vec![NotHappening::ScheduleMove],
+            // A question has no key: asking twice changes nothing.
+            call: Some(call("look up", "")),
+            if_not_seen: sends_again.then(|| call(operation(attempt.kind), &attempt.idem_key)),
+            effects: if sends_again {
+                effects_of_success(work)?
+            } else {
+                Vec::new()
+            },
+            not_happening: if sends_again {
+                vec![NotHappening::SecondExecution, NotHappening::ScheduleMove]
+            } else {
+                vec![NotHappening::SendAgain, NotHappening::ScheduleMove]
+            },
             warnings: Vec::new(),
-            confirm: Confirmation::Key,
+            confirm: self.confirmation_of(work),
+        })
+    }
+
+    /// What may take or give money is confirmed like the verb it repeats.
+    fn confirmation_of(&self, work: &ResolveWork) -> Confirmation {
+        let attempt = &work.attempt;
+        match (work.reach, attempt.kind, self.parts.settings.mode) {
+            (Reach::Look, _, _)
+            | (Reach::SendAgain, AttemptKind::Charge, Mode::Test | Mode::Sim) => Confirmation::Key,
+            (Reach::SendAgain, AttemptKind::Charge, Mode::Live)
+            | (Reach::SendAgain, AttemptKind::Refund, Mode::Test | Mode::Sim) => {
+                Confirmation::Amount(attempt.amount)
+            }
+            (Reach::SendAgain, AttemptKind::Refund, Mode::Live) => Confirmation::AmountAndEnding(
+                attempt.amount,
+                work.customer.public_id.ending(4).to_owned(),
+            ),
         }
     }
 
@@ -75,31 +141,62 @@ impl<S: Store> Engine<S> {
         work: ResolveWork,
     ) -> Result<Next, VerbError> {
         let at = tx.db_now().await?;
-        let target = work.customer.public_id.to_string();
         let press = Press {
             verb: Verb::ResolveUnknown.as_str(),
             target: work.attempt.public_id.as_str(),
             before: work.attempt.state.as_str(),
-            reason: &target,
+            after: match work.reach {
+                Reach::Look => "",
+                Reach::SendAgain => "send again if not seen",
+            },
             result: "intent",
             ..Press::default()
         };
         self.audit_in(tx, actor, press, at).await?;
-        Ok(Next::LookUp(work.attempt.id))
+        Ok(Next::LookUp(work.attempt.id, work.reach))
     }
 
-    /// Takes the lease, looks up, settles, and sends the same bytes again where that is the way.
+    /// Takes the lease, looks up and settles; sends the same bytes again only where that was asked for.
     pub(super) async fn look_now(
         &self,
         id: AttemptId,
+        reach: Reach,
         operator: &Operator,
     ) -> Result<Outcome, VerbError> {
-        match self.take_over(id).await? {
-            Some(attempt) => Ok(self
-                .work_off(attempt, Actor::from(operator))
-                .await?
-                .into_outcome()),
-            None => Err(VerbError::Refused(Refused::Settled)),
+        let Some(attempt) = self.take_over(id).await? else {
+            return Err(VerbError::Refused(Refused::Settled));
+        };
+        let actor = Actor::from(operator);
+        let settled = match reach {
+            Reach::SendAgain => self.work_off(attempt, actor).await?,
+            Reach::Look => {
+                let returned = self.look_up(attempt).await;
+                self.settle_until_written(&returned, EvidenceSource::LookUp, actor)
+                    .await?
+            }
+        };
+        Ok(settled.into_outcome())
+    }
+}
+
+const fn operation(kind: AttemptKind) -> &'static str {
+    match kind {
+        AttemptKind::Charge => "charge",
+        AttemptKind::Refund => "cancel",
+    }
+}
+
+/// What follows when the provider executes it, or says that it has.
+fn effects_of_success(work: &ResolveWork) -> Result<Vec<Effect>, VerbError> {
+    match work.attempt.kind {
+        AttemptKind::Refund => Ok(Vec::new()),
+        AttemptKind::Charge => {
+            let mut effects = vec![Effect::InvoicePaid(work.invoice.public_id.clone())];
+            effects.extend(effects_of_payment(
+                work.subscription.as_ref(),
+                &work.invoice,
+            )?);
+            Ok(effects)
         }
     }
 }

@@ -42,6 +42,27 @@ impl<S: Store> Engine<S> {
         Ok(changed)
     }
 
+    /// How many billing keys [`Engine::rotate_keys`] would seal again; opens none.
+    ///
+    /// # Errors
+    /// When the person is not an admin, or the database cannot be read.
+    pub async fn keys_to_rotate(&self, operator: &Operator) -> Result<u64, VerbError> {
+        operator.check(Verb::EditPlan)?;
+        let mut count = 0;
+        let mut after = MethodId(0);
+        let mut desk = Desk::new();
+        let mut tx = self.begin(&mut desk).await?;
+        loop {
+            let methods = tx
+                .methods_sealed_otherwise(&self.parts.vault.key_id(), after, BATCH)
+                .await?;
+            let Some(last) = methods.last() else { break };
+            after = last.id;
+            count += u64::try_from(methods.len()).unwrap_or(u64::MAX);
+        }
+        Ok(count)
+    }
+
     /// Which key-encryption key seals now.
     pub fn key_id(&self) -> String {
         self.parts.vault.key_id()

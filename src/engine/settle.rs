@@ -330,6 +330,7 @@ pub(super) fn settled(rows: &Rows, next: Option<NextStep>) -> Settled {
             public_id: Some(rows.invoice.public_id.clone()),
             attempt: Some(rows.attempt.public_id.clone()),
             attempt_id: Some(rows.attempt.id),
+            kind: Some(rows.attempt.kind),
             invoice: Some(rows.invoice.public_id.clone()),
             payment: rows.payment.as_ref().map(|p| p.public_id.clone()),
             subscription: rows
@@ -337,7 +338,10 @@ pub(super) fn settled(rows: &Rows, next: Option<NextStep>) -> Settled {
                 .as_ref()
                 .map(|(s, _)| (s.public_id.clone(), s.state)),
             amount: Some(rows.attempt.amount),
-            next_due_at: rows.subscription.as_ref().and_then(|(s, _)| s.next_due_at),
+            next_due_at: rows
+                .subscription
+                .as_ref()
+                .and_then(|(s, _)| s.next_charge()),
             order_id: None,
         },
         is_config_trouble: false,

@@ -158,6 +158,7 @@ impl<S: Store> Engine<S> {
                 idem_key: String::new(),
                 expected_balance_minor: None,
             }),
+            if_not_seen: None,
             effects,
             not_happening: if charges_now {
                 vec![]

@@ -36,11 +36,20 @@ pub enum Fault {
     /// Executed; the connection is cut without a byte.
     LostAfterCommit,
     /// Executed at once, answered late.
-    Slow { ms: u64 },
+    Slow {
+        #[serde(default = "eight_seconds")]
+        ms: u64,
+    },
     /// Executed late, then answered.
-    SlowBeforeCommit { ms: u64 },
+    SlowBeforeCommit {
+        #[serde(default = "eight_seconds")]
+        ms: u64,
+    },
     /// The connection is cut at once; the request is executed when it "arrives" so much later.
-    Late { ms: u64 },
+    Late {
+        #[serde(default = "eight_seconds")]
+        ms: u64,
+    },
     HttpError {
         #[serde(default = "internal_error")]
         status: u16,
@@ -56,7 +65,10 @@ pub enum Fault {
         retry_after_seconds: Option<u32>,
     },
     /// A coded refusal where the card would be asked; status and text come from the table of codes.
-    Decline { code: String },
+    Decline {
+        #[serde(default = "card_refused")]
+        code: String,
+    },
     /// A refusal with a code that no table has.
     UnknownCode {
         #[serde(default = "bad_request")]
@@ -86,6 +98,15 @@ pub enum Fault {
     NotFound,
     /// The answer shows a payment that is still `IN_PROGRESS`.
     InProgress,
+}
+
+/// Long enough to be seen, well within the client's timeout.
+fn eight_seconds() -> u64 {
+    8_000
+}
+
+fn card_refused() -> String {
+    "REJECT_CARD_PAYMENT".to_owned()
 }
 
 fn internal_error() -> u16 {
@@ -288,6 +309,23 @@ mod tests {
             (before.execution, before.shape),
             (Execution::Skipped, Shape::Cut)
         );
+    }
+
+    #[test]
+    fn every_fault_of_the_readme_works_by_its_bare_name() {
+        let readme = include_str!("../../README.md");
+        let list = readme
+            .split("\nFaults: ")
+            .nth(1)
+            .and_then(|rest| rest.split(".\n").next())
+            .expect("the list of faults");
+        let names: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
+        assert_eq!(names.len(), 17);
+        for name in names {
+            let script: crate::sandbox::scripts::Script =
+                serde_json::from_str(&format!("{{\"fault\":{name:?}}}")).expect(name);
+            assert_eq!(script.fault, fault(&format!("{{\"kind\":{name:?}}}")));
+        }
     }
 
     #[test]

@@ -99,7 +99,7 @@ fn from_postgres(code: &str, rule: Option<&str>, said: Said) -> StoreError {
     match code {
         // Lock not available, deadlock, serialization, statement timeout, too many connections.
         "55P03" | "40P01" | "40001" | "57014" | "53300" => StoreError::Busy(said.into()),
-        "3D000" => StoreError::WrongDatabase("no such database on the server".to_owned()),
+        "3D000" => StoreError::WrongDatabase("there is no such database on the server: make an empty one with `createdb`, then run the command again".to_owned()),
         "25006" => StoreError::WrongDatabase("the database may only be read".to_owned()),
         _ if code.starts_with("23") => StoreError::Refused(constraint(rule.unwrap_or_default())),
         // Connection trouble, shutdown, sign-in refused.

@@ -31,7 +31,10 @@ mod tx;
 mod url;
 
 pub use open::{Access, OpenOptions, SqlStore};
-pub use schema::{Migrated, NewDatabase, SCHEMA_VERSION, create, migrate};
+pub use schema::{
+    Migrated, NewDatabase, SCHEMA_VERSION, create, is_empty, migrate, rehearse_create,
+    rehearse_migrate,
+};
 pub use sql::{Cells, Row, Stmt, Value};
 pub use tx::SqlTx;
 pub use url::{DatabaseUrl, DatabaseUrlError};

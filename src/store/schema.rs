@@ -62,6 +62,7 @@ pub(super) enum Maker {
 
 const BEGIN: Stmt = Stmt::split("begin immediate", "begin");
 const COMMIT: Stmt = Stmt::both("commit");
+const ROLLBACK: Stmt = Stmt::both("rollback");
 const ONE_MAKER_AT_A_TIME: Stmt = Stmt::split(
     "select 1 as id",
     "select 1::bigint as id, pg_advisory_xact_lock(8102917402)",
@@ -69,6 +70,10 @@ const ONE_MAKER_AT_A_TIME: Stmt = Stmt::split(
 const HAS_META: Stmt = Stmt::split(
     "select count(*) as n from sqlite_schema where type = 'table' and name = 'meta'",
     "select count(*) as n from pg_tables where schemaname = current_schema() and tablename = 'meta'",
+);
+const TABLES: Stmt = Stmt::split(
+    "select count(*) as n from sqlite_schema where type = 'table'",
+    "select count(*) as n from pg_tables where schemaname = current_schema()",
 );
 const READ_META: Stmt = Stmt::both("select value from meta where key = $1");
 const WRITE_META: Stmt = Stmt::both(
@@ -247,18 +252,72 @@ pub async fn create(url: &DatabaseUrl, new: &NewDatabase<'_>) -> Result<(), Stor
 }
 
 async fn make(url: &DatabaseUrl, new: &NewDatabase<'_>) -> Result<(), StoreError> {
+    let mut maker = begin_making(url, new).await?;
+    maker.script(&COMMIT).await?;
+    maker.close().await
+}
+
+/// Whether [`create`] would succeed. On PostgreSQL everything is made and taken back, so that rights,
+/// extension and locale are tried as well; of SQLite only that the file is not there.
+pub async fn rehearse_create(url: &DatabaseUrl, new: &NewDatabase<'_>) -> Result<(), StoreError> {
+    match url {
+        DatabaseUrl::Sqlite(path) => sqlite::expect_no_file(path),
+        DatabaseUrl::Postgres(_) => {
+            let mut maker = begin_making(url, new).await?;
+            maker.script(&ROLLBACK).await?;
+            maker.close().await
+        }
+    }
+}
+
+/// Whether this is a database of PostgreSQL without any table. A file of SQLite never is: a missing
+/// one may be a directory that was not mounted.
+pub async fn is_empty(url: &DatabaseUrl) -> Result<bool, StoreError> {
+    let mut maker = match url {
+        DatabaseUrl::Sqlite(_) => return Ok(false),
+        DatabaseUrl::Postgres(_) => Maker::connect(url).await?,
+    };
+    let rows = maker.connection().rows(&TABLES, args![]).await?;
+    match rows.first() {
+        Some(row) => Ok(row.counts("pg_tables").i64("n")? == 0),
+        None => Ok(false),
+    }
+}
+
+/// Everything of a new database, not committed.
+async fn begin_making(url: &DatabaseUrl, new: &NewDatabase<'_>) -> Result<Maker, StoreError> {
     let mut maker = Maker::connect(url).await?;
     maker.begin().await?;
     maker.begin_new(new).await?;
     for version in 2..=SCHEMA_VERSION {
         maker.apply(version).await?;
     }
-    maker.script(&COMMIT).await?;
-    maker.close().await
+    Ok(maker)
 }
 
 /// Brings an older database up to this program's schema; does nothing when it is there already.
 pub async fn migrate(url: &DatabaseUrl) -> Result<Migrated, StoreError> {
+    let (mut maker, migrated) = begin_migrating(url).await?;
+    for version in migrated.from + 1..=migrated.to {
+        maker.apply(version).await?;
+    }
+    maker.script(&COMMIT).await?;
+    maker.close().await?;
+    Ok(migrated)
+}
+
+/// What [`migrate`] would do; every step is taken and taken back.
+pub async fn rehearse_migrate(url: &DatabaseUrl) -> Result<Migrated, StoreError> {
+    let (mut maker, migrated) = begin_migrating(url).await?;
+    for version in migrated.from + 1..=migrated.to {
+        maker.apply(version).await?;
+    }
+    maker.script(&ROLLBACK).await?;
+    maker.close().await?;
+    Ok(migrated)
+}
+
+async fn begin_migrating(url: &DatabaseUrl) -> Result<(Maker, Migrated), StoreError> {
     if let DatabaseUrl::Sqlite(path) = url {
         sqlite::expect_file(path)?;
     }
@@ -271,13 +330,11 @@ pub async fn migrate(url: &DatabaseUrl) -> Result<Migrated, StoreError> {
     if from > SCHEMA_VERSION {
         return Err(newer(from));
     }
-    for version in from + 1..=SCHEMA_VERSION {
-        maker.apply(version).await?;
-    }
-    maker.script(&COMMIT).await?;
-    maker.close().await?;
-    Ok(Migrated {
-        from,
-        to: SCHEMA_VERSION,
-    })
+    Ok((
+        maker,
+        Migrated {
+            from,
+            to: SCHEMA_VERSION,
+        },
+    ))
 }

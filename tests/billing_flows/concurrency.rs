@@ -478,6 +478,9 @@ fn one_of_each() -> Vec<Request> {
         Request::ResolveUnknown {
             attempt: AttemptId(1),
         },
+        Request::SendAgain {
+            attempt: AttemptId(1),
+        },
     ]
 }
 
@@ -485,8 +488,8 @@ fn one_of_each() -> Vec<Request> {
 fn may(role: Role, verb: Verb) -> bool {
     match verb {
         Verb::CreatePlan | Verb::EditPlan | Verb::DeactivatePlan => role == Role::Admin,
-        Verb::BillRun => matches!(role, Role::Oncall | Role::Admin),
-        Verb::ResolveUnknown => matches!(role, Role::Oncall | Role::Finance | Role::Admin),
+        // "oncall (support + resolve, breaker, bulk retry), finance (viewer + reports, close, approve)"
+        Verb::BillRun | Verb::ResolveUnknown => matches!(role, Role::Oncall | Role::Admin),
         _ => matches!(role, Role::Support | Role::Oncall | Role::Admin),
     }
 }

@@ -80,6 +80,47 @@ fn unknown_is_4_then_locked_and_resolving_settles_it() {
 }
 
 #[test]
+fn looking_never_sends_and_sending_again_says_so_first() {
+    let shop = Shop::open();
+    shop.plan();
+    let (customer, _) = shop.customer("박하준");
+    shop.fault(&json!({ "match": { "endpoint": "charge" }, "fault": "lost_before_commit" }));
+    let unknown = shop
+        .apply(&["subscribe", &customer, "basic-month"])
+        .expect(4)
+        .object();
+    let attempt = text(&unknown, "attempt_id");
+    let sent = shop.simulator.sent();
+    let looked = shop
+        .json(&["unknown", "resolve", &attempt])
+        .expect(4)
+        .object();
+    assert_eq!(
+        (&looked["outcome"], &looked["money"]),
+        (&json!("unknown"), &json!("unknown"))
+    );
+    assert_eq!(shop.simulator.sent(), sent, "a question was all");
+
+    let again = ["unknown", "send-again", &attempt];
+    let plan = shop.json(&again).expect(6);
+    assert_eq!(plan.error()["code"], "needs_plan");
+    let plan = plan.object();
+    assert_eq!(plan["call"]["operation"], "look up");
+    assert_eq!(plan["if_not_seen"]["operation"], "charge");
+    assert_eq!(plan["if_not_seen"]["order_id"], plan["call"]["order_id"]);
+    let effects = plan["effects"].as_array().expect("effects");
+    for effect in ["invoice_paid", "state"] {
+        assert!(effects.iter().any(|e| e["effect"] == effect), "{effects:?}");
+    }
+    let done = shop
+        .apply_plan(&again, &text(&plan, "fingerprint"))
+        .expect(0);
+    assert_eq!(done.object()["money"], "taken");
+    assert!(done.err.contains("taken"), "{done:?}");
+    assert_eq!(shop.simulator.executed("charge"), 1);
+}
+
+#[test]
 fn stale_is_5_and_nothing_is_sent() {
     let shop = Shop::open();
     let subscriber = shop.subscriber();

@@ -21,7 +21,7 @@ fn h08_an_export_is_private_complete_recorded_and_free_of_formulas() {
     assert_eq!(done["rows"], json!(3));
     let csv = std::fs::read_to_string(&path).expect("the file");
     assert!(
-        csv.starts_with("\u{feff}object,id,name,email,phone,subscriptions,created_at\r\n"),
+        csv.starts_with("\u{feff}object,mode,id,name,email,phone,subscriptions,created_at\r\n"),
         "{csv}"
     );
     assert!(
@@ -69,6 +69,63 @@ fn an_export_as_json_has_the_lines_that_the_list_prints() {
         .expect(0);
     let listed = shop.json(&["list", "payments", "--all"]).expect(0).out;
     assert_eq!(std::fs::read_to_string(path).expect("the file"), listed);
+}
+
+#[test]
+fn i01_every_row_of_every_export_says_its_mode() {
+    let shop = Shop::open();
+    let subscriber = shop.subscriber();
+    let (other, _) = shop.customer("박하준");
+    shop.fault(&json!({ "match": { "endpoint": "charge" }, "fault": "lost_before_commit" }));
+    shop.apply(&["one-time", &other, "5000", "--description", "x"])
+        .expect(4);
+    shop.fault(&json!({ "match": { "endpoint": "charge" }, "fault": { "kind": "decline", "code": "REJECT_CARD_PAYMENT" } }));
+    shop.apply(&[
+        "one-time",
+        &subscriber.customer,
+        "5000",
+        "--description",
+        "x",
+    ])
+    .expect(3);
+    shop.json(&["bill", "run"]).expect(0);
+    for list in [
+        "customers",
+        "subscriptions",
+        "renewals",
+        "failed",
+        "payments",
+        "plans",
+        "unknown",
+        "runs",
+        "activity",
+    ] {
+        for (shape, name) in [("--csv", "csv"), ("--json", "jsonl")] {
+            let path = shop.path(&format!("{list}.{name}"));
+            let out = path.to_str().expect("UTF-8");
+            let mut words = vec!["export", list, "--out", out];
+            if shape == "--csv" {
+                words.push(shape);
+            }
+            shop.json(&words).expect(0);
+            let text = std::fs::read_to_string(&path).expect("the file");
+            let mut rows = text.lines();
+            if shape == "--csv" {
+                let header = rows.next().expect("a header");
+                let at = header.split(',').position(|column| column == "mode");
+                let at = at.unwrap_or_else(|| panic!("{list}: {header}"));
+                assert!(rows.clone().count() > 0, "{list} has rows");
+                // No column before the mode holds a comma.
+                assert!(
+                    rows.all(|row| row.split(',').nth(at) == Some("sim")),
+                    "{list}: {text}"
+                );
+            } else {
+                assert!(rows.clone().count() > 0, "{list} has rows");
+                assert!(rows.all(|row| row.contains("\"mode\":\"sim\"")), "{list}");
+            }
+        }
+    }
 }
 
 #[test]

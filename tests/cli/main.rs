@@ -7,6 +7,7 @@
 )]
 
 mod bad_input;
+mod dry_run;
 mod exit_codes;
 mod export;
 mod money;

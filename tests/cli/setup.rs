@@ -271,3 +271,74 @@ fn j01_the_key_is_rotated_and_the_old_one_is_needed_no_more() {
     .expect(0);
     assert_eq!(shop.simulator.executed("charge"), 2);
 }
+
+#[test]
+fn init_over_postgresql_asks_the_server_first_and_leaves_nothing_when_it_fails() {
+    let home = TempDir::new().expect("a directory");
+    let dir = home.path().join("shop");
+    let init = |url: &str| {
+        run(paydeck(home.path())
+            .args(["init", "--json", "--database", url, "--dir"])
+            .arg(&dir))
+    };
+    init("postgres://me@127.0.0.1:1/paydeck").expect(7);
+    assert!(!dir.exists(), "nothing is left");
+    let Some(database) = crate::postgres::database() else {
+        return;
+    };
+    let missing = database.url.replace("paydeck_test_", "no_such_");
+    let ran = init(&missing).expect(78);
+    assert!(
+        text(&ran.error(), "message").contains("createdb"),
+        "{ran:?}"
+    );
+    assert!(!dir.exists(), "nothing is left");
+    init(&database.url).expect(0);
+    let config = dir.join("config.toml");
+    run(paydeck(home.path())
+        .args(["list", "plans", "--config"])
+        .arg(&config))
+    .expect(0);
+    let used = home.path().join("second");
+    let again = run(paydeck(home.path())
+        .args(["init", "--json", "--database", &database.url, "--dir"])
+        .arg(&used))
+    .expect(78);
+    assert!(
+        text(&again.error(), "message").contains("in use"),
+        "{again:?}"
+    );
+    assert!(!used.exists(), "nothing is left");
+}
+
+#[test]
+fn migrate_makes_the_schema_in_an_empty_database_of_postgresql() {
+    let Some(database) = crate::postgres::database() else {
+        return;
+    };
+    let shop = Shop::open();
+    shop.replace_line(
+        "url = \"sqlite:paydeck.db\"",
+        &format!("url = {:?}", database.url),
+    );
+    let rehearsed = shop.json(&["migrate", "--dry-run"]).expect(0).object();
+    assert_eq!(rehearsed["object"], "migration_preview");
+    shop.json(&["list", "plans"]).expect(78);
+    let made = shop.json(&["migrate"]).expect(0).object();
+    assert_eq!(
+        (&made["from"], &made["to"]),
+        (&rehearsed["from"], &rehearsed["to"])
+    );
+    assert_eq!(made["from"], json!(0));
+    shop.plan();
+    let again = shop.json(&["migrate"]).expect(0).object();
+    assert_eq!(again["from"], again["to"]);
+}
+
+#[test]
+fn an_empty_file_is_told_from_another_programs() {
+    let shop = Shop::open();
+    std::fs::write(shop.path("paydeck.db"), "").expect("empty it");
+    let ran = shop.json(&["migrate"]).expect(78);
+    assert!(text(&ran.error(), "message").contains("empty"), "{ran:?}");
+}

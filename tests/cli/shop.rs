@@ -123,6 +123,16 @@ impl Simulator {
         serde_json::from_str(&self.request("GET", "/_sandbox/ledger", "")).expect("JSON")
     }
 
+    /// How many requests it got that were more than questions.
+    pub fn sent(&self) -> usize {
+        let asked: Vec<Value> =
+            serde_json::from_str(&self.request("GET", "/_sandbox/requests", "")).expect("JSON");
+        asked
+            .iter()
+            .filter(|request| request["method"] != "GET")
+            .count()
+    }
+
     /// How many entries of a kind the ledger has: `charge` or `cancel`.
     pub fn executed(&self, kind: &str) -> usize {
         self.ledger()

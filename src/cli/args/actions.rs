@@ -228,8 +228,10 @@ pub struct PlanTargetArgs {
 pub enum UnknownCommand {
     /// What is unknown, oldest first.
     List(super::PageArgs),
-    /// Ask the provider about one attempt now.
+    /// Ask the provider about one attempt now; nothing is sent again.
     Resolve(ResolveArgs),
+    /// Ask, and if the provider has not seen it send the same request again, under the same order id and key.
+    SendAgain(ResolveArgs),
 }
 
 #[derive(Debug, Args)]

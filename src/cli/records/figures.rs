@@ -79,5 +79,5 @@ pub fn mrr(report: &MrrReport, month: NaiveDate) -> Record {
         .basis_points("net_churn_bp", report.net_churn_bp)
         .basis_points("nrr_bp", report.nrr_bp)
         .basis_points("grr_bp", report.grr_bp)
-        .number_if("quick_ratio_milli", report.quick_ratio_milli)
+        .thousandths("quick_ratio_milli", report.quick_ratio_milli)
 }

@@ -2,7 +2,10 @@
 
 use super::rows::expiry;
 use crate::cli::record::Record;
-use crate::engine::{ActionPlan, Confirmation, Effect, NotHappening, Outcome, Receipt, Warning};
+use crate::domain::attempt::AttemptKind;
+use crate::engine::{
+    ActionPlan, Confirmation, Effect, NotHappening, Outcome, PlannedCall, Receipt, Warning,
+};
 use crate::text::mask;
 
 pub fn action_plan(plan: &ActionPlan) -> Record {
@@ -28,13 +31,7 @@ pub fn action_plan(plan: &ActionPlan) -> Record {
         Some(card) => record.shown("card", mask::card(&card.number)),
         None => record.text_if("card", None),
     };
-    let call = plan.call.as_ref().map(|call| {
-        Record::of("call")
-            .word("operation", "", call.operation)
-            .text("order_id", &call.order_id)
-            .text("idempotency_key", &call.idem_key)
-            .number_if("expected_balance_minor", call.expected_balance_minor)
-    });
+    let call = plan.call.as_ref().map(planned_call);
     record
         .text_if(
             "card_expiry",
@@ -42,6 +39,7 @@ pub fn action_plan(plan: &ActionPlan) -> Record {
         )
         .money("amount", plan.amount)
         .record("call", call)
+        .record("if_not_seen", plan.if_not_seen.as_ref().map(planned_call))
         .records("effects", plan.effects.iter().map(effect).collect())
         .words(
             "not_happening",
@@ -62,6 +60,14 @@ pub fn action_plan(plan: &ActionPlan) -> Record {
         .record("confirm", confirmation(&plan.confirm))
 }
 
+fn planned_call(call: &PlannedCall) -> Record {
+    Record::of("call")
+        .word("operation", "", call.operation)
+        .text("order_id", &call.order_id)
+        .text("idempotency_key", &call.idem_key)
+        .number_if("expected_balance_minor", call.expected_balance_minor)
+}
+
 fn effect(effect: &Effect) -> Record {
     let of = |name| Record::of("effect").word("effect", "effect", name);
     match effect {
@@ -80,6 +86,7 @@ fn effect(effect: &Effect) -> Record {
             .money("amount", *amount),
         Effect::SubscriptionsKept(count) => of("subscriptions_kept").number("count", *count),
         Effect::TrialUntil(at) => of("trial_until").at("at", *at),
+        Effect::InvoicePaid(invoice) => of("invoice_paid").id("invoice_id", invoice),
     }
 }
 
@@ -91,6 +98,8 @@ const fn not_happening(what: NotHappening) -> &'static str {
         NotHappening::ProviderCall => "provider_call",
         NotHappening::ScheduleMove => "schedule_move",
         NotHappening::DunningMove => "dunning_move",
+        NotHappening::SendAgain => "send_again",
+        NotHappening::SecondExecution => "second_execution",
     }
 }
 
@@ -143,7 +152,18 @@ pub fn outcome(verb: &str, outcome: &Outcome) -> Record {
             "class",
             refusal.map(|refusal| refusal.class.as_str()),
         );
-    receipt(record, receipt_of(outcome))
+    receipt(record, outcome)
+}
+
+/// Whether money moved, in one word; none where no money was to move.
+fn money_moved(outcome: &Outcome) -> Option<&'static str> {
+    let kind = receipt_of(outcome).kind?;
+    Some(match (outcome, kind) {
+        (Outcome::Done(_) | Outcome::AlreadyDone(_), AttemptKind::Charge) => "taken",
+        (Outcome::Done(_) | Outcome::AlreadyDone(_), AttemptKind::Refund) => "given_back",
+        (Outcome::Declined { .. } | Outcome::NotSent(_), _) => "none",
+        (Outcome::Unknown(_), _) => "unknown",
+    })
 }
 
 const fn receipt_of(outcome: &Outcome) -> &Receipt {
@@ -156,11 +176,14 @@ const fn receipt_of(outcome: &Outcome) -> &Receipt {
     }
 }
 
-fn receipt(record: Record, receipt: &Receipt) -> Record {
+fn receipt(record: Record, outcome: &Outcome) -> Record {
+    let receipt = receipt_of(outcome);
     let subscription = receipt.subscription.as_ref();
     record
         .id_if("id", receipt.public_id.as_ref())
         .id_if("attempt_id", receipt.attempt.as_ref())
+        .word_if("kind", "kind", receipt.kind.map(AttemptKind::as_str))
+        .word_if("money", "money_moved", money_moved(outcome))
         .id_if("invoice_id", receipt.invoice.as_ref())
         .id_if("payment_id", receipt.payment.as_ref())
         .id_if("subscription_id", subscription.map(|(id, _)| id))

@@ -9,9 +9,11 @@ use crate::cli::args::Global;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Format, Output};
+use crate::cli::permit::Permit;
 use crate::cli::plan_text;
 use crate::cli::records;
 use crate::cli::wiring::LiveEngine;
+use crate::domain::attempt::AttemptKind;
 use crate::domain::money::Money;
 use crate::domain::operator::{Operator, Verb};
 use crate::engine::{ActionPlan, Confirmation, Effect, Outcome, Request};
@@ -21,22 +23,24 @@ pub async fn act(
     out: &mut Output,
     engine: &LiveEngine,
     operator: &Operator,
+    permit: Option<&Permit>,
     global: &Global,
     request: &Request,
 ) -> Result<Exit, CliError> {
-    if let (false, true, Some(fingerprint)) = (global.dry_run, global.yes, &global.fingerprint) {
-        return apply(out, engine, operator, request, fingerprint).await;
+    let Some(permit) = permit else {
+        let plan = engine.plan(operator, request).await?;
+        show_plan(out, &plan)?;
+        return Ok(Exit::Done);
+    };
+    if let (true, Some(fingerprint)) = (global.yes, &global.fingerprint) {
+        return apply(out, engine, operator, permit, request, fingerprint).await;
     }
-    if !global.dry_run && !global.yes && global.fingerprint.is_some() {
+    if !global.yes && global.fingerprint.is_some() {
         return Err(CliError::PlanWithoutYes);
     }
     let plan = engine.plan(operator, request).await?;
-    if global.dry_run {
-        show_plan(out, &plan)?;
-        return Ok(Exit::Done);
-    }
     if !needs_confirmation(&plan) {
-        return apply(out, engine, operator, request, &plan.fingerprint).await;
+        return apply(out, engine, operator, permit, request, &plan.fingerprint).await;
     }
     show_plan(out, &plan)?;
     let may_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
@@ -46,7 +50,7 @@ pub async fn act(
     if !is_confirmed(out, &plan)? {
         return Err(CliError::NotConfirmed);
     }
-    apply(out, engine, operator, request, &plan.fingerprint).await
+    apply(out, engine, operator, permit, request, &plan.fingerprint).await
 }
 
 fn show_plan(out: &mut Output, plan: &ActionPlan) -> Result<(), CliError> {
@@ -63,13 +67,13 @@ fn show_plan(out: &mut Output, plan: &ActionPlan) -> Result<(), CliError> {
 /// Whether money moves or something ends. Writing a note or creating a customer is done when asked.
 fn needs_confirmation(plan: &ActionPlan) -> bool {
     match plan.verb {
+        Verb::ResolveUnknown => plan.if_not_seen.is_some(),
         Verb::CreateCustomer
         | Verb::EditCustomer
         | Verb::CreatePlan
         | Verb::EditPlan
         | Verb::DeactivatePlan
-        | Verb::Note
-        | Verb::ResolveUnknown => false,
+        | Verb::Note => false,
         Verb::SwapCard => plan
             .effects
             .iter()
@@ -116,6 +120,7 @@ async fn apply(
     out: &mut Output,
     engine: &LiveEngine,
     operator: &Operator,
+    _permit: &Permit,
     request: &Request,
     fingerprint: &str,
 ) -> Result<Exit, CliError> {
@@ -130,7 +135,17 @@ async fn apply(
 fn tell(out: &mut Output, outcome: &Outcome) -> Result<(), CliError> {
     let locale = out.view.locale;
     match outcome {
-        Outcome::Done(_) | Outcome::AlreadyDone(_) => Ok(()),
+        Outcome::Done(receipt) | Outcome::AlreadyDone(receipt) => {
+            let (Some(kind), Some(amount)) = (receipt.kind, receipt.amount) else {
+                return Ok(());
+            };
+            let key = match kind {
+                AttemptKind::Charge => "cli.told.charged",
+                AttemptKind::Refund => "cli.told.refunded",
+            };
+            let amount = out.view.money(amount);
+            Ok(out.say(&locale.t_args(key, &[("amount", &amount)]))?)
+        }
         Outcome::Declined { refusal, .. } => {
             let text = locale.failure(&refusal.code, refusal.class.as_str());
             out.say(text.meaning)?;

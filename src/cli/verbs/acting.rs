@@ -10,11 +10,14 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::open::Opened;
 use crate::cli::output::Output;
+use crate::cli::permit::{self, Permit};
 use crate::cli::requests;
 use crate::cli::wiring;
-use crate::domain::operator::{Access, Verb};
+use crate::domain::operator::{Access, Denied, Verb};
 use crate::engine::queries::Reads as _;
 use crate::engine::{Request, VerbError};
+
+const ROTATE: &str = "vault rotate";
 
 /// The capability a command needs; none for those that change nothing.
 fn verb(command: &Command) -> Option<Verb> {
@@ -35,7 +38,8 @@ fn verb(command: &Command) -> Option<Verb> {
         }
         Command::Plan(PlanCommand::Deactivate(_)) => Verb::DeactivatePlan,
         Command::Note(_) => Verb::Note,
-        Command::Unknown(UnknownCommand::Resolve(_)) | Command::Reconcile => Verb::ResolveUnknown,
+        Command::Unknown(UnknownCommand::Resolve(_) | UnknownCommand::SendAgain(_))
+        | Command::Reconcile => Verb::ResolveUnknown,
         Command::Bill(BillCommand::Run(_)) => Verb::BillRun,
         _ => return None,
     })
@@ -44,25 +48,36 @@ fn verb(command: &Command) -> Option<Verb> {
 pub async fn run(
     out: &mut Output,
     command: Command,
+    permit: Option<&Permit>,
     global: &Global,
     opened: &mut Opened,
 ) -> Result<Exit, CliError> {
     let Some(verb) = verb(&command) else {
         return Err(CliError::Internal("this verb is not built in".to_owned()));
     };
-    check(opened, verb).await?;
-    let engine = wiring::engine(opened).await?;
+    check(opened, verb, permit, permit::declared(&command).0).await?;
+    // What neither asks the provider nor opens a key needs neither of them.
+    let engine = match &command {
+        Command::Customer(_) | Command::Note(_) | Command::Plan(_) => {
+            wiring::looking_engine(opened).await?
+        }
+        _ => wiring::engine(opened).await?,
+    };
     let store = &opened.store;
     let request: Request = match command {
         Command::Bill(BillCommand::Run(args)) => {
-            return bill::run(out, &engine, opened, global, &args).await;
+            return bill::run(out, &engine, opened, permit, global, &args).await;
         }
-        Command::Vault(VaultCommand::Rotate) => return vault::rotate(out, &engine, opened).await,
+        Command::Vault(VaultCommand::Rotate) => {
+            return vault::rotate(out, &engine, opened, permit).await;
+        }
         Command::Reconcile => {
-            let ended = bill::reconcile(out, &engine, opened).await;
-            // Where no console is open, nobody else adds up what runs have written. Figures are
-            // exact without it, so a failure is the next one's to mend.
-            let _later = opened.store.refresh_figures(0).await;
+            let ended = bill::reconcile(out, &engine, opened, permit).await;
+            if permit.is_some() {
+                // Where no console is open, nobody else adds up what runs have written. Figures are
+                // exact without it, so a failure is the next one's to mend.
+                let _later = opened.store.refresh_figures(0).await;
+            }
             return ended;
         }
         Command::Charge(args) => requests::charge(store, &args).await?,
@@ -86,26 +101,53 @@ pub async fn run(
         Command::Unknown(UnknownCommand::Resolve(args)) => {
             requests::resolve_unknown(store, &args).await?
         }
+        Command::Unknown(UnknownCommand::SendAgain(args)) => {
+            requests::send_again(store, &args).await?
+        }
         _ => return Err(CliError::Internal("this verb is not built in".to_owned())),
     };
-    act::act(out, &engine, &opened.operator, global, &request).await
+    act::act(out, &engine, &opened.operator, permit, global, &request).await
 }
 
 /// The engine checks again; here the answer comes before anything is opened, and leaves its row.
-async fn check(opened: &Opened, verb: Verb) -> Result<(), CliError> {
+async fn check(
+    opened: &Opened,
+    verb: Verb,
+    permit: Option<&Permit>,
+    command: &'static str,
+) -> Result<(), CliError> {
     let Err(denied) = opened.operator.check(verb) else {
         return Ok(());
     };
-    if opened.operator.access == Access::ReadWrite {
+    // Keys are an admin's matter, as plans are; there is no verb of its own for it.
+    let is_rotation = command == ROTATE;
+    if let (Access::ReadWrite, Some(permit)) = (opened.operator.access, permit) {
         let reason = denied.to_string();
         let press = Press {
-            verb: verb.as_str(),
+            verb: if is_rotation {
+                "rotate-key"
+            } else {
+                verb.as_str()
+            },
             target: "",
             after: "",
             reason: &reason,
             result: "refused",
         };
-        audit::record(&opened.store, opened.settings.mode, &opened.operator, press).await?;
+        audit::record(
+            permit,
+            &opened.store,
+            opened.settings.mode,
+            &opened.operator,
+            press,
+        )
+        .await?;
     }
-    Err(VerbError::from(denied).into())
+    match denied {
+        Denied::Role { person, .. } if is_rotation => Err(CliError::NotAdmin {
+            command: ROTATE,
+            person,
+        }),
+        Denied::ReadOnly { .. } | Denied::Role { .. } => Err(VerbError::from(denied).into()),
+    }
 }

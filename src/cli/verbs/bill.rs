@@ -7,13 +7,15 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::open::Opened;
 use crate::cli::output::{Format, Output};
+use crate::cli::permit::Permit;
 use crate::cli::record::Record;
 use crate::cli::table::Table;
 use crate::cli::wiring::{self, LiveEngine};
 use crate::domain::run::Decision;
 use crate::domain::states::RunState;
-use crate::engine::{Reconciled, RunPreview, RunProgress, RunSummary, VerbError};
+use crate::engine::{ReconcilePreview, Reconciled, RunPreview, RunProgress, RunSummary, VerbError};
 
+const OPEN_COLUMNS: &[&str] = &["attempt_id", "kind", "state", "amount", "would"];
 const PREVIEW_COLUMNS: &[&str] = &[
     "due_at",
     "subscription_id",
@@ -30,21 +32,22 @@ pub async fn run(
     out: &mut Output,
     engine: &LiveEngine,
     opened: &Opened,
+    permit: Option<&Permit>,
     global: &Global,
     args: &BillRunArgs,
 ) -> Result<Exit, CliError> {
     let until = args.until.unwrap_or_else(|| engine.now());
-    if global.dry_run {
+    let Some(permit) = permit else {
         let preview = engine.preview_run(until).await?;
         show_preview(out, &preview)?;
         return Ok(Exit::Done);
-    }
+    };
     if let Some(fingerprint) = &global.fingerprint
         && engine.preview_run(until).await?.fingerprint != *fingerprint
     {
         return Err(VerbError::Stale.into());
     }
-    wiring::release_dead_leases(&opened.store).await?;
+    wiring::release_dead_leases(permit, &opened.store).await?;
     let shows_progress = out.format == Format::Human && std::io::stderr().is_terminal();
     let locale = out.view.locale;
     let mut last = 0;
@@ -150,13 +153,19 @@ fn exit_of(summary: &RunSummary) -> Exit {
     }
 }
 
-/// Works off every attempt whose look-up is due, once.
+/// Works off every attempt whose look-up is due, once; or with `--dry-run` lists them.
 pub async fn reconcile(
     out: &mut Output,
     engine: &LiveEngine,
     opened: &Opened,
+    permit: Option<&Permit>,
 ) -> Result<Exit, CliError> {
-    let released = wiring::release_dead_leases(&opened.store).await?;
+    let Some(permit) = permit else {
+        let rows = engine.preview_reconcile(&opened.operator).await?;
+        show_open(out, &rows)?;
+        return Ok(Exit::Done);
+    };
+    let released = wiring::release_dead_leases(permit, &opened.store).await?;
     let mut sum = Reconciled::default();
     for _ in 0..MOST_ROUNDS {
         let round = engine.reconcile_once(&opened.operator).await?;
@@ -181,4 +190,21 @@ pub async fn reconcile(
             .number("released", released),
     )?;
     Ok(Exit::Done)
+}
+
+fn show_open(out: &mut Output, open: &[ReconcilePreview]) -> Result<(), CliError> {
+    let rows: Vec<Record> = open
+        .iter()
+        .map(|row| {
+            Record::of("open_attempt")
+                .id("attempt_id", &row.attempt)
+                .word("kind", "kind", row.kind.as_str())
+                .word("state", "state.attempt", row.state.as_str())
+                .money("amount", row.amount)
+                .text("order_id", &row.order_id)
+                .word("would", "would", row.would.as_str())
+        })
+        .collect();
+    out.rows(&mut Table::new(OPEN_COLUMNS), &rows)?;
+    Ok(out.record(&Record::of("reconcile_preview").number("due", rows.len()))?)
 }

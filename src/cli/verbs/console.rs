@@ -7,6 +7,7 @@ use crate::cli::audit::{self, Press};
 use crate::cli::error::CliError;
 use crate::cli::open::{self, Opened};
 use crate::cli::output::Output;
+use crate::cli::permit::Permit;
 use crate::cli::wiring;
 use crate::config::{Clipboard, Color, Database, Personal, Settings, WindowTitle};
 use crate::console::model::Privacy;
@@ -23,7 +24,12 @@ pub fn expect_terminal() -> Result<(), CliError> {
     }
 }
 
-pub async fn run(out: &mut Output, global: &Global, opened: &mut Opened) -> Result<(), CliError> {
+pub async fn run(
+    out: &mut Output,
+    permit: &Permit,
+    global: &Global,
+    opened: &mut Opened,
+) -> Result<(), CliError> {
     expect_terminal()?;
     let may_write = opened.operator.access == Access::ReadWrite;
     let engine = if may_write {
@@ -32,17 +38,17 @@ pub async fn run(out: &mut Output, global: &Global, opened: &mut Opened) -> Resu
         wiring::looking_engine(opened).await?
     };
     if may_write {
-        wiring::release_dead_leases(&opened.store).await?;
-        press(opened, "start").await?;
+        wiring::release_dead_leases(permit, &opened.store).await?;
+        press(permit, opened, "start").await?;
     }
     let ended = console::run(engine, options(opened, global, out)).await;
     if may_write {
-        press(opened, "stop").await?;
+        press(permit, opened, "stop").await?;
     }
     Ok(ended?)
 }
 
-async fn press(opened: &Opened, verb: &str) -> Result<(), CliError> {
+async fn press(permit: &Permit, opened: &Opened, verb: &str) -> Result<(), CliError> {
     let press = Press {
         verb,
         target: "console",
@@ -50,7 +56,14 @@ async fn press(opened: &Opened, verb: &str) -> Result<(), CliError> {
         reason: &opened.process,
         result: "done",
     };
-    audit::record(&opened.store, opened.settings.mode, &opened.operator, press).await
+    audit::record(
+        permit,
+        &opened.store,
+        opened.settings.mode,
+        &opened.operator,
+        press,
+    )
+    .await
 }
 
 fn options(opened: &Opened, global: &Global, out: &Output) -> ConsoleOptions {

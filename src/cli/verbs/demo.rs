@@ -9,6 +9,7 @@ use crate::cli::args::{DemoArgs, Global};
 use crate::cli::clock::machine_now;
 use crate::cli::error::CliError;
 use crate::cli::output::Output;
+use crate::cli::permit::Permit;
 use crate::cli::verbs::console;
 use crate::demo::{self, DemoOptions, Prepared};
 use crate::locale::Lang;
@@ -37,6 +38,7 @@ impl Stage {
 /// Makes the data where there is none. With `--prepare-only` it prints what was made, and that is all.
 pub async fn run(
     out: &mut Output,
+    _permit: &Permit,
     args: &DemoArgs,
     global: &Global,
 ) -> Result<Option<Stage>, CliError> {
@@ -79,7 +81,29 @@ async fn make(args: &DemoArgs, global: &Global, dir: PathBuf) -> Result<Prepared
 }
 
 fn passing_directory() -> PathBuf {
-    std::env::temp_dir().join(format!("paydeck-demo-{}", std::process::id()))
+    clear_killed();
+    std::env::temp_dir().join(format!("{PASSING}{}", std::process::id()))
+}
+
+const PASSING: &str = "paydeck-demo-";
+
+/// A demo that was killed could not clear up behind itself.
+fn clear_killed() {
+    let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(PASSING));
+        let is_number = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let Some(process) = process.filter(is_number) else {
+            continue;
+        };
+        // Somebody else's cannot be removed by us, and a link is not followed.
+        if Path::new("/proc/self").exists() && !Path::new("/proc").join(process).exists() {
+            let _left = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// One simulator per directory: another process's is used as it is.

@@ -16,6 +16,7 @@ use crate::cli::csv_row;
 use crate::cli::error::CliError;
 use crate::cli::open::Opened;
 use crate::cli::output::{Format, Output};
+use crate::cli::permit::Permit;
 use crate::cli::record::Record;
 use crate::cli::view::View;
 use crate::domain::operator::Access;
@@ -31,7 +32,12 @@ enum As {
     JsonLines,
 }
 
-pub async fn run(out: &mut Output, opened: &Opened, args: &ExportArgs) -> Result<(), CliError> {
+pub async fn run(
+    out: &mut Output,
+    opened: &Opened,
+    permit: Option<&Permit>,
+    args: &ExportArgs,
+) -> Result<(), CliError> {
     let shape = shape(out.format, args)?;
     let mut query = ListQuery::first(PAGE);
     query.filter = Filter::parse(&args.filter)?;
@@ -42,7 +48,10 @@ pub async fn run(out: &mut Output, opened: &Opened, args: &ExportArgs) -> Result
         return Err(CliError::NoAudit);
     }
     refuse_existing(&args.out)?;
-    press(opened, args.list, &target, &args.filter, "intent").await?;
+    let Some(permit) = permit else {
+        return rehearse(out, opened, args, query).await;
+    };
+    press(permit, opened, args.list, &target, &args.filter, "intent").await?;
     let written = if target == "-" {
         let sink = BufWriter::new(io::stdout());
         write(sink, opened, args, shape, query, &out.view).await?
@@ -51,6 +60,7 @@ pub async fn run(out: &mut Output, opened: &Opened, args: &ExportArgs) -> Result
         write(sink, opened, args, shape, query, &out.view).await?
     };
     press(
+        permit,
         opened,
         args.list,
         &target,
@@ -70,6 +80,37 @@ pub async fn run(out: &mut Output, opened: &Opened, args: &ExportArgs) -> Result
     }
 }
 
+/// Counts what would be written, page by page, and writes nothing: no file, no audit row.
+async fn rehearse(
+    out: &mut Output,
+    opened: &Opened,
+    args: &ExportArgs,
+    mut query: ListQuery,
+) -> Result<(), CliError> {
+    let mut rows = 0_usize;
+    loop {
+        let page = list::page(
+            &opened.store,
+            args.list,
+            &query,
+            &out.view,
+            opened.settings.mode,
+        )
+        .await?;
+        rows += page.records.len();
+        match page.next {
+            Some(next) => query.cursor = Some(next),
+            None => break,
+        }
+    }
+    Ok(out.record(
+        &Record::of("export_preview")
+            .word("list", "", args.list.as_str())
+            .text("file", &args.out.display().to_string())
+            .number("rows", rows),
+    )?)
+}
+
 fn shape(format: Format, args: &ExportArgs) -> Result<As, CliError> {
     match (args.csv, format) {
         (true, _) => Ok(As::Csv),
@@ -83,6 +124,7 @@ fn shape(format: Format, args: &ExportArgs) -> Result<As, CliError> {
 }
 
 async fn press(
+    permit: &Permit,
     opened: &Opened,
     list: ListKind,
     target: &str,
@@ -96,7 +138,14 @@ async fn press(
         reason: target,
         result,
     };
-    audit::record(&opened.store, opened.settings.mode, &opened.operator, press).await
+    audit::record(
+        permit,
+        &opened.store,
+        opened.settings.mode,
+        &opened.operator,
+        press,
+    )
+    .await
 }
 
 fn refuse_existing(path: &Path) -> Result<(), CliError> {
@@ -141,7 +190,7 @@ async fn write(
     let mut written = 0_u64;
     let mut text = String::new();
     loop {
-        let page = list::page(&opened.store, args.list, &query, view).await?;
+        let page = list::page(&opened.store, args.list, &query, view, opened.settings.mode).await?;
         text.clear();
         for record in &page.records {
             match shape {

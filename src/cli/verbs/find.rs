@@ -12,6 +12,13 @@ use crate::engine::queries::Reads;
 /// Finding nothing is "not found" to a script.
 pub async fn run<R: Reads>(out: &mut Output, reads: &R, args: &FindArgs) -> Result<Exit, CliError> {
     let text = args.words.join(" ");
+    if text.trim().is_empty() {
+        return Err(CliError::Input {
+            what: "find",
+            typed: text,
+            reason: "say what to look for".to_owned(),
+        });
+    }
     let hits = reads.find(&text, args.limit).await?;
     if hits.is_empty() {
         let text = out

@@ -9,6 +9,7 @@ use crate::cli::record::Record;
 use crate::cli::records::{self, columns};
 use crate::cli::table::Table;
 use crate::cli::view::View;
+use crate::domain::mode::Mode;
 use crate::domain::period::day_start;
 use crate::engine::queries::{Cursor, Filter, ListQuery, Order, Page, Reads, SortBy, Toward};
 
@@ -101,6 +102,23 @@ pub async fn page<R: Reads>(
     list: ListKind,
     query: &ListQuery,
     view: &View,
+    mode: Mode,
+) -> Result<Read, CliError> {
+    let mut read = unmarked(reads, list, query, view).await?;
+    // I01: nobody may take rows of a simulation for live ones, wherever they were carried.
+    read.records = read
+        .records
+        .into_iter()
+        .map(|record| record.marked("mode", "mode", mode.as_str()))
+        .collect();
+    Ok(read)
+}
+
+async fn unmarked<R: Reads>(
+    reads: &R,
+    list: ListKind,
+    query: &ListQuery,
+    view: &View,
 ) -> Result<Read, CliError> {
     Ok(match list {
         ListKind::Customers => read(&reads.customers(query).await?, |row| {
@@ -128,12 +146,13 @@ pub async fn run<R: Reads>(
     list: ListKind,
     page_args: &PageArgs,
     mut query: ListQuery,
+    mode: Mode,
 ) -> Result<(), CliError> {
     let view = out.view;
     let mut table = Table::new(shown_columns(list));
     let mut printed = 0_usize;
     loop {
-        let read = page(reads, list, &query, &view).await?;
+        let read = page(reads, list, &query, &view, mode).await?;
         printed += read.records.len();
         out.rows(&mut table, &read.records)?;
         match read.next {

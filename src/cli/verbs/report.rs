@@ -83,6 +83,13 @@ pub async fn mrr(out: &mut Output, opened: &Opened, args: &MrrArgs) -> Result<()
     let month = args
         .month
         .unwrap_or_else(|| today.with_day(1).unwrap_or(today));
+    if month > today {
+        return Err(CliError::Input {
+            what: "report mrr",
+            typed: month.format("%Y-%m").to_string(),
+            reason: format!("it has not begun; today is {today}"),
+        });
+    }
     for report in mrr_report(&opened.store, month, out.view.zone).await? {
         out.record(&records::mrr(&report, month))?;
     }

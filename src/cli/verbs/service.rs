@@ -8,6 +8,7 @@ use clap::CommandFactory as _;
 use crate::cli::args::{Cli, CompletionsArgs, SandboxArgs};
 use crate::cli::error::CliError;
 use crate::cli::output::{Format, Output};
+use crate::cli::permit::Permit;
 use crate::cli::record::Record;
 use crate::cli::table::Table;
 use crate::cli::{open, places};
@@ -196,7 +197,11 @@ pub fn config(out: &mut Output, settings: &Settings) -> Result<(), CliError> {
 }
 
 /// Runs the simulator until a signal comes; the first line on standard output says where it is.
-pub async fn sandbox(out: &mut Output, args: &SandboxArgs) -> Result<(), CliError> {
+pub async fn sandbox(
+    out: &mut Output,
+    _permit: &Permit,
+    args: &SandboxArgs,
+) -> Result<(), CliError> {
     let running = sandbox::start(SandboxOptions {
         dir: args.dir.clone(),
         listen: args.listen,

@@ -17,7 +17,10 @@ use crate::store::SqlStore;
 const PAGE: u32 = 500;
 
 pub async fn run(out: &mut Output, store: &SqlStore, args: &ShowArgs) -> Result<(), CliError> {
-    let (noun, typed) = target(&args.words)?;
+    let (noun, typed) = match target(&args.words)? {
+        (Some(noun), typed) => (noun, typed),
+        (None, ending) => (noun_of_ending(store, ending).await?, ending),
+    };
     let view = out.view;
     let record = match noun {
         Noun::Customer => {
@@ -49,17 +52,50 @@ pub async fn run(out: &mut Output, store: &SqlStore, args: &ShowArgs) -> Result<
     Ok(out.record(&record)?)
 }
 
-/// `show NOUN ID`, or `show ID` where the id's prefix says what it is.
-fn target(words: &[String]) -> Result<(Noun, &str), CliError> {
+/// `show NOUN ID`, `show ID` where the id's prefix says what it is, or its bare ending.
+fn target(words: &[String]) -> Result<(Option<Noun>, &str), CliError> {
     match words {
         [noun, id] => shown_noun(noun)
-            .map(|noun| (noun, id.as_str()))
+            .map(|noun| (Some(noun), id.as_str()))
             .ok_or_else(|| unknown_word(noun)),
-        [id] => resolve::noun_of_prefix(id)
-            .map(|noun| (noun, id.as_str()))
-            .ok_or_else(|| unknown_word(id)),
+        [id] if shown_noun(id).is_some() => Err(unknown_word(id)),
+        [id] => match resolve::noun_of_prefix(id) {
+            Some(noun) => Ok((Some(noun), id)),
+            None if id.contains('_') => Err(unknown_word(id)),
+            None => Ok((None, id)),
+        },
         _ => Err(unknown_word("")),
     }
+}
+
+/// What has an id with this ending; it must be one thing.
+async fn noun_of_ending(store: &SqlStore, ending: &str) -> Result<Noun, CliError> {
+    const SHOWN: [Noun; 6] = [
+        Noun::Customer,
+        Noun::Subscription,
+        Noun::Invoice,
+        Noun::Payment,
+        Noun::Attempt,
+        Noun::Run,
+    ];
+    let mut found = None;
+    for noun in SHOWN {
+        match resolve::id(store, noun, ending).await {
+            Ok(_) if found.is_none() => found = Some(noun),
+            Ok(_) | Err(CliError::Ambiguous { .. }) => {
+                return Err(CliError::Ambiguous {
+                    what: "id",
+                    typed: ending.to_owned(),
+                });
+            }
+            Err(CliError::NotFound { .. }) => {}
+            Err(other) => return Err(other),
+        }
+    }
+    found.ok_or_else(|| CliError::NotFound {
+        what: "id",
+        typed: ending.to_owned(),
+    })
 }
 
 fn unknown_word(typed: &str) -> CliError {

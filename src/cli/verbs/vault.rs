@@ -8,11 +8,12 @@ use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::open::Opened;
 use crate::cli::output::Output;
+use crate::cli::permit::Permit;
 use crate::cli::record::Record;
 use crate::cli::wiring::LiveEngine;
 use crate::vault::create_key_file;
 
-pub fn new_key(out: &mut Output, args: &NewKeyArgs) -> Result<(), CliError> {
+pub fn new_key(out: &mut Output, _permit: &Permit, args: &NewKeyArgs) -> Result<(), CliError> {
     if args.out.symlink_metadata().is_ok() {
         return Err(CliError::Exists {
             path: args.out.clone(),
@@ -29,7 +30,17 @@ pub async fn rotate(
     out: &mut Output,
     engine: &LiveEngine,
     opened: &Opened,
+    permit: Option<&Permit>,
 ) -> Result<Exit, CliError> {
+    if permit.is_none() {
+        let keys = engine.keys_to_rotate(&opened.operator).await?;
+        out.record(
+            &Record::of("rotation_preview")
+                .number("to_reseal", keys)
+                .text("key_id", &engine.key_id()),
+        )?;
+        return Ok(Exit::Done);
+    }
     let resealed = engine.rotate_keys(&opened.operator).await?;
     let key_id = engine.key_id();
     opened.store.set_meta("key_id", &key_id).await?;

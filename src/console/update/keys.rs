@@ -90,6 +90,7 @@ pub fn run(model: &mut Model, action: Action) -> Vec<Effect> {
         | Action::Cancel
         | Action::UndoCancel
         | Action::ResolveUnknown
+        | Action::SendAgain
         | Action::SwapCard
         | Action::Subscribe
         | Action::OneTime

@@ -8,6 +8,7 @@ use crate::console::fault::Fault;
 use crate::console::model::{
     Job, Message, Modal, Model, Phase, Planned, Progress, Ready, Ticket, Told, Tone,
 };
+use crate::domain::attempt::AttemptKind;
 use crate::domain::operator::Verb;
 use crate::domain::run::Decision;
 use crate::engine::{Outcome, Receipt, RunSummary};
@@ -168,6 +169,12 @@ fn tell(model: &mut Model, job: &Job, outcome: Outcome) -> Option<Message> {
         Outcome::Declined { .. } => (Tone::Bad, "declined"),
         Outcome::Unknown(_) => (Tone::Waits, "unknown"),
         Outcome::NotSent(_) => (Tone::Bad, "not_sent"),
+    };
+    // A look-up that settled must say whether money moved: "done" would not.
+    let kind = match (&outcome, job.verb, receipt(&outcome).kind) {
+        (Outcome::Done(_), Verb::ResolveUnknown, Some(AttemptKind::Charge)) => "was_taken",
+        (Outcome::Done(_), Verb::ResolveUnknown, Some(AttemptKind::Refund)) => "was_given_back",
+        _ => kind,
     };
     let text = news(model, kind, job, Some(receipt(&outcome)));
     model.tell(tone, text);

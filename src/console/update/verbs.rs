@@ -107,7 +107,7 @@ fn fits(action: Action, target: &Target) -> Result<(), Why> {
                 (Some(_), _) => Ok(()),
             };
         }
-        Action::ResolveUnknown => (target.attempt.is_some(), "needs_unknown"),
+        Action::ResolveUnknown | Action::SendAgain => (target.attempt.is_some(), "needs_unknown"),
         Action::SwapCard | Action::Subscribe | Action::OneTime => {
             (target.customer.is_some(), "needs_customer")
         }
@@ -151,6 +151,10 @@ pub fn begin(model: &mut Model, action: Action) -> Vec<Effect> {
         }),
         Action::ResolveUnknown => with(model, target.attempt, |model, attempt| {
             let asked = Asked::Request(Request::ResolveUnknown { attempt });
+            plan(model, asked, name)
+        }),
+        Action::SendAgain => with(model, target.attempt, |model, attempt| {
+            let asked = Asked::Request(Request::SendAgain { attempt });
             plan(model, asked, name)
         }),
         Action::SwapCard => with(model, target.customer, |model, customer| {

@@ -113,6 +113,19 @@ fn filter(ink: &mut Ink<'_>, area: Rect, line: &super::super::model::FilterLine)
 }
 
 fn filter_problem(ink: &Ink<'_>, problem: &KeptError) -> String {
+    if let KeptError::Filter(FilterError::UnknownValue {
+        field,
+        value,
+        valid,
+    }) = problem
+    {
+        let args = [
+            ("word", value.as_str()),
+            ("field", *field),
+            ("valid", valid),
+        ];
+        return ink.locale().t_args("console.filter.unknown_value", &args);
+    }
     let (key, word) = match problem {
         KeptError::NotADate(word) | KeptError::Filter(FilterError::NotDays(word)) => {
             ("console.filter.not_a_date", word)
@@ -121,7 +134,9 @@ fn filter_problem(ink: &Ink<'_>, problem: &KeptError) -> String {
             ("console.filter.unknown_field", word)
         }
         KeptError::Filter(FilterError::NotAnAmount(word)) => ("console.filter.not_an_amount", word),
-        KeptError::Filter(FilterError::Empty(word)) => ("console.filter.empty", word),
+        KeptError::Filter(
+            FilterError::Empty(word) | FilterError::UnknownValue { value: word, .. },
+        ) => ("console.filter.empty", word),
     };
     ink.locale().t_args(key, &[("word", word)])
 }
@@ -159,21 +174,22 @@ fn marked(model: &Model) -> Option<String> {
 fn verbs_of(content: &Content, place: &Place) -> &'static [Action] {
     use Action::{
         BillRun, Cancel, Charge, CreateCustomer, CreatePlan, Customer, DeactivatePlan, EditPlan,
-        Find, Note, OneTime, Refund, ResolveUnknown, Retry, Subscribe, SwapCard, UndoCancel,
+        Find, Note, OneTime, Refund, ResolveUnknown, Retry, SendAgain, Subscribe, SwapCard,
+        UndoCancel,
     };
     match content {
         Content::Overview(_) => &[Find],
         Content::Revenue(_) => &[],
         Content::Customer(_) => &[Charge, Retry, Refund, Cancel, Subscribe, SwapCard, Note],
         Content::Subscription(_) => &[Charge, Retry, Cancel, UndoCancel, SwapCard],
-        Content::Timeline(_) => &[Charge, Retry, Refund, ResolveUnknown, Customer],
+        Content::Timeline(_) => &[Charge, Retry, Refund, ResolveUnknown, SendAgain, Customer],
         Content::List(_) => match place {
             Place::Screen(Screen::Customers) | Place::Found(_) => {
                 &[Subscribe, OneTime, SwapCard, CreateCustomer]
             }
             Place::Screen(Screen::Payments) => &[Refund, Cancel, Customer],
             Place::Screen(Screen::Plans) => &[CreatePlan, EditPlan, DeactivatePlan],
-            Place::Screen(Screen::Unknown) => &[ResolveUnknown, Customer],
+            Place::Screen(Screen::Unknown) => &[ResolveUnknown, SendAgain, Customer],
             Place::Screen(Screen::Runs) => &[BillRun],
             Place::Screen(Screen::Events | Screen::Activity | Screen::Renewals)
             | Place::Run(..) => &[],

@@ -5,6 +5,11 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+use crate::domain::dunning::DunningState;
+use crate::domain::failure::FailureClass;
+use crate::domain::run::Decision;
+use crate::domain::states::{AttemptState, InboxState, InvoiceState, RunState, SubscriptionState};
+
 /// One condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
@@ -53,6 +58,16 @@ pub enum FilterError {
     /// Two dates that are none.
     #[error("{0:?} is not a stretch of days")]
     NotDays(String),
+    /// A state or class that no row of ours can have.
+    #[error("{field} {value:?} does not exist: use {valid}")]
+    UnknownValue {
+        /// Which field.
+        field: &'static str,
+        /// What was typed.
+        value: String,
+        /// What may be typed.
+        valid: String,
+    },
     /// A field without a value.
     #[error("{0}: needs a value")]
     Empty(String),
@@ -99,16 +114,19 @@ fn parse_word(word: &str) -> Result<Condition, FilterError> {
         return Err(FilterError::Empty(field.to_owned()));
     }
     match field {
-        "status" | "state" => Ok(Condition::Status(
-            value.split(',').map(str::to_owned).collect(),
-        )),
+        "status" | "state" => value
+            .split(',')
+            .map(|name| known("status", name, &states()))
+            .collect::<Result<_, _>>()
+            .map(Condition::Status),
         "plan" => Ok(Condition::Plan(value.to_owned())),
         "days" => parse_days(value)
             .map(|(from, to)| Condition::Days(from, to))
             .ok_or_else(|| FilterError::NotDays(value.to_owned())),
         "card" | "method" => Ok(Condition::Card(value.to_owned())),
         "code" => Ok(Condition::Code(value.to_ascii_uppercase())),
-        "class" => Ok(Condition::Class(value.to_owned())),
+        "class" => known("class", value, &FailureClass::ALL.map(FailureClass::as_str))
+            .map(Condition::Class),
         "amount" => Ok(Condition::Amount(Comparison::Is, parse_amount(value)?)),
         "by" => Ok(Condition::By(value.to_owned())),
         _ => Err(FilterError::UnknownField(field.to_owned())),
@@ -119,6 +137,57 @@ fn parse_word(word: &str) -> Result<Condition, FilterError> {
 pub fn parse_days(text: &str) -> Option<(NaiveDate, NaiveDate)> {
     let (from, to) = text.split_once("..").unwrap_or((text, text));
     Some((from.parse().ok()?, to.parse().ok()?))
+}
+
+/// A typing mistake must not read as "there are none".
+fn known(field: &'static str, name: &str, valid: &[&str]) -> Result<String, FilterError> {
+    if valid.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    Err(FilterError::UnknownValue {
+        field,
+        value: name.to_owned(),
+        valid: valid.join(", "),
+    })
+}
+
+/// Every name that some list keeps rows by: stored states, the standing of payments and plans, and
+/// how an act ended.
+fn states() -> Vec<&'static str> {
+    const STANDING: [&str; 7] = [
+        "captured",
+        "refunded",
+        "partial",
+        "full",
+        "reserved",
+        "duplicate",
+        "inactive",
+    ];
+    const RESULTS: [&str; 10] = [
+        "done",
+        "intent",
+        "refused",
+        "denied",
+        "stale",
+        "failed",
+        "declined",
+        "not_sent",
+        "abandoned",
+        "contradiction",
+    ];
+    let mut names: Vec<&str> = Vec::new();
+    names.extend(SubscriptionState::ALL.iter().map(|state| state.as_str()));
+    names.extend(InvoiceState::ALL.iter().map(|state| state.as_str()));
+    names.extend(DunningState::ALL.iter().map(|state| state.as_str()));
+    names.extend(AttemptState::ALL.iter().map(|state| state.as_str()));
+    names.extend(RunState::ALL.iter().map(|state| state.as_str()));
+    names.extend(Decision::ALL.iter().map(|decision| decision.as_str()));
+    names.extend(InboxState::ALL.iter().map(|state| state.as_str()));
+    names.extend(STANDING);
+    names.extend(RESULTS);
+    let mut seen = std::collections::BTreeSet::new();
+    names.retain(|name| seen.insert(*name));
+    names
 }
 
 fn parse_amount(text: &str) -> Result<i64, FilterError> {
@@ -271,5 +340,17 @@ mod tests {
             Err(FilterError::Empty("plan".into()))
         );
         assert!(Filter::parse("amount:lots").is_err());
+    }
+
+    #[test]
+    fn an_unknown_state_or_class_is_an_error_that_names_the_known_ones() {
+        for (typed, known) in [("status:zzz", "past_due"), ("class:weak", "soft")] {
+            let Err(error) = Filter::parse(typed) else {
+                panic!("{typed} was taken");
+            };
+            assert!(error.to_string().contains(known), "{error}");
+        }
+        assert!(Filter::parse("status:past_due,zzz").is_err());
+        assert!(Filter::parse("status:paid,finished,declined,inactive,done class:hard").is_ok());
     }
 }

@@ -12,6 +12,7 @@ use super::query::{Flavour, Query, values};
 use crate::domain::ids::SubscriptionId;
 use crate::domain::period::local_date;
 use crate::domain::states::{MethodState, SubscriptionState};
+use crate::domain::subscription::next_charge;
 use crate::engine::ports::StoreError;
 use crate::engine::queries::{
     CardBrief, Comparison, Condition, ListQuery, Order, Page, RenewalFlag, SortBy, SubscriptionRow,
@@ -242,7 +243,17 @@ fn flags(next: &Next<'_>, zone: Tz) -> Vec<RenewalFlag> {
     .collect()
 }
 
+/// As people are told it: no next charge where a scheduled end comes first or nothing was ever paid.
 pub(super) fn row(row: &Row, zone: Tz) -> Result<SubscriptionRow, StoreError> {
+    let due = renewal(row, zone)?;
+    Ok(SubscriptionRow {
+        next_due_at: next_charge(due.state, due.next_due_at, due.cancel_at),
+        ..due
+    })
+}
+
+/// As the run sees it: an end that takes effect at the due date is on the board at that date.
+fn renewal(row: &Row, zone: Tz) -> Result<SubscriptionRow, StoreError> {
     let cells = &row.cells("subscription")?;
     let card = cells::card(cells)?;
     let next = Next {
@@ -274,5 +285,10 @@ pub(super) async fn page(
     asked: &ListQuery,
 ) -> Result<Page<SubscriptionRow>, StoreError> {
     let zone = db.zone();
-    list.read(db, asked, |found| row(found, zone)).await
+    let read = if list.name == RENEWALS.name {
+        renewal
+    } else {
+        row
+    };
+    list.read(db, asked, |found| read(found, zone)).await
 }

@@ -123,9 +123,21 @@ pub(super) fn make_file(path: &Path) -> Result<(), StoreError> {
         })
 }
 
+/// What [`make_file`] would refuse first.
+pub(super) fn expect_no_file(path: &Path) -> Result<(), StoreError> {
+    match path.symlink_metadata() {
+        Ok(_) => Err(wrong(path, "the file exists already")),
+        Err(_) => Ok(()),
+    }
+}
+
 /// A file must be there, on a local disk.
 pub(super) fn expect_file(path: &Path) -> Result<(), StoreError> {
     match std::fs::metadata(path) {
+        Ok(found) if found.is_file() && found.len() == 0 => Err(wrong(
+            path,
+            "the file is empty: remove it, then make one with `paydeck init`",
+        )),
         Ok(found) if found.is_file() => refuse_network(path, path),
         Ok(_) => Err(wrong(path, "it is not a file")),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(wrong(

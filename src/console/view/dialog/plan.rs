@@ -64,24 +64,52 @@ fn listed(pages: &mut Pages, label: &str, texts: &[String], role: Role, room: us
 }
 
 fn call(pages: &mut Pages, ink: &Ink<'_>, plan: &ActionPlan, room: usize) {
-    let label = ink.t("dialog.sent");
+    one_call(pages, ink, plan, plan.call.as_ref(), "sent", room);
+    if plan.if_not_seen.is_some() {
+        one_call(
+            pages,
+            ink,
+            plan,
+            plan.if_not_seen.as_ref(),
+            "if_not_seen",
+            room,
+        );
+    }
+}
+
+fn one_call(
+    pages: &mut Pages,
+    ink: &Ink<'_>,
+    plan: &ActionPlan,
+    call: Option<&PlannedCall>,
+    label: &str,
+    room: usize,
+) {
+    let label = ink.t(&format!("dialog.{label}"));
     let Some(PlannedCall {
         operation,
         order_id,
         idem_key,
         expected_balance_minor,
-    }) = &plan.call
+    }) = call
     else {
         let text = ink.t("dialog.no_call");
         pages.field(&label, LABEL, &text, Role::Dim, room);
         return;
     };
     let provider = ink.locale().label("provider", "toss");
+    // A question has no key and moves nothing.
+    let asks = *operation == "look up";
+    let operation = if asks {
+        ink.t("dialog.look_up")
+    } else {
+        (*operation).to_owned()
+    };
     let mut text = format!("{provider} {operation}");
-    if let Some(money) = plan.amount {
+    if let Some(money) = plan.amount.filter(|_| !asks) {
         text = format!("{text}  {}", ink.model.money(money));
     }
-    if let (Some(minor), Some(money)) = (expected_balance_minor, plan.amount) {
+    if let (Some(minor), Some(money), false) = (expected_balance_minor, plan.amount, asks) {
         let balance = crate::domain::money::Money::new(*minor, money.currency());
         let balance = ink.model.money(balance);
         let balance = ink
@@ -153,6 +181,7 @@ fn effect_text(ink: &Ink<'_>, effect: &Effect) -> String {
             say("subscriptions_kept", &[("n", &model.count(*count))])
         }
         Effect::TrialUntil(until) => say("trial_until", &[("at", &model.date(*until))]),
+        Effect::InvoicePaid(invoice) => say("invoice_paid", &[("invoice", &words::id(invoice))]),
     }
 }
 
@@ -164,6 +193,8 @@ const fn not_id(not: NotHappening) -> &'static str {
         NotHappening::ProviderCall => "provider_call",
         NotHappening::ScheduleMove => "schedule_move",
         NotHappening::DunningMove => "dunning_move",
+        NotHappening::SendAgain => "send_again",
+        NotHappening::SecondExecution => "second_execution",
     }
 }
 
