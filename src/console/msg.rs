@@ -49,6 +49,10 @@ pub enum Msg {
     },
     /// The database's version, once it has changed.
     Version(i64),
+    /// The database's own clock.
+    Clock(chrono::DateTime<chrono::Utc>),
+    /// The database does not answer.
+    Lost,
     /// How many attempts are unknown.
     Unknowns(u64),
     /// That personal data is about to be shown was written down, or not.

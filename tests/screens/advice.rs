@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 
 use paydeck::console::effect::Loaded;
-use paydeck::console::model::{Content, Place, Visit};
+use paydeck::console::model::{Content, Place, Row, Visit};
 use paydeck::console::msg::Msg;
 use paydeck::console::term::Switch;
 use paydeck::domain::dunning::DunningState;
@@ -11,6 +11,8 @@ use paydeck::domain::failure::FailureClass;
 use paydeck::domain::ids::InvoiceId;
 use paydeck::domain::mode::Mode;
 use paydeck::domain::states::{AttemptState, InvoiceState};
+use paydeck::engine::queries::Call;
+use paydeck::engine::{Outcome, Receipt};
 use paydeck::locale::{Lang, Locale};
 
 use super::rows;
@@ -137,4 +139,112 @@ fn good_news_goes_after_three_seconds_and_bad_news_stays() {
     ))));
     stage.wait(3_000);
     assert!(stage.text().contains("not copied"));
+}
+
+#[test]
+fn a_call_whose_answer_is_awaited_is_in_progress_and_not_unknown() {
+    let mut stage = Stage::new(120, 40, Lang::En);
+    stage.press("5");
+    let call = |until| Call {
+        by: "lee".to_owned(),
+        since: rows::now() - Duration::seconds(2),
+        until,
+    };
+    let mut change = |until: DateTime<Utc>| {
+        let list = stage.model.visit_mut().list_mut().unwrap();
+        for row in &mut list.paged.rows {
+            if let Row::Failed(row) = row {
+                row.open_attempt = Some(AttemptState::Sent);
+                row.call = Some(call(until));
+            }
+        }
+        stage.text()
+    };
+    let live = change(rows::now() + Duration::minutes(1));
+    assert!(
+        live.contains("~ sent") && live.contains("lee, 2s"),
+        "{live}"
+    );
+    assert!(!live.contains("? unknown"), "{live}");
+    let over = change(rows::now() - Duration::minutes(1));
+    assert!(!over.contains("lee, 2s"), "{over}");
+}
+
+#[test]
+fn ages_of_calls_are_told_by_the_clock_that_dated_them() {
+    let mut stage = Stage::new(120, 40, Lang::En);
+    stage.press("9");
+    let before = stage.text();
+    assert!(before.contains("3m"), "{before}");
+    let database = rows::now() - Duration::days(20);
+    stage.send(Msg::Clock(database));
+    let list = stage.model.visit_mut().list_mut().unwrap();
+    for row in &mut list.paged.rows {
+        if let Row::Unknown(row) = row {
+            row.first_sent_at = row.first_sent_at.map(|at| at - Duration::days(20));
+        }
+    }
+    assert!(stage.text().contains("3m"), "{}", stage.text());
+}
+
+#[test]
+fn what_is_shown_is_marked_as_old_while_the_database_does_not_answer() {
+    let mut stage = Stage::new(120, 40, Lang::En);
+    stage.press("5");
+    assert!(!stage.text().contains("as of"));
+    stage.send(Msg::Lost);
+    stage.wait(120_000);
+    assert!(
+        stage.text().contains("as of 14:03 (2m)"),
+        "{}",
+        stage.text()
+    );
+    let before = stage.model.last_ticket;
+    stage.send(Msg::Version(1));
+    assert!(!stage.text().contains("as of"));
+    assert!(stage.model.last_ticket > before, "it is read again");
+}
+
+#[test]
+fn a_refund_shows_its_payment_its_card_and_why() {
+    let mut stage = Stage::new(120, 40, Lang::En);
+    stage.press("6 f");
+    let form = stage.text();
+    let list = stage.model.visit().list().unwrap();
+    let Some(Row::Payment(row)) = list.current() else {
+        panic!("a payment");
+    };
+    let id = row.public_id.to_string();
+    let ending = &id[id.len() - 6..];
+    let date = "Nov 21";
+    assert!(form.contains(ending) && form.contains(date), "{form}");
+    stage.press("ctrl-u");
+    stage.type_text("3,000");
+    stage.press("enter enter enter enter");
+    let confirm = stage.text();
+    assert!(confirm.contains("Reason"), "{confirm}");
+    assert!(
+        confirm.contains(ending) && confirm.contains(date),
+        "{confirm}"
+    );
+}
+
+#[test]
+fn who_resolves_as_paid_reads_that_the_money_moved() {
+    let mut stage = Stage::new(80, 24, Lang::En);
+    stage.press("9 R y");
+    let ticket = stage.model.jobs.last().expect("a job").ticket;
+    let receipt = Receipt {
+        amount: Some(rows::won(9_900)),
+        ..Receipt::default()
+    };
+    stage.send(Msg::Applied {
+        ticket,
+        answer: Ok(Box::new(Outcome::Done(receipt))),
+    });
+    assert!(
+        stage.text().contains("The money moved: ₩9,900"),
+        "{}",
+        stage.text()
+    );
 }

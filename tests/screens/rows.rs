@@ -185,6 +185,7 @@ pub fn failed_row(number: i64) -> FailedRow {
         next_attempt_at: Some(now() + Duration::hours(68)),
         first_failed_at: ago(60 * 5 * (number + 1)),
         open_attempt: (number == 4).then_some(AttemptState::Unknown),
+        call: None,
     }
 }
 
@@ -291,6 +292,7 @@ pub fn unknown_row(number: i64) -> UnknownRow {
         last_evidence_at: Some(ago(1)),
         needs_human: number == 2,
         operator: "cron".to_owned(),
+        call: None,
     }
 }
 

@@ -4,12 +4,13 @@
 
 mod request;
 
+use chrono::{DateTime, Utc};
 use tui_input::Input;
 
 use crate::domain::ids::{CustomerId, PaymentId, PublicId, SubscriptionId};
 use crate::domain::money::Money;
 use crate::domain::plan::Plan;
-use crate::engine::queries::PlanRow;
+use crate::engine::queries::{CardBrief, PlanRow};
 use crate::locale::Lang;
 
 /// What a form asks for.
@@ -18,6 +19,8 @@ pub enum FormKind {
     Refund {
         payment: PaymentId,
         refundable: Money,
+        /// What it was, for whoever checks.
+        paid: Option<Box<Paid>>,
     },
     Cancel {
         subscription: SubscriptionId,
@@ -44,6 +47,15 @@ pub enum FormKind {
         screen: &'static str,
         filter: String,
     },
+}
+
+/// A payment as a person recognises it.
+#[derive(Debug, Clone)]
+pub struct Paid {
+    pub public_id: PublicId,
+    pub captured: Money,
+    pub captured_at: DateTime<Utc>,
+    pub card: Option<CardBrief>,
 }
 
 /// A form that is being filled in.

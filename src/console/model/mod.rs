@@ -31,7 +31,7 @@ pub use dialog::{
     ViewMenu,
 };
 pub use form::{
-    Choice, Covered, Field, Form, FormKind, Label, Problem, REASONS, Value, plain_amount,
+    Choice, Covered, Field, Form, FormKind, Label, Paid, Problem, REASONS, Value, plain_amount,
 };
 pub use gate::{ARM_MS, EXPIRY_MS, Gate, Typed, Wanted};
 pub use kept::{Kept, KeptError};
@@ -194,6 +194,10 @@ pub struct Model {
     pub version: Option<i64>,
     /// Something changed while nothing could be reloaded.
     pub is_behind: bool,
+    /// The database does not answer: what is shown grows old.
+    pub is_lost: bool,
+    /// How far the database's clock is behind business time.
+    pub db_behind: chrono::TimeDelta,
     /// The last ticket given out.
     pub last_ticket: Ticket,
     pub life: Life,
@@ -240,6 +244,8 @@ impl Model {
             unknown: None,
             version: None,
             is_behind: false,
+            is_lost: false,
+            db_behind: chrono::TimeDelta::zero(),
             last_ticket: 0,
             life: Life::Running,
         }

@@ -1,5 +1,6 @@
 //! One row of any list, and what the verbs can do with it.
 
+use super::form::Paid;
 use crate::domain::ids::{
     AttemptId, CustomerId, InvoiceId, PaymentId, PlanId, PublicId, RunId, SubscriptionId,
 };
@@ -49,6 +50,8 @@ pub struct Target {
     pub payment: Option<PaymentId>,
     /// What can still be given back.
     pub refundable: Option<Money>,
+    /// What that payment was.
+    pub paid: Option<Box<Paid>>,
     pub attempt: Option<AttemptId>,
     pub run: Option<(RunId, PublicId)>,
     pub day: Option<LocalDay>,
@@ -215,6 +218,12 @@ pub fn of_payment(row: &PaymentRow) -> Target {
         invoice: Some(row.invoice_id),
         payment: Some(row.id),
         refundable: Some(Money::new(left, row.captured.currency())),
+        paid: Some(Box::new(Paid {
+            public_id: row.public_id.clone(),
+            captured: row.captured,
+            captured_at: row.captured_at,
+            card: row.card.clone(),
+        })),
         public_id: Some(row.public_id.clone()),
         noted: Some(row.public_id.clone()),
         name: row.customer.name.clone(),

@@ -1,5 +1,6 @@
 //! A place somebody is at, with what is loaded for it.
 
+use super::form::Paid;
 use super::list::{List, Loading, Panel};
 use super::row::{Target, of_failure, of_payment, of_subscription, of_unknown};
 use super::screen::{ListKind, Place, Screen};
@@ -296,6 +297,14 @@ fn of_timeline(timeline: &Timeline) -> Target {
         subscription: invoice.subscription_id,
         invoice: (invoice.state != InvoiceState::Void).then_some(invoice.id),
         payment: payment.map(|payment| payment.id),
+        paid: payment.map(|payment| {
+            Box::new(Paid {
+                public_id: payment.public_id.clone(),
+                captured: payment.captured,
+                captured_at: payment.captured_at,
+                card: None,
+            })
+        }),
         refundable: payment.and_then(|payment| payment.refundable().ok()),
         attempt: open.map(|attempt| attempt.id),
         public_id: Some(invoice.public_id.clone()),

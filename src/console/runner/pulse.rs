@@ -22,6 +22,8 @@ use crate::engine::queries::Reads;
 const BEAT: Duration = Duration::from_secs(2);
 /// Between two beats while nobody is.
 const RESTING_BEAT: Duration = Duration::from_secs(3);
+/// A database that takes longer is said not to answer.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
 /// Nobody is there who has not pressed a key for so long.
 const RESTS_AFTER_MS: u64 = 60_000;
 /// The simulator's time is taken over with one beat in so many.
@@ -93,19 +95,36 @@ pub async fn watch<S: Store + Reads>(
     let mut last = None;
     let mut beats = 0_u32;
     loop {
-        if let Ok(version) = engine.store().data_version().await
-            && last.replace(version) != Some(version)
-        {
+        let message = look_at(&engine, &mut last).await;
+        if let Some(Msg::Version(_)) = message {
             pulse.changed.notify_one();
-            if messages.send(Msg::Version(version)).await.is_err() {
-                return;
+            if let Ok(at) = engine.store().clock().await {
+                // Nobody listens once the console has ended.
+                let _ = messages.send(Msg::Clock(at)).await;
             }
+        }
+        if let Some(message) = message
+            && messages.send(message).await.is_err()
+        {
+            return;
         }
         pulse.beat().await;
         beats = beats.wrapping_add(1);
         if beats.is_multiple_of(BEATS_PER_CLOCK) {
             engine.follow_clock().await;
         }
+    }
+}
+
+/// Whether somebody wrote since, or the database has fallen silent; that is told once.
+async fn look_at<S: Store + Reads>(engine: &Engine<S>, last: &mut Option<i64>) -> Option<Msg> {
+    let asked = engine.store().data_version();
+    match tokio::time::timeout(ANSWERS_WITHIN, asked).await {
+        Ok(Ok(version)) => {
+            (last.replace(version) != Some(version)).then_some(Msg::Version(version))
+        }
+        // Whatever version comes afterwards is new.
+        Ok(Err(_)) | Err(_) => last.take().map(|_| Msg::Lost),
     }
 }
 

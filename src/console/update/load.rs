@@ -317,6 +317,10 @@ pub fn failed(model: &mut Model, ticket: Ticket, fault: Fault) -> Vec<Effect> {
 
 /// Somebody else wrote: what is shown is read again, unless a person is in the middle of something.
 pub fn version(model: &mut Model, version: i64) -> Vec<Effect> {
+    // What changed while it was away is not known: everything is read again.
+    if std::mem::take(&mut model.is_lost) {
+        model.is_behind = true;
+    }
     let before = model.version.replace(version);
     match before {
         None => model.visit_mut().version = Some(version),

@@ -35,6 +35,9 @@ use super::term::{Cause, Notice};
 pub use dialogs::{MenuEntry, menu_entries};
 pub use verbs::availability;
 
+/// Clocks that differ by less are one.
+const SAME_CLOCK_S: i64 = 30;
+
 /// Takes one message in and says what is to be done.
 pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
     model.now = now;
@@ -57,6 +60,21 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         }
         Msg::RunEnded { ticket, answer } => outcome::run_ended(model, ticket, answer),
         Msg::Version(version) => load::version(model, version),
+        Msg::Clock(at) => {
+            let behind = model.now.at - at;
+            // The way of the answer is no difference.
+            let is_one_clock = behind.num_seconds().abs() < SAME_CLOCK_S;
+            model.db_behind = if is_one_clock {
+                chrono::TimeDelta::zero()
+            } else {
+                behind
+            };
+            Vec::new()
+        }
+        Msg::Lost => {
+            model.is_lost = true;
+            Vec::new()
+        }
         Msg::Unknowns(count) => {
             model.unknown = Some(count);
             Vec::new()

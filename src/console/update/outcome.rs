@@ -147,6 +147,12 @@ fn run_news(model: &Model, summary: &RunSummary) -> (Tone, String) {
 }
 
 fn close_sending(model: &mut Model, ticket: Ticket) -> bool {
+    if model.jobs.is_empty() {
+        // Nothing is out any more: the question whether to leave a call is answered.
+        model.modals.retain(|modal| {
+            !matches!(modal, Modal::Message(message) if matches!(message.what, Told::CallInFlight))
+        });
+    }
     let before = model.modals.len();
     model.modals.retain(|modal| {
         !matches!(modal, Modal::Confirm(confirm)
@@ -179,7 +185,8 @@ fn tell(model: &mut Model, job: &Job, outcome: Outcome) -> Option<Message> {
     let text = news(model, kind, job, Some(receipt(&outcome)));
     model.tell(tone, text);
     match outcome {
-        Outcome::Done(_) | Outcome::AlreadyDone(_) => None,
+        // Whoever resolves asks whether money moved: that is read, not glanced at.
+        Outcome::Done(_) | Outcome::AlreadyDone(_) if job.verb != Verb::ResolveUnknown => None,
         outcome => Some(Message {
             verb: Some(job.verb),
             what: Told::Outcome(outcome),

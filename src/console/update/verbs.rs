@@ -137,6 +137,7 @@ pub fn begin(model: &mut Model, action: Action) -> Vec<Effect> {
                 FormKind::Refund {
                     payment,
                     refundable,
+                    paid: target.paid,
                 },
                 name,
             ),

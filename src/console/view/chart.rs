@@ -28,13 +28,14 @@ pub enum Chosen {
     No,
 }
 
-/// The next figure that reads well: one digit, an even one above 6, and zeros.
+/// The next figure that reads well: one digit, an even one above 6, or 12, 15 and 25, and zeros.
 fn round_up(value: i64) -> i64 {
     let mut step: i64 = 1;
     while step < value {
-        for factor in [2, 3, 4, 5, 6, 8, 10] {
-            let next = step.saturating_mul(factor);
-            if next >= value {
+        for tenths in [12, 15, 20, 25, 30, 40, 50, 60, 80, 100] {
+            let next = step.saturating_mul(tenths) / 10;
+            let is_whole = step >= 10 || tenths % 10 == 0;
+            if is_whole && next >= value {
                 return next;
             }
         }

@@ -2,6 +2,7 @@
 
 use ratatui::layout::Rect;
 
+use super::super::fault::Fault;
 use super::super::model::Loading;
 use super::super::overlay;
 use super::super::theme::Role;
@@ -161,9 +162,10 @@ pub fn state(ink: &Ink<'_>, loading: &Loading) -> Spans {
     {
         return vec![span(format!(" {mark}"), Role::Waits)];
     }
-    match (&loading.fault, loading.loaded_at) {
+    let lost = ink.model.is_lost.then(|| Fault::new("unreachable"));
+    match (loading.fault.as_ref().or(lost.as_ref()), loading.loaded_at) {
         (Some(fault), Some(at)) => {
-            let clock = ink.model.clock(at);
+            let clock = format!("{} ({})", ink.model.clock(at), ink.model.age(at));
             let (what, _) = ink.model.fault(fault);
             let text = ink
                 .locale()

@@ -13,7 +13,7 @@ use crate::domain::money::Money;
 use crate::domain::period::Interval;
 use crate::domain::run::{INTERRUPTED, Run};
 use crate::domain::states::{AttemptState, InvoiceState, RunState, SubscriptionState};
-use crate::engine::queries::{CardBrief, LocalDay, RenewalFlag};
+use crate::engine::queries::{Call, CardBrief, LocalDay, RenewalFlag};
 use crate::locale::{Day, Locale};
 use crate::text::{Shown, mask, short_id};
 
@@ -123,6 +123,38 @@ impl Model {
     pub fn age(&self, since: DateTime<Utc>) -> String {
         self.locale()
             .age((self.now.at - since).num_seconds().max(0))
+    }
+
+    /// Now by the clock of the database, which dates calls, leases and look-ups.
+    pub fn db_now(&self) -> DateTime<Utc> {
+        self.now.at - self.db_behind
+    }
+
+    /// How long ago, of a time the database's clock gave.
+    pub fn db_age(&self, since: DateTime<Utc>) -> String {
+        self.age(since + self.db_behind)
+    }
+
+    /// When something comes that the database's clock will tell.
+    pub fn db_coming(&self, at: DateTime<Utc>) -> String {
+        self.coming(at + self.db_behind)
+    }
+
+    /// Who waits for the answer to a call, and for how long; none when nobody does any more.
+    pub fn in_progress(&self, call: Option<&Call>) -> Option<String> {
+        let who = self.caller(call)?;
+        let text = self
+            .locale()
+            .t_args("console.unknown.in_progress", &[("who", &who)]);
+        Some(text)
+    }
+
+    /// The same in few columns.
+    pub fn caller(&self, call: Option<&Call>) -> Option<String> {
+        let call = call.filter(|call| call.until > self.db_now())?;
+        let who = Shown::line(&call.by).into_string();
+        let age = self.db_age(call.since);
+        Some(format!("{who}, {age}"))
     }
 
     /// When something comes: in how long, under a day; else date and time.

@@ -177,6 +177,19 @@ pub struct FailedRow {
     pub first_failed_at: DateTime<Utc>,
     /// The state of an open attempt that locks it.
     pub open_attempt: Option<AttemptState>,
+    /// Its call, while one is out.
+    pub call: Option<Call>,
+}
+
+/// A call that was sent and whose answer somebody still waits for, in database time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Who sent it.
+    pub by: String,
+    /// When.
+    pub since: DateTime<Utc>,
+    /// After this, nobody waits any more and its outcome is unknown.
+    pub until: DateTime<Utc>,
 }
 
 /// A row of the list of refusals: one charge that was declined, whatever became of its invoice.
@@ -327,6 +340,8 @@ pub struct UnknownRow {
     pub needs_human: bool,
     /// Who pressed the key.
     pub operator: String,
+    /// Its call, while one is out.
+    pub call: Option<Call>,
 }
 
 /// A row of the run list.

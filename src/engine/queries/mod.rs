@@ -115,7 +115,9 @@ pub trait Reads: Send + Sync + 'static {
     /// How long until an open attempt may be worked on: nothing left when one may be now, none when
     /// there is none. It may say too soon where many are open, never too late.
     fn next_look_up_in(&self) -> impl Future<Output = R<Option<Duration>>> + Send;
-    /// How many attempts are unknown, for the status bar.
+    /// The database's own clock, which dates calls, leases and look-ups.
+    fn clock(&self) -> impl Future<Output = R<DateTime<Utc>>> + Send;
+    /// How many attempts are unknown, for the status bar: not those whose answer is still waited for.
     fn count_unknown(&self) -> impl Future<Output = R<u64>> + Send;
 
     /// Saved views of a person.

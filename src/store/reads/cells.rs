@@ -1,9 +1,9 @@
 //! Columns that many lists share, and how they are read.
 
 use crate::domain::ids::{CustomerId, PublicId};
-use crate::domain::states::MethodState;
+use crate::domain::states::{AttemptState, MethodState};
 use crate::engine::ports::StoreError;
-use crate::engine::queries::{CardBrief, CustomerBrief};
+use crate::engine::queries::{Call, CardBrief, CustomerBrief};
 use crate::store::sql::Cells;
 
 type R<T> = Result<T, StoreError>;
@@ -40,4 +40,18 @@ fn expiry(cells: &Cells<'_>) -> R<Option<(i32, u32)>> {
         (Ok(year), Ok(month)) => Ok(Some((year, month))),
         _ => Err(cells.bad(format!("its card expires {year}-{month}"))),
     }
+}
+
+/// The call of an attempt, while one is out.
+pub(super) fn call(cells: &Cells<'_>, state: Option<AttemptState>) -> R<Option<Call>> {
+    if state != Some(AttemptState::Sent) {
+        return Ok(None);
+    }
+    let since = cells.opt_at("last_sent_at")?;
+    let until = cells.opt_at("lease_until")?;
+    let by = cells.opt_text("operator")?;
+    Ok(match (by, since, until) {
+        (Some(by), Some(since), Some(until)) => Some(Call { by, since, until }),
+        _ => None,
+    })
 }

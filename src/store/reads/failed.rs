@@ -24,11 +24,12 @@ pub(super) const FAILED: List = List {
            s.state as subscription_state, c.id as customer_id, c.public_id as customer_public_id, \
            c.name as customer_name, coalesce(l.name, i.description) as what, i.amount_minor, i.currency, \
            i.last_code, i.last_class, i.attempts, i.dunning_used, i.dunning, i.next_attempt_at, \
-           i.first_failed_at, (select a.state from attempt a where a.invoice_id = i.id \
-            and a.kind = 'charge' and a.state in ('ready', 'sent', 'unknown') \
-            order by a.id desc limit 1) as open_attempt \
+           i.first_failed_at, o.state as open_attempt, o.operator, o.last_sent_at, o.lease_until \
            from picked k join invoice i on i.id = k.id join customer c on c.id = i.customer_id \
-           left join subscription s on s.id = i.subscription_id left join plan l on l.id = s.plan_id",
+           left join subscription s on s.id = i.subscription_id left join plan l on l.id = s.plan_id \
+           left join attempt o on o.id = (select a.id from attempt a where a.invoice_id = i.id \
+            and a.kind = 'charge' and a.state in ('ready', 'sent', 'unknown') \
+            order by a.id desc limit 1)",
     sorts: &[
         Sort {
             by: SortBy::Time,
@@ -114,6 +115,7 @@ fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
 
 fn row(row: &Row) -> Result<FailedRow, StoreError> {
     let cells = &row.cells("invoice")?;
+    let open_attempt = cells.opt_word("open_attempt", AttemptState::parse)?;
     Ok(FailedRow {
         invoice_id: InvoiceId(cells.i64("id")?),
         invoice_public_id: PublicId::from_stored(cells.text("public_id")?),
@@ -130,7 +132,8 @@ fn row(row: &Row) -> Result<FailedRow, StoreError> {
         dunning: cells.word("dunning", DunningState::parse)?,
         next_attempt_at: cells.opt_at("next_attempt_at")?,
         first_failed_at: cells.at("first_failed_at")?,
-        open_attempt: cells.opt_word("open_attempt", AttemptState::parse)?,
+        open_attempt,
+        call: cells::call(cells, open_attempt)?,
     })
 }
 

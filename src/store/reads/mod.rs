@@ -9,6 +9,7 @@ mod activity;
 mod cards;
 mod cells;
 mod changes;
+mod clock;
 mod customers;
 mod days;
 mod declines;
@@ -174,6 +175,10 @@ impl Reads for SqlStore {
 
     async fn next_look_up_in(&self) -> R<Option<Duration>> {
         look_ups::next_in(self).await
+    }
+
+    async fn clock(&self) -> R<DateTime<Utc>> {
+        clock::now(self).await
     }
 
     async fn count_unknown(&self) -> R<u64> {

@@ -24,7 +24,7 @@ pub(super) const UNKNOWNS: List = List {
     rows: "select k.id as id, k.sort_key as sort_key, a.public_id, a.kind, a.state, \
            c.id as customer_id, c.public_id as customer_public_id, c.name as customer_name, \
            a.invoice_id, a.amount_minor, a.currency, a.order_id, a.source, a.first_sent_at, \
-           a.last_sent_at, a.send_count, a.checks, a.not_seen, a.next_check_at, a.needs_human, a.operator, \
+           a.last_sent_at, a.send_count, a.checks, a.not_seen, a.next_check_at, a.needs_human, a.operator, a.lease_until, \
            (select e.outcome from evidence e where e.attempt_id = a.id order by e.id desc limit 1) as last_outcome, \
            (select e.at from evidence e where e.attempt_id = a.id order by e.id desc limit 1) as last_evidence_at \
            from picked k join attempt a on a.id = k.id join customer c on c.id = a.customer_id",
@@ -95,11 +95,12 @@ fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
 
 fn row(row: &Row) -> Result<UnknownRow, StoreError> {
     let cells = &row.cells("attempt")?;
+    let state = cells.word("state", AttemptState::parse)?;
     Ok(UnknownRow {
         id: AttemptId(cells.i64("id")?),
         public_id: cells.public_id()?,
         kind: cells.word("kind", AttemptKind::parse)?,
-        state: cells.word("state", AttemptState::parse)?,
+        state,
         customer: cells::customer(cells)?,
         invoice_id: InvoiceId(cells.i64("invoice_id")?),
         amount: cells.money("amount_minor")?,
@@ -115,6 +116,7 @@ fn row(row: &Row) -> Result<UnknownRow, StoreError> {
         last_evidence_at: cells.opt_at("last_evidence_at")?,
         needs_human: cells.yes("needs_human")?,
         operator: cells.text("operator")?,
+        call: cells::call(cells, Some(state))?,
     })
 }
 
@@ -122,9 +124,11 @@ pub(super) async fn page(db: &SqlStore, asked: &ListQuery) -> Result<Page<Unknow
     UNKNOWNS.read(db, asked, row).await
 }
 
-/// How many are unknown, for the status bar.
+/// How many are unknown, for the status bar: a call whose answer is still waited for is not.
 pub(super) async fn count(db: &SqlStore) -> Result<u64, StoreError> {
-    let sql = "select count(*) as n from attempt where state in ('sent', 'unknown')";
-    let counted = db.fetch_number(Query::new(sql)).await?;
+    let sql = "select count(*) as n from attempt where state in ('sent', 'unknown') \
+        and (state = 'unknown' or coalesce(lease_until, 0) <= ?)";
+    let now = super::clock::now(db).await?;
+    let counted = db.fetch_number(Query::with(sql, values![now])).await?;
     Ok(u64::try_from(counted).unwrap_or(0))
 }

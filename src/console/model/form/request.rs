@@ -30,6 +30,7 @@ impl Form {
             FormKind::Refund {
                 payment,
                 refundable,
+                ..
             } => self.refund(*payment, *refundable),
             FormKind::Cancel { subscription } => {
                 let (subscription, reason) = (*subscription, self.reason()?);

@@ -17,7 +17,7 @@ pub const FAILED: &[Column] = &[
     column("customer", 8, 2, 0, LEFT, name),
     column("amount", 11, 0, 0, RIGHT, amount),
     column("class", 12, 0, 52, LEFT, class),
-    column("code", 10, 3, 78, LEFT, code),
+    column("code", 16, 3, 92, LEFT, code),
     column("tries", 4, 0, 56, RIGHT, tries),
     column("next_try", 16, 0, 68, RIGHT, next_try),
     column("since", 6, 0, 0, RIGHT, since),
@@ -85,6 +85,14 @@ fn class(row: &Row, ink: &Ink<'_>) -> Cell {
     let Some(row) = failed(row) else {
         return Cell::none();
     };
+    if ink.model.in_progress(row.call.as_ref()).is_some() {
+        let text = format!(
+            "{} {}",
+            ink.glyphs().waits,
+            ink.t("console.unknown.sent_now")
+        );
+        return Cell::of(text, Role::Waits);
+    }
     if row.open_attempt.is_some() {
         let text = ink.locale().label("class", "unknown");
         return Cell::of(
@@ -121,6 +129,9 @@ fn tries(row: &Row, ink: &Ink<'_>) -> Cell {
 }
 
 pub fn next_try_text(ink: &Ink<'_>, row: &FailedRow) -> (String, Role) {
+    if let Some(text) = ink.model.caller(row.call.as_ref()) {
+        return (text, Role::Waits);
+    }
     if row.open_attempt.is_some() {
         return (ink.t("console.dunning.locked"), Role::Waits);
     }
@@ -311,7 +322,7 @@ fn unknown_since(row: &Row, ink: &Ink<'_>) -> Cell {
     match row {
         Row::Unknown(row) => row
             .first_sent_at
-            .map_or_else(Cell::none, |at| Cell::text(ink.model.age(at))),
+            .map_or_else(Cell::none, |at| Cell::text(ink.model.db_age(at))),
         _ => Cell::none(),
     }
 }
@@ -320,6 +331,9 @@ fn certain(row: &Row, ink: &Ink<'_>) -> Cell {
     let Row::Unknown(row) = row else {
         return Cell::none();
     };
+    if let Some(text) = ink.model.in_progress(row.call.as_ref()) {
+        return Cell::of(text, Role::Waits);
+    }
     if row.needs_human {
         let text = format!(
             "{} {}",
@@ -338,7 +352,7 @@ fn next_look(row: &Row, ink: &Ink<'_>) -> Cell {
     match row {
         Row::Unknown(row) => row
             .next_check_at
-            .map_or_else(Cell::none, |at| Cell::text(ink.model.coming(at))),
+            .map_or_else(Cell::none, |at| Cell::text(ink.model.db_coming(at))),
         _ => Cell::none(),
     }
 }

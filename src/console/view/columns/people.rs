@@ -12,11 +12,11 @@ use crate::text::Shown;
 
 pub const CUSTOMERS: &[Column] = &[
     column("customer", 10, 2, 0, LEFT, name),
-    column("email", 12, 3, 60, LEFT, email),
-    column("phone", 9, 1, 68, LEFT, phone),
+    column("email", 18, 3, 60, LEFT, email),
+    column("phone", 13, 0, 68, LEFT, phone),
     column("subscriptions", 4, 0, 0, RIGHT, subscriptions),
     column("since", 10, 0, 0, RIGHT, since),
-    column("id", 12, 0, 68, LEFT, id),
+    column("id", 12, 0, 92, LEFT, id),
 ];
 
 pub const SUBSCRIPTIONS: &[Column] = &[

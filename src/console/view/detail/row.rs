@@ -8,6 +8,7 @@ use super::super::ink::{Ink, span};
 use super::super::pages::Pages;
 use super::super::words;
 use super::LABEL;
+use crate::domain::attempt::AttemptKind;
 use crate::engine::queries::{ActivityRow, FailedRow, PlanRow, RunRow, UnknownRow};
 use crate::text::Shown;
 
@@ -70,6 +71,11 @@ fn failed(pages: &mut Pages, ink: &Ink<'_>, row: &FailedRow, room: usize) {
 fn unknown(pages: &mut Pages, ink: &Ink<'_>, row: &UnknownRow, room: usize) {
     let model = ink.model;
     let locale = ink.locale();
+    if let Some(text) = model.in_progress(row.call.as_ref()) {
+        let label = ink.t("console.unknown.happened_head");
+        pages.field(&label, LABEL + 6, &text, Role::Waits, room);
+        return;
+    }
     let money = model.money(row.amount);
     let sent = row
         .last_sent_at
@@ -113,11 +119,14 @@ fn unknown(pages: &mut Pages, ink: &Ink<'_>, row: &UnknownRow, room: usize) {
         Role::Text,
         room,
     );
-    let means = label("means");
+    let means = match row.kind {
+        AttemptKind::Charge => label("means"),
+        AttemptKind::Refund => label("means_refund"),
+    };
     pages.field(&label("means_head"), LABEL + 6, &means, Role::Text, room);
     let next = row
         .next_check_at
-        .map_or_else(|| "-".to_owned(), |at| model.coming(at));
+        .map_or_else(|| "-".to_owned(), |at| model.db_coming(at));
     let can = if row.needs_human {
         label("can_person")
     } else {

@@ -9,8 +9,8 @@ use super::super::words::{self, attempt_role, invoice_role};
 use super::LABEL;
 use crate::domain::attempt::{Attempt, AttemptKind};
 use crate::domain::failure::FailureClass;
-use crate::domain::states::InvoiceState;
-use crate::engine::queries::{Timeline, TimelineEntry, TimelineEvent};
+use crate::domain::states::{AttemptState, InvoiceState};
+use crate::engine::queries::{Call, Timeline, TimelineEntry, TimelineEvent};
 use crate::text::{Align, Shown, fit};
 
 /// Date and clock take this many columns.
@@ -73,6 +73,20 @@ fn advice(pages: &mut Pages, ink: &Ink<'_>, timeline: &Timeline, room: usize) {
         .attempts
         .iter()
         .any(|attempt| attempt.state.is_open());
+    let calling = timeline.attempts.iter().find_map(|attempt| {
+        let call = Call {
+            by: attempt.operator.clone(),
+            since: attempt.last_sent_at?,
+            until: attempt.lease_until?,
+        };
+        let is_sent = attempt.state == AttemptState::Sent;
+        ink.model.in_progress(Some(&call).filter(|_| is_sent))
+    });
+    if let Some(text) = calling {
+        let label = ink.t("console.card.why");
+        pages.field(&label, LABEL, &text, Role::Waits, room);
+        return;
+    }
     let (code, class) = if is_unknown {
         ("", "unknown")
     } else {

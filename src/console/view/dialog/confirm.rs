@@ -3,13 +3,14 @@
 
 use ratatui::layout::Rect;
 
-use super::super::super::model::{Confirm, Gate, Phase, Planned, Ready, Wanted};
+use super::super::super::model::{Confirm, FormKind, Gate, Modal, Phase, Planned, Ready, Wanted};
 use super::super::super::theme::Role;
 use super::super::footer::spinner;
 use super::super::ink::{Focus, Ink, span};
+use super::super::pages::Pages;
 use super::{mode_span, plan, run};
-use crate::engine::Confirmation;
-use crate::text::width;
+use crate::engine::{Confirmation, Request};
+use crate::text::{Shown, width};
 
 pub fn draw(ink: &mut Ink<'_>, confirm: &Confirm) {
     let verb = confirm.asked.verb();
@@ -68,7 +69,11 @@ fn shown(
     let room = usize::from(wide.saturating_sub(4)).max(8);
     let gate = &ready.gate;
     let lines = match &ready.planned {
-        Planned::Verb { plan, .. } => plan::lines(ink, plan, room),
+        Planned::Verb { request, plan } => {
+            let mut lines = plan::lines(ink, plan, room);
+            refunded(ink, request, &mut lines, room);
+            lines
+        }
         Planned::Run { until, preview } => run::lines(ink, *until, preview, room),
     };
     let fields = u16::try_from(gate.typed.len()).unwrap_or(0);
@@ -106,6 +111,28 @@ fn shown(
         ink.t("dialog.keys.cancel")
     };
     ink.spans(inner, y + 1, &[span(keys, Role::Dim)]);
+}
+
+/// What a plan of a refund does not know: the payment as a person recognises it, and why.
+fn refunded(ink: &Ink<'_>, request: &Request, lines: &mut Pages, room: usize) {
+    let Request::Refund { reason, .. } = request else {
+        return;
+    };
+    let paid = ink.model.modals.iter().find_map(|modal| match modal {
+        Modal::Form(form) => match &form.kind {
+            FormKind::Refund { paid, .. } => paid.as_deref(),
+            _ => None,
+        },
+        _ => None,
+    });
+    if let Some(paid) = paid {
+        let text = super::form::paid_text(ink, paid);
+        let label = ink.locale().label("noun", "payment").to_owned();
+        lines.field(&label, plan::LABEL, &text, Role::Text, room);
+    }
+    let label = ink.t("dialog.field.reason");
+    let reason = Shown::detail(reason).into_string();
+    lines.field(&label, plan::LABEL, &reason, Role::Text, room);
 }
 
 fn type_label(ink: &Ink<'_>, wanted: &Wanted, planned: &Planned) -> String {

@@ -2,9 +2,10 @@
 
 use ratatui::layout::Rect;
 
-use super::super::super::model::{Choice, Covered, Field, Form, FormKind, Label, Value};
+use super::super::super::model::{Choice, Covered, Field, Form, FormKind, Label, Paid, Value};
 use super::super::super::theme::Role;
 use super::super::ink::{Focus, Ink, span};
+use super::super::words;
 use super::mode_span;
 use crate::text::{Align, Shown, fit, width, wrap};
 
@@ -14,7 +15,13 @@ pub fn draw(ink: &mut Ink<'_>, form: &Form) {
     let wide = ink.buffer.area.width.saturating_sub(4).min(74);
     let lines = u16::try_from(form.fields.len()).unwrap_or(0);
     let hint = ink.t(&format!("dialog.form_hint.{}", form.title()));
-    let hints = wrap(&hint, usize::from(wide.saturating_sub(4)).max(4));
+    let mut hints = wrap(&hint, usize::from(wide.saturating_sub(4)).max(4));
+    if let FormKind::Refund {
+        paid: Some(paid), ..
+    } = &form.kind
+    {
+        hints.insert(0, paid_text(ink, paid));
+    }
     let hint_lines = u16::try_from(hints.len()).unwrap_or(1);
     let inner = ink.dialog(wide, lines + hint_lines + 7, &title, Role::BorderFocused);
     let mut y = inner.y;
@@ -67,6 +74,18 @@ pub fn draw(ink: &mut Ink<'_>, form: &Form) {
     let keys = ink.t("dialog.form_keys");
     let y = inner.bottom().saturating_sub(1);
     ink.spans(inner, y, &[span(keys, Role::Dim)]);
+}
+
+/// A payment as a person recognises it: which, when, how much, with which card.
+pub fn paid_text(ink: &Ink<'_>, paid: &Paid) -> String {
+    let card = paid.card.as_ref().map(|card| ink.model.card_short(card));
+    let parts = [
+        Some(words::id(&paid.public_id)),
+        Some(ink.model.date_time(paid.captured_at)),
+        Some(ink.model.money(paid.captured)),
+        card,
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 
 /// Whom or what it is about.

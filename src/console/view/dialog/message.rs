@@ -6,6 +6,7 @@ use super::super::ink::{Ink, Span, span};
 use super::super::pages::Pages;
 use super::super::words;
 use super::mode_span;
+use crate::domain::operator::Verb;
 use crate::engine::{Outcome, Receipt};
 use crate::text::Shown;
 
@@ -25,7 +26,7 @@ pub fn draw(ink: &mut Ink<'_>, message: &Message) {
             pages.field(&label, 10, &next, Role::Text, room);
             (ink.t("dialog.title.not_done"), Role::NeedsPerson, pages)
         }
-        Told::Outcome(outcome) => told(ink, outcome, room),
+        Told::Outcome(outcome) => told(ink, outcome, message.verb, room),
         Told::CallInFlight => {
             let mut pages = Pages::default();
             pages.paragraph(0, &ink.t("dialog.in_flight.what"), Role::Text, room);
@@ -53,7 +54,12 @@ pub fn draw(ink: &mut Ink<'_>, message: &Message) {
     ink.spans(inner, y, &[span(keys, Role::Dim)]);
 }
 
-fn told(ink: &Ink<'_>, outcome: &Outcome, room: usize) -> (String, Role, Pages) {
+fn told(
+    ink: &Ink<'_>,
+    outcome: &Outcome,
+    verb: Option<Verb>,
+    room: usize,
+) -> (String, Role, Pages) {
     let mut pages = Pages::default();
     match outcome {
         Outcome::Declined { receipt, refusal } => {
@@ -94,6 +100,14 @@ fn told(ink: &Ink<'_>, outcome: &Outcome, room: usize) -> (String, Role, Pages) 
             (ink.t("dialog.title.not_sent"), Role::Waits, pages)
         }
         Outcome::Done(receipt) | Outcome::AlreadyDone(receipt) => {
+            if verb == Some(Verb::ResolveUnknown) {
+                let amount = receipt.amount.map(|money| ink.model.money(money));
+                let money = ink.locale().t_args(
+                    "dialog.money.moved",
+                    &[("money", amount.as_deref().unwrap_or(""))],
+                );
+                field(&mut pages, ink, "money_head", &money, room);
+            }
             ids(&mut pages, ink, receipt, room);
             (ink.t("dialog.title.done"), Role::Settled, pages)
         }

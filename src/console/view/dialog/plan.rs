@@ -8,7 +8,7 @@ use crate::engine::{ActionPlan, Effect, NotHappening, PlannedCall, Warning};
 use crate::text::{Align, Shown, fit};
 
 /// Labels are padded to this width.
-const LABEL: usize = 12;
+pub const LABEL: usize = 12;
 
 pub fn lines(ink: &Ink<'_>, plan: &ActionPlan, room: usize) -> Pages {
     let mut pages = Pages::default();

@@ -263,7 +263,7 @@ pub fn health(ink: &mut Ink<'_>, area: Rect, overview: &Overview) {
         span(format!("{} ", ink.glyphs().settled), Role::Settled)
     };
     let oldest = overview.oldest_unknown_at.map(|at| {
-        let age = ink.model.age(at);
+        let age = ink.model.db_age(at);
         let count = ink.model.count(overview.unknown);
         locale.t_args("console.panel.unknown", &[("n", &count), ("age", &age)])
     });
