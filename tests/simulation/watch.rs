@@ -115,7 +115,13 @@ impl Watch {
                 attempt.idem_key == launch.key
                     && attempt.body == launch.body
                     && attempt.send_count > 0
-                    && matches!(attempt.state, AttemptState::Sent | AttemptState::Unknown)
+                    // Somebody may have settled it since: the same bytes under the same key do no harm.
+                    && !matches!(
+                        attempt.state,
+                        AttemptState::WaitingApproval
+                            | AttemptState::Ready
+                            | AttemptState::Abandoned
+                    )
             });
             if !is_written {
                 self.says(Law::WrittenBeforeSent, launch.key.clone());

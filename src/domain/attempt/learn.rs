@@ -295,7 +295,12 @@ pub fn learn_refund(
             needs_human: refusal.proves == Proves::ConfigTrouble,
             ..Unsettled::look(NextStep::LookSoon)
         })),
-        Evidence::NotSent if attempt.send_count <= 1 && attempt.state == AttemptState::Sent => {
+        // A look-up that never left says nothing about the refund.
+        Evidence::NotSent
+            if attempt.send_count <= 1
+                && attempt.state == AttemptState::Sent
+                && source == EvidenceSource::Answer =>
+        {
             Ok(Verdict::BackToReady)
         }
         Evidence::Busy => Ok(still(NextStep::LookSoon)),

@@ -353,3 +353,13 @@ fn a_transient_refusal_of_a_refund_is_declined_only_after_it_was_replayed_and_re
         verdict => panic!("{verdict:?}"),
     }
 }
+
+#[test]
+fn a_look_up_that_never_left_does_not_say_that_the_refund_never_left() {
+    let sent = attempt(AttemptKind::Refund, AttemptState::Sent);
+    let learnt = |source| learn_refund(&sent, &Evidence::NotSent, source, now());
+    assert_eq!(learnt(EvidenceSource::Answer), Ok(Verdict::BackToReady));
+    for source in [EvidenceSource::LookUp, EvidenceSource::Event] {
+        assert_eq!(learnt(source), Ok(still(NextStep::LookLater)));
+    }
+}
