@@ -28,7 +28,10 @@ use crate::vault::Vault;
 pub type LiveEngine = Engine<SqlStore>;
 
 /// Puts the engine together, or says what is missing. Nothing is sent.
-pub async fn engine(opened: &mut Opened) -> Result<Arc<LiveEngine>, CliError> {
+pub async fn engine(
+    opened: &mut Opened,
+    permit: Option<&Permit>,
+) -> Result<Arc<LiveEngine>, CliError> {
     let vault = vault(opened).await?;
     let provider = provider(opened)?;
     let install = install(&opened.store).await?;
@@ -45,7 +48,9 @@ pub async fn engine(opened: &mut Opened) -> Result<Arc<LiveEngine>, CliError> {
         process: opened.process.clone(),
     }));
     // What an earlier process could not write is written by the next one that may.
-    if let Err(error) = engine.take_in_kept(&opened.operator).await {
+    if permit.is_some()
+        && let Err(error) = engine.take_in_kept(&opened.operator).await
+    {
         tracing::warn!(%error, "what this host keeps cannot be taken in yet");
     }
     Ok(engine)

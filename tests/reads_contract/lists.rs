@@ -3,7 +3,8 @@
 use chrono::Duration;
 use paydeck::engine::ports::StoreError;
 use paydeck::engine::queries::{
-    Cursor, Filter, ListQuery, Order, Page, PaymentRow, Reads, RenewalFlag, SortBy, Toward,
+    Condition, Cursor, Filter, ListQuery, Order, Page, PaymentRow, Reads, RenewalFlag, SortBy,
+    Toward,
 };
 use paydeck::store::bulk::Table;
 use paydeck::store::{SqlStore, Value};
@@ -27,8 +28,15 @@ on_both!(
 );
 
 fn filter(typed: &str) -> ListQuery {
+    let filter = match typed.strip_prefix("raw status:") {
+        // What no person can type is a word to the database all the same.
+        Some(name) => Filter {
+            conditions: vec![Condition::Status(vec![name.to_owned()])],
+        },
+        None => Filter::parse(typed).expect("a filter"),
+    };
     ListQuery {
-        filter: Filter::parse(typed).expect("a filter"),
+        filter,
         ..ListQuery::first(50)
     }
 }
@@ -198,7 +206,7 @@ async fn payments_are_kept_by_every_condition(bed: Bed) {
         ("status:full", vec![3]),
         ("status:duplicate,partial", vec![4, 1]),
         ("status:reserved", vec![4]),
-        ("status:nothing", vec![]),
+        ("status:draft", vec![]),
         ("by:run", vec![4, 3, 2, 1]),
         ("by:kim", vec![]),
         ("plan:pro amount<100000", vec![1]),
@@ -716,7 +724,7 @@ async fn a_typed_payload_is_only_a_word(bed: Bed) {
         "$1",
         "plan:'",
         "card:%",
-        "status:'or'1",
+        "raw status:'or'1",
         "by:\"",
         "NULL",
         "\u{0}",

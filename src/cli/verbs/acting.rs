@@ -61,7 +61,7 @@ pub async fn run(
         Command::Customer(_) | Command::Note(_) | Command::Plan(_) => {
             wiring::looking_engine(opened).await?
         }
-        _ => wiring::engine(opened).await?,
+        _ => wiring::engine(opened, permit).await?,
     };
     let store = &opened.store;
     let request: Request = match command {

@@ -33,7 +33,7 @@ pub async fn run(
     expect_terminal()?;
     let may_write = opened.operator.access == Access::ReadWrite;
     let engine = if may_write {
-        wiring::engine(opened).await?
+        wiring::engine(opened, Some(permit)).await?
     } else {
         wiring::looking_engine(opened).await?
     };
