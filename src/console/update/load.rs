@@ -237,8 +237,9 @@ pub fn loaded(model: &mut Model, ticket: Ticket, loaded: Loaded) -> Vec<Effect> 
     if !model.visit().loading().is_waiting_for(ticket) {
         return Vec::new();
     }
-    if let Loaded::Overview { last_run, .. } = &loaded {
+    if let Loaded::Overview { overview, last_run } = &loaded {
         model.last_run = *last_run;
+        model.unknown = Some(overview.unknown);
     }
     if let Loaded::Rows(page) = &loaded
         && let Some(effects) = catch_followed(model, page)
@@ -247,15 +248,11 @@ pub fn loaded(model: &mut Model, ticket: Ticket, loaded: Loaded) -> Vec<Effect> 
     }
     let at = model.now.at;
     let height = list_rows(model);
-    let mut unknown = model.unknown;
     let visit = model.visit_mut();
     visit.loading_mut().done(at);
     match (&mut visit.content, loaded) {
         (Content::List(list), Loaded::Rows(page)) => join(list, page, height),
-        (Content::Overview(panel), Loaded::Overview { overview, .. }) => {
-            unknown = Some(overview.unknown);
-            fill(panel, overview);
-        }
+        (Content::Overview(panel), Loaded::Overview { overview, .. }) => fill(panel, overview),
         (Content::Revenue(panel), Loaded::Revenue(value)) => {
             if panel.value.is_none() {
                 panel.selected = value.months.len().saturating_sub(1);
@@ -269,7 +266,6 @@ pub fn loaded(model: &mut Model, ticket: Ticket, loaded: Loaded) -> Vec<Effect> 
     }
     let line = visit.lines().1;
     visit.choose_line(line);
-    model.unknown = unknown;
     rest_after_reload(model)
 }
 
