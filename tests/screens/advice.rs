@@ -162,12 +162,12 @@ fn a_call_whose_answer_is_awaited_is_in_progress_and_not_unknown() {
     };
     let live = change(rows::now() + Duration::minutes(1));
     assert!(
-        live.contains("~ sent") && live.contains("lee, 20s"),
+        live.contains("~ sent") && live.contains("lee, 20 s"),
         "{live}"
     );
     assert!(!live.contains("? unknown"), "{live}");
     let over = change(rows::now() - Duration::minutes(1));
-    assert!(!over.contains("lee, 20s"), "{over}");
+    assert!(!over.contains("lee, 20 s"), "{over}");
 }
 
 #[test]

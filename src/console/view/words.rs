@@ -153,7 +153,14 @@ impl Model {
     pub fn caller(&self, call: Option<&Call>) -> Option<String> {
         let call = call.filter(|call| call.until > self.db_now())?;
         let who = Shown::line(&call.by).into_string();
-        let age = self.db_age(call.since);
+        let seconds = (self.db_now() - call.since).num_seconds().max(0);
+        let age = if seconds < 60 {
+            let n = seconds.to_string();
+            self.locale()
+                .t_args("console.unknown.seconds", &[("n", &n)])
+        } else {
+            self.db_age(call.since)
+        };
         Some(format!("{who}, {age}"))
     }
 
