@@ -125,9 +125,7 @@ pub fn print(error: &clap::Error, lang: Lang) {
     let text = match error.kind() {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
-        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            fixed(&error.render().to_string())
-        }
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => fixed(&error.render().to_string()),
         _ => usage_error(error),
     };
     let _said = if error.use_stderr() {
@@ -151,7 +149,11 @@ fn usage_error(error: &clap::Error) -> String {
         ErrorKind::ArgumentConflict => ("conflict", argument, told(ContextKind::PriorArg)),
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
             let value = told(ContextKind::InvalidValue);
-            let key = if value.is_empty() { "no_value" } else { "invalid" };
+            let key = if value.is_empty() {
+                "no_value"
+            } else {
+                "invalid"
+            };
             (key, argument, value)
         }
         ErrorKind::TooManyValues | ErrorKind::TooFewValues | ErrorKind::WrongNumberOfValues => {
@@ -162,7 +164,9 @@ fn usage_error(error: &clap::Error) -> String {
     let mut lines = vec![format!(
         "{}: {}",
         word("error"),
-        word(key).replace("{what}", &what).replace("{value}", &value)
+        word(key)
+            .replace("{what}", &what)
+            .replace("{value}", &value)
     )];
     let valid = told(ContextKind::ValidValue);
     if !valid.is_empty() {
@@ -214,11 +218,17 @@ mod tests {
 
     fn check(command: &Command, path: &str) {
         let about = command.get_about().map(ToString::to_string);
-        assert!(about.as_deref().is_some_and(is_korean), "{path:?}: {about:?}");
+        assert!(
+            about.as_deref().is_some_and(is_korean),
+            "{path:?}: {about:?}"
+        );
         for arg in command.get_arguments() {
             let help = arg.get_help().map(ToString::to_string);
             let id = arg.get_id().as_str();
-            assert!(help.as_deref().is_some_and(is_korean), "{path:?} {id}: {help:?}");
+            assert!(
+                help.as_deref().is_some_and(is_korean),
+                "{path:?} {id}: {help:?}"
+            );
         }
         for below in command.get_subcommands() {
             check(below, &format!("{path} {}", below.get_name()));
@@ -243,7 +253,14 @@ mod tests {
         };
         let help = said(&["paydeck", "refund", "--help"]);
         assert!(help.contains("사용법: paydeck refund"), "{help}");
-        for english in ["Usage", "Options", "Print", "Global", "Everything", "default:"] {
+        for english in [
+            "Usage",
+            "Options",
+            "Print",
+            "Global",
+            "Everything",
+            "default:",
+        ] {
             assert!(!help.contains(english), "{english} in {help}");
         }
         for (words, expected) in [
@@ -253,13 +270,19 @@ mod tests {
             (&["paydeck", "list", "plans", "--colour"], "모르는 인자"),
         ] {
             let text = said(words);
-            assert!(text.starts_with("오류: ") && text.contains(expected), "{text}");
+            assert!(
+                text.starts_with("오류: ") && text.contains(expected),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn the_language_of_the_words_is_known_before_they_are_read() {
-        for words in [&["paydeck", "--lang", "ko"][..], &["paydeck", "--lang=ko", "x"]] {
+        for words in [
+            &["paydeck", "--lang", "ko"][..],
+            &["paydeck", "--lang=ko", "x"],
+        ] {
             let words: Vec<OsString> = words.iter().map(OsString::from).collect();
             assert_eq!(language(&words, || Lang::En), Lang::Ko);
         }

@@ -10,6 +10,7 @@ mod clock;
 mod csv_row;
 mod error;
 mod exit;
+mod help;
 mod identity;
 mod ids;
 mod open;

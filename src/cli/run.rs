@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 
 use super::args::{
     AuditCommand, Cli, Command, ConfigCommand, DemoArgs, DoctorCommand, Global, LangArg, ListKind,
@@ -11,6 +11,7 @@ use super::args::{
 };
 use super::error::{CliError, exit_code};
 use super::exit::Exit;
+use super::help;
 use super::open::{self, Opened};
 use super::output::{Format, Output};
 use super::permit::{self, Permit};
@@ -27,11 +28,18 @@ use crate::telemetry;
 
 /// Reads the words and does what they say.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(at_once(&words.into_iter().collect::<Vec<_>>())) {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let lang = help::language(&words, environment_language);
+    let mut tree = help::command(lang);
+    let parsed = tree
+        .try_get_matches_from_mut(at_once(&words))
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+        .map_err(|error| error.format(&mut tree));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version go to standard output and are no failure; a closed stream is none either.
-            let _said = error.print();
+            // Help and version go to standard output and are no failure.
+            help::print(&error, lang);
             return if error.use_stderr() {
                 Exit::Usage.into()
             } else {

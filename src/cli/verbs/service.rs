@@ -7,6 +7,7 @@ use clap::CommandFactory as _;
 
 use crate::cli::args::{Cli, CompletionsArgs, SandboxArgs};
 use crate::cli::error::CliError;
+use crate::cli::help;
 use crate::cli::output::{Format, Output};
 use crate::cli::permit::Permit;
 use crate::cli::record::Record;
@@ -129,15 +130,30 @@ pub fn completions(out: &mut Output, args: &CompletionsArgs) -> Result<(), CliEr
 
 pub fn man(out: &mut Output) -> Result<(), CliError> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
-    for verb in Cli::command().get_subcommands() {
+    let tree = help::command(out.view.locale.lang());
+    clap_mangen::Man::new(tree.clone()).render(&mut page)?;
+    for verb in tree.get_subcommands() {
         let name = format!("paydeck-{}", verb.get_name());
         clap_mangen::Man::new(verb.clone())
             .title(name)
             .render(&mut page)?;
     }
+    page.write_all(keys_of_the_console(out).as_bytes())?;
     page.flush()?;
     Ok(out.print(&String::from_utf8_lossy(&page))?)
+}
+
+/// The console's keys as a section of the manual.
+fn keys_of_the_console(out: &Output) -> String {
+    let locale = out.view.locale;
+    let mut section = String::from(".SH KEYS\n");
+    for spec in ACTIONS {
+        let keys = spec.keys.join(", ").replace('\\', "\\\\");
+        let key = format!("console.action.{}.help", spec.id);
+        let help = locale.t(&key);
+        section.push_str(&format!(".TP\n\\&{keys}\n\\&{help}\n"));
+    }
+    section
 }
 
 /// Every setting in force; a secret is three stars.
