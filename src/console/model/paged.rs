@@ -70,6 +70,15 @@ impl<T> Paged<T> {
         self.select(self.selected.saturating_add_signed(by).min(last), height);
     }
 
+    /// The same, scrolling by no more than it takes: where a line that only moves costs next to nothing.
+    pub fn step_by_line(&mut self, by: isize, height: usize) {
+        let last = self.rows.len().saturating_sub(1);
+        let row = self.selected.saturating_add_signed(by).min(last);
+        let lowest = row.saturating_sub(height.max(1) - 1);
+        self.top = self.top.clamp(lowest, row);
+        self.select(row, height);
+    }
+
     /// Selects a row and scrolls by most of a screen when it lies outside, so that a held key repaints seldom.
     pub fn select(&mut self, row: usize, height: usize) {
         let last = self.rows.len().saturating_sub(1);
@@ -258,6 +267,18 @@ mod tests {
     }
 
     #[test]
+    fn a_step_by_line_scrolls_by_that_line() {
+        let mut paged = joined(&[(page(0..100, false), Joining::Replace)]);
+        paged.select(9, 10);
+        paged.step_by_line(1, 10);
+        assert_eq!((paged.selected, paged.top), (10, 1));
+        paged.step_by_line(-9, 10);
+        assert_eq!((paged.selected, paged.top), (1, 1));
+        paged.step_by_line(-1, 10);
+        assert_eq!((paged.selected, paged.top), (0, 0));
+    }
+
+    #[test]
     fn no_step_leaves_the_rows() {
         let mut paged: Paged<i64> = Paged::default();
         paged.step(5, 0);
@@ -265,6 +286,8 @@ mod tests {
         let mut paged = joined(&[(page(0..3, false), Joining::Replace)]);
         for (by, height) in [(9, 1), (-9, 1), (isize::MAX, 7), (isize::MIN, 2)] {
             paged.step(by, height);
+            assert!(paged.selected < 3 && paged.top <= paged.selected);
+            paged.step_by_line(by, height);
             assert!(paged.selected < 3 && paged.top <= paged.selected);
         }
     }

@@ -112,7 +112,7 @@ fn best_shift(shown: &Buffer, wanted: &Buffer) -> Option<Shift> {
     let (before, after) = (digests(shown), digests(wanted));
     let height = i32::try_from(before.len()).ok()?;
     let mut best: Option<(usize, Shift)> = None;
-    for distance in 1..=height / 3 {
+    for distance in 1..=height / 2 {
         for by in [distance, -distance] {
             let Some((score, shift)) = judge(&before, &after, by) else {
                 continue;

@@ -1,7 +1,7 @@
 //! Moving around: selections, screens, drilling in and out, filters, order, marks.
 
 use crate::console::effect::{Effect, Question, Slot};
-use crate::console::layout::list_rows;
+use crate::console::layout::{Rule, list_regions, list_rows};
 use crate::console::model::{
     CardLine, Content, Joining, Kept, Model, Place, Screen, Spot, Visit, card_lines, spots,
 };
@@ -39,12 +39,22 @@ pub fn step(model: &mut Model, step: Step) -> Vec<Effect> {
     Vec::new()
 }
 
+/// Whether a list has the screen's whole width: then the terminal itself moves the lines that scroll.
+fn scrolls_by_line(model: &Model) -> bool {
+    model.visit().place.list().is_some_and(|kind| {
+        let regions = list_regions(kind, model.detail_wish, model.size);
+        !matches!(regions.rule, Some(Rule::Down(_)))
+    })
+}
+
 fn step_in_list(model: &mut Model, step: Step, height: usize, half: isize) -> Vec<Effect> {
+    let by_line = scrolls_by_line(model);
     let Some(list) = model.visit_mut().list_mut() else {
         return Vec::new();
     };
     let mut effects = Vec::new();
     match step {
+        Step::Rows(by @ (1 | -1)) if by_line => list.paged.step_by_line(by, height),
         Step::Rows(by) => list.paged.step(by, height),
         Step::HalfDown => list.paged.step(half, height),
         Step::HalfUp => list.paged.step(-half, height),
