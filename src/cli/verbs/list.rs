@@ -157,8 +157,8 @@ pub async fn run<R: Reads>(
         out.rows(&mut table, &read.records)?;
         match read.next {
             Some(next) if page_args.all => query.cursor = Some(next),
-            more => {
-                tell_the_rest(out, printed, more.is_some(), read.total)?;
+            rest => {
+                tell_the_rest(out, printed, rest.is_some(), read.total)?;
                 return Ok(());
             }
         }

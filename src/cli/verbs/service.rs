@@ -145,13 +145,15 @@ pub fn man(out: &mut Output) -> Result<(), CliError> {
 
 /// The console's keys as a section of the manual.
 fn keys_of_the_console(out: &Output) -> String {
+    use std::fmt::Write as _;
     let locale = out.view.locale;
     let mut section = String::from(".SH KEYS\n");
     for spec in ACTIONS {
         let keys = spec.keys.join(", ").replace('\\', "\\\\");
         let key = format!("console.action.{}.help", spec.id);
         let help = locale.t(&key);
-        section.push_str(&format!(".TP\n\\&{keys}\n\\&{help}\n"));
+        // Writing to a String cannot fail.
+        let _ = write!(section, ".TP\n\\&{keys}\n\\&{help}\n");
     }
     section
 }
