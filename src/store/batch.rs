@@ -281,7 +281,8 @@ impl SqlTx<'_> {
         if let Some(id) = kept {
             return Ok(id);
         }
-        let rows = self.at_once(ids, args![size]).await?;
+        // SQLite counts from the largest stored id, so what was given before has to be stored.
+        let rows = self.rows(ids, args![size]).await?;
         let mut fresh = VecDeque::with_capacity(rows.len());
         for row in &rows {
             fresh.push_back(row.counts("sequence").i64("id")?);

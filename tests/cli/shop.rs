@@ -119,7 +119,7 @@ impl Simulator {
         serde_json::from_str(&answer).expect("JSON")
     }
 
-    fn ledger(&self) -> Vec<Value> {
+    pub fn ledger(&self) -> Vec<Value> {
         serde_json::from_str(&self.request("GET", "/_sandbox/ledger", "")).expect("JSON")
     }
 
@@ -178,6 +178,21 @@ impl Shop {
         }
         run(&mut init).expect(0);
         let simulator = Simulator::start(&dir.path().join("sandbox"));
+        Self { dir, simulator }
+    }
+
+    /// The demo's installation, with its simulator as a process of its own.
+    pub fn demo(customers: u32, payments: u32) -> Self {
+        let dir = TempDir::new().expect("a directory");
+        let mut demo = paydeck(dir.path());
+        demo.args(["demo", "--prepare-only", "--customers"])
+            .arg(customers.to_string())
+            .arg("--payments")
+            .arg(payments.to_string())
+            .arg("--dir")
+            .arg(dir.path());
+        run(&mut demo).expect(0);
+        let simulator = Simulator::start(dir.path());
         Self { dir, simulator }
     }
 

@@ -20,6 +20,7 @@ on_both!(
     foreseen_rows_are_settled_like_others,
     a_foreseen_row_is_read_as_it_was_written,
     a_row_may_be_written_twice,
+    more_rows_may_be_made_than_were_foreseen,
     a_stale_row_is_refused_and_nothing_is_kept,
     a_second_open_charge_is_refused_and_nothing_is_kept,
     a_foreseen_transaction_that_is_dropped_leaves_nothing,
@@ -262,6 +263,24 @@ async fn a_row_may_be_written_twice(bed: Bed) {
     tx.commit().await.expect("commit");
     let mut tx = begin(&store, &mut desk).await;
     assert_eq!(tx.lock_invoice(invoice.id).await.expect("read"), invoice);
+}
+
+async fn more_rows_may_be_made_than_were_foreseen(bed: Bed) {
+    let store = bed.open().await;
+    let (world, sent) = three_sent(&store).await;
+    let mut desk = Desk::new();
+    let mut tx = begin(&store, &mut desk).await;
+    foresee(&mut tx, &sent).await;
+    let mut made = Vec::new();
+    for index in 10..20 {
+        made.push(world.another_invoice(&mut tx, index).await);
+    }
+    tx.commit().await.expect("commit");
+    let mut tx = begin(&store, &mut desk).await;
+    for (invoice, index) in made.into_iter().zip(10..) {
+        let read = tx.lock_invoice(invoice).await.expect("read");
+        assert_eq!(read.period_index, index);
+    }
 }
 
 async fn a_stale_row_is_refused_and_nothing_is_kept(bed: Bed) {

@@ -251,7 +251,8 @@ impl<'e, S: Store> Drive<'e, S> {
 }
 
 impl<S: Store> Engine<S> {
-    /// Claims due rows and bills each, in one commit. Tries again while the database is busy.
+    /// Claims due rows and bills each, in one commit. Tries again while the database is busy, and
+    /// row by row where it refuses them together.
     async fn claim_batch(
         &self,
         run: &Run,
@@ -265,10 +266,11 @@ impl<S: Store> Engine<S> {
                     self.pause_ms(wait_ms).await;
                     wait_ms *= 2;
                 }
+                Err(VerbError::Store(StoreError::Refused(_) | StoreError::Stale { .. })) => break,
                 other => return other,
             }
         }
-        self.claim_batch_once(run, actor, limit).await
+        self.claim_batch_once(run, actor, 1).await
     }
 
     async fn claim_batch_once(
