@@ -42,23 +42,23 @@ impl<S: Store> Engine<S> {
         let name = format!("answer-{}-{epoch}", returned.attempt.public_id);
         let entry = Kept::Answer(Box::new(KeptAnswer {
             attempt: returned.attempt.id,
+            order_id: returned.attempt.order_id.clone(),
             epoch,
             report: returned.report.clone(),
         }));
         self.keep(name, &entry)
     }
 
-    /// The same for answers that could not be settled together, where the database is away.
+    /// The same for answers that could not be settled together, where the database is away or full.
     pub(super) fn keep_answers(
         &self,
         batch: &[Returned],
         error: &VerbError,
     ) -> Vec<Option<String>> {
-        let is_away = matches!(
-            error,
-            VerbError::Store(StoreError::Unreachable(_) | StoreError::CommitUnknown(_))
-        );
-        let keep = |returned| is_away.then(|| self.keep_answer(returned, EvidenceSource::Answer));
+        let is_refused_by_store = matches!(error, VerbError::Store(error) if !matches!(error, StoreError::Stale { .. } | StoreError::Busy(_)));
+        let keep = |returned| {
+            is_refused_by_store.then(|| self.keep_answer(returned, EvidenceSource::Answer))
+        };
         batch
             .iter()
             .map(|returned| keep(returned).flatten())
@@ -128,6 +128,9 @@ impl<S: Store> Engine<S> {
             let mut tx = self.begin(&mut desk).await?;
             tx.lock_attempt(kept.attempt).await?
         };
+        if attempt.order_id != kept.order_id {
+            return Err(somebody_else());
+        }
         let returned = Returned {
             attempt: Attempt {
                 lease_epoch: kept.epoch,
@@ -150,6 +153,9 @@ impl<S: Store> Engine<S> {
         }
         let before = tx.active_method_of(kept.customer).await?;
         let customer = tx.customer(kept.customer).await?;
+        if customer.customer_key != kept.customer_key {
+            return Err(somebody_else());
+        }
         let id = tx
             .insert_method(&NewMethod {
                 public_id: &kept.method,
@@ -193,4 +199,9 @@ impl<S: Store> Engine<S> {
         self.audit_in(&mut tx, actor, press, at).await?;
         Ok(tx.commit().await?)
     }
+}
+
+/// The database was restored from before the entry was made: what is kept here is about a row that is gone.
+fn somebody_else() -> VerbError {
+    VerbError::Range("the row under this number is another one than the entry is about".to_owned())
 }

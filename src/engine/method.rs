@@ -223,6 +223,7 @@ impl<S: Store> Engine<S> {
         Ok(KeptKey {
             issue,
             customer: work.customer.id,
+            customer_key: work.customer.customer_key.clone(),
             key: self.parts.vault.seal(row, key)?,
             method,
             provider,

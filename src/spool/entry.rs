@@ -35,6 +35,7 @@ enum What {
 struct Key {
     issue: i64,
     customer: i64,
+    customer_key: String,
     method: String,
     provider: String,
     mode: String,
@@ -51,6 +52,7 @@ struct Key {
 #[derive(Debug, Serialize, Deserialize)]
 struct Answer {
     attempt: i64,
+    order_id: String,
     epoch: i64,
     evidence: Proof,
     http_status: Option<u16>,
@@ -128,6 +130,7 @@ fn of_key(key: &KeptKey) -> Key {
     Key {
         issue: key.issue,
         customer: key.customer.0,
+        customer_key: key.customer_key.clone(),
         method: key.method.to_string(),
         provider: key.provider.as_str().to_owned(),
         mode: key.mode.as_str().to_owned(),
@@ -146,6 +149,7 @@ fn into_key(key: Key) -> Option<KeptKey> {
     Some(KeptKey {
         issue: key.issue,
         customer: CustomerId(key.customer),
+        customer_key: key.customer_key,
         method: PublicId::from_stored(key.method),
         provider: ProviderName::parse(&key.provider)?,
         mode: Mode::parse(&key.mode)?,
@@ -177,6 +181,7 @@ fn of_answer(answer: &KeptAnswer) -> Option<Answer> {
     };
     Some(Answer {
         attempt: answer.attempt.0,
+        order_id: answer.order_id.clone(),
         epoch: answer.epoch,
         evidence,
         http_status: report.http_status,
@@ -193,6 +198,7 @@ fn into_answer(answer: Answer) -> Option<KeptAnswer> {
     };
     Some(KeptAnswer {
         attempt: AttemptId(answer.attempt),
+        order_id: answer.order_id,
         epoch: answer.epoch,
         report: CallReport {
             evidence,

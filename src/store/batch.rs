@@ -14,15 +14,16 @@ use crate::engine::ports::{Foreseen, StoreError};
 
 type R<T> = Result<T, StoreError>;
 
-/// Kinds of writes that can wait, in the order in which they may follow each other.
+/// Kinds of writes that can wait, in the order in which they may follow each other: a payment is of
+/// an attempt that was there before, and a refund's attempt may be of a payment of this transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Written {
     Invoices,
     Lines,
-    Attempts,
     Evidence,
     AttemptMoves,
     Payments,
+    Attempts,
     Postings,
     InvoiceMoves,
     SubscriptionMoves,

@@ -71,6 +71,38 @@ fn b02_retry_pressed_five_times_with_a_kill_between_charges_once() {
 }
 
 #[test]
+fn d03_two_processes_at_once_bill_a_thousand_subscriptions_once_each() {
+    let shop = Shop::demo(2_000, 8_000);
+    let before = shop.simulator.executed("charge");
+    let month = json!({ "advance_seconds": 31 * 86_400 });
+    shop.simulator.post("clock", &month);
+    let mut runs: Vec<_> = (0..2)
+        .map(|_| {
+            shop.command(&["bill", "run", "--json"])
+                .stdout(Stdio::null())
+                .spawn()
+                .expect("start")
+        })
+        .collect();
+    for run in &mut runs {
+        assert_eq!(run.wait().expect("wait").code(), Some(0));
+    }
+    let ledger = shop.simulator.ledger();
+    let mut invoices: Vec<String> = ledger
+        .iter()
+        .filter(|entry| entry["kind"] == "charge")
+        .map(|entry| text(entry, "order_id"))
+        .map(|order| order.rsplit_once('-').expect("a number").0.to_owned())
+        .collect();
+    let charged = invoices.len() - before;
+    assert!(charged >= 1_000, "{charged}");
+    invoices.sort();
+    let all = invoices.len();
+    invoices.dedup();
+    assert_eq!(all, invoices.len(), "an invoice was charged twice");
+}
+
+#[test]
 fn b05_refunds_add_up_to_the_payment_and_no_further() {
     let shop = Shop::open();
     let Subscriber { payment, .. } = shop.subscriber();

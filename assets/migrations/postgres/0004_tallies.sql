@@ -5,6 +5,9 @@
 -- A list, as dirty_day is: writers only add rows, so that none waits for another. Whoever reads first adds
 -- up what has come (is_sum = 0) into sums; a reader sums both.
 
+-- Whoever writes meanwhile would be in neither the count nor the triggers.
+lock table subscription, subscription_term, payment_method, invoice, attempt in share row exclusive mode;
+
 -- Subscriptions that run, by what they are worth.
 create table tally_standing (
     plan_id bigint not null,

@@ -147,11 +147,9 @@ impl<'e, S: Store> Drive<'e, S> {
     }
 
     /// Rows are claimed ahead of the calls, so that a free place never waits for the database: as
-    /// many as go out while one batch is settled and the next is claimed.
+    /// many as are out at once, so that each leaves well before its lease ends.
     fn wants_more(&self) -> bool {
-        !self.is_exhausted
-            && self.stop_reason.is_none()
-            && self.queue.len() < self.concurrency().saturating_mul(2)
+        !self.is_exhausted && self.stop_reason.is_none() && self.queue.len() < self.concurrency()
     }
 
     fn start_calls(&mut self) {

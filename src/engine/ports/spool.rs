@@ -25,6 +25,8 @@ pub struct KeptKey {
     pub issue: i64,
     /// Whose card it is.
     pub customer: CustomerId,
+    /// The customer's name at the provider: after a restored backup the same row may be another's.
+    pub customer_key: String,
     /// The public id of the row, to which the key is bound.
     pub method: PublicId,
     /// Which provider holds it.
@@ -44,6 +46,8 @@ pub struct KeptKey {
 pub struct KeptAnswer {
     /// What it is about.
     pub attempt: AttemptId,
+    /// Its order id: after a restored backup the same row may be another attempt.
+    pub order_id: String,
     /// The fence under which the call went out.
     pub epoch: i64,
     /// The answer.

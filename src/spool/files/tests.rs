@@ -13,6 +13,7 @@ fn key() -> Kept {
     Kept::Key(Box::new(KeptKey {
         issue: 7,
         customer: CustomerId(3),
+        customer_key: "c-3".to_owned(),
         method: PublicId::from_stored("pm_one".to_owned()),
         provider: ProviderName::Toss,
         mode: Mode::Sim,
@@ -39,6 +40,7 @@ fn answer() -> Kept {
     };
     Kept::Answer(Box::new(KeptAnswer {
         attempt: AttemptId(12),
+        order_id: "order-1".to_owned(),
         epoch: 2,
         report: CallReport {
             evidence: Evidence::Seen(PaymentSeen {
