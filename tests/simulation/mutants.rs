@@ -104,10 +104,6 @@ fn mutants() -> Vec<Mutant> {
             "no compare-and-set on attempts",
             &[Flaw::Fence, Flaw::SettledState, Flaw::RowLocks],
         ),
-        flawed(
-            "a settled state may move",
-            &[Flaw::SettledState, Flaw::Fence],
-        ),
         flawed("no versions", &[Flaw::Versions, Flaw::RowLocks]),
         flawed(
             "a period is invoiced twice",
