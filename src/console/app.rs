@@ -96,7 +96,7 @@ pub async fn run<S: Store + Reads>(
     let caps = Caps::detect(options.color);
     let limits = EndLimits::for_call_timeout(options.call_timeout);
     let busy = runner.busy();
-    let clipboard = options.clipboard.unwrap_or_else(|| reachable(&caps));
+    let clipboard = options.clipboard.unwrap_or_else(|| reachable(caps));
     let term = TermOptions {
         clipboard,
         title: options.title,
@@ -148,7 +148,7 @@ pub async fn run<S: Store + Reads>(
 }
 
 /// tmux takes text by itself and hands it on; over SSH nothing but the terminal reaches the person.
-fn reachable(caps: &Caps) -> Switch {
+fn reachable(caps: Caps) -> Switch {
     match (caps.multiplexer, caps.link) {
         (Multiplexer::Tmux, _) | (_, Link::Ssh) => Switch::On,
         (Multiplexer::None | Multiplexer::Screen, Link::Local) => Switch::Off,

@@ -40,7 +40,7 @@ struct Key {
     provider: String,
     mode: String,
     sealed: String,
-    key_id: String,
+    sealed_under: String,
     hash: String,
     issuer: String,
     number: String,
@@ -135,7 +135,7 @@ fn of_key(key: &KeptKey) -> Key {
         provider: key.provider.as_str().to_owned(),
         mode: key.mode.as_str().to_owned(),
         sealed: STANDARD.encode(&key.key.sealed),
-        key_id: key.key.key_id.clone(),
+        sealed_under: key.key.key_id.clone(),
         hash: key.key.hash.clone(),
         issuer: key.card.issuer.clone(),
         number: key.card.number.clone(),
@@ -155,7 +155,7 @@ fn into_key(key: Key) -> Option<KeptKey> {
         mode: Mode::parse(&key.mode)?,
         key: SealedKey {
             sealed: STANDARD.decode(key.sealed).ok()?,
-            key_id: key.key_id,
+            key_id: key.sealed_under,
             hash: key.hash,
         },
         card: Card {

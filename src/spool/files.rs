@@ -9,6 +9,7 @@ use super::entry::Entry;
 use crate::engine::ports::{Kept, Spool, SpoolError};
 
 const ENDING: &str = "json";
+const ACCESS_OF_OTHERS: u32 = 0o077;
 /// More than any entry needs.
 const LONGEST: u64 = 256 * 1024;
 
@@ -41,7 +42,7 @@ impl FileSpool {
     fn expect_private(&self) -> io::Result<()> {
         let found = fs::symlink_metadata(&self.dir)?;
         let is_mine = found.uid() == rustix::process::geteuid().as_raw();
-        if found.is_dir() && is_mine && found.mode() & 0o077 == 0 {
+        if found.is_dir() && is_mine && found.mode() & ACCESS_OF_OTHERS == 0 {
             return Ok(());
         }
         Err(io::Error::new(

@@ -118,9 +118,8 @@ impl Visit {
             | Content::List(_) => None,
         };
         match (shown, &self.place) {
-            (Some(id), _) => id.to_string(),
+            (Some(id), _) | (None, Place::Run(_, id)) => id.to_string(),
             (None, Place::Screen(screen)) => screen.id().to_owned(),
-            (None, Place::Run(_, id)) => id.to_string(),
             (None, Place::RenewalsOf(_)) => "renewals".to_owned(),
             (None, Place::Found(_)) => "find".to_owned(),
             (None, Place::Declines) => "declines".to_owned(),

@@ -133,12 +133,12 @@ fn judge(before: &[u64], after: &[u64], by: i32) -> Option<(usize, Shift)> {
     };
     let is_won = |line: usize| before[line] != after[line] && source(line) == Some(&after[line]);
     let first = (0..after.len()).find(|line| is_won(*line))?;
-    let last = (0..after.len()).rev().find(|line| is_won(*line))?;
+    let bottom = (0..after.len()).rev().find(|line| is_won(*line))?;
     let away = usize::try_from(by.unsigned_abs()).ok()?;
     let lines = if by > 0 {
-        first..last + 1 + away
+        first..bottom + 1 + away
     } else {
-        first.checked_sub(away)?..last + 1
+        first.checked_sub(away)?..bottom + 1
     };
     let won = lines.clone().filter(|line| is_won(*line)).count();
     let is_lost =

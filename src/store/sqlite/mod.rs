@@ -51,7 +51,8 @@ fn durable(path: &Path) -> SqliteConnectOptions {
 
 fn read_only(path: &Path) -> SqliteConnectOptions {
     // Nothing is mapped: what was read of a large file would stay in memory for each connection.
-    options(path).read_only(true)
+    // A page of a list and one row more arrive without a halt between.
+    options(path).read_only(true).row_buffer_size(256)
 }
 
 /// The one connection that writes.
