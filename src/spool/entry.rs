@@ -25,14 +25,14 @@ pub(super) struct Entry {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum What {
-    Key(Key),
+    Key(Issued),
     Answer(Answer),
     /// Not to be kept: see [`Entry::of`].
     Nothing,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Key {
+struct Issued {
     issue: i64,
     customer: i64,
     customer_key: String,
@@ -126,8 +126,8 @@ impl Entry {
     }
 }
 
-fn of_key(key: &KeptKey) -> Key {
-    Key {
+fn of_key(key: &KeptKey) -> Issued {
+    Issued {
         issue: key.issue,
         customer: key.customer.0,
         customer_key: key.customer_key.clone(),
@@ -145,7 +145,7 @@ fn of_key(key: &KeptKey) -> Key {
     }
 }
 
-fn into_key(key: Key) -> Option<KeptKey> {
+fn into_key(key: Issued) -> Option<KeptKey> {
     Some(KeptKey {
         issue: key.issue,
         customer: CustomerId(key.customer),
