@@ -7,7 +7,9 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    reason = "a test that cannot be set up has failed"
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test that cannot be set up has failed; real processes take real time; the line of figures is for whoever asked for it"
 )]
 
 #[path = "../support/postgres.rs"]
@@ -197,12 +199,10 @@ impl Killing {
 /// Order ids and refund tags of attempts that are not settled.
 fn open_orders(shop: &Shop) -> BTreeSet<String> {
     let open = shop.json(&["unknown", "list", "--limit", "1000"]).expect(0);
-    let orders = open
-        .lines()
+    open.lines()
         .iter()
         .map(|row| text(row, "order_id"))
-        .collect();
-    orders
+        .collect()
 }
 
 fn killed_and_compared(name: &str, shop: Shop, kills: u64) {
