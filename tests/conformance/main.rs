@@ -2,11 +2,7 @@
 //! refusals on it, on SQLite and on PostgreSQL.
 //!
 //! `SCRIPTS=100000 cargo test --test conformance` runs more of them.
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that cannot go on has failed"
-)]
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 #[path = "../memory/mod.rs"]
 mod memory;
