@@ -253,7 +253,7 @@ fn pairs_of_faults_on_charge_and_refund_are_survived_at_every_wait() {
         for first in &all {
             for second in &all {
                 number += 1;
-                if is_whole || number % 10 == 0 {
+                if is_whole || number.is_multiple_of(10) {
                     let pair = [first.clone(), second.clone()];
                     every_wait(&mut row, operation, Strike::Death, &pair);
                 }
