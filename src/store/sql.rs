@@ -86,7 +86,7 @@ pub enum Value {
     Text(Option<String>),
     /// Bytes.
     Bytes(Option<Vec<u8>>),
-    /// The ids that [`each_of`] asks for.
+    /// The ids that a statement about many rows asks for.
     Ids(Vec<i64>),
 }
 
