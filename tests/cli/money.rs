@@ -91,7 +91,7 @@ fn d03_two_processes_at_once_bill_a_thousand_subscriptions_once_each() {
     let mut invoices: Vec<String> = ledger
         .iter()
         .filter(|entry| entry["kind"] == "charge")
-        .map(|entry| text(entry, "order_id"))
+        .map(|entry| text(entry, "orderId"))
         .map(|order| order.rsplit_once('-').expect("a number").0.to_owned())
         .collect();
     let charged = invoices.len() - before;

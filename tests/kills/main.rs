@@ -163,12 +163,12 @@ impl Killing {
         let mut theirs: BTreeMap<String, (i64, i64)> = BTreeMap::new();
         let mut per_invoice: BTreeMap<String, u64> = BTreeMap::new();
         for entry in self.shop.simulator.ledger() {
-            let order = text(&entry, "order_id");
+            let order = text(&entry, "orderId");
             if self.open_before.contains(&order) {
                 continue;
             }
             let amount = entry["amount"].as_i64().expect("an amount");
-            let sums = theirs.entry(text(&entry, "payment_key")).or_default();
+            let sums = theirs.entry(text(&entry, "paymentKey")).or_default();
             if entry["kind"] == "charge" {
                 sums.0 += amount;
                 let invoice = order.rsplit_once('-').map_or("", |(invoice, _)| invoice);
