@@ -96,7 +96,11 @@ async fn every_table_has_the_columns_of_the_bulk_load() {
     let mut raw = bed.raw().await;
     for table in Table::ALL {
         let name = table.name();
-        let query = format!("select name from pragma_table_info('{name}') order by cid");
+        // A column of a later migration that may be null is left out.
+        let query = format!(
+            "select name from pragma_table_info('{name}') where not (cid >= {} and \"notnull\" = 0) order by cid",
+            table.columns().len()
+        );
         assert_eq!(raw.texts(&query).await, table.columns(), "{name}");
     }
 }

@@ -291,11 +291,9 @@ async fn a_stale_row_is_refused_and_nothing_is_kept(bed: Bed) {
     foresee(&mut tx, &sent).await;
     let mut invoice = tx.lock_invoice(sent[0].invoice_id).await.expect("read");
     invoice.version += 4;
+    evidence(&mut tx, sent[1].id).await;
     let refused = match tx.save_invoice(&invoice).await {
-        Ok(()) => {
-            evidence(&mut tx, sent[1].id).await;
-            tx.commit().await
-        }
+        Ok(()) => tx.commit().await,
         refused => refused,
     };
     assert!(
