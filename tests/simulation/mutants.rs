@@ -112,10 +112,6 @@ fn mutants() -> Vec<Mutant> {
         flawed("a refund is booked again", &[Flaw::RefundTwice]),
         flawed("commits that are not durable", &[Flaw::LazyCommit]),
         flawed("a dropped transaction commits", &[Flaw::DropCommits]),
-        flawed(
-            "no leases and no epochs",
-            &[Flaw::Leases, Flaw::Epochs, Flaw::Fence, Flaw::SettledState],
-        ),
         flawed("audit rows are thrown away", &[Flaw::Audit]),
         flawed("one entry instead of two", &[Flaw::DoubleEntry]),
         flawed(
