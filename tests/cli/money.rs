@@ -72,7 +72,7 @@ fn b02_retry_pressed_five_times_with_a_kill_between_charges_once() {
 
 #[test]
 fn d03_two_processes_at_once_bill_a_thousand_subscriptions_once_each() {
-    let shop = Shop::demo(2_000, 8_000);
+    let shop = Shop::demo(4_400, 17_600);
     let before = shop.simulator.executed("charge");
     let month = json!({ "advance_seconds": 31 * 86_400 });
     shop.simulator.post("clock", &month);
