@@ -289,11 +289,13 @@ fn roll_ups(window: &Window) -> Result<Vec<String>> {
     let week = window.week_ahead.first().zip(window.week_ahead.last());
     let (soon, late) = week.ok_or_eyre("no week")?;
     let (soon, late) = (soon.from.timestamp_micros(), late.to.timestamp_micros());
+    let takings = "select day, currency, sum(captured_minor), sum(captured_count), sum(refunded_minor), \
+                   sum(refunded_count) from daily_figure";
     let hour_ago = "cast((unixepoch('subsec') - 3600) * 1000000 as integer)";
     Ok(vec![
-        "select * from tally_standing".to_owned(),
-        format!("select * from daily_figure where day >= '{from}' and day <= '{to}'"),
-        format!("select * from daily_figure where day >= '{year_ago}' and day <= '{until}'"),
+        "select plan_id, state, price_minor, currency, sum(subscriptions) from tally_standing group by 1, 2, 3, 4".to_owned(),
+        format!("{takings} where day >= '{from}' and day <= '{to}' group by day, currency"),
+        format!("{takings} where day >= '{year_ago}' and day <= '{until}' group by day, currency"),
         format!(
             "select day, currency, sum(attempts) from tally_decline where day >= '{from}' and day <= '{to}' group by day, currency"
         ),
@@ -304,7 +306,7 @@ fn roll_ups(window: &Window) -> Result<Vec<String>> {
             "select is_paid, sum(invoices) from tally_failure where day >= '{from}' and day <= '{to}' and before < '{from}' group by is_paid"
         ),
         format!(
-            "select at / 86400000000, what, sum(subscriptions) from tally_turnover where at >= {began} and at < {ended} group by 1, 2"
+            "select what, sum(subscriptions) from tally_turnover where at >= {began} and at < {ended} group by what"
         ),
         format!(
             "select at, currency, sum(renewals), sum(amount_minor) from tally_renewal where at >= {soon} and at < {late} group by at, currency"

@@ -22,6 +22,8 @@ pub enum Slot {
     Form,
     /// What the rows of the list come to.
     Totals,
+    /// How many rows the list has.
+    Count,
 }
 
 /// A question to the database.
@@ -34,6 +36,11 @@ pub enum Question {
     },
     RenewalDays(Vec<LocalDay>),
     List {
+        kind: ListKind,
+        query: ListQuery,
+    },
+    /// How many rows a list has.
+    Count {
         kind: ListKind,
         query: ListQuery,
     },
@@ -66,6 +73,8 @@ pub enum Loaded {
         last_run: Option<DateTime<Utc>>,
     },
     Totals(Totals),
+    /// None where they are too many to be counted.
+    Count(Option<u64>),
     Revenue(RevenueReport),
     Rows(Page<Row>),
     Customer(Box<CustomerCard>),

@@ -16,7 +16,7 @@ use paydeck::console::theme::{Palette, Theme};
 use paydeck::console::{update, view};
 use paydeck::domain::mode::Mode;
 use paydeck::domain::operator::{Access, Operator, Role};
-use paydeck::engine::queries::{ListQuery, Page, SavedView, Summed, Totals, Toward};
+use paydeck::engine::queries::{Counting, ListQuery, Page, SavedView, Summed, Totals, Toward};
 use paydeck::engine::{Request, RunPreview, RunPreviewRow};
 use paydeck::locale::Lang;
 
@@ -238,6 +238,11 @@ fn page(count: i64, query: Option<&ListQuery>, row: impl Fn(i64) -> Row) -> Load
         _ => (from, (from + limit).min(count)),
     };
     let numbers = first..last;
+    let has_more = match query.map(|query| query.toward) {
+        Some(Toward::Earlier) => first > 0,
+        _ => last < count,
+    };
+    let is_left = has_more && query.is_some_and(|query| query.counting == Counting::Later);
     Loaded::Rows(Page {
         rows: numbers.clone().map(row).collect(),
         cursors: numbers
@@ -247,11 +252,8 @@ fn page(count: i64, query: Option<&ListQuery>, row: impl Fn(i64) -> Row) -> Load
                 id,
             })
             .collect(),
-        has_more: match query.map(|query| query.toward) {
-            Some(Toward::Earlier) => first > 0,
-            _ => last < count,
-        },
-        total: u64::try_from(count).ok(),
+        has_more,
+        total: u64::try_from(count).ok().filter(|_| !is_left),
     })
 }
 
@@ -260,6 +262,10 @@ pub fn answer(question: &Question) -> Loaded {
         Question::Overview(window) => Loaded::Overview {
             overview: Box::new(rows::overview(window)),
             last_run: Some(rows::ago(245)),
+        },
+        Question::Count { kind, query } => match list(*kind, query) {
+            Loaded::Rows(page) => Loaded::Count(page.total),
+            other => other,
         },
         Question::Totals { list, .. } => Loaded::Totals(Totals {
             count: 2_388,

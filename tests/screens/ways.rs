@@ -257,3 +257,28 @@ fn a_filter_is_kept_under_a_name_and_used_again() {
     assert_eq!(list.filter_text, "status:past_due plan:pro");
     assert_eq!(list.from, None, "the days of the filter before are gone");
 }
+
+#[test]
+fn a_list_is_counted_when_a_person_has_rested_on_it() {
+    let mut stage = Stage::new(80, 24, Lang::En);
+    let total = |stage: &Stage| stage.model.visit().list().unwrap().paged.total;
+    let key = |stage: &mut Stage, key: char| {
+        stage.send(Msg::Input(InputEvent::Key(KeyPress::char(key))));
+    };
+    key(&mut stage, '6');
+    assert_eq!(total(&stage), None, "rows do not wait for their count");
+    stage.wait(400);
+    let counted = total(&stage);
+    assert!(counted.is_some());
+
+    // Read again, it is the same list; narrowed, it is another.
+    stage.send(Msg::Version(2));
+    assert_eq!(total(&stage), counted);
+    stage.press("/");
+    stage.type_text("status:refunded");
+    let enter = paydeck::console::keymap::parse("enter").unwrap();
+    stage.send(Msg::Input(InputEvent::Key(enter)));
+    assert_eq!(total(&stage), None, "no count of other rows");
+    stage.wait(400);
+    assert!(total(&stage).is_some());
+}

@@ -11,7 +11,9 @@ use crate::cli::table::Table;
 use crate::cli::view::View;
 use crate::domain::mode::Mode;
 use crate::domain::period::day_start;
-use crate::engine::queries::{Cursor, Filter, ListQuery, Order, Page, Reads, SortBy, Toward};
+use crate::engine::queries::{
+    Counting, Cursor, Filter, ListQuery, Order, Page, Reads, SortBy, Toward,
+};
 
 /// Rows read at a time: memory stays the same however long the list is.
 const PAGE: u32 = 1_000;
@@ -40,6 +42,7 @@ pub fn query(page: &PageArgs, customer: Option<i64>, view: &View) -> Result<List
         cursor: None,
         at: None,
         toward: Toward::Later,
+        counting: Counting::Along,
         limit: if page.all { PAGE } else { page.limit },
         from: page.from.map(|from| instant(from, view)),
         to: page.to.map(|to| instant(to, view)),

@@ -9,7 +9,7 @@ use super::paged::{Joining, PAGE, Paged};
 use super::row::{Row, RowKey};
 use super::screen::ListKind;
 use crate::console::fault::Fault;
-use crate::engine::queries::{Cursor, Filter, ListQuery, Order, SortBy, Totals, Toward};
+use crate::engine::queries::{Counting, Cursor, Filter, ListQuery, Order, SortBy, Totals, Toward};
 
 /// Which answer belongs to which question. Later tickets are larger.
 pub type Ticket = u64;
@@ -96,6 +96,10 @@ pub struct List {
     pub to: Option<DateTime<Utc>>,
     /// What all its rows come to, where it was opened to say so.
     pub adding: Option<Adding>,
+    /// When its rows are counted: once a person has rested on it.
+    pub count_due_ms: Option<u64>,
+    /// The count that is out.
+    pub counting: Option<Ticket>,
     /// The stretch of time of the place itself, which holds while the filter names no dates.
     pub within: (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
 }
@@ -115,6 +119,8 @@ impl List {
             from: None,
             to: None,
             adding: None,
+            count_due_ms: None,
+            counting: None,
             within: (None, None),
         }
     }
@@ -141,6 +147,7 @@ impl List {
             dates => dates,
         };
         self.marks.clear();
+        self.paged.total = None;
         if let Some(adding) = &mut self.adding {
             adding.totals = None;
         }
@@ -155,6 +162,7 @@ impl List {
             at: None,
             toward,
             limit: PAGE,
+            counting: Counting::default(),
             from: self.from,
             to: self.to,
             customer: None,

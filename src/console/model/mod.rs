@@ -305,7 +305,8 @@ impl Model {
         {
             at(news.since_ms + NEWS_MS);
         }
-        if let Some(due) = self.detail.due_ms {
+        let counted = self.visit().list().and_then(|list| list.count_due_ms);
+        for due in self.detail.due_ms.into_iter().chain(counted) {
             at(due);
         }
         if let Privacy::Revealed { until_ms } = self.privacy {

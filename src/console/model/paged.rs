@@ -140,9 +140,6 @@ impl<T> Paged<T> {
                     .current()
                     .and_then(|old| page.rows.iter().position(|new| same(old, new)));
                 let row = kept.unwrap_or_else(|| self.selected.min(page.rows.len()));
-                if joining == Joining::Replace {
-                    self.total = None;
-                }
                 self.replace(page);
                 self.more_earlier = joining == Joining::Refresh;
                 self.select(row, height);

@@ -92,6 +92,7 @@ pub async fn answer<S: Reads>(
             })
         }
         Question::List { kind, query } => Loaded::Rows(list(store, kind, &query).await?),
+        Question::Count { kind, query } => Loaded::Count(list(store, kind, &query).await?.total),
         Question::Totals { list, query } => Loaded::Totals(store.totals(list, &query).await?),
         Question::RunItems { run, query } => {
             Loaded::Rows(rows(store.run_items(run, &query).await?, Row::RunItem))

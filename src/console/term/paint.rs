@@ -153,6 +153,7 @@ mod tests {
     use ratatui::style::Style;
 
     use super::*;
+    use crate::console::overlay;
 
     fn painted(cells: &[(u16, u16, Cell)]) -> String {
         let mut out = Vec::new();
@@ -246,6 +247,9 @@ mod tests {
             for frame in frames {
                 let mut after = Buffer::empty(area);
                 for (x, y, text, look) in frame {
+                    // As dialogs do; half a character is nothing that a terminal could show.
+                    let width = u16::try_from(text.width()).unwrap();
+                    overlay::clear(Rect::new(x, y, width, 1), &mut after);
                     after.set_stringn(x, y, text, 24, looks[look]);
                 }
                 paint(&mut sent, before.diff(&after).into_iter()).unwrap();

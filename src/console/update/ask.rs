@@ -5,9 +5,10 @@
 use chrono::{Datelike, Days, Months, NaiveDate};
 
 use crate::console::effect::Question;
-use crate::console::model::{List, ListKind, Model, Place, Screen};
+use crate::console::layout::list_rows;
+use crate::console::model::{List, ListKind, Model, PAGE, Place, Screen};
 use crate::domain::period::day_start;
-use crate::engine::queries::{Cursor, ListQuery, LocalDay, Toward, Window};
+use crate::engine::queries::{Counting, Cursor, ListQuery, LocalDay, Toward, Window};
 
 pub fn question(model: &Model, cursor: Option<Cursor>, toward: Toward) -> Question {
     let visit = model.visit();
@@ -25,10 +26,33 @@ pub fn question(model: &Model, cursor: Option<Cursor>, toward: Toward) -> Questi
             run: *run,
             query: list_query(visit.list(), cursor, toward),
         },
-        Place::Screen(_) | Place::RenewalsOf(_) | Place::Declines => Question::List {
-            kind: visit.place.list().unwrap_or(ListKind::Customers),
-            query: list_query(visit.list(), cursor, toward),
-        },
+        Place::Screen(_) | Place::RenewalsOf(_) | Place::Declines => {
+            let mut query = list_query(visit.list(), cursor, toward);
+            query.counting = Counting::Later;
+            if query.cursor.is_none() {
+                query.limit = first_page(model);
+            }
+            Question::List {
+                kind: visit.place.list().unwrap_or(ListKind::Customers),
+                query,
+            }
+        }
+    }
+}
+
+/// What fills the screen and is far enough from its end; the rest follows when it is wanted.
+fn first_page(model: &Model) -> u32 {
+    u32::try_from(list_rows(model)).map_or(PAGE, |rows| rows.saturating_add(BELOW))
+}
+
+/// How many rows the current list has, where the page leaves that open.
+pub fn count(model: &Model) -> Option<Question> {
+    match question(model, None, Toward::Later) {
+        Question::List { kind, mut query } => {
+            query.counting = Counting::Alone;
+            Some(Question::Count { kind, query })
+        }
+        _ => None,
     }
 }
 
@@ -106,6 +130,9 @@ fn revenue(model: &Model) -> Question {
         to: today,
     }
 }
+
+/// Rows of a first page below the screen.
+const BELOW: u32 = 30;
 
 /// Days on the renewals screen.
 const RENEWAL_DAYS: u64 = 31;

@@ -101,8 +101,36 @@ pub fn ask(
         question,
     }];
     if matches!(joining, Joining::Replace | Joining::Refresh) {
-        effects.extend(add_up(model));
+        let sum = add_up(model);
+        if let Some(list) = model.visit_mut().list_mut() {
+            // A sum says how many there are.
+            list.count_due_ms = sum.is_none().then_some(now_ms + REST_MS);
+            list.counting = None;
+        }
+        effects.extend(sum);
     }
+    effects
+}
+
+/// Counts the rows of a list that a person has rested on.
+fn count_due(model: &mut Model) -> Option<Effect> {
+    let now_ms = model.now.ms;
+    let list = model.visit_mut().list_mut()?;
+    list.count_due_ms.take_if(|due| now_ms >= *due)?;
+    let question = super::ask::count(model)?;
+    let ticket = model.ticket();
+    model.visit_mut().list_mut()?.counting = Some(ticket);
+    Some(Effect::Load {
+        ticket,
+        slot: Slot::Count,
+        question,
+    })
+}
+
+/// What was put off until a person rests.
+pub fn due(model: &mut Model) -> Vec<Effect> {
+    let mut effects = detail_due(model);
+    effects.extend(count_due(model));
     effects
 }
 
@@ -220,7 +248,19 @@ pub fn loaded(model: &mut Model, ticket: Ticket, loaded: Loaded) -> Vec<Effect> 
         let adding = model.visit_mut().list_mut().and_then(|l| l.adding.as_mut());
         if let Some(adding) = adding.filter(|adding| adding.asked == Some(ticket)) {
             adding.asked = None;
+            let count = totals.count;
             adding.totals = Some(totals);
+            if let Some(list) = model.visit_mut().list_mut() {
+                list.paged.total = Some(count);
+            }
+        }
+        return Vec::new();
+    }
+    if let Loaded::Count(total) = loaded {
+        let list = model.visit_mut().list_mut();
+        if let Some(list) = list.filter(|list| list.counting == Some(ticket)) {
+            list.counting = None;
+            list.paged.total = total;
         }
         return Vec::new();
     }
@@ -271,6 +311,9 @@ pub fn loaded(model: &mut Model, ticket: Ticket, loaded: Loaded) -> Vec<Effect> 
 
 fn join(list: &mut List, page: Page<Row>, height: usize) {
     let joining = list.joining;
+    if page.total.is_some() {
+        list.count_due_ms = None;
+    }
     list.paged
         .join(page, joining, height, |a, b| a.key() == b.key());
 }

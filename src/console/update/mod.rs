@@ -126,7 +126,7 @@ fn tick(model: &mut Model) -> Vec<Effect> {
     {
         model.privacy = Privacy::Masked;
     }
-    load::detail_due(model)
+    load::due(model)
 }
 
 fn drawn(model: &mut Model) -> Vec<Effect> {

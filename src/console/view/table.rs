@@ -3,6 +3,7 @@
 //! Only rows on the screen are built. The selected row has one look from edge to edge, so moving it writes two rows
 //! and nothing else.
 
+use chrono::{DateTime, Utc};
 use ratatui::layout::{Rect, Size};
 
 use super::super::layout::{LIST_HEAD, Rule, list_regions};
@@ -135,11 +136,7 @@ fn title(ink: &mut Ink<'_>, area: Rect, list: &List) {
         left.push(span(format!("  /{text}"), Role::Accent));
     }
     if let (Some(from), Some(to)) = (list.from, list.to) {
-        let end = to - chrono::Duration::seconds(1);
-        left.push(span(
-            format!("  {} - {}", model.date(from), model.date(end)),
-            Role::Dim,
-        ));
+        left.push(span(format!("  {}", stretch(model, from, to)), Role::Dim));
     }
     if list.sort.is_some() {
         left.push(span(sort_text(ink, list), Role::Dim));
@@ -151,6 +148,15 @@ fn title(ink: &mut Ink<'_>, area: Rect, list: &List) {
         .width
         .saturating_sub(u16::try_from(spans_width(&right) + 1).unwrap_or(0));
     ink.spans(Rect::new(area.x, area.y, room, 1), area.y, &left);
+}
+
+/// From which day to which; what has no beginning is overdue.
+fn stretch(model: &Model, from: DateTime<Utc>, to: DateTime<Utc>) -> String {
+    if from == DateTime::UNIX_EPOCH {
+        return model.locale().t("console.renewals.overdue").to_owned();
+    }
+    let end = to - chrono::Duration::seconds(1);
+    format!("{} - {}", model.date(from), model.date(end))
 }
 
 /// How many rows there are, and what they come to, named.

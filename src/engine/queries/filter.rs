@@ -238,6 +238,18 @@ pub enum Toward {
     Earlier,
 }
 
+/// Whether the rows that a list keeps are counted. Only a first page ever is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Counting {
+    /// With the first page.
+    #[default]
+    Along,
+    /// Later, by a question of its own, so that rows need not wait for it.
+    Later,
+    /// This is that question: no rows.
+    Alone,
+}
+
 /// What a list is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListQuery {
@@ -254,6 +266,8 @@ pub struct ListQuery {
     pub toward: Toward,
     /// How many rows at most.
     pub limit: u32,
+    /// Whether they are counted.
+    pub counting: Counting,
     /// The list's own time at or after this.
     pub from: Option<DateTime<Utc>>,
     /// The list's own time before this.
@@ -272,6 +286,7 @@ impl ListQuery {
             at: None,
             toward: Toward::Later,
             limit,
+            counting: Counting::Along,
             from: None,
             to: None,
             customer: None,
@@ -291,6 +306,18 @@ pub struct Page<T> {
     /// How many rows the filter keeps in all; none when counting would be slow, and none on pages
     /// behind a cursor: the first page's number still holds.
     pub total: Option<u64>,
+}
+
+impl<T> Page<T> {
+    /// No rows, only how many there are.
+    pub const fn counted(total: Option<u64>) -> Self {
+        Self {
+            rows: Vec::new(),
+            cursors: Vec::new(),
+            has_more: false,
+            total,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ use chrono::{TimeZone, Utc};
 use super::hits::Pick;
 use super::list::{Asked, List};
 use super::query::{Flavour, Query};
-use super::{customers, failed, find, payments, subscriptions, unknowns};
+use super::{customers, failed, find, payments, renewals, subscriptions, unknowns};
 use crate::domain::mode::Mode;
 use crate::domain::money::{Currency, Money};
-use crate::engine::queries::{Cursor, Filter, ListQuery, Order, SortBy, Toward};
+use crate::engine::queries::{Cursor, Filter, ListQuery, LocalDay, Order, SortBy, Toward};
 use crate::store::{DatabaseUrl, NewDatabase, OpenOptions, SqlStore, create};
 
 /// Tables that grow with the business.
@@ -224,4 +224,25 @@ async fn no_search_scans_a_large_table() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn renewals_within_a_quarter_of_an_hour_are_picked_before_their_terms_are_read() {
+    let bench = bench().await;
+    let at = |minute| Utc.with_ymd_and_hms(2026, 3, 1, 0, minute, 0).unwrap();
+    let rest_of_a_quarter = LocalDay {
+        date: at(0).date_naive(),
+        from: at(7),
+        to: at(15),
+    };
+    let query = renewals::statement(&[rest_of_a_quarter]);
+    let rows = bench.store.fetch(query.explained()).await.unwrap();
+    let plan: Vec<String> = rows
+        .iter()
+        .map(|row| row.counts("plan").text("detail").unwrap())
+        .collect();
+    let place = |what: &str| plan.iter().position(|line| line.contains(what));
+    let picked = place("subscription_renewal (renews_at>? AND renews_at<?)");
+    let terms = place("SEARCH t USING INDEX subscription_term_number");
+    assert!(picked.is_some() && picked < terms, "{plan:#?}");
 }

@@ -8,7 +8,7 @@ use futures_util::future::try_join;
 
 use super::query::{Flavour, Query, values};
 use crate::engine::ports::StoreError;
-use crate::engine::queries::{Condition, Cursor, ListQuery, Order, Page, SortBy, Toward};
+use crate::engine::queries::{Condition, Counting, Cursor, ListQuery, Order, Page, SortBy, Toward};
 use crate::store::open::SqlStore;
 use crate::store::sql::{Row, Value};
 
@@ -67,16 +67,21 @@ pub(super) struct List {
 /// order until a page is full. SQLite's planner cannot know, so it is counted first; PostgreSQL's has its statistics.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Spread {
-    /// Counts what the condition means, as `n`, and stops soon after [`FEW`]; none where it is always quick.
-    pub(super) probe: fn(&Condition) -> Option<Query>,
+    /// How to find out whether there are few; none where it is always quick.
+    pub(super) probe: fn(&Condition) -> Option<Probe>,
     /// Adds ` and …` for walking.
     pub(super) walked: fn(&mut Query, &Condition),
     /// Adds ` and …` for counting.
     pub(super) counted: fn(&mut Query, &Condition),
 }
 
-/// So many are gathered before a page is picked from them.
-pub(super) const FEW: i64 = 1_000;
+/// Counts what a condition means.
+pub(super) struct Probe {
+    /// As `n`, and no further than one more than a few.
+    pub(super) query: Query,
+    /// So many are gathered before a page is picked from them.
+    pub(super) few: i64,
+}
 
 /// What a statement is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -283,6 +288,10 @@ impl List {
             ..within
         };
         let asked = within.query;
+        if asked.counting == Counting::Alone {
+            let total = self.counted(db, &within).await?;
+            return Ok(Page::counted(total));
+        }
         let (query, sort) = self.page(&within, db.flavour())?;
         // Neither waits for the other.
         let (mut found, counted) = try_join(db.fetch(query), self.counted(db, &within)).await?;
@@ -354,7 +363,7 @@ impl List {
         };
         for condition in &asked.filter.conditions {
             spread.push(match (ways.probe)(condition) {
-                Some(probe) => db.fetch_number(probe).await? > FEW,
+                Some(probe) => db.fetch_number(probe.query).await? > probe.few,
                 None => false,
             });
         }
@@ -363,7 +372,7 @@ impl List {
 
     /// Counted with the first page only; later pages leave it to whoever keeps the first. None above [`COUNTED_TO`].
     async fn counted(&self, db: &SqlStore, asked: &Asked<'_>) -> R<Option<u64>> {
-        if asked.query.cursor.is_some() {
+        if asked.query.cursor.is_some() || asked.query.counting == Counting::Later {
             return Ok(None);
         }
         let counted = db.fetch_number(self.count(asked, db.flavour())?).await?;

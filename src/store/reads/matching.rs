@@ -1,5 +1,6 @@
 //! Which customers, ids and plans a typed word means, as conditions of a list.
 
+use super::list::Probe;
 use super::query::{Flavour, Query, values};
 use crate::engine::queries::Comparison;
 use crate::store::sql::Value;
@@ -7,6 +8,8 @@ use crate::text::{Needle, needle};
 
 /// Trigrams need three characters; shorter words are looked up by their beginning.
 pub(super) const TRIGRAM: usize = 3;
+/// Customers that are gathered: each has many rows.
+const FEW_CUSTOMERS: i64 = 1_000;
 /// The fewest characters of an id's ending.
 const ENDING: usize = 6;
 
@@ -125,12 +128,15 @@ pub(super) fn keep_text(
     query.add(")", []);
 }
 
-/// Counts the customers that a word means, as `n`, up to one more than `most`.
-pub(super) fn count_customers(word: &str, most: i64) -> Query {
+/// Whether a word means few customers.
+pub(super) fn count_customers(word: &str) -> Probe {
     let mut query = Query::new("select count(*) as n from (");
     add_customers(&mut query, word, Flavour::Sqlite);
-    query.add(" limit ?)", values![most + 1]);
-    query
+    query.add(" limit ?)", values![FEW_CUSTOMERS + 1]);
+    Probe {
+        query,
+        few: FEW_CUSTOMERS,
+    }
 }
 
 /// Like [`keep_text`] for a word that means many customers: `of_customers` compares the row's own customer.

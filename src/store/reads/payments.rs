@@ -1,7 +1,7 @@
 //! The list of payments.
 
 use super::cells;
-use super::list::{FEW, Kept, Key, List, Sort, Spread};
+use super::list::{Kept, Key, List, Probe, Sort, Spread};
 use super::matching::{
     count_customers, keep_amount, keep_card, keep_common_text, keep_plan, keep_text,
 };
@@ -91,6 +91,11 @@ fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
             query.add(sql, values![*from, *to]);
         }
         Condition::Card(card) => keep_card(query, " and p.method_id in (", card),
+        Condition::Amount(comparison, minor) if flavour == Flavour::Sqlite => {
+            query.add(" and p.id in (select x.id from payment x where true", []);
+            keep_amount(query, "x.captured_minor", *comparison, *minor);
+            query.add(")", []);
+        }
         Condition::Amount(comparison, minor) => {
             keep_amount(query, "p.captured_minor", *comparison, *minor);
         }
@@ -98,10 +103,7 @@ fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
             query.add(WALKED_BY, values![person.as_str()]);
         }
         Condition::By(person) => {
-            // The words of the index over what persons did.
-            let sql = " and p.attempt_id in (select a.id from attempt a where a.operator = ? \
-                and a.operator not in ('run', 'cron', 'reconciler', 'worker'))";
-            query.add(sql, values![person.as_str()]);
+            query.add(GATHERED_BY, values![person.as_str()]);
         }
         Condition::Code(_) | Condition::Class(_) | Condition::Began(..) => {
             return Kept::Unsupported;
@@ -110,15 +112,25 @@ fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
     Kept::Yes
 }
 
-/// A common name, and a person who pressed very often. The sign keeps an index from being used.
+/// A common name, an amount that is often paid, and a person who pressed very often. The sign keeps an index from
+/// being used.
 const SPREAD: Spread = Spread {
     probe: |condition| match condition {
-        Condition::Text(word) => Some(count_customers(word, FEW)),
-        Condition::By(person) if !SCHEDULES.contains(&person.as_str()) => Some(Query::with(
-            "select count(*) as n from (select 1 from attempt a where a.operator = ? \
-             and a.operator not in ('run', 'cron', 'reconciler', 'worker') limit ?)",
-            values![person.as_str(), FEW + 1],
-        )),
+        Condition::Text(word) => Some(count_customers(word)),
+        Condition::Amount(comparison, minor) => {
+            let mut query =
+                Query::new("select count(*) as n from (select 1 from payment p where true");
+            keep_amount(&mut query, "p.captured_minor", *comparison, *minor);
+            query.add(" limit ?)", values![FEW_PAYMENTS + 1]);
+            Some(Probe {
+                query,
+                few: FEW_PAYMENTS,
+            })
+        }
+        Condition::By(person) if !SCHEDULES.contains(&person.as_str()) => Some(Probe {
+            query: Query::with(PRESSES_OF, values![person.as_str(), FEW_PRESSES + 1]),
+            few: FEW_PRESSES,
+        }),
         _ => None,
     },
     walked: |query, condition| match condition {
@@ -128,6 +140,9 @@ const SPREAD: Spread = Spread {
             " and (+p.customer_id in (",
             " or p.id in (select x.id from payment x where x.tail >= ? and x.tail < ?)",
         ),
+        Condition::Amount(comparison, minor) => {
+            keep_amount(query, "p.captured_minor", *comparison, *minor);
+        }
         Condition::By(person) => {
             query.add(WALKED_BY, values![person.as_str()]);
         }
@@ -140,12 +155,23 @@ const SPREAD: Spread = Spread {
             " and (p.customer_id in (",
             " or p.id in (select x.id from payment x where x.tail >= ? and x.tail < ?)",
         ),
+        Condition::Amount(comparison, minor) => {
+            keep_amount(query, "p.captured_minor", *comparison, *minor);
+        }
         Condition::By(person) => {
-            query.add(WALKED_BY, values![person.as_str()]);
+            query.add(GATHERED_BY, values![person.as_str()]);
         }
         _ => {}
     },
 };
+/// Payments of an amount, and presses of a person, that are gathered: beyond these, walking finds a page sooner.
+const FEW_PAYMENTS: i64 = 5_000;
+const FEW_PRESSES: i64 = 20_000;
+/// The words of the index over what persons did.
+const PRESSES_OF: &str = "select count(*) as n from (select 1 from attempt a where a.operator = ? \
+     and a.operator not in ('run', 'cron', 'reconciler', 'worker') limit ?)";
+const GATHERED_BY: &str = " and p.attempt_id in (select a.id from attempt a where a.operator = ? \
+     and a.operator not in ('run', 'cron', 'reconciler', 'worker'))";
 const WALKED_BY: &str =
     " and exists (select 1 from attempt a where a.id = p.attempt_id and a.operator = ?)";
 

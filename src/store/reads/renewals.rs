@@ -13,6 +13,10 @@ use crate::store::sql::Value;
 
 type R<T> = Result<T, StoreError>;
 
+/// Picked before anything else is joined: SQLite would read every term to find them.
+const NEAR: &str = "near (day, month, id) as materialized \
+     (select d.day, d.month, s.id from d cross join subscription s where d.whole = 0 \
+      and s.renews_at is not null and s.renews_at >= d.from_at and s.renews_at < d.to_at) ";
 /// What ends is counted and flagged, and is not part of the sum: it will not be charged. Flags are
 /// those of `subscriptions::flags`; a test compares the two. Whole quarters of an hour come from the
 /// tally, what is left of a stretch that begins or ends within one from the rows.
@@ -27,9 +31,8 @@ const DAYS: &str = "select n.day, n.currency, cast(sum(n.renewals) as bigint) as
      from (select d.day, d.month, r.currency, r.state, r.method, r.card_month, r.ends, r.renewals, r.amount_minor \
       from d cross join tally_renewal r where d.whole = 1 and r.at >= d.from_at and r.at < d.to_at \
       union all \
-      select d.day, d.month, r.currency, r.state, r.method, r.card_month, r.ends, 1, r.amount_minor \
-      from d cross join subscription s join counted_renewal r on r.subscription_id = s.id \
-      where d.whole = 0 and s.renews_at is not null and s.renews_at >= d.from_at and s.renews_at < d.to_at) n \
+      select near.day, near.month, r.currency, r.state, r.method, r.card_month, r.ends, 1, r.amount_minor \
+      from near cross join counted_renewal r where r.subscription_id = near.id) n \
      group by n.day, n.currency having sum(n.renewals) <> 0 order by n.day";
 
 /// What instants are tallied by: `tally_renewal` in the migrations says the same.
@@ -69,7 +72,7 @@ fn parts(day: &LocalDay) -> Vec<Part> {
         .collect()
 }
 
-fn statement(days: &[LocalDay]) -> Query {
+pub(super) fn statement(days: &[LocalDay]) -> Query {
     let mut query = Query::new("with d (day, month, from_at, to_at, whole) as (");
     let mut joint = "values ";
     for day in days {
@@ -88,8 +91,7 @@ fn statement(days: &[LocalDay]) -> Query {
     if joint == "values " {
         query.add("select '', 0, 0, 0, 0 where 1 = 0", []);
     }
-    query.add(") ", []);
-    query.add(DAYS, []);
+    query.add("), ", []).add(NEAR, []).add(DAYS, []);
     query
 }
 

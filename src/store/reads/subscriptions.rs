@@ -4,7 +4,7 @@ use chrono::{DateTime, Datelike, Utc};
 use chrono_tz::Tz;
 
 use super::cells;
-use super::list::{FEW, Kept, Key, List, Sort, Spread};
+use super::list::{Kept, Key, List, Probe, Sort, Spread};
 use super::matching::{
     count_customers, keep_amount, keep_card, keep_common_text, keep_one_of, keep_plan, keep_text,
 };
@@ -121,14 +121,17 @@ const BEGAN: &str = " and s.id in (select t.subscription_id from subscription_te
 /// A common name, and a common price. The sign keeps an index from being used.
 const SPREAD: Spread = Spread {
     probe: |condition| match condition {
-        Condition::Text(word) => Some(count_customers(word, FEW)),
+        Condition::Text(word) => Some(count_customers(word)),
         Condition::Amount(comparison, minor) => {
             let mut query = Query::new(
                 "select count(*) as n from (select 1 from subscription_term t where true",
             );
             keep_amount(&mut query, PRICED, *comparison, *minor);
-            query.add(" limit ?)", values![FEW + 1]);
-            Some(query)
+            query.add(" limit ?)", values![FEW_TERMS + 1]);
+            Some(Probe {
+                query,
+                few: FEW_TERMS,
+            })
         }
         _ => None,
     },
@@ -153,6 +156,8 @@ const SPREAD: Spread = Spread {
         _ => {}
     },
 };
+/// Terms of a price that are gathered.
+const FEW_TERMS: i64 = 1_000;
 /// The words of the index over terms.
 const PRICED: &str = "t.price_minor * t.quantity";
 
