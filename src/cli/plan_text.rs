@@ -88,7 +88,7 @@ fn sends(call: Option<&PlannedCall>, view: &View) -> String {
                 ("order", &call.order_id),
             ],
         ),
-        // The order of a new subscription has its name only once there is an invoice.
+        // A card is registered under no name of ours.
         Some(call) if call.order_id.is_empty() => operation(call, view),
         Some(call) => view.locale.t_args(
             "cli.plan.call",
@@ -122,17 +122,22 @@ fn effect_text(effect: &Record, view: &View) -> String {
     let title = fields
         .next()
         .map_or_else(String::new, |(_, field)| view.whole(field));
-    let mut values: Vec<String> = fields
-        .map(|(_, field)| view.whole(field))
-        .map(|text| {
-            if text.is_empty() {
-                view.t("cli.plan.none")
-            } else {
-                text
-            }
-        })
-        .collect();
+    let (mut moves, mut others) = (Vec::new(), Vec::new());
+    for (name, field) in fields {
+        let text = view.whole(field);
+        let text = if text.is_empty() {
+            view.t("cli.plan.none")
+        } else {
+            text
+        };
+        match *name {
+            "from" | "to" => moves.push(text),
+            _ => others.push(text),
+        }
+    }
     // What stays as it is needs no arrow.
-    values.dedup();
-    format!("{title}: {}", values.join(" -> "))
+    moves.dedup();
+    let moves = Some(moves.join(" -> ")).filter(|moves| !moves.is_empty());
+    let values: Vec<String> = moves.into_iter().chain(others).collect();
+    format!("{title}: {}", values.join("  "))
 }

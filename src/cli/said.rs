@@ -278,6 +278,9 @@ fn said_of_refused(refused: &Refused, view: &View) -> Said {
             Said::new("needs_approval").with("limit", view.money(*limit))
         }
         Refused::Settled => Said::new("settled"),
+        Refused::OtherAmount { wanted, given } => Said::new("other_amount")
+            .with("wanted", view.money(*wanted))
+            .with("given", view.money(*given)),
         Refused::BelowMinimum(least) => {
             Said::new("below_minimum").with("least", view.money(*least))
         }

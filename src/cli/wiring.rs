@@ -13,6 +13,7 @@ use super::process;
 use crate::config::{Settings, TossAddress};
 use crate::domain::billing::Install;
 use crate::domain::customer::SealedKey;
+use crate::domain::operator::Verb;
 use crate::engine::ports::{
     Attempts as _, Desk, KeyVault, KeyVaultError, NoSpool, Provider, RunLeases as _, SealedFor,
     Store as _, Tx as _,
@@ -35,20 +36,20 @@ pub async fn engine(
     let vault = vault(opened).await?;
     let provider = provider(opened)?;
     let install = install(&opened.store).await?;
-    let spool = opened.settings.vault.spool_dir.clone();
     let engine = Arc::new(Engine::new(Parts {
         store: opened.store.clone(),
         providers: vec![provider],
         vault: Arc::new(vault),
-        spool: Arc::new(FileSpool::new(spool, install.id8.clone())),
+        spool: Arc::new(spool(opened, &install.id8)),
         clock: opened.clock.clone(),
         ids: Arc::new(UlidIds::default()),
         settings: engine_settings(&opened.settings),
         install,
         process: opened.process.clone(),
     }));
-    // What an earlier process could not write is written by the next one that may.
+    // What an earlier process could not write is written by the next one that may, under a name that may.
     if permit.is_some()
+        && opened.operator.check(Verb::ResolveUnknown).is_ok()
         && let Err(error) = engine.take_in_kept(&opened.operator).await
     {
         tracing::warn!(%error, "what this host keeps cannot be taken in yet");
@@ -127,6 +128,13 @@ pub fn provider(opened: &mut Opened) -> Result<Arc<dyn Provider>, CliError> {
         total_timeout: settings.timeouts.total,
     })?;
     Ok(Arc::new(client))
+}
+
+/// What this host keeps while the database is away.
+pub fn spool(opened: &Opened, install: &str) -> FileSpool {
+    let dir = opened.settings.vault.spool_dir.clone();
+    let process = opened.process.clone();
+    FileSpool::new(dir, install.to_owned(), process, process::is_gone)
 }
 
 /// What makes this installation's order ids and idempotency keys its own.

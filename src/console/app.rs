@@ -143,6 +143,7 @@ pub async fn run<S: Store + Reads>(
     };
     let ended = app.live(keys, inbox, notices).await;
     app.session.leave();
+    app.runner.record_left().await;
     app.runner.finish(limits.in_flight).await;
     ended
 }
@@ -256,6 +257,8 @@ impl<S: Store + Reads> App<S> {
             Effect::RecordReveal(place) => self.runner.record_reveal(place),
             Effect::SaveView(view) => self.runner.save_view(view),
             Effect::CountUnknown => self.runner.count_unknown(),
+            Effect::AskAway => self.runner.ask_away(),
+            Effect::RecordGreeted(attempts) => self.runner.record_greeted(attempts),
             Effect::Copy(text) => self.copy(text)?,
             Effect::Repaint => gone_is_fine(self.session.repaint())?,
             Effect::Suspend => self.suspend()?,

@@ -110,6 +110,10 @@ pub enum Effect {
         fingerprint: String,
     },
     CountUnknown,
+    /// What became of this person's calls while nobody looked.
+    AskAway,
+    /// Write down that the person was told of these.
+    RecordGreeted(Vec<String>),
     /// Write down that personal data of this place is about to be shown.
     RecordReveal(String),
     /// Keep a filter under a name.

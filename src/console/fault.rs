@@ -48,7 +48,7 @@ impl Fault {
     }
 
     /// Every kind there is, for the test that each has its texts.
-    pub const KINDS: [&'static str; 46] = [
+    pub const KINDS: [&'static str; 47] = [
         "denied_read_only",
         "denied_role",
         "stale",
@@ -69,6 +69,7 @@ impl Fault {
         "needs_approval",
         "settled",
         "amount_mismatch",
+        "other_amount",
         "below_minimum",
         "card_refused",
         "breaker_open",
@@ -186,6 +187,9 @@ impl From<&Refused> for Fault {
             }
             Refused::Settled => Self::new("settled"),
             Refused::AmountMismatch => Self::new("amount_mismatch"),
+            Refused::OtherAmount { wanted, given } => Self::new("other_amount")
+                .with("wanted", Detail::Money(*wanted))
+                .with("given", Detail::Money(*given)),
             Refused::BelowMinimum(least) => {
                 Self::new("below_minimum").with("least", Detail::Money(*least))
             }

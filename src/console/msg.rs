@@ -5,6 +5,7 @@ use super::fault::Fault;
 use super::input::InputEvent;
 use super::model::{Planned, Progress, Ticket};
 use super::term::Notice;
+use crate::engine::queries::Away;
 use crate::engine::{Outcome, RunSummary};
 
 /// One thing that happened.
@@ -59,6 +60,8 @@ pub enum Msg {
     RevealRecorded(Result<(), Fault>),
     /// A filter was kept under a name, or not.
     ViewSaved(Result<(), Fault>),
+    /// What became of this person's calls while nobody looked.
+    Away(Box<Away>),
     /// Text was handed to the terminal's clipboard, or not.
     Copied(Result<(), Fault>),
     /// Around the console.

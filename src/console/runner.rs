@@ -25,7 +25,7 @@ use super::fault::Fault;
 use super::model::{Asked, Progress, Ticket};
 use super::msg::Msg;
 use super::term::monotonic_now;
-use crate::domain::operator::{Operator, Verb};
+use crate::domain::operator::{Access, Operator, Verb};
 use crate::engine::ports::Store;
 use crate::engine::queries::{Reads, SavedView};
 use crate::engine::{Engine, Outcome, Request, RunSummary};
@@ -135,6 +135,43 @@ impl<S: Store + Reads> Runner<S> {
                 let _ = messages.send(Msg::Unknowns(count)).await;
             }
         });
+    }
+
+    /// Asks what became of this person's calls while nobody looked, where this process may send any.
+    pub fn ask_away(&mut self) {
+        if self.operator.access == Access::ReadOnly {
+            return;
+        }
+        let (engine, messages) = (Arc::clone(&self.engine), self.messages.clone());
+        let operator = Arc::clone(&self.operator);
+        self.collect();
+        self.others.spawn(async move {
+            if let Ok(away) = engine.store().away(&operator.person).await {
+                let _ = messages.send(Msg::Away(Box::new(away))).await;
+            }
+        });
+    }
+
+    /// Writes down that the person was told. Where that fails he is told once more.
+    pub fn record_greeted(&mut self, attempts: Vec<String>) {
+        let (engine, operator) = (Arc::clone(&self.engine), Arc::clone(&self.operator));
+        self.collect();
+        self.others.spawn(async move {
+            if let Err(error) = engine.record_greeted(&operator, &attempts).await {
+                tracing::warn!(%error, "that the person was told could not be written down");
+            }
+        });
+    }
+
+    /// The terminal is gone: where calls are out, nobody sees what comes of them.
+    pub async fn record_left(&self) {
+        let calls = self.busy.load(Ordering::SeqCst);
+        if calls == 0 {
+            return;
+        }
+        if let Err(error) = self.engine.record_left(&self.operator, calls).await {
+            tracing::warn!(%error, "that the terminal is gone could not be written down");
+        }
     }
 
     /// Writes down that personal data is about to be shown.

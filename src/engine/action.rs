@@ -4,7 +4,7 @@
 //! Applying computes it again in the transaction that writes, and refuses when the fingerprint
 //! differs. Console, CLI and jobs share both.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::domain::attempt::{AlsoCancel, AttemptKind};
 use crate::domain::evidence::Refusal;
@@ -284,6 +284,35 @@ pub enum Effect {
     },
     /// Access is paid up to here.
     AccessUntil(DateTime<Utc>),
+    /// The period that is paid is over: access had ended here, and does not begin again.
+    AccessStaysOver(DateTime<Utc>),
+    /// Periods that nobody was billed for and nobody will be.
+    PeriodsNotBilled {
+        /// How many.
+        count: u64,
+        /// The first date.
+        from: NaiveDate,
+        /// The first date after them.
+        to: NaiveDate,
+    },
+    /// Periods written down as drafts: a person decides whether they are charged.
+    PeriodsWrittenDown {
+        /// How many.
+        count: u64,
+        /// The first date.
+        from: NaiveDate,
+        /// The first date after them.
+        to: NaiveDate,
+        /// What each costs.
+        each: Money,
+    },
+    /// A period fell due meanwhile: the next billing run charges it.
+    ChargedByNextRun {
+        /// Since when.
+        due_at: DateTime<Utc>,
+        /// How much.
+        amount: Money,
+    },
     /// The subscription ends at this time.
     EndsAt(DateTime<Utc>),
     /// MRR grows or shrinks by this.

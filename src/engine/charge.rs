@@ -10,16 +10,17 @@ use crate::domain::customer::{Customer, PaymentMethod};
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::{InvoiceId, Noun, PublicId, SubscriptionId};
 use crate::domain::invoice::{Invoice, InvoiceKind};
-use crate::domain::mode::Mode;
+use crate::domain::mode::{Mode, ProviderName};
 use crate::domain::money::Money;
 use crate::domain::operator::Verb;
+use crate::domain::period::day_start;
 use crate::domain::plan::minimum_charge;
-use crate::domain::revenue::Mrr;
 use crate::domain::states::{AttemptState, InvoiceState, MethodState, SubscriptionState};
 use crate::domain::subscription::{Subscription, Term};
 
 use super::Engine;
-use super::action::{ActionPlan, Confirmation, Effect, NotHappening, PlannedCall, Warning};
+use super::action::{ActionPlan, Confirmation, NotHappening, PlannedCall, Warning};
+use super::after_payment::{amount_of, effects_of_payment, resumes_at};
 use super::apply::{Next, Prepared, Work};
 use super::audit::{Actor, Press};
 use super::fingerprint::Fingerprint;
@@ -186,6 +187,8 @@ impl<S: Store> Engine<S> {
             &invoice.public_id,
             work.attempt_no,
         );
+        let now = self.now();
+        let resumes = resumes_at(work.subscription.as_ref(), now)?;
         let fingerprint = Fingerprint::of(work.verb.as_str())
             .and(invoice.public_id.as_str())
             .number(invoice.version)
@@ -194,9 +197,11 @@ impl<S: Store> Engine<S> {
             .and(work.method.public_id.as_str())
             .number(work.method.version)
             .number(work.subscription.as_ref().map_or(0, |(s, _)| s.version))
+            // A plan made before a period's end says something else than one made after it.
+            .number(resumes.map_or(0, |resumes| i64::from(resumes.coming.index)))
             .finish();
         let mut warnings = Vec::new();
-        if is_expired(&work.method, self.local_date(self.now())) {
+        if is_expired(&work.method, self.local_date(now)) {
             warnings.push(Warning::CardExpired);
         }
         if invoice.last_class == Some(FailureClass::Hard) {
@@ -226,8 +231,11 @@ impl<S: Store> Engine<S> {
                 expected_balance_minor: None,
             }),
             if_not_seen: None,
-            effects: effects_of_payment(work.subscription.as_ref(), &work.invoice)?,
-            not_happening: vec![NotHappening::ScheduleMove],
+            effects: effects_of_payment(work.subscription.as_ref(), &work.invoice, now)?,
+            not_happening: match resumes {
+                Some(_) => Vec::new(),
+                None => vec![NotHappening::ScheduleMove],
+            },
             warnings,
             confirm: match settings.mode {
                 Mode::Live => Confirmation::Amount(invoice.amount),
@@ -357,57 +365,33 @@ impl<S: Store> Engine<S> {
     }
 }
 
-/// What follows when the invoice is paid.
-pub(super) fn effects_of_payment(
-    subscription: Option<&(Subscription, Term)>,
-    invoice: &Invoice,
-) -> Result<Vec<Effect>, VerbError> {
-    let Some((subscription, term)) = subscription else {
-        return Ok(Vec::new());
-    };
-    let mut effects = Vec::new();
-    let to = state_after_payment(subscription.state);
-    if to != subscription.state {
-        effects.push(Effect::State {
-            from: subscription.state,
-            to,
-        });
+impl<S: Store> Engine<S> {
+    /// The id of an invoice that is yet to be written, so that its plan can say the order id and key of its charge. The
+    /// same plan has the same one, and its fingerprint never comes again: it holds a version that grows.
+    pub(super) fn invoice_to_be(&self, fingerprint: &str) -> PublicId {
+        let zone = self.parts.settings.zone;
+        let day = day_start(self.local_date(self.now()), zone);
+        let digits = self
+            .parts
+            .install
+            .keyed_hash(&format!("invoice|{fingerprint}"));
+        let chance = digits
+            .get(..20)
+            .and_then(|digits| u128::from_str_radix(digits, 16).ok());
+        let ms = u64::try_from(day.timestamp_millis()).unwrap_or(0);
+        let ulid = ulid::Ulid::from_parts(ms, chance.unwrap_or(0));
+        PublicId::new(Noun::Invoice, &ulid.to_string())
     }
-    if !subscription.state.is_billed() && to.is_billed() {
-        let mrr =
-            Mrr::of(term.price, term.quantity, 0, term.anchor.interval).and_then(Mrr::rounded);
-        effects.push(Effect::Mrr(
-            mrr.map_err(|e| VerbError::Range(e.to_string()))?,
-        ));
-    }
-    if subscription.state.is_billed() {
-        effects.push(Effect::Mrr(Money::new(0, term.price.currency())));
-    }
-    effects.push(Effect::NextCharge {
-        from: subscription.next_due_at,
-        to: subscription.next_due_at,
-    });
-    if invoice.kind == InvoiceKind::Renewal {
-        let ends = crate::domain::period::day_start(invoice.period_to, term.anchor.zone);
-        effects.push(Effect::AccessUntil(
-            subscription
-                .paid_until
-                .map_or(ends, |until| until.max(ends)),
-        ));
-    }
-    Ok(effects)
-}
 
-/// The state a subscription has once its invoice is paid.
-pub(super) const fn state_after_payment(state: SubscriptionState) -> SubscriptionState {
-    match state {
-        SubscriptionState::Incomplete
-        | SubscriptionState::Trialing
-        | SubscriptionState::Active
-        | SubscriptionState::PastDue
-        | SubscriptionState::Unpaid => SubscriptionState::Active,
-        SubscriptionState::Paused | SubscriptionState::Canceled | SubscriptionState::Expired => {
-            state
+    /// The first charge of an invoice as it would be sent.
+    pub(super) fn first_call(&self, provider: ProviderName, invoice: &PublicId) -> PlannedCall {
+        let install = &self.parts.install;
+        let (mode, kind) = (self.parts.settings.mode, AttemptKind::Charge);
+        PlannedCall {
+            operation: "charge",
+            order_id: install.order_id(invoice, 1),
+            idem_key: install.idempotency_key(provider, mode, kind, invoice, 1),
+            expected_balance_minor: None,
         }
     }
 }
@@ -427,11 +411,7 @@ pub(super) fn check_amount(invoice: &Invoice, term: &Term) -> Result<(), VerbErr
     if invoice.kind != InvoiceKind::Renewal {
         return Ok(());
     }
-    let expected = term
-        .price
-        .checked_mul(i64::from(term.quantity))
-        .map_err(|e| VerbError::Range(e.to_string()))?;
-    if expected == invoice.amount {
+    if amount_of(term)? == invoice.amount {
         Ok(())
     } else {
         Err(VerbError::Refused(Refused::AmountMismatch))

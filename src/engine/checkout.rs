@@ -99,7 +99,10 @@ impl<S: Store> Engine<S> {
         let id = self.invoice_of_order(tx, order_id).await?;
         let (_, invoice) = self.lock_invoice_in_order(tx, id).await?;
         if invoice.amount != amount {
-            return Err(VerbError::Refused(Refused::AmountMismatch));
+            return Err(VerbError::Refused(Refused::OtherAmount {
+                wanted: invoice.amount,
+                given: amount,
+            }));
         }
         let attempts = tx.charges_of(id).await?;
         let customer = tx.customer(invoice.customer_id).await?;
@@ -115,7 +118,13 @@ impl<S: Store> Engine<S> {
                 amount: Some(paid.captured),
                 ..Receipt::default()
             };
-            let plan = self.confirm_plan(&invoice, &customer, payment_key, 0);
+            // Nothing is sent for what is paid.
+            let plan = ActionPlan {
+                call: None,
+                not_happening: vec![NotHappening::ProviderCall, NotHappening::ScheduleMove],
+                confirm: Confirmation::Key,
+                ..self.confirm_plan(&invoice, &customer, payment_key, 0)
+            };
             return Ok(Prepared {
                 plan,
                 work: Work::Checkout(Box::new(CheckoutWork::Known(receipt))),

@@ -249,10 +249,23 @@ impl<S: Store> Engine<S> {
                     self.pause_ms(wait_ms).await;
                     wait_ms = (wait_ms * 2).min(2_000);
                 }
+                // Another process took it in while this one wrote: then it is stored, and looking again says so.
+                Err(VerbError::Store(StoreError::Refused(_)))
+                    if self.is_stored(issued).await.unwrap_or(false) =>
+                {
+                    return Ok((issued.method.clone(), None));
+                }
                 other => return other,
             }
         }
         self.store_method(work, issued, operator).await
+    }
+
+    async fn is_stored(&self, issued: &KeptKey) -> Result<bool, VerbError> {
+        let mut desk = Desk::new();
+        let mut tx = self.begin(&mut desk).await?;
+        let stored = IdQuery::Exact(issued.method.clone());
+        Ok(tx.find_id(Noun::Method, &stored).await? != Found::None)
     }
 
     async fn store_method(

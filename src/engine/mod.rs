@@ -9,6 +9,7 @@ pub mod ports;
 pub mod queries;
 pub mod settings;
 
+mod after_payment;
 mod apply;
 mod audit;
 mod billing_run;
@@ -23,6 +24,7 @@ mod kept;
 mod method;
 mod one_time;
 mod plans;
+mod presence;
 mod reconcile;
 mod refund;
 mod refusal;

@@ -2,7 +2,7 @@
 
 use crate::domain::attempt::Source;
 use crate::domain::customer::{Customer, PaymentMethod};
-use crate::domain::ids::{CustomerId, Noun};
+use crate::domain::ids::{CustomerId, PublicId};
 use crate::domain::invoice::InvoiceKind;
 use crate::domain::mode::Mode;
 use crate::domain::money::Money;
@@ -10,7 +10,7 @@ use crate::domain::operator::Verb;
 use crate::domain::states::InvoiceState;
 
 use super::Engine;
-use super::action::{ActionPlan, Confirmation, Effect, NotHappening, PlannedCall, Warning};
+use super::action::{ActionPlan, Confirmation, Effect, NotHappening, Warning};
 use super::apply::{Next, Prepared, Work};
 use super::audit::Actor;
 use super::charge::{ChargeWork, Start, card_brief, check_chargeable, customer_brief, is_expired};
@@ -24,6 +24,8 @@ pub(super) struct OneTimeWork {
     method: PaymentMethod,
     amount: Money,
     description: String,
+    /// The invoice's id, as its plan says it.
+    invoice: PublicId,
 }
 
 impl<S: Store> Engine<S> {
@@ -47,31 +49,33 @@ impl<S: Store> Engine<S> {
             .active_method_of(customer.id)
             .await?
             .ok_or(VerbError::Refused(Refused::NoMethod))?;
+        // The customer's version grows with each one-time charge: the same plan never applies twice.
+        let fingerprint = Fingerprint::of("one-time")
+            .and(customer.public_id.as_str())
+            .number(customer.version)
+            .and(method.public_id.as_str())
+            .number(method.version)
+            .number(amount.minor())
+            .and(amount.currency().code())
+            .and(description)
+            .and(&self.local_date(self.now()).to_string())
+            .finish();
         let work = OneTimeWork {
             customer,
             method,
             amount,
             description: description.to_owned(),
+            invoice: self.invoice_to_be(&fingerprint),
         };
-        let plan = self.one_time_plan(&work);
+        let plan = self.one_time_plan(&work, fingerprint);
         Ok(Prepared {
             plan,
             work: Work::OneTime(Box::new(work)),
         })
     }
 
-    fn one_time_plan(&self, work: &OneTimeWork) -> ActionPlan {
+    fn one_time_plan(&self, work: &OneTimeWork, fingerprint: String) -> ActionPlan {
         let mode = self.parts.settings.mode;
-        // The customer's version grows with each one-time charge: the same plan never applies twice.
-        let fingerprint = Fingerprint::of("one-time")
-            .and(work.customer.public_id.as_str())
-            .number(work.customer.version)
-            .and(work.method.public_id.as_str())
-            .number(work.method.version)
-            .number(work.amount.minor())
-            .and(work.amount.currency().code())
-            .and(&work.description)
-            .finish();
         let mut warnings = vec![Warning::KeysAreForRecurring];
         if is_expired(&work.method, self.local_date(self.now())) {
             warnings.push(Warning::CardExpired);
@@ -86,12 +90,7 @@ impl<S: Store> Engine<S> {
             what: work.description.clone(),
             card: Some(card_brief(&work.method)),
             amount: Some(work.amount),
-            call: Some(PlannedCall {
-                operation: "charge",
-                order_id: String::new(),
-                idem_key: String::new(),
-                expected_balance_minor: None,
-            }),
+            call: Some(self.first_call(work.method.provider, &work.invoice)),
             if_not_seen: None,
             // Once is not recurring: no figure of what recurs moves.
             effects: vec![Effect::Mrr(Money::new(0, work.amount.currency()))],
@@ -113,9 +112,8 @@ impl<S: Store> Engine<S> {
         tx.save_customer(&work.customer).await?;
         let now = self.now();
         let today = self.local_date(now);
-        let public_id = self.parts.ids.public_id(Noun::Invoice);
         let new = NewInvoice {
-            public_id: &public_id,
+            public_id: &work.invoice,
             customer_id: work.customer.id,
             subscription_id: None,
             term_no: 0,

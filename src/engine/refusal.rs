@@ -107,6 +107,14 @@ pub enum Refused {
     /// The amount in the database is not what plan and quantity give.
     #[error("the invoice's amount is not what the term gives")]
     AmountMismatch,
+    /// The amount that the browser brought is not the invoice's.
+    #[error("the invoice is for {wanted}, and {given} was given")]
+    OtherAmount {
+        /// What is owed.
+        wanted: Money,
+        /// What was given.
+        given: Money,
+    },
     /// Below what the provider charges.
     #[error("the smallest charge is {0}")]
     BelowMinimum(Money),

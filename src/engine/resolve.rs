@@ -2,6 +2,8 @@
 //! then sending the same request again if it was not seen. The second is a plan with two calls, because
 //! it may take money; the first never sends anything.
 
+use chrono::{DateTime, Utc};
+
 use crate::domain::attempt::{Attempt, AttemptKind};
 use crate::domain::customer::Customer;
 use crate::domain::evidence::EvidenceSource;
@@ -14,9 +16,10 @@ use crate::domain::subscription::{Subscription, Term};
 
 use super::Engine;
 use super::action::{ActionPlan, Confirmation, Effect, NotHappening, Outcome, PlannedCall};
+use super::after_payment::effects_of_payment;
 use super::apply::{Next, Prepared, Work};
 use super::audit::{Actor, Press};
-use super::charge::{customer_brief, effects_of_payment};
+use super::charge::customer_brief;
 use super::fingerprint::Fingerprint;
 use super::ports::{Store, Tx};
 use super::refusal::{Refused, VerbError};
@@ -103,7 +106,7 @@ impl<S: Store> Engine<S> {
             call: Some(call("look up", "")),
             if_not_seen: sends_again.then(|| call(operation(attempt.kind), &attempt.idem_key)),
             effects: if sends_again {
-                effects_of_success(work)?
+                effects_of_success(work, self.now())?
             } else {
                 Vec::new()
             },
@@ -187,7 +190,7 @@ const fn operation(kind: AttemptKind) -> &'static str {
 }
 
 /// What follows when the provider executes it, or says that it has.
-fn effects_of_success(work: &ResolveWork) -> Result<Vec<Effect>, VerbError> {
+fn effects_of_success(work: &ResolveWork, now: DateTime<Utc>) -> Result<Vec<Effect>, VerbError> {
     match work.attempt.kind {
         AttemptKind::Refund => Ok(Vec::new()),
         AttemptKind::Charge => {
@@ -195,6 +198,7 @@ fn effects_of_success(work: &ResolveWork) -> Result<Vec<Effect>, VerbError> {
             effects.extend(effects_of_payment(
                 work.subscription.as_ref(),
                 &work.invoice,
+                now,
             )?);
             Ok(effects)
         }

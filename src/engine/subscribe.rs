@@ -5,7 +5,7 @@ use chrono::{DateTime, Days, Utc};
 
 use crate::domain::attempt::Source;
 use crate::domain::customer::{Customer, PaymentMethod};
-use crate::domain::ids::{CustomerId, Noun, PlanId};
+use crate::domain::ids::{CustomerId, Noun, PlanId, PublicId};
 use crate::domain::invoice::InvoiceKind;
 use crate::domain::mode::Mode;
 use crate::domain::money::Money;
@@ -17,14 +17,12 @@ use crate::domain::states::{InvoiceState, SubscriptionState};
 use crate::domain::subscription::{ChangeCause, Subscription, Term};
 
 use super::Engine;
-use super::action::{
-    ActionPlan, Confirmation, Effect, NotHappening, Outcome, PlannedCall, Receipt, Warning,
-};
+use super::action::{ActionPlan, Confirmation, Effect, NotHappening, Outcome, Receipt, Warning};
 use super::apply::{Next, Prepared, Work};
 use super::audit::{Actor, Press};
 use super::charge::{ChargeWork, Start, card_brief, check_chargeable, customer_brief, is_expired};
 use super::fingerprint::Fingerprint;
-use super::ports::{Constraint, NewInvoice, NewSubscription, Store, StoreError, Tx};
+use super::ports::{Constraint, Exclusivity, NewInvoice, NewSubscription, Store, StoreError, Tx};
 use super::refusal::{Refused, VerbError};
 
 /// The most units of one subscription.
@@ -39,6 +37,8 @@ pub(super) struct SubscribeWork {
     amount: Money,
     anchor: Anchor,
     first: Period,
+    /// The first invoice's id, as its plan says it.
+    invoice: PublicId,
 }
 
 impl<S: Store> Engine<S> {
@@ -60,6 +60,7 @@ impl<S: Store> Engine<S> {
         if !plan.active {
             return Err(VerbError::Refused(Refused::PlanInactive));
         }
+        self.expect_none_running(tx, &customer, &plan).await?;
         let range = |e: String| VerbError::Range(e);
         let amount = plan
             .price
@@ -84,6 +85,15 @@ impl<S: Store> Engine<S> {
             interval: plan.interval,
         };
         let first = anchor.period(0).map_err(|e| range(e.to_string()))?;
+        let fingerprint = Fingerprint::of("subscribe")
+            .and(customer.public_id.as_str())
+            .number(customer.version)
+            .and(plan.public_id.as_str())
+            .number(plan.version)
+            .number(i64::from(quantity))
+            .number(method.as_ref().map_or(0, |m| m.version))
+            .and(&anchor.date.to_string())
+            .finish();
         let work = SubscribeWork {
             customer,
             plan,
@@ -92,25 +102,40 @@ impl<S: Store> Engine<S> {
             amount,
             anchor,
             first,
+            invoice: self.invoice_to_be(&fingerprint),
         };
-        let shown = self.subscribe_plan(&work)?;
+        let shown = self.subscribe_plan(&work, fingerprint)?;
         Ok(Prepared {
             plan: shown,
             work: Work::Subscribe(Box::new(work)),
         })
     }
 
-    fn subscribe_plan(&self, work: &SubscribeWork) -> Result<ActionPlan, VerbError> {
+    /// The database refuses a second one whatever this says; here its plan is not even made.
+    async fn expect_none_running<T: Tx>(
+        &self,
+        tx: &mut T,
+        customer: &Customer,
+        plan: &Plan,
+    ) -> Result<(), VerbError> {
+        match self.parts.settings.exclusivity {
+            Exclusivity::Any => return Ok(()),
+            Exclusivity::OnePerProduct => {}
+        }
+        for running in tx.running_subscriptions_of(customer.id).await? {
+            if tx.lock_subscription(running).await?.product_id == plan.product_id {
+                return Err(VerbError::Refused(Refused::OneSubscription));
+            }
+        }
+        Ok(())
+    }
+
+    fn subscribe_plan(
+        &self,
+        work: &SubscribeWork,
+        fingerprint: String,
+    ) -> Result<ActionPlan, VerbError> {
         let mode = self.parts.settings.mode;
-        let fingerprint = Fingerprint::of("subscribe")
-            .and(work.customer.public_id.as_str())
-            .number(work.customer.version)
-            .and(work.plan.public_id.as_str())
-            .number(work.plan.version)
-            .number(i64::from(work.quantity))
-            .number(work.method.as_ref().map_or(0, |m| m.version))
-            .and(&work.anchor.date.to_string())
-            .finish();
         let is_trial = work.is_trial();
         let charges_now = !is_trial && work.amount.is_positive();
         let mut effects = Vec::new();
@@ -152,12 +177,11 @@ impl<S: Store> Engine<S> {
             what: work.plan.name.clone(),
             card: work.method.as_ref().map(card_brief),
             amount: charges_now.then_some(work.amount),
-            call: charges_now.then(|| PlannedCall {
-                operation: "charge",
-                order_id: String::new(),
-                idem_key: String::new(),
-                expected_balance_minor: None,
-            }),
+            call: work
+                .method
+                .as_ref()
+                .filter(|_| charges_now)
+                .map(|method| self.first_call(method.provider, &work.invoice)),
             if_not_seen: None,
             effects,
             not_happening: if charges_now {
@@ -268,9 +292,8 @@ impl<S: Store> Engine<S> {
         subscription.next_due_at = Some(first.ends_at);
         tx.save_subscription(subscription).await?;
         subscription.version += 1;
-        let public_id = self.parts.ids.public_id(Noun::Invoice);
         let new = NewInvoice {
-            public_id: &public_id,
+            public_id: &work.invoice,
             customer_id: work.customer.id,
             subscription_id: Some(subscription.id),
             term_no: 1,

@@ -19,6 +19,8 @@ const VERSION: u32 = 1;
 pub(super) struct Entry {
     version: u32,
     install: String,
+    /// The process that keeps it.
+    by: String,
     what: What,
 }
 
@@ -100,7 +102,7 @@ struct Refused {
 }
 
 impl Entry {
-    pub(super) fn of(install: &str, kept: &Kept) -> Self {
+    pub(super) fn of(install: &str, by: &str, kept: &Kept) -> Self {
         let what = match kept {
             Kept::Key(key) => What::Key(of_key(key)),
             // The engine keeps only answers that prove something.
@@ -109,20 +111,23 @@ impl Entry {
         Self {
             version: VERSION,
             install: install.to_owned(),
+            by: by.to_owned(),
             what,
         }
     }
 
-    /// None for an entry of another installation or of a later version, or one that is not understood.
-    pub(super) fn into_kept(self, install: &str) -> Option<Kept> {
+    /// Who keeps it and what; none for an entry of another installation or of a later version, or one that is not
+    /// understood.
+    pub(super) fn into_kept(self, install: &str) -> Option<(String, Kept)> {
         if self.version != VERSION || self.install != install {
             return None;
         }
-        match self.what {
-            What::Key(key) => Some(Kept::Key(Box::new(into_key(key)?))),
-            What::Answer(answer) => Some(Kept::Answer(Box::new(into_answer(answer)?))),
-            What::Nothing => None,
-        }
+        let kept = match self.what {
+            What::Key(key) => Kept::Key(Box::new(into_key(key)?)),
+            What::Answer(answer) => Kept::Answer(Box::new(into_answer(answer)?)),
+            What::Nothing => return None,
+        };
+        Some((self.by, kept))
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use super::entry::Entry;
 use crate::engine::ports::{Kept, Spool, SpoolError};
@@ -12,18 +13,61 @@ const ENDING: &str = "json";
 const ACCESS_OF_OTHERS: u32 = 0o077;
 /// More than any entry needs.
 const LONGEST: u64 = 256 * 1024;
+/// What is being written, without its last name.
+const HALF: &str = "half";
+/// Whoever keeps an entry tries for less long than this to write it himself.
+const LEFT_ALONE: Duration = Duration::from_secs(120);
 
 /// Entries of one installation in one directory.
 #[derive(Debug, Clone)]
 pub struct FileSpool {
     dir: PathBuf,
     install: String,
+    process: String,
+    is_gone: fn(&str) -> bool,
+}
+
+/// What lies in the directory, for whoever looks after the host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lying {
+    /// Entries that the database has yet to take.
+    pub waiting: usize,
+    /// Files that are no entries of this installation, by name.
+    pub not_understood: Vec<String>,
+}
+
+/// A file that may be an entry.
+struct Found {
+    name: String,
+    path: PathBuf,
+    modified: Option<SystemTime>,
 }
 
 impl FileSpool {
-    /// `install` is what makes this installation's entries its own.
-    pub fn new(dir: PathBuf, install: String) -> Self {
-        Self { dir, install }
+    /// `install` is what makes this installation's entries its own, `process` who writes them, and `is_gone` says
+    /// whether a process of this host has ended.
+    pub fn new(dir: PathBuf, install: String, process: String, is_gone: fn(&str) -> bool) -> Self {
+        Self {
+            dir,
+            install,
+            process,
+            is_gone,
+        }
+    }
+
+    /// What lies there. Nothing is changed.
+    pub fn look(&self) -> Result<Lying, SpoolError> {
+        let mut lying = Lying::default();
+        for file in self.files(ENDING).map_err(failed)? {
+            match self.read(&file.path) {
+                Ok(Some(_)) => lying.waiting += 1,
+                Ok(None) => lying.not_understood.push(file.name),
+                // Another process took it in meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(_) => lying.not_understood.push(file.name),
+            }
+        }
+        Ok(lying)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -32,11 +76,17 @@ impl FileSpool {
 
     /// Makes the directory, or refuses one that others can get at.
     fn open_dir(&self) -> io::Result<()> {
+        let is_new = !self.dir.exists();
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&self.dir)?;
-        self.expect_private()
+        self.expect_private()?;
+        match self.dir.parent() {
+            // Its own name has to outlast a crash as well.
+            Some(parent) if is_new && !parent.as_os_str().is_empty() => sync(parent),
+            _ => Ok(()),
+        }
     }
 
     fn expect_private(&self) -> io::Result<()> {
@@ -56,7 +106,9 @@ impl FileSpool {
 
     fn write(&self, name: &str, text: &[u8]) -> io::Result<()> {
         self.open_dir()?;
-        let half = self.dir.join(format!("{name}.{}.half", std::process::id()));
+        let half = self
+            .dir
+            .join(format!("{name}.{}.{HALF}", std::process::id()));
         let mut file = OpenOptions::new()
             .write(true)
             .create(true)
@@ -69,7 +121,7 @@ impl FileSpool {
         sync(&self.dir)
     }
 
-    fn read(&self, path: &Path) -> io::Result<Option<Kept>> {
+    fn read(&self, path: &Path) -> io::Result<Option<(String, Kept)>> {
         if fs::symlink_metadata(path)?.len() > LONGEST {
             return Ok(None);
         }
@@ -77,32 +129,43 @@ impl FileSpool {
         Ok(entry.and_then(|entry| entry.into_kept(&self.install)))
     }
 
-    fn list(&self) -> io::Result<Vec<(String, Kept)>> {
-        let found = match fs::read_dir(&self.dir) {
-            Ok(found) => found,
+    /// Files with this ending, oldest first. None where there is no directory.
+    fn files(&self, ending: &str) -> io::Result<Vec<Found>> {
+        let entries = match fs::read_dir(&self.dir) {
+            Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
         self.expect_private()?;
-        let mut paths = Vec::new();
-        for file in found {
-            let path = file?.path();
-            if path.extension().is_some_and(|ending| ending == ENDING) {
-                paths.push(path);
+        let mut files = Vec::new();
+        for entry in entries {
+            let path = entry?.path();
+            let name = path.file_stem().and_then(|name| name.to_str());
+            if let Some(name) = name.filter(|_| path.extension().is_some_and(|e| e == ending)) {
+                files.push(Found {
+                    name: name.to_owned(),
+                    modified: fs::metadata(&path).and_then(|m| m.modified()).ok(),
+                    path,
+                });
             }
         }
-        paths.sort_by_key(|path| {
-            (
-                fs::metadata(path).and_then(|m| m.modified()).ok(),
-                path.clone(),
-            )
-        });
+        files.sort_by(|a, b| (a.modified, &a.path).cmp(&(b.modified, &b.path)));
+        Ok(files)
+    }
+
+    /// Entries whose writer has ended or given up: what somebody is just about to write is left to him.
+    fn list(&self) -> io::Result<Vec<(String, Kept)>> {
+        for half in self.files(HALF)?.iter().filter(|half| half.is_left()) {
+            // Of a process that died while it wrote; the next look removes what stays.
+            let _stays = fs::remove_file(&half.path);
+        }
         let mut kept = Vec::new();
-        for path in paths {
-            let name = path.file_stem().and_then(|name| name.to_str());
+        for file in self.files(ENDING)? {
             // Another process may have taken it in meanwhile.
-            if let (Some(name), Ok(Some(entry))) = (name, self.read(&path)) {
-                kept.push((name.to_owned(), entry));
+            if let Ok(Some((by, entry))) = self.read(&file.path)
+                && (file.is_left() || (self.is_gone)(&by))
+            {
+                kept.push((file.name, entry));
             }
         }
         Ok(kept)
@@ -117,6 +180,14 @@ impl FileSpool {
     }
 }
 
+impl Found {
+    /// Whether nobody writes it any more. A time to come is as good as one long past: the clock was moved.
+    fn is_left(&self) -> bool {
+        let age = self.modified.map(|at| at.elapsed());
+        age.is_some_and(|age| age.unwrap_or_else(|e| e.duration()) >= LEFT_ALONE)
+    }
+}
+
 /// Makes names in a directory durable.
 fn sync(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
@@ -128,7 +199,7 @@ fn failed(error: io::Error) -> SpoolError {
 
 impl Spool for FileSpool {
     fn keep(&self, name: &str, entry: &Kept) -> Result<(), SpoolError> {
-        let text = serde_json::to_vec(&Entry::of(&self.install, entry))
+        let text = serde_json::to_vec(&Entry::of(&self.install, &self.process, entry))
             .map_err(|error| SpoolError(error.into()))?;
         self.write(name, &text).map_err(failed)
     }

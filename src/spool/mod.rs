@@ -7,4 +7,4 @@
 mod entry;
 mod files;
 
-pub use files::FileSpool;
+pub use files::{FileSpool, Lying};

@@ -101,6 +101,11 @@ struct Chains {
 }
 
 impl Shared {
+    /// The name of this process's chain.
+    pub(super) fn process(&self) -> &str {
+        &self.chain
+    }
+
     /// A chain that no other transaction of this process is appending to.
     pub(super) fn take_chain(&self) -> Chain {
         let mut chains = self.chains.lock().unwrap_or_else(PoisonError::into_inner);

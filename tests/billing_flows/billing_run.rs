@@ -9,7 +9,7 @@ use paydeck::domain::ids::{InvoiceId, SubscriptionId};
 use paydeck::domain::run::Decision;
 use paydeck::domain::states::RunState;
 use paydeck::engine::ports::Clock;
-use paydeck::engine::{Request, RunSummary};
+use paydeck::engine::{Outcome, Request, RunSummary};
 
 use crate::fleet::DiesAfter;
 use crate::world::{Base, World, admin, on_each, on_each_tuned};
@@ -77,6 +77,67 @@ async fn a_dry_run_says_what_the_real_one_does_and_sends_nothing() {
             .await
             .expect("a preview");
         assert!(after.rows.is_empty(), "{:?}", after.rows);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_preview_counts_the_rows_that_the_run_counts_and_sums_what_it_charges() {
+    on_each(async |w| {
+        let pattern = due(&w, 5).await;
+        // Two end instead, one that is past due and one before its due date.
+        let ending = |id: i64, state: &'static str| {
+            format!(
+                "update subscription set state = '{state}', cancel_at = {} where id = {id}",
+                w.clock.now().timestamp_micros()
+            )
+        };
+        let ids = w
+            .column("select id || '' from subscription order by id")
+            .await;
+        let id = |at: usize| ids[at].parse::<i64>().expect("a number");
+        w.change(&ending(id(1), "past_due")).await;
+        w.change(&ending(id(2), "active")).await;
+        w.change(&format!(
+            "update subscription set next_due_at = next_due_at + 86400000000 * 90 where id = {}",
+            id(2)
+        ))
+        .await;
+        // The provider is down for one, which makes nobody past due; another's retry is out.
+        w.fault(
+            "charge",
+            json!({ "kind": "decline", "code": "REJECT_CARD_PAYMENT" }),
+            1,
+        )
+        .await;
+        let preview = w
+            .engine
+            .preview_run(w.clock.now())
+            .await
+            .expect("a preview");
+        let summary = w.run().await;
+        assert_eq!(u64::try_from(preview.rows.len()).expect("few"), summary.due);
+        assert_eq!(summary.due, 5, "{:?}", preview.rows);
+        let _ = pattern;
+        w.advance_days(2).await;
+        w.fault("charge", json!("lost_after_commit"), 1).await;
+        let invoice = InvoiceId(
+            w.number("select id from invoice where dunning = 'scheduled'")
+                .await,
+        );
+        let retried = w.act(Request::Retry { invoice }).await;
+        assert!(matches!(retried, Ok(Outcome::Unknown(_))), "{retried:?}");
+        let preview = w
+            .engine
+            .preview_run(w.clock.now())
+            .await
+            .expect("a preview");
+        let kinds: Vec<&str> = preview.rows.iter().map(|row| row.kind).collect();
+        assert_eq!(kinds, ["locked"]);
+        assert_eq!(preview.totals, []);
+        let summary = w.run().await;
+        assert_eq!(summary.due, 1);
+        assert_eq!(summary.charged, []);
     })
     .await;
 }

@@ -40,7 +40,8 @@ async fn a_wrong_amount_is_refused_before_the_call_and_a_second_confirm_is_a_no_
         let (key, order) = opened(&w).await;
         let wrong = w.act(confirm(&key, &order, 150)).await;
         assert!(
-            matches!(wrong, Err(VerbError::Refused(Refused::AmountMismatch))),
+            matches!(wrong, Err(VerbError::Refused(Refused::OtherAmount { wanted, given }))
+                if wanted == won(15_000) && given == won(150)),
             "{wrong:?}"
         );
         assert_eq!(w.executed().await, (0, 0));
@@ -49,7 +50,11 @@ async fn a_wrong_amount_is_refused_before_the_call_and_a_second_confirm_is_a_no_
             .await
             .expect("confirmed");
         assert!(matches!(first, Outcome::Done(_)), "{first:?}");
-        let again = w.act(confirm(&key, &order, 15_000)).await.expect("known");
+        // Nothing is sent for what is paid, and the plan says so.
+        let paid = confirm(&key, &order, 15_000);
+        let plan = w.plan(&paid).await.expect("a plan");
+        assert_eq!(plan.call, None);
+        let again = w.act(paid).await.expect("known");
         assert!(matches!(again, Outcome::AlreadyDone(_)), "{again:?}");
         assert_eq!(w.executed().await, (1, 0));
         w.books_are_straight().await;

@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use paydeck::domain::dunning::EndAction;
 use paydeck::domain::ids::{CustomerId, InvoiceId};
+use paydeck::domain::states::SubscriptionState;
 use paydeck::engine::ports::Clock;
-use paydeck::engine::{Outcome, Request, VerbError};
+use paydeck::engine::{Effect, Outcome, Request, VerbError};
 
-use crate::world::{World, on_each, on_each_tuned};
+use crate::world::{World, on_each, on_each_tuned, won};
 
 fn decline(code: &str) -> Value {
     json!({ "kind": "decline", "code": code })
@@ -364,6 +365,178 @@ async fn a_paid_retry_makes_it_active_again_and_leaves_the_dates_alone() {
         assert_eq!(w.number(NEXT).await, 0);
         assert_eq!(w.number("select next_due_at from subscription").await, due);
         assert_eq!(w.executed().await, (2, 0));
+        w.books_are_straight().await;
+    })
+    .await;
+}
+
+/// Dunning ran its course without success: the subscription is unpaid since 17 April.
+async fn unpaid(w: &World) -> InvoiceId {
+    let (_, invoice) = declined(w, "REJECT_CARD_PAYMENT").await;
+    w.always("charge", decline("REJECT_CARD_PAYMENT")).await;
+    for day in [11, 13, 15, 17] {
+        w.set_time(at(&format!("2026-04-{day}T01:00:00Z"))).await;
+        w.run().await;
+    }
+    assert_eq!(w.text(STATE).await, "unpaid");
+    w.no_faults().await;
+    invoice
+}
+
+const DUE: &str = "select coalesce(next_due_at, 0) from subscription";
+const PAID_UNTIL: &str = "select coalesce(paid_until, 0) from subscription";
+const DRAFTS: &str = "select count(*) from invoice where state = 'draft'";
+
+/// Midnight in Seoul.
+fn midnight(date: &str) -> DateTime<Utc> {
+    let day: DateTime<Utc> = at(&format!("{date}T00:00:00Z"));
+    day - TimeDelta::hours(9)
+}
+
+fn recovered() -> Effect {
+    Effect::State {
+        from: SubscriptionState::Unpaid,
+        to: SubscriptionState::Active,
+    }
+}
+
+fn coming(date: &str) -> Effect {
+    Effect::NextCharge {
+        from: None,
+        to: Some(midnight(date)),
+    }
+}
+
+#[tokio::test]
+async fn a_debt_that_is_paid_while_its_period_runs_goes_on_as_its_plan_said() {
+    on_each(async |w| {
+        let invoice = unpaid(&w).await;
+        w.set_time(at("2026-04-20T01:00:00Z")).await;
+        let retry = Request::Retry { invoice };
+        let plan = w.plan(&retry).await.expect("a plan");
+        let until = midnight("2026-05-10");
+        let said = vec![
+            recovered(),
+            Effect::Mrr(won(9_900)),
+            coming("2026-05-10"),
+            Effect::AccessUntil(until),
+        ];
+        assert_eq!(plan.effects, said);
+        assert_eq!(plan.not_happening, []);
+        w.done(retry).await;
+        assert_eq!(w.text(STATE).await, "active");
+        assert_eq!(w.number(DUE).await, until.timestamp_micros());
+        assert_eq!(w.number(PAID_UNTIL).await, until.timestamp_micros());
+        assert_eq!(w.number(DRAFTS).await, 0);
+        w.set_time(until).await;
+        w.run().await;
+        assert_eq!(w.executed().await, (3, 0));
+        w.books_are_straight().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_debt_of_the_past_bills_nothing_between_and_its_plan_says_so() {
+    on_each(async |w| {
+        let invoice = unpaid(&w).await;
+        w.set_time(at("2026-06-20T01:00:00Z")).await;
+        let retry = Request::Retry { invoice };
+        let plan = w.plan(&retry).await.expect("a plan");
+        let day = |text: &str| text.parse().expect("a date");
+        let said = vec![
+            recovered(),
+            Effect::Mrr(won(9_900)),
+            coming("2026-07-10"),
+            Effect::PeriodsNotBilled {
+                count: 1,
+                from: day("2026-05-10"),
+                to: day("2026-06-10"),
+            },
+            Effect::PeriodsWrittenDown {
+                count: 1,
+                from: day("2026-06-10"),
+                to: day("2026-07-10"),
+                each: won(9_900),
+            },
+            Effect::AccessStaysOver(midnight("2026-05-10")),
+        ];
+        assert_eq!(plan.effects, said);
+        w.done(retry).await;
+        let next = midnight("2026-07-10").timestamp_micros();
+        assert_eq!(w.text(STATE).await, "active");
+        assert_eq!(w.number(DUE).await, next);
+        let over = midnight("2026-05-10").timestamp_micros();
+        assert_eq!(w.number(PAID_UNTIL).await, over);
+        assert_eq!(w.number(DRAFTS).await, 1);
+        // One press, one charge.
+        w.run().await;
+        assert_eq!(w.executed().await, (2, 0));
+        // The period that runs is charged when a person says so, and opens access.
+        let draft = w.number("select max(id) from invoice where state = 'draft'");
+        let invoice = InvoiceId(draft.await);
+        w.done(Request::Charge { invoice }).await;
+        assert_eq!(w.number(PAID_UNTIL).await, next);
+        assert_eq!(w.number(DUE).await, next);
+        w.set_time(midnight("2026-07-10")).await;
+        w.run().await;
+        assert_eq!(w.executed().await, (4, 0));
+        w.books_are_straight().await;
+        w.audit_is_intact().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_plan_of_a_debt_is_stale_once_the_next_period_begins() {
+    on_each(async |w| {
+        let invoice = unpaid(&w).await;
+        w.set_time(midnight("2026-05-10") - TimeDelta::seconds(1))
+            .await;
+        let retry = Request::Retry { invoice };
+        let plan = w.plan(&retry).await.expect("a plan");
+        w.set_time(midnight("2026-05-10")).await;
+        let operator = crate::world::admin();
+        let applied = w.engine.apply(&operator, &retry, &plan.fingerprint).await;
+        assert!(matches!(applied, Err(VerbError::Stale)), "{applied:?}");
+        assert_eq!(w.executed().await, (1, 0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_was_past_due_over_a_due_date_is_told_what_the_next_run_charges() {
+    on_each(async |w| {
+        let (_, invoice) = declined(&w, "INVALID_STOPPED_CARD").await;
+        w.set_time(at("2026-06-20T01:00:00Z")).await;
+        w.run().await;
+        let retry = Request::Retry { invoice };
+        let plan = w.plan(&retry).await.expect("a plan");
+        let day = |text: &str| text.parse().expect("a date");
+        let said = [
+            Effect::ChargedByNextRun {
+                due_at: midnight("2026-06-10"),
+                amount: won(9_900),
+            },
+            Effect::PeriodsWrittenDown {
+                count: 1,
+                from: day("2026-05-10"),
+                to: day("2026-06-10"),
+                each: won(9_900),
+            },
+            Effect::AccessStaysOver(midnight("2026-05-10")),
+        ];
+        for effect in said {
+            assert!(plan.effects.contains(&effect), "{effect:?} {plan:?}");
+        }
+        w.done(retry).await;
+        assert_eq!(w.executed().await, (2, 0));
+        w.run().await;
+        assert_eq!(w.executed().await, (3, 0));
+        assert_eq!(w.number(DRAFTS).await, 1);
+        let next = midnight("2026-07-10").timestamp_micros();
+        assert_eq!(w.number(DUE).await, next);
+        assert_eq!(w.number(PAID_UNTIL).await, next);
         w.books_are_straight().await;
     })
     .await;

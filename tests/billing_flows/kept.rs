@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::fleet::DiesAfter;
 use crate::support::pg_proxy::{Cut, Proxy};
-use crate::world::{Base, World, admin, on_each};
+use crate::world::{Base, World, admin, on_each, on_each_tuned};
 
 fn entries(w: &World) -> Vec<PathBuf> {
     let found = fs::read_dir(w.spool_dir());
@@ -167,6 +167,37 @@ async fn an_answer_that_cannot_be_settled_is_evidence_later_and_asks_for_no_look
         assert_eq!(asked(&w, "payments/orders").await, 0);
         w.settle_everything().await;
         assert_eq!(w.executed().await, (2, 0));
+        w.books_are_straight().await;
+        w.audit_is_intact().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_answer_of_a_run_that_cannot_settle_waits_on_this_host() {
+    let few = |settings: &mut paydeck::engine::EngineSettings| settings.concurrency = 3;
+    on_each_tuned(few, async |w| {
+        let (_, pattern) = w.subscriber("key-one").await;
+        w.many_like(pattern, 7).await;
+        w.advance_days(31).await;
+        // Some answer at once, others while the run is ending already.
+        w.fault("charge", json!({ "kind": "slow", "ms": 400 }), 2)
+            .await;
+        let before = w.executed().await.0;
+        refuse(&w, "evidence").await;
+        let until = w.clock_now();
+        let ended = w.engine.billing_run(&admin(), until, &mut |_| {}).await;
+        ended.expect_err("nothing could be settled");
+        let answered = w.executed().await.0 - before;
+        assert!(answered >= 3, "{answered}");
+        let kept = i64::try_from(entries(&w).len()).expect("few");
+        assert_eq!(kept, answered, "an answer was dropped");
+        accept(&w, "evidence").await;
+        let next = w.another_engine("second").await;
+        let taken = next.take_in_kept(&admin()).await.expect("taken in");
+        assert_eq!(i64::from(taken), answered);
+        assert_eq!(asked(&w, "payments/orders").await, 0);
+        w.settle_everything().await;
         w.books_are_straight().await;
         w.audit_is_intact().await;
     })

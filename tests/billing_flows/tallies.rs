@@ -149,7 +149,6 @@ impl Told<'_> {
 
     async fn renewals(&self, day: &LocalDay) -> (u64, i64, Vec<(RenewalFlag, u64)>) {
         let (from, to) = (day.from.timestamp_micros(), day.to.timestamp_micros());
-        let month = i64::from(day.date.year()) * 12 + i64::from(day.date.month());
         let of_day = format!(
             "from subscription s join subscription_term t on t.subscription_id = s.id and t.term_no = s.term_no \
              left join payment_method m on m.id = s.method_id \
@@ -162,12 +161,25 @@ impl Told<'_> {
                  and (s.cancel_at is null or s.cancel_at > s.next_due_at)"
             ))
             .await;
+        // A card is good to the end of its month, in the month in which the charge was due.
+        let cards = format!(
+            "select s.next_due_at || ' ' || (m.exp_year * 12 + m.exp_month) {of_day} and m.exp_year is not null"
+        );
+        let cards = self.world.column(&cards).await;
+        let expired = cards.iter().filter(|card| {
+            let (due, good_to) = card.split_once(' ').expect("two numbers");
+            let due: i64 = due.parse().expect("a time");
+            let due = DateTime::from_timestamp_micros(due).expect("in range");
+            let due = local_date(due, Seoul);
+            let month = i64::from(due.year()) * 12 + i64::from(due.month());
+            good_to.parse::<i64>().expect("a month") < month
+        });
+        let expired = u64::try_from(expired.count()).expect("few");
         let mut flags = Vec::new();
+        if expired > 0 {
+            flags.push((RenewalFlag::CardExpires, expired));
+        }
         for (flag, holds) in [
-            (
-                RenewalFlag::CardExpires,
-                format!("m.exp_year * 12 + m.exp_month < {month}"),
-            ),
             (RenewalFlag::KeyDeleted, "m.state = 'deleted'".to_owned()),
             (RenewalFlag::NoMethod, "s.method_id is null".to_owned()),
             (RenewalFlag::PastDue, "s.state = 'past_due'".to_owned()),
@@ -524,6 +536,28 @@ async fn tallies_are_exact_after_many_wrote_at_once() {
         tokio::join!(billed, refresh, cancel);
         w.reconcile().await;
         the_first_screen_is_what_the_rows_say(&w, "after everybody wrote at once").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_renewal_that_is_long_overdue_is_flagged_by_the_month_in_which_it_was_due() {
+    on_each(async |w| {
+        let (customer, _) = w.subscriber("key-one").await;
+        // Good in the month of the charge, and not any more when it is looked at.
+        w.change(&format!(
+            "update payment_method set exp_year = 2026, exp_month = 4 where customer_id = {}",
+            customer.0
+        ))
+        .await;
+        for days in [31, 40, 120, 400] {
+            w.set_time(w.clock_now() + TimeDelta::days(days)).await;
+            the_first_screen_is_what_the_rows_say(&w, &format!("{days} days later")).await;
+        }
+        let now = w.clock_now();
+        let overdue = LocalDay::overdue(local_date(now, Seoul), now);
+        let shown = w.engine.store().renewal_days(&[overdue]).await;
+        assert_eq!(shown.expect("days")[0].flags, []);
     })
     .await;
 }

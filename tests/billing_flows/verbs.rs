@@ -205,3 +205,45 @@ async fn a_closed_plan_takes_nobody_and_bills_whom_it_has() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_first_charge_goes_out_under_the_names_that_its_plan_said() {
+    const LAST: &str = "select order_id || ' ' || idem_key from attempt order by id desc limit 1";
+    on_each(async |w| {
+        let customer = w.customer("key-one").await;
+        w.card(customer, "key-one", json!({})).await;
+        let plan = w.basic_plan().await;
+        let first = Request::Subscribe {
+            customer,
+            plan,
+            quantity: 1,
+        };
+        let once = Request::OneTime {
+            customer,
+            amount: won(5_000),
+            description: "설치비".into(),
+        };
+        let mut names = Vec::new();
+        // The same charge twice is two charges.
+        for request in [first.clone(), once.clone(), once] {
+            let said = w.plan(&request).await.expect("a plan");
+            let again = w.plan(&request).await.expect("a plan");
+            assert_eq!(said.call, again.call);
+            let call = said.call.expect("a call");
+            w.done(request).await;
+            let sent = w.text(LAST).await;
+            assert_eq!(sent, format!("{} {}", call.order_id, call.idem_key));
+            names.push(sent);
+        }
+        names.dedup();
+        assert_eq!(names.len(), 3);
+        // A second one of the product is refused before there is a plan.
+        let second = w.plan(&first).await;
+        assert!(
+            matches!(second, Err(VerbError::Refused(Refused::OneSubscription))),
+            "{second:?}"
+        );
+        w.books_are_straight().await;
+    })
+    .await;
+}

@@ -615,7 +615,13 @@ async fn engine(
         store,
         providers: vec![provider.clone()],
         vault: vault.clone(),
-        spool: Arc::new(FileSpool::new(spool.to_owned(), "testtest".into())),
+        spool: Arc::new(FileSpool::new(
+            spool.to_owned(),
+            "testtest".into(),
+            process.to_owned(),
+            // Whoever kept an entry is gone: his successor need not wait.
+            |_| true,
+        )),
         clock: Arc::new(clock.clone()),
         ids: Arc::new(TestIds),
         settings: settings.clone(),

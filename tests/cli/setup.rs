@@ -72,6 +72,31 @@ fn l03_doctor_makes_at_least_fifteen_checks_and_ends_by_the_worst() {
 }
 
 #[test]
+fn doctor_says_what_this_host_keeps_and_cannot_read() {
+    let shop = Shop::open();
+    let spool = |expected| {
+        let checks = shop.json(&["doctor"]).expect(expected).lines();
+        let check = checks.iter().find(|check| check["name"] == "spool");
+        let check = check.expect("the check");
+        (text(check, "status"), text(check, "detail"))
+    };
+    assert_eq!(spool(0).0, "ok");
+    let dir = shop.path("spool");
+    std::fs::create_dir(&dir).expect("a directory");
+    let access = |mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(&dir, mode).expect("chmod");
+    };
+    access(0o700);
+    std::fs::write(dir.join("broken.json"), "{").expect("a file");
+    let (status, detail) = spool(0);
+    assert!(status == "warn" && detail.contains("broken"), "{detail}");
+    access(0o755);
+    let (status, detail) = spool(78);
+    assert!(status == "fail" && detail.contains("0700"), "{detail}");
+}
+
+#[test]
 fn o02_go_live_lists_every_item_and_does_not_pass_in_the_simulator() {
     let shop = Shop::open();
     let items = shop.json(&["doctor", "go-live"]).expect(9).lines();

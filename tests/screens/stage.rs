@@ -96,7 +96,7 @@ impl Stage {
                     let answer = Ok(Box::new(planned));
                     self.send(Msg::Planned { ticket, answer });
                 }
-                Effect::CountUnknown => {}
+                Effect::CountUnknown | Effect::AskAway => {}
                 Effect::RecordReveal(_) => self.send(Msg::RevealRecorded(Ok(()))),
                 other => self.effects.push(other),
             }

@@ -76,6 +76,24 @@ fn effect(effect: &Effect) -> Record {
             .word("to", "state.subscription", to.as_str()),
         Effect::NextCharge { from, to } => of("next_charge").at("from", *from).at("to", *to),
         Effect::AccessUntil(at) => of("access_until").at("at", *at),
+        Effect::AccessStaysOver(at) => of("access_stays_over").at("at", *at),
+        Effect::PeriodsNotBilled { count, from, to } => of("periods_not_billed")
+            .number("count", *count)
+            .day("from", *from)
+            .day("to", *to),
+        Effect::PeriodsWrittenDown {
+            count,
+            from,
+            to,
+            each,
+        } => of("periods_written_down")
+            .number("count", *count)
+            .day("from", *from)
+            .day("to", *to)
+            .money("amount", *each),
+        Effect::ChargedByNextRun { due_at, amount } => of("charged_by_next_run")
+            .at("due_at", *due_at)
+            .money("amount", *amount),
         Effect::EndsAt(at) => of("ends_at").at("at", *at),
         Effect::Mrr(amount) => of("mrr").money("amount", *amount),
         Effect::Credits(count) => of("credits").number("count", *count),

@@ -10,7 +10,7 @@ use crate::console::fault::Fault;
 use crate::domain::ids::SubscriptionId;
 use crate::domain::mode::Mode;
 use crate::domain::operator::Verb;
-use crate::engine::queries::{SavedView, SortBy};
+use crate::engine::queries::{AwayRow, SavedView, SortBy};
 use crate::engine::{ActionPlan, Outcome, Request, RunPreview};
 
 /// What stands over the screen; the last one has the keys.
@@ -159,6 +159,8 @@ pub enum Told {
     Outcome(Outcome),
     /// Leaving now would leave a call under way.
     CallInFlight,
+    /// What was settled after this person's terminal was gone.
+    Away(Vec<AwayRow>),
 }
 
 /// The last messages.

@@ -181,6 +181,8 @@ pub struct Model {
     pub detail: Detail,
     pub detail_wish: DetailWish,
     pub privacy: Privacy,
+    /// Where personal data is to be shown once that is written down.
+    pub reveal_of: Option<Place>,
     /// Dialogs; the last one has the keys.
     pub modals: Vec<Modal>,
     pub filter_line: Option<FilterLine>,
@@ -188,6 +190,8 @@ pub struct Model {
     pub jobs: Vec<Job>,
     /// When the last billing run began, once known.
     pub last_run: Option<DateTime<Utc>>,
+    /// This person's calls of other processes that are still open: what comes of them is asked again.
+    pub away_open: u32,
     /// How many attempts are unknown, once known.
     pub unknown: Option<u64>,
     /// The database's version when it was last looked at.
@@ -236,11 +240,13 @@ impl Model {
             detail: Detail::default(),
             detail_wish: DetailWish::Auto,
             privacy: Privacy::Masked,
+            reveal_of: None,
             modals: Vec::new(),
             filter_line: None,
             news: VecDeque::new(),
             jobs: Vec::new(),
             last_run: None,
+            away_open: 0,
             unknown: None,
             version: None,
             is_behind: false,

@@ -113,7 +113,10 @@ pub fn toggle_detail(model: &mut Model) -> Vec<Effect> {
 /// Masks at once; what is to be shown is written down before.
 pub fn toggle_privacy(model: &mut Model) -> Vec<Effect> {
     match model.privacy {
-        Privacy::Masked => vec![Effect::RecordReveal(model.visit().audit_name())],
+        Privacy::Masked => {
+            model.reveal_of = Some(model.visit().place.clone());
+            vec![Effect::RecordReveal(model.visit().audit_name())]
+        }
         Privacy::Revealed { .. } => {
             model.privacy = Privacy::Masked;
             let text = model.locale().t("console.news.masked").to_owned();
@@ -123,9 +126,19 @@ pub fn toggle_privacy(model: &mut Model) -> Vec<Effect> {
     }
 }
 
+/// What was written down is one place: at the next one everything is covered again.
+pub fn cover_elsewhere(model: &mut Model) {
+    if matches!(model.privacy, Privacy::Revealed { until_ms } if until_ms != u64::MAX) {
+        model.privacy = Privacy::Masked;
+    }
+}
+
 /// Shows personal data for a while once that is written down, and not otherwise.
 pub fn reveal_recorded(model: &mut Model, recorded: Result<(), Fault>) {
+    let place = model.reveal_of.take();
     match recorded {
+        // Somebody went on meanwhile: what was written down is not what would be shown.
+        Ok(()) if place.as_ref() != Some(&model.visit().place) => {}
         Ok(()) => {
             model.privacy = Privacy::Revealed {
                 until_ms: model.now.ms + REVEAL_MS,

@@ -33,6 +33,7 @@ use super::msg::Msg;
 use super::term::{Cause, Notice};
 
 pub use dialogs::{MenuEntry, menu_entries};
+pub use outcome::away_text;
 pub use verbs::availability;
 
 /// Clocks that differ by less are one.
@@ -41,10 +42,12 @@ const SAME_CLOCK_S: i64 = 30;
 /// Takes one message in and says what is to be done.
 pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
     model.now = now;
+    let was_at = model.visit().place.clone();
     let mut effects = match msg {
         Msg::Started => {
             let mut effects = load::enter(model);
             effects.extend(load::count_unknown(model));
+            effects.push(Effect::AskAway);
             effects
         }
         Msg::Input(event) => input(model, event),
@@ -59,7 +62,14 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
             Vec::new()
         }
         Msg::RunEnded { ticket, answer } => outcome::run_ended(model, ticket, answer),
-        Msg::Version(version) => load::version(model, version),
+        Msg::Version(version) => {
+            let mut effects = load::version(model, version);
+            if model.away_open > 0 {
+                effects.push(Effect::AskAway);
+            }
+            effects
+        }
+        Msg::Away(away) => outcome::away(model, *away),
         Msg::Clock(at) => {
             let behind = model.now.at - at;
             // The way of the answer is no difference.
@@ -93,6 +103,9 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         }
         Msg::Notice(notice) => noticed(model, notice),
     };
+    if model.visit().place != was_at {
+        lists::cover_elsewhere(model);
+    }
     effects.extend(load::catch_up(model));
     effects
 }

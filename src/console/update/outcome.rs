@@ -11,6 +11,8 @@ use crate::console::model::{
 use crate::domain::attempt::AttemptKind;
 use crate::domain::operator::Verb;
 use crate::domain::run::Decision;
+use crate::domain::states::AttemptState;
+use crate::engine::queries::{Away, AwayRow};
 use crate::engine::{Outcome, Receipt, RunSummary};
 use crate::text::{mask, short_id};
 
@@ -85,6 +87,51 @@ pub fn progress(model: &mut Model, ticket: Ticket, progress: Progress) {
     if let Some(job) = model.jobs.iter_mut().find(|job| job.ticket == ticket) {
         job.progress = Some(progress);
     }
+}
+
+/// What was settled while nobody looked is told once, in a line each, and to be read where nobody is in the middle of
+/// something.
+pub fn away(model: &mut Model, away: Away) -> Vec<Effect> {
+    model.away_open = away.open;
+    if away.finished.is_empty() {
+        return Vec::new();
+    }
+    for row in &away.finished {
+        let tone = match row.state {
+            AttemptState::Succeeded => Tone::Waits,
+            _ => Tone::Bad,
+        };
+        let what = away_text(model, row);
+        let text = model
+            .locale()
+            .t_args("console.news.away", &[("what", &what)]);
+        model.tell(tone, text);
+    }
+    let told = away.finished.iter().map(|row| row.public_id.to_string());
+    let effect = Effect::RecordGreeted(told.collect());
+    if model.modals.is_empty() {
+        model.modals.push(Modal::Message(Box::new(Message {
+            verb: None,
+            what: Told::Away(away.finished),
+        })));
+    }
+    vec![effect]
+}
+
+/// What, whom, how much, and what came of it.
+pub fn away_text(model: &Model, row: &AwayRow) -> String {
+    let locale = model.locale();
+    let currency = row.amount.currency();
+    let money = locale.money(row.amount.minor(), currency.exponent(), currency.code());
+    let state = match (row.kind, row.state) {
+        (AttemptKind::Refund, AttemptState::Succeeded) => locale.t("console.evidence.refunded"),
+        (_, state) => locale.label("state.attempt", state.as_str()),
+    };
+    let kind = locale.label("attempt_kind", row.kind.as_str());
+    format!(
+        "{kind}  {}  {money}  {state}",
+        model.name(&row.customer.name)
+    )
 }
 
 /// A run is over: what it did stands in one line, its rows on the screen of runs.

@@ -341,6 +341,12 @@ fn absent_refund(attempt: &Attempt, seen: &PaymentSeen, now: DateTime<Utc>) -> V
                 ..refusal.clone()
             })
         }
+        // Another balance than the one it left with: somebody gave money back, and nothing says that it was not this.
+        _ if attempt.replayed_at.is_some()
+            && attempt.expected_balance_minor != Some(seen.balance_minor) =>
+        {
+            page()
+        }
         _ => over_after_replay(attempt, now).unwrap_or_else(|| resend_or_wait(attempt, now)),
     }
 }

@@ -16,6 +16,7 @@ use crate::domain::states::{InvoiceState, SubscriptionState};
 use crate::domain::subscription::{ChangeCause, Subscription, Term};
 
 use super::super::Engine;
+use super::super::after_payment::amount_of;
 use super::super::audit::Actor;
 use super::super::charge::{ChargeWork, Start, check_amount, next_attempt_no};
 use super::super::ports::{NewInvoice, Store, Tx};
@@ -32,10 +33,10 @@ pub(super) enum Step {
 
 /// What every renewal invoice of one subscription has in common.
 #[derive(Clone, Copy)]
-struct Renewal<'a> {
-    subscription: &'a Subscription,
-    amount: Money,
-    description: &'a str,
+pub(in crate::engine) struct Renewal<'a> {
+    pub subscription: &'a Subscription,
+    pub amount: Money,
+    pub description: &'a str,
 }
 
 /// At most so many missed periods are written down for a person at once.
@@ -74,10 +75,7 @@ impl<S: Store> Engine<S> {
         }
         let (missed, period) = due_periods(&subscription, &term, run)?;
         let plan = tx.plan(term.plan_id).await?;
-        let amount = term
-            .price
-            .checked_mul(i64::from(term.quantity))
-            .map_err(|e| VerbError::Range(e.to_string()))?;
+        let amount = amount_of(&term)?;
         let renewal = Renewal {
             subscription: &subscription,
             amount,
@@ -135,7 +133,7 @@ impl<S: Store> Engine<S> {
         Ok(None)
     }
 
-    async fn insert_renewal<T: Tx>(
+    pub(in crate::engine) async fn insert_renewal<T: Tx>(
         &self,
         tx: &mut T,
         renewal: Renewal<'_>,

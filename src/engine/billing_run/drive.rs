@@ -14,6 +14,7 @@ use crate::domain::states::AttemptState;
 
 use super::super::Engine;
 use super::super::audit::Actor;
+use super::super::charge::as_in_progress;
 use super::super::ports::{
     BoxFuture, Desk, Foreseen, Invoices, Store, StoreError, Subscriptions, Tx,
 };
@@ -103,6 +104,27 @@ impl<'e, S: Store> Drive<'e, S> {
 
     /// Claims, calls and settles until nothing is due and nothing is out.
     pub(super) async fn work_through(&mut self, progress: Progress<'_>) -> Result<(), VerbError> {
+        let ended = self.work(progress).await;
+        if ended.is_err() {
+            self.keep_what_is_out().await;
+        }
+        ended
+    }
+
+    /// The run is over and the database cannot be told: answers that come yet are kept on this host. Each call has a
+    /// limit of its own.
+    async fn keep_what_is_out(&mut self) {
+        while let Some(returned) = self.in_flight.next().await {
+            self.answered.push(returned);
+        }
+        for returned in self.answered.drain(..) {
+            self.engine.keep_answer(&returned, EvidenceSource::Answer);
+        }
+        // Others that are settling keep their own where they fail.
+        while self.chores.next().await.is_some() {}
+    }
+
+    async fn work(&mut self, progress: Progress<'_>) -> Result<(), VerbError> {
         loop {
             self.start_calls();
             self.start_chores();
@@ -264,7 +286,10 @@ impl<S: Store> Engine<S> {
                     self.pause_ms(wait_ms).await;
                     wait_ms *= 2;
                 }
-                Err(VerbError::Store(StoreError::Refused(_) | StoreError::Stale { .. })) => break,
+                Err(
+                    VerbError::Stale
+                    | VerbError::Store(StoreError::Refused(_) | StoreError::Stale { .. }),
+                ) => break,
                 other => return other,
             }
         }
@@ -310,7 +335,7 @@ impl<S: Store> Engine<S> {
         if claimed.seen == 0 {
             self.expire_incomplete(&mut tx, actor, limit).await?;
         }
-        tx.commit().await?;
+        tx.commit().await.map_err(as_in_progress)?;
         Ok(claimed)
     }
 
@@ -325,11 +350,21 @@ impl<S: Store> Engine<S> {
             Err(error) => self.keep_answers(batch, &error),
         };
         let mut settled = Vec::with_capacity(batch.len());
-        for (returned, kept) in batch.iter().zip(kept) {
-            settled.push(
-                self.settle_until_written(returned, EvidenceSource::Answer, actor)
-                    .await?,
-            );
+        let mut rest = batch.iter().zip(kept);
+        while let Some((returned, kept)) = rest.next() {
+            let written = self
+                .settle_until_written(returned, EvidenceSource::Answer, actor)
+                .await;
+            match written {
+                Ok(one) => settled.push(one),
+                Err(error) => {
+                    let lost = rest.filter(|(_, kept)| kept.is_none());
+                    lost.for_each(|(returned, _)| {
+                        self.keep_answer(returned, EvidenceSource::Answer);
+                    });
+                    return Err(error);
+                }
+            }
             self.forget_kept(kept);
         }
         Ok(settled)

@@ -4,12 +4,13 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::ids::PublicId;
 use crate::domain::money::Money;
+use crate::domain::plan::minimum_charge;
 use crate::domain::states::SubscriptionState;
 
 use super::super::Engine;
 use super::super::fingerprint::Fingerprint;
 use super::super::ports::Store;
-use super::super::queries::{CustomerBrief, ListQuery, Reads, SubscriptionRow};
+use super::super::queries::{CustomerBrief, DueRow, Reads};
 use super::super::refusal::VerbError;
 
 /// One row that would be billed.
@@ -25,7 +26,7 @@ pub struct RunPreviewRow {
     pub amount: Money,
     /// Since when it is due.
     pub due_at: Option<DateTime<Utc>>,
-    /// `renewal`, `trial end`, `ends` or `dunning`.
+    /// `renewal`, `trial end`, `ends`, `dunning`, `no card` or `locked`: an earlier attempt is not settled.
     pub kind: &'static str,
 }
 
@@ -40,14 +41,19 @@ pub struct RunPreview {
     pub fingerprint: String,
 }
 
-/// How many rows are read at once.
-const PAGE: u32 = 500;
+impl RunPreviewRow {
+    /// Whether a charge goes out for it.
+    fn is_charged(&self) -> bool {
+        let is_enough = self.amount.minor() >= minimum_charge(self.amount.currency()).minor();
+        is_enough && matches!(self.kind, "renewal" | "trial end" | "dunning")
+    }
+}
 
 impl<S: Store + Reads> Engine<S> {
-    /// The rows a run would bill at `until`, and their sums.
+    /// The rows a run would take up at `until`, as many as it counts, and the sums that it would charge.
     pub async fn preview_run(&self, until: DateTime<Utc>) -> Result<RunPreview, VerbError> {
-        let mut rows = self.due_renewals(until).await?;
-        rows.extend(self.due_dunning(until).await?);
+        let due = self.store().due(until).await?;
+        let rows: Vec<RunPreviewRow> = due.into_iter().map(|row| preview_row(row, until)).collect();
         let mut totals: Vec<Money> = Vec::new();
         let mut fingerprint = Fingerprint::of("bill-run");
         for row in &rows {
@@ -55,7 +61,7 @@ impl<S: Store + Reads> Engine<S> {
                 .and(row.subscription.as_str())
                 .number(row.amount.minor())
                 .and(row.kind);
-            if row.kind == "ends" {
+            if !row.is_charged() {
                 continue;
             }
             match totals
@@ -76,74 +82,33 @@ impl<S: Store + Reads> Engine<S> {
             fingerprint: fingerprint.finish(),
         })
     }
-
-    async fn due_renewals(&self, until: DateTime<Utc>) -> Result<Vec<RunPreviewRow>, VerbError> {
-        let mut query = ListQuery {
-            to: Some(until + chrono::Duration::microseconds(1)),
-            ..ListQuery::first(PAGE)
-        };
-        let mut rows = Vec::new();
-        loop {
-            let page = self.store().renewals(&query).await?;
-            rows.extend(
-                page.rows
-                    .iter()
-                    .filter(|row| is_billed(row))
-                    .map(|row| preview_row(row, until)),
-            );
-            match page.cursors.last() {
-                Some(last) if page.has_more => query.cursor = Some(last.clone()),
-                _ => return Ok(rows),
-            }
-        }
-    }
-
-    async fn due_dunning(&self, until: DateTime<Utc>) -> Result<Vec<RunPreviewRow>, VerbError> {
-        let mut query = ListQuery::first(PAGE);
-        let mut rows = Vec::new();
-        loop {
-            let page = self.store().failed(&query).await?;
-            for row in &page.rows {
-                let is_due =
-                    row.next_attempt_at.is_some_and(|at| at <= until) && row.open_attempt.is_none();
-                if is_due {
-                    rows.push(RunPreviewRow {
-                        subscription: row.invoice_public_id.clone(),
-                        customer: row.customer.clone(),
-                        what: row.what.clone(),
-                        amount: row.amount,
-                        due_at: row.next_attempt_at,
-                        kind: "dunning",
-                    });
-                }
-            }
-            match page.cursors.last() {
-                Some(last) if page.has_more => query.cursor = Some(last.clone()),
-                _ => return Ok(rows),
-            }
-        }
-    }
 }
 
-const fn is_billed(row: &SubscriptionRow) -> bool {
-    matches!(
-        row.state,
-        SubscriptionState::Active | SubscriptionState::Trialing
-    )
-}
-
-fn preview_row(row: &SubscriptionRow, until: DateTime<Utc>) -> RunPreviewRow {
-    let ends = row.cancel_at.is_some_and(|end| end <= until);
+/// What becomes of a row: the questions of `bill_subscription` and `bill_dunning`, in their order.
+fn preview_row(row: DueRow, until: DateTime<Utc>) -> RunPreviewRow {
+    let ends = !row.is_retry
+        && (row.state == SubscriptionState::PastDue
+            || row.cancel_at.is_some_and(|end| end <= until)
+            || (row.state == SubscriptionState::Trialing && !row.has_card));
+    let kind = if ends {
+        "ends"
+    } else if row.is_locked {
+        "locked"
+    } else if !row.has_card && row.amount.is_positive() {
+        "no card"
+    } else if row.is_retry {
+        "dunning"
+    } else if row.state == SubscriptionState::Trialing {
+        "trial end"
+    } else {
+        "renewal"
+    };
     RunPreviewRow {
-        subscription: row.public_id.clone(),
-        customer: row.customer.clone(),
-        what: row.plan_name.clone(),
+        subscription: row.public_id,
+        customer: row.customer,
+        what: row.what,
         amount: row.amount,
-        due_at: row.next_due_at,
-        kind: match row.state {
-            _ if ends => "ends",
-            SubscriptionState::Trialing => "trial end",
-            _ => "renewal",
-        },
+        due_at: Some(row.due_at),
+        kind,
     }
 }

@@ -63,7 +63,7 @@ pub struct SpoolError(#[source] pub BoxError);
 pub trait Spool: Send + Sync {
     /// Makes an entry durable before it returns; the same name is written over.
     fn keep(&self, name: &str, entry: &Kept) -> Result<(), SpoolError>;
-    /// Every entry that can be read, oldest first; one that cannot is left where it is.
+    /// Every entry that can be read and that its writer has left, oldest first; the others stay where they are.
     fn kept(&self) -> Result<Vec<(String, Kept)>, SpoolError>;
     /// Removes an entry that the database has taken; none is as good.
     fn remove(&self, name: &str) -> Result<(), SpoolError>;

@@ -2,16 +2,17 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::attempt::Attempt;
+use crate::domain::attempt::{Attempt, AttemptKind};
 use crate::domain::customer::{Customer, PaymentMethod};
-use crate::domain::ids::PublicId;
+use crate::domain::ids::{AttemptId, InvoiceId, PublicId};
 use crate::domain::invoice::Invoice;
 use crate::domain::money::Money;
 use crate::domain::payment::Payment;
 use crate::domain::plan::Plan;
+use crate::domain::states::AttemptState;
 use crate::domain::subscription::{Change, Subscription, Term};
 
-use super::lists::{FailedRow, PaymentRow, SubscriptionRow, UnknownRow};
+use super::lists::{CustomerBrief, FailedRow, PaymentRow, SubscriptionRow, UnknownRow};
 
 /// One customer on one screen.
 #[derive(Debug, Clone)]
@@ -134,4 +135,34 @@ pub enum TimelineEvent {
         /// Why, raw.
         reason: String,
     },
+}
+
+/// What became of a person's calls after his terminal was gone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Away {
+    /// Settled since, and told to nobody yet, oldest first.
+    pub finished: Vec<AwayRow>,
+    /// Sent by a process that is not this one, and still open.
+    pub open: u32,
+}
+
+/// One call that was settled while nobody looked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwayRow {
+    /// The attempt.
+    pub id: AttemptId,
+    /// Its public id.
+    pub public_id: PublicId,
+    /// Charge or refund.
+    pub kind: AttemptKind,
+    /// What came of it.
+    pub state: AttemptState,
+    /// Whose money.
+    pub customer: CustomerBrief,
+    /// The invoice it is about.
+    pub invoice_id: InvoiceId,
+    /// How much.
+    pub amount: Money,
+    /// When it was settled.
+    pub settled_at: Option<DateTime<Utc>>,
 }

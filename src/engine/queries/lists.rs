@@ -181,6 +181,32 @@ pub struct FailedRow {
     pub call: Option<Call>,
 }
 
+/// What a billing run takes up at an instant: a subscription that falls due or ends, or an invoice whose next try is
+/// due. There are as many as the run counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueRow {
+    /// The subscription, or the invoice of a further try.
+    pub public_id: PublicId,
+    /// Who pays.
+    pub customer: CustomerBrief,
+    /// Plan name, raw.
+    pub what: String,
+    /// How much is asked for.
+    pub amount: Money,
+    /// Since when it is due.
+    pub due_at: DateTime<Utc>,
+    /// The subscription's state.
+    pub state: SubscriptionState,
+    /// Scheduled end.
+    pub cancel_at: Option<DateTime<Utc>>,
+    /// A card that can be charged is there.
+    pub has_card: bool,
+    /// It is a further try.
+    pub is_retry: bool,
+    /// An earlier attempt is not settled.
+    pub is_locked: bool,
+}
+
 /// A call that was sent and whose answer somebody still waits for, in database time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {

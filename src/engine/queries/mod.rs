@@ -42,6 +42,10 @@ pub trait Reads: Send + Sync + 'static {
     /// Subscriptions falling due in `[query.from, query.to)`, soonest first.
     fn renewals(&self, query: &ListQuery) -> impl Future<Output = R<Page<SubscriptionRow>>> + Send;
     /// Renewals of each local day of `days`, with sums and flags.
+    /// What became of this person's calls since nobody looked at them.
+    fn away(&self, person: &str) -> impl Future<Output = R<Away>> + Send;
+    /// What a billing run would take up at an instant, in the order in which it does.
+    fn due(&self, until: DateTime<Utc>) -> impl Future<Output = R<Vec<DueRow>>> + Send;
     fn renewal_days(&self, days: &[LocalDay]) -> impl Future<Output = R<Vec<RenewalDay>>> + Send;
     /// Invoices whose last attempt failed and that are not paid.
     fn failed(&self, query: &ListQuery) -> impl Future<Output = R<Page<FailedRow>>> + Send;

@@ -16,8 +16,8 @@ use crate::domain::states::{AttemptState, InvoiceState, SubscriptionState};
 use crate::domain::subscription::{Change, ChangeCause, Subscription, Term};
 
 use super::super::Engine;
+use super::super::after_payment::state_after_payment;
 use super::super::audit::Actor;
-use super::super::charge::state_after_payment;
 use super::super::ports::{
     Account, NewAttempt, NewPayment, NewRefund, Posting, RefundRequest, Store, StoreError, Tx,
 };
@@ -245,7 +245,7 @@ impl<S: Store> Engine<S> {
         subscription.first_failed_at = None;
         subscription.state = to;
         if from == SubscriptionState::Unpaid {
-            self.skip_missed_periods(subscription, term)?;
+            self.resume_billing(tx, subscription, term).await?;
         }
         tx.save_subscription(subscription).await?;
         subscription.version += 1;
@@ -263,26 +263,6 @@ impl<S: Store> Engine<S> {
             self.write_change(tx, subscription, term, Some(from), cause, "system")
                 .await?;
         }
-        Ok(())
-    }
-
-    /// After a debt of the past is paid, billing goes on with the first period that is not over.
-    fn skip_missed_periods(
-        &self,
-        subscription: &mut Subscription,
-        term: &Term,
-    ) -> Result<(), VerbError> {
-        let range = |e: crate::domain::period::PeriodError| VerbError::Range(e.to_string());
-        let now = self.now();
-        let mut period = term
-            .anchor
-            .period(subscription.next_period)
-            .map_err(range)?;
-        while period.due_at <= now {
-            period = term.anchor.period(period.index + 1).map_err(range)?;
-        }
-        subscription.next_period = period.index;
-        subscription.next_due_at = Some(period.due_at);
         Ok(())
     }
 

@@ -69,7 +69,25 @@ fn answer() -> Kept {
 }
 
 fn spool(dir: &Path) -> FileSpool {
-    FileSpool::new(dir.join("spool"), "install1".to_owned())
+    by(dir, "install1", "here:1:1")
+}
+
+fn by(dir: &Path, install: &str, process: &str) -> FileSpool {
+    let is_gone = |process: &str| process == "here:1:1";
+    FileSpool::new(
+        dir.join("spool"),
+        install.to_owned(),
+        process.to_owned(),
+        is_gone,
+    )
+}
+
+/// As if it had been written so long ago.
+fn age(path: &Path, seconds: u64) {
+    let file = File::options().append(true).open(path).unwrap();
+    let then = file.metadata().unwrap().modified().unwrap();
+    let then = then.checked_sub(Duration::from_secs(seconds)).unwrap();
+    file.set_modified(then).unwrap();
 }
 
 #[test]
@@ -126,10 +144,56 @@ fn a_directory_that_others_can_get_at_is_refused() {
 #[test]
 fn entries_of_others_and_broken_ones_are_left_where_they_are() {
     let dir = tempfile::tempdir().unwrap();
-    let other = FileSpool::new(dir.path().join("spool"), "install2".to_owned());
+    let other = by(dir.path(), "install2", "here:1:1");
     other.keep("key-pm_two", &key()).unwrap();
     fs::write(dir.path().join("spool/broken.json"), "{").unwrap();
     fs::write(dir.path().join("spool/x.1.half"), "{}").unwrap();
     assert!(spool(dir.path()).kept().unwrap().is_empty());
     assert_eq!(other.kept().unwrap().len(), 1);
+}
+
+#[test]
+fn an_entry_is_left_to_a_living_writer_until_he_has_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let living = by(dir.path(), "install1", "here:2:2");
+    living.keep("key-pm_one", &key()).unwrap();
+    let next = spool(dir.path());
+    assert!(next.kept().unwrap().is_empty());
+    assert!(living.kept().unwrap().is_empty());
+    let path = next.path("key-pm_one");
+    age(&path, 119);
+    assert!(next.kept().unwrap().is_empty());
+    age(&path, 2);
+    assert_eq!(next.kept().unwrap().len(), 1);
+}
+
+#[test]
+fn what_a_crash_left_half_written_is_removed_once_nobody_writes_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = spool(dir.path());
+    spool.keep("key-pm_one", &key()).unwrap();
+    let half = dir.path().join("spool/answer-x-1.7.half");
+    fs::write(&half, "{").unwrap();
+    spool.kept().unwrap();
+    assert!(half.exists());
+    age(&half, 121);
+    assert_eq!(spool.kept().unwrap().len(), 1);
+    assert!(!half.exists());
+}
+
+#[test]
+fn who_looks_after_the_host_is_told_what_lies_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = spool(dir.path());
+    assert_eq!(spool.look().unwrap(), Lying::default());
+    spool.keep("key-pm_one", &key()).unwrap();
+    fs::write(dir.path().join("spool/broken.json"), "{").unwrap();
+    let lying = Lying {
+        waiting: 1,
+        not_understood: vec!["broken".to_owned()],
+    };
+    assert_eq!(spool.look().unwrap(), lying);
+    let open = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(dir.path().join("spool"), open).unwrap();
+    assert!(spool.look().is_err());
 }

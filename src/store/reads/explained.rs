@@ -235,7 +235,7 @@ async fn renewals_within_a_quarter_of_an_hour_are_picked_before_their_terms_are_
         from: at(7),
         to: at(15),
     };
-    let query = renewals::statement(&[rest_of_a_quarter]);
+    let query = renewals::statement(&[rest_of_a_quarter], chrono_tz::Asia::Seoul);
     let rows = bench.store.fetch(query.explained()).await.unwrap();
     let plan: Vec<String> = rows
         .iter()

@@ -6,6 +6,7 @@
 //! its own in the schema.
 
 mod activity;
+mod away;
 mod cards;
 mod cells;
 mod changes;
@@ -13,6 +14,7 @@ mod clock;
 mod customers;
 mod days;
 mod declines;
+mod due;
 mod failed;
 mod figures;
 mod find;
@@ -49,10 +51,10 @@ use crate::domain::audit::AuditRecord;
 use crate::domain::ids::{AttemptId, CustomerId, InvoiceId, PaymentId, RunId, SubscriptionId};
 use crate::engine::ports::StoreError;
 use crate::engine::queries::{
-    ActivityRow, ChangePage, CustomerCard, CustomerRow, DeclineRow, EventRow, FailedRow, Hit,
-    ListQuery, LocalDay, Overview, Page, PaymentRow, PlanRow, Reads, RenewalDay, RevenueReport,
-    RunItemRow, RunRow, SavedView, SubscriptionCard, SubscriptionRow, Summed, Timeline, Totals,
-    UnknownRow, Window,
+    ActivityRow, Away, ChangePage, CustomerCard, CustomerRow, DeclineRow, DueRow, EventRow,
+    FailedRow, Hit, ListQuery, LocalDay, Overview, Page, PaymentRow, PlanRow, Reads, RenewalDay,
+    RevenueReport, RunItemRow, RunRow, SavedView, SubscriptionCard, SubscriptionRow, Summed,
+    Timeline, Totals, UnknownRow, Window,
 };
 
 pub(super) use watch::Watch;
@@ -70,6 +72,14 @@ impl Reads for SqlStore {
 
     async fn renewals(&self, query: &ListQuery) -> R<Page<SubscriptionRow>> {
         subscriptions::page(self, &subscriptions::RENEWALS, query).await
+    }
+
+    async fn away(&self, person: &str) -> R<Away> {
+        away::away(self, person).await
+    }
+
+    async fn due(&self, until: DateTime<Utc>) -> R<Vec<DueRow>> {
+        due::due(self, until).await
     }
 
     async fn renewal_days(&self, days: &[LocalDay]) -> R<Vec<RenewalDay>> {

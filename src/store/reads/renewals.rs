@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
-use chrono::{Datelike, NaiveDate};
+use chrono::{Datelike, Months, NaiveDate, TimeDelta};
+use chrono_tz::Tz;
 
 use super::days::Sums;
 use super::query::Query;
+use crate::domain::period::{day_start, local_date};
 use crate::engine::ports::StoreError;
 use crate::engine::queries::{LocalDay, RenewalDay, RenewalFlag};
 use crate::store::open::SqlStore;
@@ -72,20 +74,54 @@ fn parts(day: &LocalDay) -> Vec<Part> {
         .collect()
 }
 
-pub(super) fn statement(days: &[LocalDay]) -> Query {
+/// Nobody leaves a renewal alone for longer; what is older still counts as of that month.
+const OVERDUE_MONTHS: u32 = 48;
+
+const fn number_of(year: i32, month: u32) -> i64 {
+    year as i64 * 12 + month as i64
+}
+
+/// The months of a stretch, with the number each is compared with: a card is good to the end of its month, so what is
+/// overdue is asked about month by month.
+fn months(day: &LocalDay, zone: Tz) -> Vec<(i64, LocalDay)> {
+    if !day.is_overdue() {
+        return vec![(number_of(day.date.year(), day.date.month()), *day)];
+    }
+    let last = local_date(day.to - TimeDelta::microseconds(1), zone);
+    let mut first = last.with_day(1).unwrap_or(last);
+    let mut to = day.to;
+    let mut months = Vec::new();
+    for back in 1..=OVERDUE_MONTHS {
+        let from = if back == OVERDUE_MONTHS {
+            day.from
+        } else {
+            day_start(first, zone)
+        };
+        months.push((
+            number_of(first.year(), first.month()),
+            LocalDay { from, to, ..*day },
+        ));
+        to = from;
+        first = first.checked_sub_months(Months::new(1)).unwrap_or(first);
+    }
+    months
+}
+
+pub(super) fn statement(days: &[LocalDay], zone: Tz) -> Query {
     let mut query = Query::new("with d (day, month, from_at, to_at, whole) as (");
     let mut joint = "values ";
     for day in days {
-        let month = i64::from(day.date.year()) * 12 + i64::from(day.date.month());
-        for (from, to, is_whole) in parts(day) {
-            query.add(joint, []).add_list([
-                Value::from(day.date),
-                Value::from(month),
-                Value::from(from),
-                Value::from(to),
-                Value::from(is_whole),
-            ]);
-            joint = ", ";
+        for (month, stretch) in months(day, zone) {
+            for (from, to, is_whole) in parts(&stretch) {
+                query.add(joint, []).add_list([
+                    Value::from(day.date),
+                    Value::from(month),
+                    Value::from(from),
+                    Value::from(to),
+                    Value::from(is_whole),
+                ]);
+                joint = ", ";
+            }
         }
     }
     if joint == "values " {
@@ -98,8 +134,8 @@ pub(super) fn statement(days: &[LocalDay]) -> Query {
 /// One row per day, also for days without renewals.
 pub(super) async fn days(db: &SqlStore, days: &[LocalDay]) -> R<Vec<RenewalDay>> {
     let mut totals: HashMap<NaiveDate, Totals> = HashMap::new();
-    for some in days.chunks(100) {
-        for row in db.fetch(statement(some)).await? {
+    for some in days.chunks(60) {
+        for row in db.fetch(statement(some, db.zone())).await? {
             let cells = row.counts("subscription");
             let of_day = totals.entry(cells.day("day")?).or_default();
             of_day.count += cells.count("n")?;
@@ -153,5 +189,26 @@ mod tests {
         assert_eq!(parts_of(5, q + 5), [(5, q, false), (q, q + 5, false)]);
         assert_eq!(parts_of(5, 9), [(5, 9, false)]);
         assert_eq!(parts_of(q, q), []);
+    }
+
+    #[test]
+    fn what_is_overdue_is_asked_about_month_by_month() {
+        let zone = chrono_tz::Asia::Seoul;
+        let now = "2026-03-10T00:00:00Z".parse().unwrap();
+        let today = NaiveDate::from_ymd_opt(2026, 3, 10).unwrap();
+        let months = months(&LocalDay::overdue(today, now), zone);
+        let (march, first) = months[0];
+        let (february, second) = months[1];
+        assert_eq!((march, february), (2026 * 12 + 3, 2026 * 12 + 2));
+        assert_eq!(first.from.to_rfc3339(), "2026-02-28T15:00:00+00:00");
+        assert_eq!((first.to, second.to), (now, first.from));
+        let (_, last) = months.last().unwrap();
+        assert_eq!(last.from, DateTime::UNIX_EPOCH);
+        let day = LocalDay {
+            date: today,
+            from: first.from,
+            to: now,
+        };
+        assert_eq!(super::months(&day, zone), [(2026 * 12 + 3, day)]);
     }
 }

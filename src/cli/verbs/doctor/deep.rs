@@ -10,6 +10,7 @@ use crate::cli::output::Output;
 use crate::cli::process;
 use crate::cli::said::said;
 use crate::cli::verbs::audit;
+use crate::cli::wiring;
 use crate::domain::operator::Access;
 use crate::engine::ports::{Attempts as _, Clock as _, Desk, Store as _};
 use crate::engine::queries::{ListQuery, Reads as _};
@@ -27,6 +28,7 @@ pub async fn of_rows(out: &Output, opened: &Opened) -> Vec<Finding> {
         told(out, "audit", trail(opened).await),
         told(out, "plans", plans(opened).await),
         told(out, "tallies", tallies(opened).await),
+        told(out, "spool", spool(opened).await),
     ]
 }
 
@@ -139,5 +141,36 @@ async fn tallies(opened: &Opened) -> Result<Finding, CliError> {
             Exit::Differences,
             format!("not what the rows come to: {}", differing.join(", ")),
         )
+    })
+}
+
+/// What this host keeps for the database, and what lies there that nobody can read.
+async fn spool(opened: &Opened) -> Result<Finding, CliError> {
+    let install = opened.store.meta("install_id").await?.unwrap_or_default();
+    let lying = match wiring::spool(opened, &install).look() {
+        Ok(lying) => lying,
+        Err(error) => {
+            let why = std::error::Error::source(&error).map_or(String::new(), ToString::to_string);
+            return Ok(Finding::fail(
+                "spool",
+                Exit::Configuration,
+                format!("{error}: {why}"),
+            ));
+        }
+    };
+    let waiting = lying.waiting;
+    Ok(if !lying.not_understood.is_empty() {
+        let names = lying.not_understood.join(", ");
+        Finding::warn(
+            "spool",
+            format!("{waiting} entries wait; not understood: {names}"),
+        )
+    } else if waiting > 0 {
+        Finding::warn(
+            "spool",
+            format!("{waiting} entries wait for the database: run `paydeck reconcile`"),
+        )
+    } else {
+        Finding::ok("spool", "nothing waits on this host")
     })
 }

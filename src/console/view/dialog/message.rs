@@ -6,6 +6,7 @@ use super::super::ink::{Ink, Span, span};
 use super::super::pages::Pages;
 use super::super::words;
 use super::mode_span;
+use crate::console::update::away_text;
 use crate::domain::operator::Verb;
 use crate::engine::{Outcome, Receipt};
 use crate::text::Shown;
@@ -27,6 +28,21 @@ pub fn draw(ink: &mut Ink<'_>, message: &Message) {
             (ink.t("dialog.title.not_done"), Role::NeedsPerson, pages)
         }
         Told::Outcome(outcome) => told(ink, outcome, message.verb, room),
+        Told::Away(rows) => {
+            let mut pages = Pages::default();
+            for row in rows {
+                let role = words::attempt_role(row.state);
+                pages.paragraph(0, &away_text(ink.model, row), role, room);
+                let at = row
+                    .settled_at
+                    .map_or_else(String::new, |at| ink.model.date_time(at));
+                let below = format!("{}  {at}", words::id(&row.public_id));
+                pages.paragraph(2, &below, Role::Dim, room);
+            }
+            pages.blank();
+            pages.paragraph(0, &ink.t("dialog.away"), Role::Dim, room);
+            (ink.t("dialog.title.away"), Role::Waits, pages)
+        }
         Told::CallInFlight => {
             let mut pages = Pages::default();
             pages.paragraph(0, &ink.t("dialog.in_flight.what"), Role::Text, room);
@@ -48,7 +64,7 @@ pub fn draw(ink: &mut Ink<'_>, message: &Message) {
     let keys = match &message.what {
         Told::CallInFlight => ink.t("dialog.keys.in_flight"),
         Told::Outcome(_) => ink.t("dialog.keys.outcome"),
-        Told::Fault(_) => ink.t("dialog.keys.close"),
+        Told::Fault(_) | Told::Away(_) => ink.t("dialog.keys.close"),
     };
     let y = inner.bottom().saturating_sub(1);
     ink.spans(inner, y, &[span(keys, Role::Dim)]);

@@ -155,6 +155,36 @@ fn effect_text(ink: &Ink<'_>, effect: &Effect) -> String {
             say("next_charge", &[("from", &at(from)), ("to", &at(to))])
         }
         Effect::AccessUntil(until) => say("access_until", &[("at", &model.date(*until))]),
+        Effect::AccessStaysOver(until) => say("access_stays_over", &[("at", &model.date(*until))]),
+        Effect::PeriodsNotBilled { count, from, to } => say(
+            "periods_not_billed",
+            &[
+                ("n", &model.count(*count)),
+                ("from", &model.day_text(*from)),
+                ("to", &model.day_text(*to)),
+            ],
+        ),
+        Effect::PeriodsWrittenDown {
+            count,
+            from,
+            to,
+            each,
+        } => say(
+            "periods_written_down",
+            &[
+                ("n", &model.count(*count)),
+                ("from", &model.day_text(*from)),
+                ("to", &model.day_text(*to)),
+                ("money", &model.money(*each)),
+            ],
+        ),
+        Effect::ChargedByNextRun { due_at, amount } => say(
+            "charged_by_next_run",
+            &[
+                ("at", &model.date(*due_at)),
+                ("money", &model.money(*amount)),
+            ],
+        ),
         Effect::EndsAt(until) => say("ends_at", &[("at", &model.date_time(*until))]),
         Effect::Mrr(money) => {
             let currency = money.currency();

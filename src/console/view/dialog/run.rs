@@ -39,6 +39,8 @@ pub fn lines(ink: &Ink<'_>, until: DateTime<Utc>, preview: &RunPreview, room: us
             "trial end" => label("kind_trial"),
             "ends" => label("kind_ends"),
             "dunning" => label("kind_dunning"),
+            "no card" => label("kind_no_card"),
+            "locked" => label("kind_locked"),
             other => other.to_owned(),
         };
         pages.line(vec![

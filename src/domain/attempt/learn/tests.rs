@@ -363,3 +363,30 @@ fn a_look_up_that_never_left_does_not_say_that_the_refund_never_left() {
         assert_eq!(learnt(source), Ok(still(NextStep::LookLater)));
     }
 }
+
+#[test]
+fn a_replayed_refusal_proves_nothing_where_somebody_gave_money_back_meanwhile() {
+    let trouble = refusal("FORBIDDEN_CONSECUTIVE_REQUEST", Proves::Nothing, 403);
+    let replayed = Attempt {
+        state: AttemptState::Unknown,
+        send_count: 2,
+        refusal: Some(trouble),
+        replayed_at: Some(now() - Duration::seconds(61)),
+        ..attempt(AttemptKind::Refund, AttemptState::Sent)
+    };
+    let elsewhere = PaymentSeen {
+        balance_minor: 1_000,
+        ..seen(SeenStatus::Captured)
+    };
+    assert_ne!(replayed.expected_balance_minor, Some(1_000));
+    let learnt = learn_refund(
+        &replayed,
+        &Evidence::Seen(elsewhere),
+        EvidenceSource::LookUp,
+        now(),
+    );
+    match learnt {
+        Ok(Verdict::StillUnknown(unsettled)) => assert!(unsettled.needs_human),
+        verdict => panic!("{verdict:?}"),
+    }
+}
