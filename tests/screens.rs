@@ -9,6 +9,8 @@ mod bytes;
 mod hostile;
 #[path = "screens/looks.rs"]
 mod looks;
+#[path = "screens/mends.rs"]
+mod mends;
 #[path = "screens/plans.rs"]
 mod plans;
 #[path = "screens/rows.rs"]

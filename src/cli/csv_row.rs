@@ -1,5 +1,6 @@
 //! A record as a line of CSV: a fixed header for every list, amounts as decimals beside their currency.
 
+use super::args::ListKind;
 use super::record::{Field, Record, rfc3339};
 use crate::text::csv::{Cell, push_row};
 
@@ -20,6 +21,47 @@ pub fn header(record: &Record) -> String {
     let mut line = String::new();
     push_row(&mut line, &cells);
     line
+}
+
+/// The same of a list without rows, so that an empty export is a table too. A test compares the two.
+pub const fn head_of(list: ListKind) -> &'static str {
+    match list {
+        ListKind::Customers => "object,mode,id,name,email,phone,subscriptions,created_at",
+        ListKind::Subscriptions | ListKind::Renewals => {
+            "object,mode,id,customer_id,customer_name,plan,plan_name,state,amount,\
+             amount_currency,next_due_at,cancel_at,paid_until,card,card_issuer,card_expiry,\
+             card_state,flags,created_at"
+        }
+        ListKind::Failed => {
+            "object,mode,invoice_id,customer_id,customer_name,invoice_state,\
+             subscription_state,what,amount,amount_currency,code,class,attempts,dunning_used,\
+             dunning,next_attempt_at,first_failed_at,open_attempt"
+        }
+        ListKind::Payments => {
+            "object,id,customer_id,customer_name,what,captured,captured_currency,refunded,\
+             refunded_currency,reserved,reserved_currency,captured_at,card,card_issuer,\
+             card_expiry,card_state,order_id,payment_key,duplicate,mode"
+        }
+        ListKind::Plans => {
+            "object,mode,id,code,name,product_name,price,price_currency,interval_unit,\
+             interval_count,tier,trial_days,features,active,subscriptions,trialing,mrr,\
+             mrr_currency,created_at"
+        }
+        ListKind::Unknown => {
+            "object,mode,id,kind,state,customer_id,customer_name,amount,amount_currency,\
+             order_id,source,first_sent_at,last_sent_at,send_count,checks,not_seen,\
+             next_check_at,last_outcome,last_evidence_at,needs_human,operator"
+        }
+        ListKind::Runs => {
+            "object,mode,id,state,operator,host,until,started_at,finished_at,stop_reason,due,\
+             done,declined,unknown,not_sent,zero_amount,canceled,skipped,under_way"
+        }
+        ListKind::Events => "object,mode,id,kind,state,tries,received_at",
+        ListKind::Activity => {
+            "object,at,person,verb,target,before,after,reason,result,provider_ref,approver,\
+             mode,chain,seq,hash"
+        }
+    }
 }
 
 /// Appends one row. Nested records have no column.

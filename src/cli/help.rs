@@ -4,12 +4,15 @@
 //! read the same words. It knows no verb. What it cannot translate stays as it is.
 
 use std::ffi::OsString;
+use std::io::Read as _;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory as _};
 
 use super::args::Cli;
+use super::places::usual_files;
 use crate::locale::Lang;
 
 const KOREAN: &str = include_str!("../../assets/locale/ko/help.toml");
@@ -28,8 +31,10 @@ fn word(key: &str) -> &'static str {
     text("error", key).unwrap_or_default()
 }
 
-/// The language before anything is read: `--lang`, then the settings' variable, then the environment's.
+/// The language before anything is read: `--lang`, then the settings' variable, then the settings' file, then the
+/// environment's.
 pub fn language(words: &[OsString], environment: impl FnOnce() -> Lang) -> Lang {
+    let all = words;
     let mut words = words.iter().filter_map(|word| word.to_str());
     while let Some(word) = words.next() {
         let given = match word.strip_prefix("--lang") {
@@ -43,7 +48,35 @@ pub fn language(words: &[OsString], environment: impl FnOnce() -> Lang) -> Lang 
     }
     match std::env::var("PAYDECK__UI__LANG") {
         Ok(given) if ["ko", "en"].contains(&given.as_str()) => Lang::parse(&given),
-        _ => environment(),
+        Ok(given) if given == "auto" => environment(),
+        _ => configured(all).unwrap_or_else(environment),
+    }
+}
+
+/// What the file in force says: the one `--config` or `PAYDECK_CONFIG` names, else the first usual one. Whether the file is right is not asked here: a help
+/// text must show in any case.
+fn configured(words: &[OsString]) -> Option<Lang> {
+    /// No configuration is longer.
+    const LONGEST: u64 = 256 * 1024;
+    let mut words = words.iter();
+    let named = std::env::var_os("PAYDECK_CONFIG").filter(|name| !name.is_empty());
+    let mut path = named.map(PathBuf::from);
+    while let Some(word) = words.next() {
+        let Some(word) = word.to_str() else { continue };
+        if word == "--config" {
+            path = words.next().map(PathBuf::from);
+        } else if let Some(given) = word.strip_prefix("--config=") {
+            path = Some(PathBuf::from(given));
+        }
+    }
+    let mut text = String::new();
+    let usual = || usual_files().into_iter().find(|path| path.exists());
+    let file = std::fs::File::open(path.or_else(usual)?).ok()?;
+    file.take(LONGEST).read_to_string(&mut text).ok()?;
+    let table: toml::Table = toml::from_str(&text).ok()?;
+    match table.get("ui")?.get("lang")?.as_str()? {
+        given @ ("ko" | "en") => Some(Lang::parse(given)),
+        _ => None,
     }
 }
 

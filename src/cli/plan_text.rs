@@ -36,7 +36,9 @@ pub fn lines(plan: &ActionPlan, view: &View) -> String {
             format!("{subject}  {}", Shown::line(&plan.what)),
         );
     }
-    if let Some(subscription) = &plan.subscription {
+    if let Some(subscription) = &plan.subscription
+        && plan.subject.as_ref() != Some(subscription)
+    {
         push("cli.plan.subscription", subscription.to_string());
     }
     if let Some(card) = &plan.card {

@@ -40,6 +40,8 @@ pub struct ConsoleOptions {
     /// Who is acting.
     pub operator: Operator,
     pub lang: Lang,
+    /// The shop's name in the header; may be empty.
+    pub shop: String,
     /// What the header calls the database.
     pub database: String,
     pub color: ColorChoice,
@@ -62,6 +64,7 @@ impl ConsoleOptions {
         Self {
             operator,
             lang,
+            shop: String::new(),
             database,
             color: ColorChoice::Auto,
             palette: Palette::default(),
@@ -120,6 +123,7 @@ pub async fn run<S: Store + Reads>(
         mode: settings.mode,
         lang: options.lang,
         operator: options.operator,
+        shop: options.shop,
         database: options.database,
         clipboard,
         dunning_budget: settings.dunning.budget(),

@@ -14,6 +14,7 @@ mod fleet;
 mod support;
 mod world;
 
+mod away;
 mod billing_run;
 mod checkout;
 mod commit_unknown;

@@ -12,7 +12,7 @@ use paydeck::domain::period::{day_start, local_date};
 use paydeck::engine::queries::{LocalDay, Overview, Reads, RenewalDay, RenewalFlag, Window};
 use paydeck::engine::{Outcome, Request};
 
-use crate::world::{World, admin, on_each};
+use crate::world::{World, admin, on_each, on_each_tuned};
 
 /// A small generator: the same numbers in every run.
 struct Dice(u64);
@@ -558,6 +558,38 @@ async fn a_renewal_that_is_long_overdue_is_flagged_by_the_month_in_which_it_was_
         let overdue = LocalDay::overdue(local_date(now, Seoul), now);
         let shown = w.engine.store().renewal_days(&[overdue]).await;
         assert_eq!(shown.expect("days")[0].flags, []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_call_whose_answer_is_waited_for_is_not_unknown_on_the_first_screen() {
+    let long = |settings: &mut paydeck::engine::EngineSettings| settings.lease_s = 120;
+    on_each_tuned(long, async |w| {
+        w.subscriber("key-one").await;
+        w.advance_days(31).await;
+        w.fault("charge", json!({ "kind": "slow", "ms": 1_500 }), 1)
+            .await;
+        let shown = async || {
+            let overview = w.engine.store().overview(&window(w.clock_now())).await;
+            let overview = overview.expect("figures");
+            (overview.unknown, overview.oldest_unknown_at.is_some())
+        };
+        let operator = admin();
+        let mut progress = |_| {};
+        let run = w
+            .engine
+            .billing_run(&operator, w.clock_now(), &mut progress);
+        tokio::select! {
+            ended = run => panic!("{ended:?}"),
+            () = w.until_sent() => {}
+        }
+        assert_eq!(shown().await, (0, false));
+        assert_eq!(w.engine.store().count_unknown().await.expect("a count"), 0);
+        // Nobody waits any more.
+        w.change("update attempt set lease_until = 0 where state = 'sent'")
+            .await;
+        assert_eq!(shown().await, (1, true));
     })
     .await;
 }

@@ -247,3 +247,67 @@ async fn a_first_charge_goes_out_under_the_names_that_its_plan_said() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn in_a_simulation_one_clock_dates_everything_that_people_read() {
+    use paydeck::engine::queries::{ListQuery, Reads};
+    on_each(async |w| {
+        w.subscriber("key-one").await;
+        // The database's clock stays where it is.
+        w.advance_days(31).await;
+        w.fault(
+            "charge",
+            json!({ "kind": "decline", "code": "REJECT_CARD_PAYMENT" }),
+            1,
+        )
+        .await;
+        w.run().await;
+        let invoice = w.only_invoice().await;
+        w.done(Request::Retry { invoice }).await;
+        let now = w.clock_now();
+        let near = |at: chrono::DateTime<chrono::Utc>| (now - at).num_minutes().abs() < 60;
+        let timeline = w
+            .engine
+            .store()
+            .timeline(invoice)
+            .await
+            .expect("a timeline");
+        assert!(timeline.entries.len() > 8, "{:?}", timeline.entries);
+        for entry in &timeline.entries {
+            assert!(near(entry.at), "{entry:?}");
+        }
+        let activity = w.engine.store().activity(&ListQuery::first(3)).await;
+        for row in activity.expect("rows").rows {
+            assert!(near(row.record.entry.at), "{row:?}");
+        }
+        w.audit_is_intact().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_cancel_says_what_it_does_to_mrr_and_to_access() {
+    use paydeck::engine::Effect;
+    on_each(async |w| {
+        let (_, subscription) = w.subscriber("key-one").await;
+        let reason = String::from("asked");
+        let until = "2026-04-09T15:00:00Z".parse().expect("an instant");
+        let now = Request::CancelNow {
+            subscription,
+            reason: reason.clone(),
+        };
+        let plan = w.plan(&now).await.expect("a plan");
+        for effect in [Effect::Mrr(won(-9_900)), Effect::AccessUntil(w.clock_now())] {
+            assert!(plan.effects.contains(&effect), "{effect:?} {plan:?}");
+        }
+        let at_end = Request::CancelAtEnd {
+            subscription,
+            reason,
+        };
+        let plan = w.plan(&at_end).await.expect("a plan");
+        for effect in [Effect::Mrr(won(-9_900)), Effect::EndsAt(until)] {
+            assert!(plan.effects.contains(&effect), "{effect:?} {plan:?}");
+        }
+    })
+    .await;
+}

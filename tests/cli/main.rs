@@ -10,6 +10,7 @@ mod bad_input;
 mod dry_run;
 mod exit_codes;
 mod export;
+mod mends;
 mod money;
 mod people;
 #[path = "../support/postgres.rs"]

@@ -126,6 +126,7 @@ impl Console {
     pub async fn over(store: SqlStore) -> Self {
         let at: DateTime<Utc> = NOW.parse().unwrap();
         let setting = Setting {
+            shop: String::new(),
             zone: Seoul,
             mode: Mode::Sim,
             lang: Lang::En,

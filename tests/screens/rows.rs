@@ -692,6 +692,7 @@ pub fn timeline(number: i64) -> Timeline {
         invoice: invoice(number),
         customer: customer(number),
         payments: Vec::<Payment>::new(),
+        cards: Vec::new(),
         attempts,
         entries,
     }

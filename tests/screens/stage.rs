@@ -45,6 +45,7 @@ pub fn setting(mode: Mode, lang: Lang) -> Setting {
         mode,
         lang,
         operator: operator(vec![Role::Admin], Access::ReadWrite),
+        shop: String::new(),
         database: "데모 상점, sqlite".to_owned(),
         clipboard: paydeck::console::term::Switch::On,
         dunning_budget: 4,

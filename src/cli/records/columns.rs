@@ -78,7 +78,11 @@ pub const RUNS: &[&str] = &[
     "done",
     "declined",
     "unknown",
+    "not_sent",
+    "zero_amount",
+    "canceled",
     "skipped",
+    "under_way",
     "stop_reason",
 ];
 pub const RUN_ITEMS: &[&str] = &[

@@ -14,6 +14,7 @@ use crate::cli::permit::{self, Permit};
 use crate::cli::requests;
 use crate::cli::wiring;
 use crate::domain::operator::{Access, Denied, Verb};
+use crate::engine::ports::Clock as _;
 use crate::engine::queries::Reads as _;
 use crate::engine::{Request, VerbError};
 
@@ -137,7 +138,7 @@ async fn check(
         audit::record(
             permit,
             &opened.store,
-            opened.settings.mode,
+            (opened.settings.mode, opened.clock.now()),
             &opened.operator,
             press,
         )

@@ -100,6 +100,13 @@ fn count(summary: &RunSummary, wanted: impl Fn(Decision) -> bool) -> u64 {
         .sum()
 }
 
+/// Rows that were due and that another run had, or that this one stopped before. Older periods of a row are not rows of
+/// their own.
+fn not_taken(summary: &RunSummary) -> u64 {
+    let taken = count(summary, |decision| decision != Decision::SkippedCatchUp);
+    summary.due.saturating_sub(taken + summary.undecided)
+}
+
 fn summary_record(summary: &RunSummary) -> Record {
     let run = &summary.run;
     let decisions = summary
@@ -136,6 +143,7 @@ fn summary_record(summary: &RunSummary) -> Record {
             count(summary, |decision| decision.as_str().starts_with("skipped")),
         )
         .number("under_way", summary.undecided)
+        .number("not_taken", not_taken(summary))
         .sums("charged", &summary.charged)
         .number("late_days", summary.late_days)
         .records("decisions", decisions)

@@ -14,6 +14,7 @@ use crate::console::model::Privacy;
 use crate::console::term::{ColorChoice, ColorLevel, Switch};
 use crate::console::{self, ConsoleOptions};
 use crate::domain::operator::Access;
+use crate::engine::ports::Clock as _;
 
 /// Refuses before anything is opened where there is no terminal.
 pub fn expect_terminal() -> Result<(), CliError> {
@@ -59,7 +60,7 @@ async fn press(permit: &Permit, opened: &Opened, verb: &str) -> Result<(), CliEr
     audit::record(
         permit,
         &opened.store,
-        opened.settings.mode,
+        (opened.settings.mode, opened.clock.now()),
         &opened.operator,
         press,
     )
@@ -87,6 +88,7 @@ fn options(opened: &Opened, global: &Global, out: &Output) -> ConsoleOptions {
             Personal::Masked => Privacy::Masked,
             Personal::Shown => Privacy::Revealed { until_ms: u64::MAX },
         },
+        shop: settings.ui.name.clone(),
         call_timeout: settings.timeouts.total,
         ..ConsoleOptions::new(opened.operator.clone(), out.view.locale.lang(), database)
     }

@@ -20,6 +20,7 @@ use crate::cli::permit::Permit;
 use crate::cli::record::Record;
 use crate::cli::view::View;
 use crate::domain::operator::Access;
+use crate::engine::ports::Clock as _;
 use crate::engine::queries::{Filter, ListQuery};
 use crate::text::csv::BYTE_ORDER_MARK;
 
@@ -141,7 +142,7 @@ async fn press(
     audit::record(
         permit,
         &opened.store,
-        opened.settings.mode,
+        (opened.settings.mode, opened.clock.now()),
         &opened.operator,
         press,
     )
@@ -211,6 +212,10 @@ async fn write(
             Some(next) => query.cursor = Some(next),
             None => break,
         }
+    }
+    if written == 0 && shape == As::Csv {
+        // As `push_row` ends a line.
+        write!(sink, "{}\r\n", csv_row::head_of(args.list))?;
     }
     sink.flush()?;
     Ok(written)

@@ -18,6 +18,8 @@ pub struct Gate {
     /// What must be typed, one field each.
     pub typed: Vec<Typed>,
     pub focus: usize,
+    /// Somebody went on from a field that does not hold what it must.
+    pub missed: bool,
     /// First line of a plan that is taller than the dialog.
     pub scroll: usize,
 }
@@ -105,6 +107,18 @@ impl Gate {
     pub fn seconds_left(&self, now_ms: u64) -> u64 {
         let until = self.shown_ms.unwrap_or(now_ms).saturating_add(EXPIRY_MS);
         until.saturating_sub(now_ms).div_ceil(1_000)
+    }
+
+    /// Goes on to the next field. What was typed and is not it is said instead.
+    pub fn go_on(&mut self) {
+        let is_wrong = |typed: &Typed| {
+            let text = typed.input.value();
+            !text.is_empty() && !typed.wanted.is_met_by(text)
+        };
+        self.missed = self.typed.get(self.focus).is_some_and(is_wrong);
+        if !self.missed && !self.typed.is_empty() {
+            self.focus = (self.focus + 1) % self.typed.len();
+        }
     }
 
     /// Whether everything that must be typed has been.

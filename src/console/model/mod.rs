@@ -166,6 +166,8 @@ pub struct Model {
     pub mode: Mode,
     pub lang: Lang,
     pub operator: Operator,
+    /// The shop's name, raw; may be empty.
+    pub shop: String,
     /// Name of the database as the header shows it.
     pub database: String,
     /// Whether ids can go to the person's clipboard.
@@ -214,6 +216,7 @@ pub struct Setting {
     pub mode: Mode,
     pub lang: Lang,
     pub operator: Operator,
+    pub shop: String,
     pub database: String,
     pub clipboard: Switch,
     pub dunning_budget: u32,
@@ -227,6 +230,7 @@ impl Model {
             mode: setting.mode,
             lang: setting.lang,
             operator: setting.operator,
+            shop: setting.shop,
             database: setting.database,
             clipboard: setting.clipboard,
             dunning_budget: setting.dunning_budget,

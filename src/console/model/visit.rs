@@ -281,11 +281,10 @@ fn of_subscription_card(card: &SubscriptionCard, selected: usize) -> Target {
 
 fn of_timeline(timeline: &Timeline) -> Target {
     let invoice = &timeline.invoice;
-    let payment = timeline
-        .payments
-        .iter()
-        .find(|payment| payment.is_duplicate)
-        .or_else(|| timeline.payments.last());
+    let duplicate = timeline.payments.iter().position(|p| p.is_duplicate);
+    let at = duplicate.or_else(|| timeline.payments.len().checked_sub(1));
+    let payment = at.and_then(|at| timeline.payments.get(at));
+    let card = at.and_then(|at| timeline.cards.get(at).cloned().flatten());
     let open = timeline
         .attempts
         .iter()
@@ -301,7 +300,7 @@ fn of_timeline(timeline: &Timeline) -> Target {
                 public_id: payment.public_id.clone(),
                 captured: payment.captured,
                 captured_at: payment.captured_at,
-                card: None,
+                card,
             })
         }),
         refundable: payment.and_then(|payment| payment.refundable().ok()),

@@ -73,7 +73,8 @@ fn edit(gate: &mut Gate, press: KeyPress, now_ms: u64) {
     /// No plan is taller.
     const LONGEST: usize = 60;
     match press.code {
-        KeyCode::Tab | KeyCode::Down | KeyCode::Enter if !gate.typed.is_empty() => {
+        KeyCode::Enter if !gate.typed.is_empty() => gate.go_on(),
+        KeyCode::Tab | KeyCode::Down if !gate.typed.is_empty() => {
             gate.focus = (gate.focus + 1) % gate.typed.len();
         }
         KeyCode::BackTab | KeyCode::Up if !gate.typed.is_empty() => {
@@ -103,6 +104,7 @@ fn type_into(gate: &mut Gate, press: KeyPress, now_ms: u64) {
     }
     field::edit(&mut typed.input, press);
     typed.changed_ms = now_ms;
+    gate.missed = false;
 }
 
 /// Does exactly what was on the screen, once: the plan leaves the dialog with the effect.

@@ -29,10 +29,23 @@ pub fn draw(ink: &mut Ink<'_>, area: Rect) {
             Role::Waits,
         ));
     }
+    let shop = Shown::line(&model.shop).into_string();
+    let named = if shop.is_empty() {
+        String::new()
+    } else {
+        format!("{shop}, ")
+    };
     left.push(span(
         Shown::line(&model.database).into_string(),
         Role::Header,
     ));
+    // The shop's name shows where everything else does.
+    let right = right_side(model, Cut::Zero);
+    if spans_width(&left) + width(&named) + 2 + spans_width(&right) <= usize::from(area.width)
+        && let Some(database) = left.last_mut()
+    {
+        database.0.insert_str(0, &named);
+    }
     // What does not fit beside the mode goes, the least needed first; who acts and what is unknown go last.
     let room = usize::from(area.width);
     let fixed = spans_width(&left[..left.len() - 1]);

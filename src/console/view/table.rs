@@ -204,8 +204,6 @@ fn position(model: &Model, list: &List) -> Vec<Span> {
     if list.paged.is_empty() {
         return Vec::new();
     }
-    let before = if list.paged.more_earlier { "+" } else { "" };
-    let after = if list.paged.more_later { "+" } else { "" };
     let at = u64::try_from(list.paged.selected + 1).unwrap_or(0);
     let here = u64::try_from(list.paged.rows.len()).unwrap_or(0);
     if let Some(total) = list.paged.total {
@@ -219,10 +217,22 @@ fn position(model: &Model, list: &List) -> Vec<Span> {
         let text = format!("{}/{} ", model.count(at), model.count(total));
         return vec![span(text, Role::Dim)];
     }
-    vec![span(
-        format!("{before}{}/{}{after} ", model.count(at), model.count(here)),
-        Role::Dim,
-    )]
+    let left = here.saturating_sub(at);
+    let text = match (list.paged.more_earlier, list.paged.more_later) {
+        (false, false) => format!("{}/{} ", model.count(at), model.count(here)),
+        (false, true) => format!("{}/{}+ ", model.count(at), model.count(here)),
+        // How many come before is not known: it is told from the end.
+        (true, false) if left == 0 => format!("{} ", model.locale().t("console.position.last")),
+        (true, false) => {
+            let n = model.count(left);
+            let text = model
+                .locale()
+                .t_args("console.position.before_last", &[("n", &n)]);
+            format!("{text} ")
+        }
+        (true, true) => return Vec::new(),
+    };
+    vec![span(text, Role::Dim)]
 }
 
 fn nothing(model: &Model, list: &List) -> String {

@@ -52,6 +52,22 @@ impl Model {
         }
     }
 
+    /// A name where somebody looks closely: what is hidden in it shows, also while the name is masked.
+    pub fn full_name(&self, raw: &str) -> String {
+        let detail = Shown::detail(raw).into_string();
+        match self.privacy {
+            Privacy::Revealed { .. } => detail,
+            Privacy::Masked => {
+                let marks = detail.split('<').skip(1).filter_map(|part| {
+                    let (mark, _) = part.split_once('>')?;
+                    mark.starts_with("U+").then(|| format!("<{mark}>"))
+                });
+                let marks: String = marks.collect();
+                format!("{}{marks}", mask::name(raw))
+            }
+        }
+    }
+
     pub fn email(&self, raw: &str) -> String {
         match self.privacy {
             _ if raw.is_empty() => "-".to_owned(),
@@ -270,6 +286,23 @@ pub fn expiry(expiry: Option<(i32, u32)>) -> String {
     )
 }
 
+/// A text with each id in it as short as ids are shown: in full they say nothing to a reader.
+pub fn short_ids(raw: &str) -> String {
+    const ULID: usize = 26;
+    let short = |word: &str| match word.split_once('_') {
+        Some((noun, rest))
+            if (2..=4).contains(&noun.len())
+                && rest.len() == ULID
+                && rest.bytes().all(|b| b.is_ascii_alphanumeric()) =>
+        {
+            short_id(word, 6)
+        }
+        _ => word.to_owned(),
+    };
+    let words: Vec<String> = raw.split(' ').map(short).collect();
+    Shown::line(&words.join(" ")).into_string()
+}
+
 pub fn id(id: &PublicId) -> String {
     Shown::line(&short_id(id.as_str(), 6)).into_string()
 }
@@ -348,5 +381,18 @@ pub const fn flag_role(flag: RenewalFlag) -> Role {
         RenewalFlag::CardExpires | RenewalFlag::TrialEnds => Role::Waits,
         RenewalFlag::KeyDeleted | RenewalFlag::NoMethod | RenewalFlag::PastDue => Role::NeedsPerson,
         RenewalFlag::Ends => Role::Dim,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short_ids;
+
+    #[test]
+    fn ids_in_a_text_are_short_and_other_words_stay() {
+        let raw = "cus_01KZ8V91ABCDEFGHJKMNPQRSTV an older_period att_1";
+        let shown = short_ids(raw);
+        assert!(!shown.contains("01KZ8V91ABC"), "{shown}");
+        assert!(shown.starts_with("cus_") && shown.ends_with("an older_period att_1"));
     }
 }

@@ -225,7 +225,8 @@ proptest! {
                 subscription,
                 start + chrono::Duration::hours(hour),
                 SubscriptionState::ALL[state],
-                [BASIC, PRO, (100, Unit::Week)][plan],
+                // Of a quarter's and a week's price no month is a whole number of won.
+                [BASIC, (10_000, Unit::Quarter), (100, Unit::Week)][plan],
                 ChangeCause::ALL[cause],
             );
             step.customer = subscription % 3;
@@ -238,6 +239,11 @@ proptest! {
             });
             prop_assert_eq!(taken, Ok(()));
         }
-        prop_assert!(movements.finish().is_ok());
+        for shown in movements.finish().expect("it adds up") {
+            let after = shown.start.minor() + shown.new.minor() + shown.reactivation.minor()
+                + shown.expansion.minor() - shown.contraction.minor()
+                - shown.churn_voluntary.minor() - shown.churn_involuntary.minor();
+            prop_assert_eq!(after, shown.end.minor(), "as it is shown, to the won");
+        }
     }
 }

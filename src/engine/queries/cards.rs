@@ -12,7 +12,7 @@ use crate::domain::plan::Plan;
 use crate::domain::states::AttemptState;
 use crate::domain::subscription::{Change, Subscription, Term};
 
-use super::lists::{CustomerBrief, FailedRow, PaymentRow, SubscriptionRow, UnknownRow};
+use super::lists::{CardBrief, CustomerBrief, FailedRow, PaymentRow, SubscriptionRow, UnknownRow};
 
 /// One customer on one screen.
 #[derive(Debug, Clone)]
@@ -76,6 +76,8 @@ pub struct Timeline {
     pub customer: Customer,
     /// Its payments; more than one only after a duplicate.
     pub payments: Vec<Payment>,
+    /// The card of each payment, in their order.
+    pub cards: Vec<Option<CardBrief>>,
     /// Its charge and refund attempts, oldest first.
     pub attempts: Vec<Attempt>,
     /// What happened.

@@ -29,8 +29,10 @@ const NUMBERS: &str = "select \
      (select cast(coalesce(sum(subscriptions), 0) as bigint) from tally_turnover \
       where at >= ? and at < ? and what = 'ended') as ended, \
      (select count(*) from payment where is_duplicate = 1 and captured_at >= ? and captured_at < ?) as duplicates, \
-     (select count(*) from attempt where state in ('sent', 'unknown')) as unknown, \
-     (select min(first_sent_at) from attempt where state in ('sent', 'unknown')) as oldest";
+     (select count(*) from attempt where state in ('sent', 'unknown') \
+      and (state = 'unknown' or coalesce(lease_until, 0) <= ?)) as unknown, \
+     (select min(first_sent_at) from attempt where state in ('sent', 'unknown') \
+      and (state = 'unknown' or coalesce(lease_until, 0) <= ?)) as oldest";
 const CODES: &str = "select class, code, cast(sum(attempts) as bigint) as n from tally_decline \
      where day >= ? and day <= ? and code <> '' group by code, class having sum(attempts) <> 0 \
      order by sum(attempts) desc, code limit 8";
@@ -98,9 +100,13 @@ async fn numbers(db: &SqlStore, window: &Window, from: NaiveDate, to: NaiveDate)
     let (first, last) = bounds(&window.days).map_or((window.now, window.now), |(first, last)| {
         (first.from, last.to)
     });
+    // A call whose answer is still waited for is not unknown.
+    let now = super::clock::now(db).await?;
     let query = Query::with(
         NUMBERS,
-        values![from, to, from, from, to, from, first, last, first, last],
+        values![
+            from, to, from, from, to, from, first, last, first, last, now, now
+        ],
     );
     db.fetch_first(query)
         .await?

@@ -1,11 +1,14 @@
 //! Everything that happened to one invoice, in time order.
 
+use chrono::TimeDelta;
+
 use super::query::{Query, values};
 use crate::domain::attempt::Attempt;
 use crate::domain::ids::{AttemptId, InvoiceId, Noun, PaymentId};
 use crate::domain::invoice::Invoice;
+use crate::domain::payment::Payment;
 use crate::engine::ports::StoreError;
-use crate::engine::queries::{Timeline, TimelineEntry, TimelineEvent};
+use crate::engine::queries::{CardBrief, Timeline, TimelineEntry, TimelineEvent};
 use crate::store::open::SqlStore;
 use crate::store::sql::{Cells, Row, Value};
 use crate::store::{attempts, customers, invoices, payments};
@@ -48,6 +51,8 @@ pub(super) async fn timeline(db: &SqlStore, id: InvoiceId) -> R<Timeline> {
     let tried = db.fetch(query).await?;
     let tried = tried.iter().map(attempts::read).collect::<R<Vec<_>>>()?;
 
+    let cards = cards(db, &paid, &tried).await?;
+
     let mut entries = own_entries(&invoice, &tried);
     for row in db
         .fetch(Query::with(EVIDENCE, values![id, AT_MOST]))
@@ -61,11 +66,14 @@ pub(super) async fn timeline(db: &SqlStore, id: InvoiceId) -> R<Timeline> {
     let targets = std::iter::once(invoice.public_id.as_str())
         .chain(paid.iter().map(|payment| payment.public_id.as_str()))
         .chain(tried.iter().map(|attempt| attempt.public_id.as_str()));
-    let mut query =
-        Query::new("select id, at, person, verb, result, reason from audit where target in ");
+    let mut query = Query::new(
+        "select id, at, person, verb, result, reason, state_after from audit where target in ",
+    );
     query.add_list(targets.map(Value::from));
     query.add(" order by id limit ?", values![AT_MOST]);
-    for row in db.fetch(query).await? {
+    let pressed = db.fetch(query).await?;
+    one_clock(&mut entries, &tried, &pressed)?;
+    for row in pressed {
         entries.push(audit(&row.cells("audit")?)?);
     }
     // What happened at one instant keeps the order of causes: made, started, evidence, settled.
@@ -74,9 +82,72 @@ pub(super) async fn timeline(db: &SqlStore, id: InvoiceId) -> R<Timeline> {
         invoice,
         customer,
         payments: paid,
+        cards,
         attempts: tried,
         entries,
     })
+}
+
+/// The card that each payment was taken from: that of the attempt that took it.
+async fn cards(db: &SqlStore, paid: &[Payment], tried: &[Attempt]) -> R<Vec<Option<CardBrief>>> {
+    let mut cards = Vec::with_capacity(paid.len());
+    for payment in paid {
+        let attempt = tried
+            .iter()
+            .find(|attempt| attempt.id == payment.attempt_id);
+        let Some(method) = attempt.and_then(|attempt| attempt.method_id) else {
+            cards.push(None);
+            continue;
+        };
+        let mut query = Query::new("select ");
+        query
+            .add(customers::METHOD_COLUMNS, [])
+            .add(" from payment_method where id = ?", values![method]);
+        let method = customers::read_method(&db.fetch_one(Noun::Method, query).await?)?;
+        cards.push(Some(CardBrief {
+            issuer: method.card.issuer,
+            number: method.card.number,
+            expiry: method.card.expiry,
+            state: method.state,
+        }));
+    }
+    Ok(cards)
+}
+
+/// Attempts and evidence are dated by the database, presses in mode sim by the simulator's clock. Where a press and its
+/// attempt are apart, everything of the attempt is told by the clock of the press.
+fn one_clock(entries: &mut [TimelineEntry], tried: &[Attempt], pressed: &[Row]) -> R<()> {
+    const SAME_CLOCK_S: i64 = 30;
+    let mut behind = vec![TimeDelta::zero(); tried.len()];
+    for row in pressed {
+        let cells = row.cells("audit")?;
+        let after = cells.text("state_after")?;
+        let (at, id) = (cells.at("at")?, after.split(' ').next().unwrap_or(""));
+        let begun = cells.str("result")? == "intent";
+        let of = tried.iter().position(|a| a.public_id.as_str() == id);
+        if let Some((attempt, behind)) = of
+            .filter(|_| begun)
+            .and_then(|of| Some((tried.get(of)?, behind.get_mut(of)?)))
+        {
+            let apart = at - attempt.created_at;
+            if apart.num_seconds().abs() >= SAME_CLOCK_S {
+                *behind = apart;
+            }
+        }
+    }
+    for entry in entries {
+        let of = match &entry.what {
+            TimelineEvent::Started(of) => *of,
+            TimelineEvent::Evidence { attempt, .. } => *attempt,
+            // Business time already.
+            TimelineEvent::InvoiceMade
+            | TimelineEvent::Settled(_)
+            | TimelineEvent::Refunded { .. }
+            | TimelineEvent::Audit { .. } => continue,
+        };
+        entry.at += behind.get(of).copied().unwrap_or_default();
+    }
+    Ok(())
 }
 
 const fn rank(event: &TimelineEvent) -> u8 {

@@ -3,7 +3,7 @@
 use super::{Covered, Form, FormKind, Problem, Value};
 use crate::domain::attempt::AlsoCancel;
 use crate::domain::ids::PaymentId;
-use crate::domain::money::{Currency, Money};
+use crate::domain::money::{Currency, Money, MoneyError};
 use crate::domain::payment::RefundAmount;
 use crate::domain::period::Interval;
 use crate::domain::plan::Plan;
@@ -178,7 +178,10 @@ impl Form {
             .chars()
             .filter(|ch| !matches!(ch, ',' | '₩' | '$' | ' '))
             .collect();
-        let money = Money::parse(&digits, currency).map_err(|_| problem(id, "amount"))?;
+        let money = Money::parse(&digits, currency).map_err(|error| match error {
+            MoneyError::WrongDecimals { .. } => problem(id, "decimals"),
+            _ => problem(id, "amount"),
+        })?;
         if money.is_positive() {
             Ok(money)
         } else {

@@ -8,6 +8,7 @@ use super::super::words::{self, run_role};
 use super::people::{amount, name};
 use super::{Cell, Column, column};
 use crate::domain::run::Decision;
+use crate::domain::states::RunState;
 use crate::text::{Shown, short_id};
 
 pub const RUNS: &[Column] = &[
@@ -53,6 +54,10 @@ fn started_at(row: &Row, ink: &Ink<'_>) -> Cell {
 
 fn run_state(row: &Row, ink: &Ink<'_>) -> Cell {
     match row {
+        // Most runs find nothing due: they show that somebody looked, and nothing else.
+        Row::Run(row) if row.totals.is_empty() && row.run.state == RunState::Finished => {
+            Cell::dim(ink.t("console.run.nothing_due"))
+        }
         Row::Run(row) => Cell::of(
             words::run_state(ink.locale(), &row.run),
             run_role(row.run.state),
@@ -153,7 +158,7 @@ fn decision(row: &Row, ink: &Ink<'_>) -> Cell {
 
 fn reason(row: &Row, _: &Ink<'_>) -> Cell {
     match row {
-        Row::RunItem(row) => Cell::dim(Shown::line(&row.reason).into_string()),
+        Row::RunItem(row) => Cell::dim(words::short_ids(&row.reason)),
         _ => Cell::none(),
     }
 }
@@ -263,7 +268,7 @@ fn result(row: &Row, ink: &Ink<'_>) -> Cell {
 
 fn why(row: &Row, _: &Ink<'_>) -> Cell {
     match row {
-        Row::Activity(row) => Cell::dim(Shown::line(&row.record.entry.reason).into_string()),
+        Row::Activity(row) => Cell::dim(words::short_ids(&row.record.entry.reason)),
         _ => Cell::none(),
     }
 }

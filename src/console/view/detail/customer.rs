@@ -20,7 +20,7 @@ pub fn lines(ink: &Ink<'_>, card: &CustomerCard, room: usize) -> Pages {
     let model = ink.model;
     let customer = &card.customer;
     pages.line(vec![
-        span(model.name(&customer.name), Role::Title),
+        span(model.full_name(&customer.name), Role::Title),
         span(format!("  {}", words::id(&customer.public_id)), Role::Dim),
         span(format!("  {}", model.email(&customer.email)), Role::Text),
         span(format!("  {}", model.phone(&customer.phone)), Role::Text),

@@ -47,7 +47,7 @@ pub fn lines(ink: &Ink<'_>, row: &Row, room: usize) -> Pages {
         | Row::RunItem(_)
         | Row::Hit(_) => {
             let target = row.target();
-            pages.head(ink.model.name(&target.name));
+            pages.head(ink.model.full_name(&target.name));
         }
     }
     pages
@@ -55,7 +55,7 @@ pub fn lines(ink: &Ink<'_>, row: &Row, room: usize) -> Pages {
 
 fn failed(pages: &mut Pages, ink: &Ink<'_>, row: &FailedRow, room: usize) {
     pages.line(vec![
-        span(ink.model.name(&row.customer.name), Role::Title),
+        span(ink.model.full_name(&row.customer.name), Role::Title),
         span(format!("  {}", ink.model.money(row.amount)), Role::Title),
         span(format!("  {}", Shown::line(&row.what)), Role::Dim),
     ]);
@@ -82,9 +82,7 @@ fn unknown(pages: &mut Pages, ink: &Ink<'_>, row: &UnknownRow, room: usize) {
         .or(row.first_sent_at)
         .map_or_else(|| "-".to_owned(), |at| model.date_time(at));
     let order = Shown::line(&row.order_id).into_string();
-    let times = model.count(u64::from(row.send_count));
-    let looks = model.count(u64::from(row.checks));
-    let not_seen = model.count(u64::from(row.not_seen));
+    let times = locale.counted("console.unknown.times", i64::from(row.send_count));
     let person = Shown::line(&row.operator).into_string();
     let label = |id: &str| ink.t(&format!("console.unknown.{id}"));
     let happened = locale.t_args(
@@ -105,12 +103,7 @@ fn unknown(pages: &mut Pages, ink: &Ink<'_>, row: &UnknownRow, room: usize) {
     );
     let certain = locale.t_args(
         "console.unknown.certain",
-        &[
-            ("times", &times),
-            ("order", &order),
-            ("looks", &looks),
-            ("not_seen", &not_seen),
-        ],
+        &[("times", &times), ("order", &order)],
     );
     pages.field(
         &label("certain_head"),
@@ -119,6 +112,8 @@ fn unknown(pages: &mut Pages, ink: &Ink<'_>, row: &UnknownRow, room: usize) {
         Role::Text,
         room,
     );
+    let tried = tried(ink, row);
+    pages.field(&label("tried_head"), LABEL + 6, &tried, Role::Text, room);
     let means = match row.kind {
         AttemptKind::Charge => label("means"),
         AttemptKind::Refund => label("means_refund"),
@@ -138,6 +133,34 @@ fn unknown(pages: &mut Pages, ink: &Ink<'_>, row: &UnknownRow, room: usize) {
         Role::Text
     };
     pages.field(&label("can_head"), LABEL + 6, &can, role, room);
+}
+
+/// For how long it has been open, how often it was asked about, and what the last answer said.
+fn tried(ink: &Ink<'_>, row: &UnknownRow) -> String {
+    let (model, locale) = (ink.model, ink.locale());
+    let age = row
+        .first_sent_at
+        .map_or_else(|| "-".to_owned(), |at| model.db_age(at));
+    let looks = model.count(u64::from(row.checks));
+    let not_seen = model.count(u64::from(row.not_seen));
+    let last = match (&row.last_outcome, row.last_evidence_at) {
+        (Some(outcome), Some(at)) => {
+            let said = locale
+                .find(&format!("console.evidence.{outcome}"))
+                .unwrap_or(outcome);
+            format!("{} ({})", Shown::line(said), model.db_age(at))
+        }
+        _ => "-".to_owned(),
+    };
+    locale.t_args(
+        "console.unknown.tried",
+        &[
+            ("age", &age),
+            ("looks", &looks),
+            ("not_seen", &not_seen),
+            ("last", &last),
+        ],
+    )
 }
 
 fn plan(pages: &mut Pages, ink: &Ink<'_>, row: &PlanRow, room: usize) {

@@ -16,7 +16,7 @@ pub fn lines(ink: &Ink<'_>, card: &SubscriptionCard, room: usize) -> Pages {
     let row = &card.row;
     let state = ink.locale().label("state.subscription", row.state.as_str());
     pages.line(vec![
-        span(model.name(&row.customer.name), Role::Title),
+        span(model.full_name(&row.customer.name), Role::Title),
         span(format!("  {}", words::id(&row.public_id)), Role::Dim),
         span(format!("  {state}"), subscription_role(row.state)),
     ]);

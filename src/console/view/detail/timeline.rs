@@ -22,7 +22,7 @@ pub fn lines(ink: &Ink<'_>, timeline: &Timeline, room: usize) -> Pages {
     let model = ink.model;
     let state = ink.locale().label("state.invoice", invoice.state.as_str());
     pages.line(vec![
-        span(model.name(&timeline.customer.name), Role::Title),
+        span(model.full_name(&timeline.customer.name), Role::Title),
         span(format!("  {}", words::id(&invoice.public_id)), Role::Dim),
         span(format!("  {}", model.money(invoice.amount)), Role::Title),
         span(format!("  {state}"), invoice_role(invoice.state)),
@@ -154,7 +154,7 @@ fn one(ink: &Ink<'_>, timeline: &Timeline, entry: &TimelineEntry, room: usize, p
             Some(attempt) => settled(ink, attempt, &mut spans, &mut below),
             None => return,
         },
-        TimelineEvent::Evidence { .. } => spans.extend(evidence(ink, &entry.what)),
+        TimelineEvent::Evidence { .. } => spans.extend(evidence(ink, timeline, entry)),
         TimelineEvent::Refunded {
             amount,
             reason,
@@ -185,7 +185,7 @@ fn one(ink: &Ink<'_>, timeline: &Timeline, entry: &TimelineEntry, room: usize, p
                     "{}  {verb}  {}  {}",
                     Shown::line(person),
                     Shown::line(result_text),
-                    Shown::line(reason)
+                    words::short_ids(reason)
                 ),
                 Role::Dim,
             ));
@@ -198,20 +198,21 @@ fn one(ink: &Ink<'_>, timeline: &Timeline, entry: &TimelineEntry, room: usize, p
 }
 
 /// What an answer, a look-up or an event said.
-fn evidence(ink: &Ink<'_>, event: &TimelineEvent) -> Vec<Span> {
+fn evidence(ink: &Ink<'_>, timeline: &Timeline, entry: &TimelineEntry) -> Vec<Span> {
     let TimelineEvent::Evidence {
+        attempt,
         source,
         outcome,
         code,
         http_status,
         trace_id,
-        ..
-    } = event
+    } = &entry.what
     else {
         return Vec::new();
     };
     let locale = ink.locale();
     let source = Shown::line(locale.label("evidence", source)).into_string();
+    let outcome = seen_of_refund(timeline, *attempt, entry, outcome);
     let outcome_text = locale
         .find(&format!("console.evidence.{outcome}"))
         .unwrap_or(outcome);
@@ -228,6 +229,30 @@ fn evidence(ink: &Ink<'_>, event: &TimelineEvent) -> Vec<Span> {
         spans.push(span(format!("  {part}"), Role::Dim));
     }
     spans
+}
+
+/// A refund is read off the payment, which was captured before: what matters is whether the refund was seen on it.
+fn seen_of_refund<'o>(
+    timeline: &Timeline,
+    at: usize,
+    entry: &TimelineEntry,
+    outcome: &'o str,
+) -> &'o str {
+    let Some(attempt) = timeline.attempts.get(at) else {
+        return outcome;
+    };
+    if attempt.kind != AttemptKind::Refund || outcome != "captured" {
+        return outcome;
+    }
+    let is_last = !timeline.entries.iter().any(|other| {
+        other.at > entry.at
+            && matches!(other.what, TimelineEvent::Evidence { attempt, .. } if attempt == at)
+    });
+    if attempt.state == AttemptState::Succeeded && is_last {
+        "refunded"
+    } else {
+        "not_refunded"
+    }
 }
 
 /// Which try it is, where it came from, who pressed the key.

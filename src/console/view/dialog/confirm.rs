@@ -155,6 +155,17 @@ fn type_label(ink: &Ink<'_>, wanted: &Wanted, planned: &Planned) -> String {
     }
 }
 
+/// What a field must hold, said to somebody who typed something else. An ending is on the screen already.
+fn expected(ink: &Ink<'_>, wanted: &Wanted) -> String {
+    let (id, what) = match wanted {
+        Wanted::Amount(money) => ("expected", ink.model.money(*money)),
+        Wanted::Count(count) => ("expected", ink.model.count(*count)),
+        Wanted::Ending(_) => ("expected_ending", String::new()),
+    };
+    ink.locale()
+        .t_args(&format!("dialog.{id}"), &[("what", &what)])
+}
+
 /// What would move, for the button that says so.
 fn moving(ink: &Ink<'_>, planned: &Planned) -> (&'static str, Option<String>) {
     match planned {
@@ -187,6 +198,8 @@ fn buttons(ink: &mut Ink<'_>, line: Rect, ready: &Ready) {
             text = format!("{text} {money}");
         }
         (text, Role::Key)
+    } else if let Some(wanted) = gate.typed.get(gate.focus).filter(|_| gate.missed) {
+        (expected(ink, &wanted.wanted), Role::NeedsPerson)
     } else {
         (ink.t("dialog.type_first"), Role::Dim)
     };

@@ -20,7 +20,11 @@ pub fn lines(ink: &Ink<'_>, plan: &ActionPlan, room: usize) -> Pages {
         pages.field(&label("customer"), LABEL, &text, Role::Title, room);
     }
     let mut what = Shown::detail(&plan.what).into_string();
-    for id in [&plan.subject, &plan.subscription].into_iter().flatten() {
+    let other = plan
+        .subscription
+        .as_ref()
+        .filter(|id| Some(*id) != plan.subject.as_ref());
+    for id in plan.subject.iter().chain(other) {
         what = format!("{what}  {}", words::id(id));
     }
     if !what.trim().is_empty() {
