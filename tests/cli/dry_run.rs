@@ -101,6 +101,7 @@ fn leaves(home: &Path, at: &[String], found: &mut Vec<String>) {
 fn cases(shop: &Shop) -> Vec<(&'static str, Vec<String>, i32)> {
     let subscriber = shop.subscriber();
     let (other, key) = shop.customer("박하준");
+    let (newcomer, _) = shop.customer("정시우");
     let auth_key = shop.auth_key(&key, &json!({}));
     let opened = shop
         .json(&["checkout", "open", &other, "5000", "--description", "x"])
@@ -171,7 +172,11 @@ fn cases(shop: &Shop) -> Vec<(&'static str, Vec<String>, i32)> {
             words("method swap --auth-key", &[&auth_key, "--customer", &other]),
             0,
         ),
-        ("subscribe", words("subscribe", &[&other, "basic-month"]), 0),
+        (
+            "subscribe",
+            words("subscribe", &[&newcomer, "basic-month"]),
+            0,
+        ),
         (
             "one-time",
             words("one-time", &[&other, "5000", "--description", "x"]),
