@@ -123,6 +123,10 @@ impl Simulator {
         serde_json::from_str(&self.request("GET", "/_sandbox/ledger", "")).expect("JSON")
     }
 
+    pub fn no_faults(&self) {
+        self.request("DELETE", "/_sandbox/faults", "");
+    }
+
     /// How many requests it got that were more than questions.
     pub fn sent(&self) -> usize {
         let asked: Vec<Value> =
