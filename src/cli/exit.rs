@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::console::term::Cause;
 use crate::engine::Outcome;
 
 /// How a command ended.
@@ -29,6 +30,8 @@ pub enum Exit {
     Differences,
     /// The configuration, or what it names, is wrong.
     Configuration,
+    /// The console was ended by a signal, or by the end of its terminal.
+    Ended(Cause),
 }
 
 impl Exit {
@@ -45,6 +48,11 @@ impl Exit {
             Self::NotFound => 8,
             Self::Differences => 9,
             Self::Configuration => 78,
+            // As a shell reports them.
+            Self::Ended(Cause::Hangup) => 129,
+            Self::Ended(Cause::Interrupted) => 130,
+            Self::Ended(Cause::Quit) => 131,
+            Self::Ended(Cause::Terminated) => 143,
         }
     }
 

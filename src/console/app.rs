@@ -89,11 +89,11 @@ pub enum ConsoleError {
     Draw(#[source] io::Error),
 }
 
-/// Opens the console and returns when the person leaves, once every call in flight is settled.
+/// Opens the console and returns when the person leaves, or says what ended it, once every call in flight is settled.
 pub async fn run<S: Store + Reads>(
     engine: Arc<Engine<S>>,
     options: ConsoleOptions,
-) -> Result<(), ConsoleError> {
+) -> Result<Option<Cause>, ConsoleError> {
     let (messages, inbox) = mpsc::channel(QUEUE);
     let runner = Runner::new(Arc::clone(&engine), options.operator.clone(), messages);
     let caps = Caps::detect(options.color);
@@ -110,7 +110,10 @@ pub async fn run<S: Store + Reads>(
     for (role, color) in &options.roles {
         theme = theme.with(*role, *color);
     }
-    let (session, notices) = TermSession::enter(term)?;
+    let (session, notices) = match TermSession::enter(term) {
+        Err(EnterError::Ended(cause)) => return Ok(Some(cause)),
+        entered => entered?,
+    };
     let patience = match caps.link {
         Link::Local => InputOptions::local(),
         Link::Ssh => InputOptions::ssh(),
@@ -144,12 +147,19 @@ pub async fn run<S: Store + Reads>(
         session,
         control,
         began,
+        ended_by: None,
     };
     let ended = app.live(keys, inbox, notices).await;
     app.session.leave();
     app.runner.record_left().await;
     app.runner.finish(limits.in_flight).await;
-    ended
+    match (app.ended_by, ended) {
+        // What the terminal said after that is of no interest.
+        (Some(cause), _) | (None, Err(ConsoleError::Enter(EnterError::Ended(cause)))) => {
+            Ok(Some(cause))
+        }
+        (None, ended) => ended.map(|()| None),
+    }
 }
 
 /// tmux takes text by itself and hands it on; over SSH nothing but the terminal reaches the person.
@@ -168,14 +178,32 @@ struct App<S> {
     session: TermSession,
     control: InputControl,
     began: Instant,
+    /// The first signal or hangup that told it to end.
+    ended_by: Option<Cause>,
 }
 
 impl<S: Store + Reads> App<S> {
     async fn live(
         &mut self,
+        keys: mpsc::Receiver<InputEvent>,
+        inbox: mpsc::Receiver<Msg>,
+        mut notices: mpsc::Receiver<Notice>,
+    ) -> Result<(), ConsoleError> {
+        let ended = self.turns(keys, inbox, &mut notices).await;
+        // A terminal that was given back looks like one that is gone; who asked for the end says which it was.
+        while let Ok(notice) = notices.try_recv() {
+            if let Notice::Quit(cause) = notice {
+                self.ended_by = Some(cause);
+            }
+        }
+        ended
+    }
+
+    async fn turns(
+        &mut self,
         mut keys: mpsc::Receiver<InputEvent>,
         mut inbox: mpsc::Receiver<Msg>,
-        mut notices: mpsc::Receiver<Notice>,
+        notices: &mut mpsc::Receiver<Notice>,
     ) -> Result<(), ConsoleError> {
         self.set_title();
         self.handle(Msg::Started)?;
@@ -233,6 +261,13 @@ impl<S: Store + Reads> App<S> {
         if matches!(message, Msg::Input(_)) {
             self.runner.stir();
         }
+        let ended_by = match &message {
+            Msg::Notice(Notice::Quit(cause)) => Some(*cause),
+            // Nobody can type any more; the watchdog may say the same a moment later.
+            Msg::Input(InputEvent::InputLost) => Some(Cause::Hangup),
+            _ => None,
+        };
+        self.ended_by = self.ended_by.or(ended_by);
         let now = self.now();
         for effect in update(&mut self.model, message, now) {
             self.carry_out(effect)?;

@@ -13,6 +13,7 @@
     reason = "a test that cannot be set up has failed; real processes take real time; the line of figures is for whoever asked for it"
 )]
 
+mod dice;
 mod door;
 mod eyes;
 mod killing;

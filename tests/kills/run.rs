@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::dice::Dice;
 use crate::door::Door;
 use crate::eyes::Eyes;
-use crate::killing::{Dice, LAST, OPEN, TIME_PASSES, go_by, kill, start};
+use crate::killing::{LAST, OPEN, TIME_PASSES, go_by, kill, start};
 use crate::shop::{Shop, text};
 use crate::{number, seed};
 

@@ -5,6 +5,7 @@ use std::io::IsTerminal as _;
 use crate::cli::args::{ColorArg, Global};
 use crate::cli::audit::{self, Press};
 use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
 use crate::cli::open::{self, Opened};
 use crate::cli::output::Output;
 use crate::cli::permit::Permit;
@@ -30,7 +31,7 @@ pub async fn run(
     permit: &Permit,
     global: &Global,
     opened: &mut Opened,
-) -> Result<(), CliError> {
+) -> Result<Exit, CliError> {
     expect_terminal()?;
     let may_write = opened.operator.access == Access::ReadWrite;
     let engine = if may_write {
@@ -46,7 +47,7 @@ pub async fn run(
     if may_write {
         press(permit, opened, "stop").await?;
     }
-    Ok(ended?)
+    Ok(ended?.map_or(Exit::Done, Exit::Ended))
 }
 
 async fn press(permit: &Permit, opened: &Opened, verb: &str) -> Result<(), CliError> {

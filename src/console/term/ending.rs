@@ -108,7 +108,7 @@ impl Ending {
         // On a thread of its own: a terminal that stalls here must not hold up the end.
         let _leaving = std::thread::Builder::new()
             .name("leave".to_owned())
-            .spawn(modes::leave);
+            .spawn(modes::leave_for_good);
         self.wait();
         exit(cause.exit_code());
     }

@@ -5,6 +5,7 @@
 //! never prints; the settings restored are those found at the first `enter`.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -58,6 +59,9 @@ struct Held {
 
 static HELD: Mutex<Option<Held>> = Mutex::new(None);
 
+/// The process is ending: the terminal is not taken again.
+static OVER: AtomicBool = AtomicBool::new(false);
+
 /// Whether the terminal is ours to paint on.
 pub fn is_held() -> bool {
     HELD.lock()
@@ -66,12 +70,18 @@ pub fn is_held() -> bool {
 }
 
 /// Takes the terminal, or takes it again after it was in other hands.
+///
+/// # Errors
+/// Once it was left for good it is not taken; what was taken in the same moment is given back.
 pub fn enter(modes: Modes) -> io::Result<()> {
+    if OVER.load(Ordering::SeqCst) {
+        return Err(over());
+    }
     let found = retry_on_intr(|| tcgetattr(stdin()))?;
     let mut raw = found.clone();
     raw.make_raw();
     let mut text = String::new();
-    {
+    let found = {
         let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
         // A second entry finds our own raw settings or a shell's; the first ones are what people want back.
         let found = match held.take() {
@@ -81,18 +91,45 @@ pub fn enter(modes: Modes) -> io::Result<()> {
             }
             None => found,
         };
-        *held = Some(Held { found, modes });
-    }
+        *held = Some(Held {
+            found: found.clone(),
+            modes,
+        });
+        found
+    };
     text.push_str(&entering(modes));
     retry_on_intr(|| tcsetattr(stdin(), OptionalActions::Now, &raw))?;
-    let _pen = tty::pen();
-    tty::write_all(text.as_bytes())
+    let pen = tty::pen();
+    let written = tty::write_all(text.as_bytes());
+    drop(pen);
+    if OVER.load(Ordering::SeqCst) {
+        // Whoever left for good may have done so before these settings and bytes.
+        HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
+        give_back(&Held { found, modes });
+        return Err(over());
+    }
+    written
+}
+
+fn over() -> io::Error {
+    io::Error::other("the program is ending")
+}
+
+/// Gives the terminal back as it was found, and lets nobody take it again.
+pub fn leave_for_good() {
+    OVER.store(true, Ordering::SeqCst);
+    leave();
 }
 
 /// Gives the terminal back as it was found.
 pub fn leave() {
     let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Some(held) = held else { return };
+    if let Some(held) = held {
+        give_back(&held);
+    }
+}
+
+fn give_back(held: &Held) {
     if tty::is_gone() {
         return;
     }

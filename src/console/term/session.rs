@@ -100,7 +100,20 @@ pub enum EnterError {
     #[error("no console here")]
     Refused(#[from] Refusal),
     #[error("terminal cannot be set up")]
-    Terminal(#[from] io::Error),
+    Terminal(#[source] io::Error),
+    /// A signal or a hangup came first. A terminal that is still there is as it was found.
+    #[error("ended before it began")]
+    Ended(Cause),
+}
+
+impl From<io::Error> for EnterError {
+    fn from(error: io::Error) -> Self {
+        if tty::is_gone() || tty::is_hangup(&error) {
+            Self::Ended(Cause::Hangup)
+        } else {
+            Self::Terminal(error)
+        }
+    }
 }
 
 /// A frame could not be drawn.
@@ -150,7 +163,7 @@ impl TermSession {
         if let Some(refusal) = options.caps.refusal {
             return Err(refusal.into());
         }
-        let (notices, receiver) = mpsc::channel(NOTICES);
+        let (notices, mut receiver) = mpsc::channel(NOTICES);
         let in_flight = Arc::clone(&options.in_flight);
         let ending = Ending::new(in_flight, options.limits, notices.clone());
         signals::spawn(ending.clone())?;
@@ -166,7 +179,10 @@ impl TermSession {
         let terminal = Terminal::new(screen)?;
         if let Err(error) = modes::enter(options.modes()) {
             modes::leave();
-            return Err(error.into());
+            return Err(match receiver.try_recv() {
+                Ok(Notice::Quit(cause)) => EnterError::Ended(cause),
+                _ => error.into(),
+            });
         }
         let session = Self {
             terminal,
