@@ -123,8 +123,9 @@ pub fn leave_for_good() {
 
 /// Gives the terminal back as it was found.
 pub fn leave() {
-    let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(held) = held {
+    // Locked until it is done: whoever finds nothing to give back may end the process next.
+    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(held) = held.take() {
         give_back(&held);
     }
 }
