@@ -13,6 +13,10 @@ mod looks;
 mod mends;
 #[path = "screens/plans.rs"]
 mod plans;
+#[path = "support/roles.rs"]
+mod roles;
+#[path = "screens/roles.rs"]
+mod roles_of_actions;
 #[path = "screens/rows.rs"]
 mod rows;
 #[path = "screens/safety.rs"]

@@ -232,7 +232,11 @@ impl<S: Store> Engine<S> {
         }
         let at = tx.db_now().await?;
         let press = Press {
-            verb: cause.as_str(),
+            verb: match cause {
+                // What a person asked for stands in the trail under the verb's own name.
+                ChangeCause::CanceledNow => Verb::CancelNow.as_str(),
+                _ => cause.as_str(),
+            },
             target: subscription.public_id.as_str(),
             before: from.as_str(),
             after: to.as_str(),

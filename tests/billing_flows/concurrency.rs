@@ -25,6 +25,7 @@ use paydeck::engine::ports::{
 use paydeck::engine::{Outcome, PlanChange, PlanInput, Refused, Request, VerbError};
 use paydeck::secret::Secret;
 
+use crate::roles::may;
 use crate::world::{World, admin, on_each, won};
 
 /// What one call meets on its way.
@@ -407,7 +408,7 @@ async fn money_taken_twice_has_its_own_payment_and_a_prepared_return() {
 }
 
 #[expect(clippy::too_many_lines, reason = "a list, one entry per verb")]
-fn one_of_each() -> Vec<Request> {
+pub fn one_of_each() -> Vec<Request> {
     let (customer, subscription) = (CustomerId(1), SubscriptionId(1));
     let plan = PlanId(1);
     vec![
@@ -482,16 +483,6 @@ fn one_of_each() -> Vec<Request> {
             attempt: AttemptId(1),
         },
     ]
-}
-
-/// Who may do what, by hand: the table of the roles, not the code's own.
-fn may(role: Role, verb: Verb) -> bool {
-    match verb {
-        Verb::CreatePlan | Verb::EditPlan | Verb::DeactivatePlan => role == Role::Admin,
-        // "oncall (support + resolve, breaker, bulk retry), finance (viewer + reports, close, approve)"
-        Verb::BillRun | Verb::ResolveUnknown => matches!(role, Role::Oncall | Role::Admin),
-        _ => matches!(role, Role::Support | Role::Oncall | Role::Admin),
-    }
 }
 
 fn person(role: Role, access: Access) -> Operator {

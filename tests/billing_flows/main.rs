@@ -9,6 +9,9 @@
     reason = "a story is one future that is awaited where it is made"
 )]
 
+#[path = "../support/roles.rs"]
+mod roles;
+
 mod fleet;
 #[path = "../support/mod.rs"]
 mod support;
@@ -25,6 +28,8 @@ mod interrupted;
 mod kept;
 mod keys;
 mod lost_answers;
+#[path = "roles.rs"]
+mod roles_of_requests;
 mod scenarios;
 mod subscriptions;
 mod tallies;

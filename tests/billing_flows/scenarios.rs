@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use chrono::TimeDelta;
 use serde::Deserialize;
 
 use paydeck::domain::attempt::AlsoCancel;
@@ -17,8 +18,21 @@ struct Scenario {
     given: Given,
     #[serde(rename = "do")]
     action: Action,
+    #[serde(default)]
+    clock: Skew,
+    #[serde(default)]
     fault: Vec<Struck>,
     expect: Expected,
+}
+
+/// How far our clock is from the provider's. Leases and look-ups go by the database's time, which stays.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Skew {
+    /// During the action.
+    minutes: i64,
+    /// While what became of it is looked up.
+    later_minutes: i64,
 }
 
 #[derive(Deserialize, PartialEq, Eq, Clone, Copy)]
@@ -93,13 +107,19 @@ async fn play(w: &World, name: &str, scenario: &Scenario) {
     for struck in &scenario.fault {
         w.fault(&struck.endpoint, struck.fault.clone(), 1).await;
     }
+    let agreed = w.clock_now();
+    w.clock
+        .set(agreed + TimeDelta::minutes(scenario.clock.minutes));
     act(w, scenario.action).await;
     let expect = &scenario.expect;
     assert_eq!(w.text(ATTEMPT).await, expect.first, "{title}: at first");
+    w.clock
+        .set(agreed + TimeDelta::minutes(scenario.clock.later_minutes));
     for _ in 0..4 {
         w.expire_leases().await;
         w.reconcile().await;
     }
+    w.clock.set(agreed);
     w.no_faults().await;
     assert_eq!(
         w.text(ATTEMPT).await,

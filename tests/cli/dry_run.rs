@@ -76,7 +76,7 @@ fn rows(shop: &Shop) -> BTreeMap<String, Vec<String>> {
 }
 
 /// Every command without commands below it, as its own help names them.
-fn leaves(home: &Path, at: &[String], found: &mut Vec<String>) {
+pub fn leaves(home: &Path, at: &[String], found: &mut Vec<String>) {
     let help = run(paydeck(home).args(at).arg("--help")).expect(0).out;
     let below: Vec<String> = help
         .lines()

@@ -15,6 +15,11 @@ mod money;
 mod people;
 #[path = "../support/postgres.rs"]
 mod postgres;
+#[path = "../support/roles.rs"]
+mod roles;
+#[path = "roles.rs"]
+mod roles_of_verbs;
 mod setup;
 mod shop;
 mod terminal;
+mod twins;
