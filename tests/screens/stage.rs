@@ -350,7 +350,8 @@ fn plan(model: &Model, asked: Asked) -> Planned {
                 preview: RunPreview {
                     rows: (0..12)
                         .map(|number| RunPreviewRow {
-                            subscription: rows::subscription_row(number).public_id,
+                            subscription: Some(rows::subscription_row(number).public_id),
+                            invoice: None,
                             customer: rows::brief(number),
                             what: "베이직 월".to_owned(),
                             amount: rows::won(9_900),

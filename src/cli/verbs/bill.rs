@@ -19,6 +19,7 @@ const OPEN_COLUMNS: &[&str] = &["attempt_id", "kind", "state", "amount", "would"
 const PREVIEW_COLUMNS: &[&str] = &[
     "due_at",
     "subscription_id",
+    "invoice_id",
     "customer_name",
     "what",
     "kind",
@@ -74,7 +75,8 @@ fn show_preview(out: &mut Output, preview: &RunPreview) -> Result<(), CliError> 
         .map(|row| {
             Record::of("due")
                 .at("due_at", row.due_at)
-                .id("subscription_id", &row.subscription)
+                .id_if("subscription_id", row.subscription.as_ref())
+                .id_if("invoice_id", row.invoice.as_ref())
                 .id("customer_id", &row.customer.public_id)
                 .text("customer_name", &row.customer.name)
                 .text("what", &row.what)

@@ -16,8 +16,10 @@ use super::super::refusal::VerbError;
 /// One row that would be billed.
 #[derive(Debug, Clone)]
 pub struct RunPreviewRow {
-    /// The subscription.
-    pub subscription: PublicId,
+    /// The subscription that renews or ends.
+    pub subscription: Option<PublicId>,
+    /// The invoice that is tried again.
+    pub invoice: Option<PublicId>,
     /// Who pays.
     pub customer: CustomerBrief,
     /// Plan or description, raw.
@@ -57,8 +59,9 @@ impl<S: Store + Reads> Engine<S> {
         let mut totals: Vec<Money> = Vec::new();
         let mut fingerprint = Fingerprint::of("bill-run");
         for row in &rows {
+            let named = row.subscription.as_ref().or(row.invoice.as_ref());
             fingerprint = fingerprint
-                .and(row.subscription.as_str())
+                .and(named.map(PublicId::as_str).unwrap_or_default())
                 .number(row.amount.minor())
                 .and(row.kind);
             if !row.is_charged() {
@@ -103,8 +106,13 @@ fn preview_row(row: DueRow, until: DateTime<Utc>) -> RunPreviewRow {
     } else {
         "renewal"
     };
+    let (subscription, invoice) = match row.is_retry {
+        true => (None, Some(row.public_id)),
+        false => (Some(row.public_id), None),
+    };
     RunPreviewRow {
-        subscription: row.public_id,
+        subscription,
+        invoice,
         customer: row.customer,
         what: row.what,
         amount: row.amount,
