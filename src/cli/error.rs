@@ -182,6 +182,7 @@ fn of_verb(error: &VerbError) -> Exit {
         | VerbError::Range(_) => Exit::Refused,
         VerbError::Stale => Exit::Stale,
         VerbError::Store(error) => of_store(error),
+        VerbError::Provider(_) => Exit::Unreachable,
         VerbError::Vault(_) => Exit::Configuration,
     }
 }

@@ -5,8 +5,9 @@
 //! no wildcard: a new command does not compile before it has said what it is.
 
 use super::args::{
-    AuditCommand, BillCommand, CheckoutCommand, Command, ConfigCommand, CustomerCommand, Global,
-    MethodCommand, PlanCommand, ReportCommand, UnknownCommand, VaultCommand,
+    ApproveCommand, AuditCommand, BillCommand, CheckoutCommand, Command, ConfigCommand,
+    CustomerCommand, Global, MethodCommand, PlanCommand, ReportCommand, UnknownCommand,
+    VaultCommand,
 };
 use super::error::CliError;
 
@@ -60,6 +61,11 @@ pub const fn declared(command: &Command) -> (&'static str, Nature) {
         Command::Note(_) => ("note", Plans),
         Command::Unknown(UnknownCommand::Resolve(_)) => ("unknown resolve", Plans),
         Command::Unknown(UnknownCommand::SendAgain(_)) => ("unknown send-again", Plans),
+        Command::Unknown(UnknownCommand::NotExecuted(_)) => ("unknown not-executed", Plans),
+        Command::Approve(ApproveCommand::Grant(_)) => ("approve grant", Plans),
+        Command::Approve(ApproveCommand::Reject(_)) => ("approve reject", Plans),
+        Command::Approve(ApproveCommand::List) => ("approve list", Reads),
+        Command::Approve(ApproveCommand::Show(_)) => ("approve show", Reads),
         Command::Unknown(UnknownCommand::List(_)) => ("unknown list", Reads),
         Command::Doctor(_) => ("doctor", Reads),
         Command::Find(_) => ("find", Reads),

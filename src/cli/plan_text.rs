@@ -47,6 +47,18 @@ pub fn lines(plan: &ActionPlan, view: &View) -> String {
     if let Some(amount) = plan.amount {
         push("cli.plan.amount", view.money(amount));
     }
+    if let Some(asked) = &plan.asked {
+        let who = Shown::line(&asked.person);
+        let until = asked
+            .until
+            .map_or_else(String::new, |until| format!("  {}", view.at(until)));
+        push("cli.plan.asked", format!("{who}{until}"));
+        push("cli.plan.reason", Shown::line(&asked.reason).to_string());
+        push(
+            "cli.plan.evidence",
+            Shown::line(&asked.evidence).to_string(),
+        );
+    }
     push("cli.plan.sends", sends(plan.call.as_ref(), view));
     if let Some(call) = &plan.if_not_seen {
         push("cli.plan.if_not_seen", sends(Some(call), view));
@@ -107,6 +119,7 @@ fn sends(call: Option<&PlannedCall>, view: &View) -> String {
 fn operation(call: &PlannedCall, view: &View) -> String {
     match call.operation {
         "look up" => view.t("cli.plan.look_up"),
+        "list transactions" => view.t("cli.plan.list"),
         other => other.to_owned(),
     }
 }

@@ -3,9 +3,9 @@
 use std::io::Read as _;
 
 use super::args::{
-    AlsoCancelArg, CancelArgs, ConfirmArgs, CustomerCreateArgs, MethodArgs, NoteArgs, OneTimeArgs,
-    PlanCreateArgs, PlanEditArgs, PlanTargetArgs, RefundArgs, ResolveArgs, SubscribeArgs,
-    TargetArgs,
+    AlsoCancelArg, CancelArgs, ConfirmArgs, CustomerCreateArgs, MethodArgs, NotExecutedArgs,
+    NoteArgs, OneTimeArgs, PlanCreateArgs, PlanEditArgs, PlanTargetArgs, RefundArgs, ResolveArgs,
+    SubscribeArgs, TargetArgs,
 };
 use super::error::CliError;
 use super::resolve::{self, noun_of_prefix};
@@ -117,15 +117,26 @@ pub async fn refund(store: &SqlStore, args: &RefundArgs) -> Result<Request, CliE
         Some(typed) => RefundAmount::Partial(amount(typed, payment.captured.currency())?),
         None => RefundAmount::Full,
     };
-    Ok(Request::Refund {
-        payment: payment.id,
-        amount: wanted,
-        reason: args.reason.clone(),
-        also_cancel: match args.also_cancel {
-            AlsoCancelArg::No => AlsoCancel::No,
-            AlsoCancelArg::Now => AlsoCancel::Now,
-            AlsoCancelArg::AtEnd => AlsoCancel::AtPeriodEnd,
-        },
+    let (payment, reason) = (payment.id, args.reason.clone());
+    let also_cancel = match args.also_cancel {
+        AlsoCancelArg::No => AlsoCancel::No,
+        AlsoCancelArg::Now => AlsoCancel::Now,
+        AlsoCancelArg::AtEnd => AlsoCancel::AtPeriodEnd,
+    };
+    Ok(if args.ask_approval {
+        Request::AskRefund {
+            payment,
+            amount: wanted,
+            reason,
+            also_cancel,
+        }
+    } else {
+        Request::Refund {
+            payment,
+            amount: wanted,
+            reason,
+            also_cancel,
+        }
     })
 }
 
@@ -283,4 +294,13 @@ pub async fn resolve_unknown(store: &SqlStore, args: &ResolveArgs) -> Result<Req
 pub async fn send_again(store: &SqlStore, args: &ResolveArgs) -> Result<Request, CliError> {
     let attempt = AttemptId(resolve::id(store, Noun::Attempt, &args.attempt).await?);
     Ok(Request::SendAgain { attempt })
+}
+
+pub async fn not_executed(store: &SqlStore, args: &NotExecutedArgs) -> Result<Request, CliError> {
+    let attempt = AttemptId(resolve::id(store, Noun::Attempt, &args.attempt).await?);
+    Ok(Request::AskNotExecuted {
+        attempt,
+        reason: args.reason.clone(),
+        evidence: args.evidence.clone(),
+    })
 }

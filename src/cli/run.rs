@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::FromArgMatches as _;
 
 use super::args::{
-    AuditCommand, Cli, Command, ConfigCommand, DemoArgs, DoctorCommand, Global, LangArg, ListKind,
-    PageArgs, ReportCommand, UnknownCommand, VaultCommand,
+    ApproveCommand, AuditCommand, Cli, Command, ConfigCommand, DemoArgs, DoctorCommand, Global,
+    LangArg, ListKind, PageArgs, ReportCommand, UnknownCommand, VaultCommand,
 };
 use super::error::{CliError, exit_code};
 use super::exit::Exit;
@@ -18,7 +18,8 @@ use super::permit::{self, Permit};
 use super::resolve;
 use super::said;
 use super::verbs::{
-    acting, audit, console, demo, doctor, export, find, list, report, service, setup, show, vault,
+    acting, approve, audit, console, demo, doctor, export, find, list, report, service, setup,
+    show, vault,
 };
 use super::view::View;
 use crate::config::{Language, Personal, Settings};
@@ -273,6 +274,10 @@ async fn with_database(
         Command::List(args) => rows(out, opened, args.list, &args.page).await?,
         Command::Unknown(UnknownCommand::List(page)) => {
             rows(out, opened, ListKind::Unknown, &page).await?;
+        }
+        Command::Approve(ApproveCommand::List) => approve::list(out, &opened.store).await?,
+        Command::Approve(ApproveCommand::Show(args)) => {
+            approve::show(out, &opened.store, &args).await?;
         }
         Command::Show(args) => show::run(out, &opened.store, &args).await?,
         Command::Export(args) => export::run(out, opened, permit, &args).await?,

@@ -7,6 +7,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::record::Record;
 use super::view::View;
+use crate::domain::attempt::NotAbsent;
 use crate::domain::ids::{IdError, Noun};
 use crate::domain::money::MoneyError;
 use crate::domain::operator::Denied;
@@ -203,11 +204,14 @@ fn of_constraint(constraint: Constraint) -> &'static str {
         Constraint::OneSubscription => "one_subscription",
         Constraint::CustomerKey | Constraint::Code => "constraint_taken",
         Constraint::RefundBalance => "constraint_balance",
+        Constraint::FourEyes => "own_request",
         Constraint::OrderId
         | Constraint::IdempotencyKey
         | Constraint::InvoicePeriod
         | Constraint::SettledState
         | Constraint::AppendOnly
+        | Constraint::OpenApproval
+        | Constraint::Approval
         | Constraint::Other => "constraint",
     }
 }
@@ -240,6 +244,7 @@ fn said_of_verb(error: &VerbError, view: &View) -> Said {
             .with("typed", "")
             .with("detail", reason),
         VerbError::Store(error) => said_of_store(error, view),
+        VerbError::Provider(error) => Said::new("provider_list").with("detail", error),
         VerbError::Vault(error) => Said::new(match error {
             KeyVaultError::UnknownKey { .. } => "vault_unknown_key",
             KeyVaultError::Unreadable { .. } | KeyVaultError::Seal(_) => "vault",
@@ -281,6 +286,24 @@ fn said_of_refused(refused: &Refused, view: &View) -> Said {
         Refused::OtherAmount { wanted, given } => Said::new("other_amount")
             .with("wanted", view.money(*wanted))
             .with("given", view.money(*given)),
+        Refused::ApprovalNotNeeded => Said::new("approval_not_needed"),
+        Refused::AlreadyAsked {
+            approval,
+            person,
+            until,
+        } => Said::new("already_asked")
+            .with("approval", approval)
+            .with("person", person)
+            .with("until", view.at(*until)),
+        Refused::OwnRequest => Said::new("own_request"),
+        Refused::ApprovalExpired => Said::new("approval_expired"),
+        Refused::ApprovalDecided(state) => Said::new("approval_decided")
+            .with("state", view.locale.label("state.approval", state.as_str())),
+        Refused::NotWaiting => Said::new("not_waiting"),
+        Refused::BalanceMoved => Said::new("balance_moved"),
+        Refused::ChargesOnly => Said::new("charges_only"),
+        Refused::MayBeExecuted(why) => said_of_absence(*why, view),
+        Refused::Listed => Said::new("listed"),
         Refused::BelowMinimum(least) => {
             Said::new("below_minimum").with("least", view.money(*least))
         }
@@ -290,6 +313,15 @@ fn said_of_refused(refused: &Refused, view: &View) -> Said {
         Refused::AmountMismatch | Refused::ChargeNotSettled | Refused::NoProvider(_) => {
             Said::new("refused").with("detail", refused)
         }
+    }
+}
+
+fn said_of_absence(why: NotAbsent, view: &View) -> Said {
+    match why {
+        NotAbsent::StillWanted => Said::new("still_wanted"),
+        NotAbsent::TooSoon { until } => Said::new("too_soon").with("until", view.at(until)),
+        NotAbsent::Seen => Said::new("was_seen"),
+        NotAbsent::TooFewLookUps { have } => Said::new("too_few_look_ups").with("have", have),
     }
 }
 
@@ -306,6 +338,7 @@ pub const fn noun_name(noun: Noun) -> &'static str {
         Noun::Payment => "payment",
         Noun::Refund => "refund",
         Noun::Run => "run",
+        Noun::Approval => "approval",
     }
 }
 

@@ -5,10 +5,11 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::attempt::NotAbsent;
 use crate::domain::money::Money;
 use crate::domain::operator::{Denied, Verb};
 use crate::domain::payment::RefundError;
-use crate::domain::states::SubscriptionState;
+use crate::domain::states::{ApprovalState, SubscriptionState};
 use crate::engine::ports::{Constraint, StoreError};
 use crate::engine::{Refused, VerbError};
 
@@ -20,6 +21,7 @@ pub enum Detail {
     Time(DateTime<Utc>),
     Verb(Verb),
     State(SubscriptionState),
+    Approval(ApprovalState),
 }
 
 /// One trouble.
@@ -48,7 +50,7 @@ impl Fault {
     }
 
     /// Every kind there is, for the test that each has its texts.
-    pub const KINDS: [&'static str; 47] = [
+    pub const KINDS: [&'static str; 61] = [
         "denied_read_only",
         "denied_role",
         "stale",
@@ -67,6 +69,20 @@ impl Fault {
         "plan_already_inactive",
         "taken",
         "needs_approval",
+        "approval_not_needed",
+        "already_asked",
+        "own_request",
+        "approval_expired",
+        "approval_decided",
+        "not_waiting",
+        "balance_moved",
+        "charges_only",
+        "still_wanted",
+        "too_soon",
+        "was_seen",
+        "too_few_look_ups",
+        "listed",
+        "provider_list",
         "settled",
         "amount_mismatch",
         "other_amount",
@@ -140,6 +156,7 @@ impl From<&VerbError> for Fault {
                 .text("field", *field)
                 .text("reason", reason.as_str()),
             VerbError::Store(error) => error.into(),
+            VerbError::Provider(_) => Self::new("provider_list"),
             VerbError::Vault(_) => Self::new("vault"),
             VerbError::Range(reason) => Self::new("range").text("reason", reason.as_str()),
         }
@@ -186,6 +203,20 @@ impl From<&Refused> for Fault {
                 Self::new("needs_approval").with("limit", Detail::Money(*limit))
             }
             Refused::Settled => Self::new("settled"),
+            Refused::ApprovalNotNeeded => Self::new("approval_not_needed"),
+            Refused::AlreadyAsked { person, until, .. } => Self::new("already_asked")
+                .text("person", person.as_str())
+                .with("until", Detail::Time(*until)),
+            Refused::OwnRequest => Self::new("own_request"),
+            Refused::ApprovalExpired => Self::new("approval_expired"),
+            Refused::ApprovalDecided(state) => {
+                Self::new("approval_decided").with("state", Detail::Approval(*state))
+            }
+            Refused::NotWaiting => Self::new("not_waiting"),
+            Refused::BalanceMoved => Self::new("balance_moved"),
+            Refused::ChargesOnly => Self::new("charges_only"),
+            Refused::MayBeExecuted(why) => of_absence(*why),
+            Refused::Listed => Self::new("listed"),
             Refused::AmountMismatch => Self::new("amount_mismatch"),
             Refused::OtherAmount { wanted, given } => Self::new("other_amount")
                 .with("wanted", Detail::Money(*wanted))
@@ -197,6 +228,17 @@ impl From<&Refused> for Fault {
             Refused::BreakerOpen => Self::new("breaker_open"),
             Refused::ChargeNotSettled => Self::new("charge_not_settled"),
             Refused::Currency(code) => Self::new("currency").text("code", *code),
+        }
+    }
+}
+
+fn of_absence(why: NotAbsent) -> Fault {
+    match why {
+        NotAbsent::StillWanted => Fault::new("still_wanted"),
+        NotAbsent::TooSoon { until } => Fault::new("too_soon").with("until", Detail::Time(until)),
+        NotAbsent::Seen => Fault::new("was_seen"),
+        NotAbsent::TooFewLookUps { have } => {
+            Fault::new("too_few_look_ups").text("have", have.to_string())
         }
     }
 }

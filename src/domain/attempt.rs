@@ -1,6 +1,7 @@
 //! One try to move money, as stored; [`learn_charge`] and [`learn_refund`] say what evidence makes
 //! of it.
 
+mod absence;
 mod learn;
 
 use chrono::{DateTime, Utc};
@@ -11,6 +12,10 @@ use super::mode::{Mode, ProviderName};
 use super::money::Money;
 use super::states::AttemptState;
 
+pub use absence::{
+    ABSENT_AFTER_H, ABSENT_APART_H, ABSENT_LOOK_UPS, LookUp, NotAbsent, SentTimes, Sighting,
+    absence,
+};
 pub use learn::{
     Contradiction, NextStep, REPLAY_SETTLE_S, RESEND_WINDOW_DAYS, Unsettled, Verdict, learn_charge,
     learn_refund, next_check_delay_s,

@@ -34,6 +34,8 @@ row_ids! {
     RunId,
     /// Row id of a piece of evidence.
     EvidenceId,
+    /// Row id of what one person asked another to approve.
+    ApprovalId,
 }
 
 /// The nouns that have a public id.
@@ -59,11 +61,13 @@ pub enum Noun {
     Refund,
     /// `run_`
     Run,
+    /// `apr_`
+    Approval,
 }
 
 impl Noun {
     /// Every noun with a public id.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Customer,
         Self::Method,
         Self::Product,
@@ -74,6 +78,7 @@ impl Noun {
         Self::Payment,
         Self::Refund,
         Self::Run,
+        Self::Approval,
     ];
 
     /// The prefix without its underscore.
@@ -89,6 +94,7 @@ impl Noun {
             Self::Payment => "pay",
             Self::Refund => "ref",
             Self::Run => "run",
+            Self::Approval => "apr",
         }
     }
 }

@@ -4,6 +4,7 @@
 //! screen: instants come in as parameters, results go out as values. Amounts are integers in minor
 //! units; every status moves only along the tables in [`states`].
 
+pub mod approval;
 pub mod attempt;
 pub mod audit;
 pub mod billing;

@@ -148,6 +148,22 @@ states! {
 }
 
 states! {
+    /// What one person asked for and another approves. It is decided once.
+    ApprovalState {
+        /// Nobody has decided.
+        Waiting = "waiting" => [Granted, Rejected, Expired, Void],
+        /// Another person approved it, and it happened with that.
+        Granted = "granted" => [],
+        /// Turned down.
+        Rejected = "rejected" => [],
+        /// Nobody decided in time.
+        Expired = "expired" => [],
+        /// What it was about changed, and it was asked for anew.
+        Void = "void" => [],
+    }
+}
+
+states! {
     /// A stored way to charge.
     MethodState {
         /// May be charged.

@@ -9,14 +9,14 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::domain::attempt::{AlsoCancel, AttemptKind};
 use crate::domain::evidence::Refusal;
 use crate::domain::ids::{
-    AttemptId, CustomerId, InvoiceId, PaymentId, PlanId, PublicId, SubscriptionId,
+    ApprovalId, AttemptId, CustomerId, InvoiceId, PaymentId, PlanId, PublicId, SubscriptionId,
 };
 use crate::domain::mode::Mode;
 use crate::domain::money::Money;
 use crate::domain::operator::Verb;
 use crate::domain::payment::RefundAmount;
 use crate::domain::period::Interval;
-use crate::domain::states::SubscriptionState;
+use crate::domain::states::{AttemptState, SubscriptionState};
 use crate::secret::Secret;
 
 use super::queries::{CardBrief, CustomerBrief};
@@ -150,6 +150,50 @@ pub enum Request {
         /// Which.
         attempt: AttemptId,
     },
+    /// Ask a second person for a refund above one's own limit. Nothing is reserved or sent by this.
+    AskRefund {
+        /// Out of which payment.
+        payment: PaymentId,
+        /// How much.
+        amount: RefundAmount,
+        /// Why; stored and sent.
+        reason: String,
+        /// What else happens to the subscription.
+        also_cancel: AlsoCancel,
+    },
+    /// Ask a second person to agree that an unknown charge was never executed.
+    AskNotExecuted {
+        /// Which.
+        attempt: AttemptId,
+        /// Why.
+        reason: String,
+        /// What supports it.
+        evidence: String,
+    },
+    /// Approve what another person asked for: it happens at once.
+    Grant {
+        /// Which request.
+        approval: ApprovalId,
+    },
+    /// Turn down what was asked for.
+    Reject {
+        /// Which request.
+        approval: ApprovalId,
+        /// Why.
+        reason: String,
+    },
+    /// Send the return that was prepared for money nobody wanted.
+    ApproveReturn {
+        /// The refund attempt that waits.
+        attempt: AttemptId,
+    },
+    /// Give such a return up and let go of what it reserved.
+    DeclineReturn {
+        /// The refund attempt that waits.
+        attempt: AttemptId,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// A plan as a person gives it.
@@ -198,7 +242,7 @@ impl Request {
         match self {
             Self::Charge { .. } => Verb::Charge,
             Self::Retry { .. } => Verb::Retry,
-            Self::Refund { .. } => Verb::Refund,
+            Self::Refund { .. } | Self::AskRefund { .. } => Verb::Refund,
             Self::CancelNow { .. } => Verb::CancelNow,
             Self::CancelAtEnd { .. } => Verb::CancelAtEnd,
             Self::UndoCancel { .. } => Verb::UndoCancel,
@@ -213,6 +257,11 @@ impl Request {
             Self::DeactivatePlan { .. } => Verb::DeactivatePlan,
             Self::Note { .. } => Verb::Note,
             Self::ResolveUnknown { .. } | Self::SendAgain { .. } => Verb::ResolveUnknown,
+            Self::AskNotExecuted { .. } => Verb::ForceState,
+            Self::Grant { .. }
+            | Self::Reject { .. }
+            | Self::ApproveReturn { .. }
+            | Self::DeclineReturn { .. } => Verb::Approve,
         }
     }
 }
@@ -242,6 +291,8 @@ pub struct ActionPlan {
     pub call: Option<PlannedCall>,
     /// The second call, made only if the first one finds that the provider has not seen the order.
     pub if_not_seen: Option<PlannedCall>,
+    /// Who asked for what is approved here; none for everything else.
+    pub asked: Option<AskedBy>,
     /// What follows.
     pub effects: Vec<Effect>,
     /// What does *not* happen, though one might think so.
@@ -252,10 +303,25 @@ pub struct ActionPlan {
     pub confirm: Confirmation,
 }
 
+/// Who asked for what a second person decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskedBy {
+    /// The request; none where the system prepared it.
+    pub approval: Option<PublicId>,
+    /// Who.
+    pub person: String,
+    /// Why.
+    pub reason: String,
+    /// What supports it.
+    pub evidence: String,
+    /// Until when it can be approved, in database time; none where it stays.
+    pub until: Option<DateTime<Utc>>,
+}
+
 /// A call to the provider as it would be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedCall {
-    /// `charge`, `cancel`, `issue`, `look up`.
+    /// `charge`, `cancel`, `issue`, `look up`, `list transactions`.
     pub operation: &'static str,
     /// Our name for it; the tag for a refund.
     pub order_id: String,
@@ -336,6 +402,18 @@ pub enum Effect {
     TrialUntil(DateTime<Utc>),
     /// This invoice is paid.
     InvoicePaid(PublicId),
+    /// A second person has so long to approve it.
+    SecondPerson {
+        /// In minutes.
+        minutes: i64,
+    },
+    /// The attempt's state.
+    Attempt {
+        /// Before.
+        from: AttemptState,
+        /// After.
+        to: AttemptState,
+    },
 }
 
 /// What one might expect and does not happen.
@@ -357,6 +435,8 @@ pub enum NotHappening {
     SendAgain,
     /// Nothing goes out under a new order id or key: the provider executes it once at most.
     SecondExecution,
+    /// Nothing is reserved and nothing is sent before a second person approves.
+    BeforeApproval,
 }
 
 /// What to think about first.
@@ -405,6 +485,8 @@ pub enum Outcome {
     Unknown(Receipt),
     /// Certainly nothing was sent. It may be tried again.
     NotSent(Receipt),
+    /// Asked for; a second person has to approve it. Nothing happened yet.
+    Asked(Receipt),
 }
 
 /// What to show of a result.

@@ -7,7 +7,9 @@ use crate::domain::ids::AttemptId;
 use crate::domain::operator::Operator;
 
 use super::Engine;
+use super::absence::Unlisted;
 use super::action::{ActionPlan, Outcome, Receipt, Request};
+use super::approval::{AskWork, DecideWork};
 use super::audit::Actor;
 use super::cancel::CancelWork;
 use super::charge::ChargeWork;
@@ -17,6 +19,7 @@ use super::method::MethodWork;
 use super::one_time::OneTimeWork;
 use super::plans::PlanWork;
 use super::ports::{Desk, Store, StoreError, Tx};
+use super::prepared_return::{Fate, ReturnWork};
 use super::refund::RefundWork;
 use super::refusal::VerbError;
 use super::resolve::{Reach, ResolveWork};
@@ -40,6 +43,9 @@ pub(super) enum Work {
     Customer(Box<CustomerWork>),
     Plan(Box<PlanWork>),
     Resolve(Box<ResolveWork>),
+    Ask(Box<AskWork>),
+    Decide(Box<DecideWork>),
+    Return(Box<ReturnWork>),
 }
 
 /// What remains to be done after the first commit.
@@ -104,6 +110,7 @@ impl<S: Store> Engine<S> {
         operator
             .check(request.verb())
             .map_err(|e| nowhere(e.into()))?;
+        let unlisted = self.read_list(operator, request).await.map_err(nowhere)?;
         let mut desk = Desk::new();
         let mut tx = self.begin(&mut desk).await.map_err(|e| nowhere(e.into()))?;
         let Prepared { plan, work } = self
@@ -118,29 +125,44 @@ impl<S: Store> Engine<S> {
         if plan.fingerprint != fingerprint {
             return Err((VerbError::Stale, target));
         }
-        let actor = Actor::from(operator);
-        let next = match work {
-            Work::Charge(work) => self.write_charge(&mut tx, actor, *work).await,
-            Work::Refund(work) => self.write_refund(&mut tx, actor, *work).await,
-            Work::Cancel(work) => self.write_cancel(&mut tx, actor, *work).await,
-            Work::OneTime(work) => self.write_one_time(&mut tx, actor, *work).await,
-            Work::Checkout(work) => self.write_checkout(&mut tx, actor, *work).await,
-            Work::Subscribe(work) => self.write_subscribe(&mut tx, actor, *work).await,
-            Work::Method(work) => self.write_issue(&mut tx, actor, *work).await,
-            Work::Customer(work) => self.write_customer(&mut tx, actor, *work).await,
-            Work::Plan(work) => self.write_plan(&mut tx, actor, *work).await,
-            Work::Resolve(work) => self.write_resolve(&mut tx, actor, *work).await,
-        };
+        let next = self
+            .write_work(&mut tx, operator, work, unlisted.as_ref())
+            .await;
         let next = next.map_err(|e| (as_stale(e), target.clone()))?;
         tx.commit().await.map_err(|e| (e.into(), target))?;
         Ok(next)
+    }
+
+    async fn write_work<T: Tx>(
+        &self,
+        tx: &mut T,
+        operator: &Operator,
+        work: Work,
+        unlisted: Option<&Unlisted>,
+    ) -> Result<Next, VerbError> {
+        let actor = Actor::from(operator);
+        match work {
+            Work::Charge(work) => self.write_charge(tx, actor, *work).await,
+            Work::Refund(work) => self.write_refund(tx, actor, *work).await,
+            Work::Cancel(work) => self.write_cancel(tx, actor, *work).await,
+            Work::OneTime(work) => self.write_one_time(tx, actor, *work).await,
+            Work::Checkout(work) => self.write_checkout(tx, actor, *work).await,
+            Work::Subscribe(work) => self.write_subscribe(tx, actor, *work).await,
+            Work::Method(work) => self.write_issue(tx, actor, *work).await,
+            Work::Customer(work) => self.write_customer(tx, actor, *work).await,
+            Work::Plan(work) => self.write_plan(tx, actor, *work).await,
+            Work::Resolve(work) => self.write_resolve(tx, actor, *work).await,
+            Work::Ask(work) => self.write_ask(tx, operator, *work, unlisted).await,
+            Work::Decide(work) => self.write_decision(tx, actor, *work, unlisted).await,
+            Work::Return(work) => self.write_return(tx, actor, *work).await,
+        }
     }
 
     #[expect(
         clippy::too_many_lines,
         reason = "one arm per request and nothing else: splitting it would need arms that cannot happen"
     )]
-    async fn prepare<T: Tx>(
+    pub(super) async fn prepare<T: Tx>(
         &self,
         tx: &mut T,
         operator: &Operator,
@@ -225,6 +247,36 @@ impl<S: Store> Engine<S> {
             Request::SendAgain { attempt } => {
                 self.prepare_resolve(tx, *attempt, Reach::SendAgain).await
             }
+            Request::AskRefund {
+                payment,
+                amount,
+                reason,
+                also_cancel,
+            } => {
+                self.prepare_ask_refund(tx, operator, *payment, *amount, reason, *also_cancel)
+                    .await
+            }
+            Request::AskNotExecuted {
+                attempt,
+                reason,
+                evidence,
+            } => {
+                self.prepare_ask_not_executed(tx, *attempt, reason, evidence)
+                    .await
+            }
+            Request::Grant { approval } => self.prepare_grant(tx, operator, *approval).await,
+            Request::Reject { approval, reason } => {
+                self.prepare_reject(tx, *approval, reason).await
+            }
+            Request::ApproveReturn { attempt } => {
+                self.prepare_return_decision(tx, operator, *attempt, Fate::Send)
+                    .await
+            }
+            Request::DeclineReturn { attempt, reason } => {
+                let fate = Fate::GiveUp(reason.clone());
+                self.prepare_return_decision(tx, operator, *attempt, fate)
+                    .await
+            }
         }
     }
 }
@@ -245,7 +297,8 @@ impl Outcome {
             | Self::AlreadyDone(receipt)
             | Self::Declined { receipt, .. }
             | Self::Unknown(receipt)
-            | Self::NotSent(receipt) => receipt,
+            | Self::NotSent(receipt)
+            | Self::Asked(receipt) => receipt,
         }
     }
 }

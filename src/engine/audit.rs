@@ -1,5 +1,7 @@
 //! One shape for all audit entries.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use crate::domain::audit::AuditEntry;
@@ -19,6 +21,8 @@ pub(super) struct Press<'a> {
     pub reason: &'a str,
     pub result: &'a str,
     pub provider_ref: &'a str,
+    /// The second person, where one was needed.
+    pub approver: &'a str,
 }
 
 /// Who acts, as audit rows name it.
@@ -37,7 +41,8 @@ impl<'a> From<&'a Operator> for Actor<'a> {
     }
 }
 
-fn claims_json(claims: &[(String, String)]) -> String {
+/// Claims as they are kept.
+pub(super) fn claims_json(claims: &[(String, String)]) -> String {
     let quote = |text: &str| {
         let escaped: String = text
             .chars()
@@ -57,6 +62,12 @@ fn claims_json(claims: &[(String, String)]) -> String {
         .map(|(k, v)| format!("{}:{}", quote(k), quote(v)))
         .collect();
     format!("{{{}}}", pairs.join(","))
+}
+
+/// What [`claims_json`] kept; nothing where it cannot be read.
+pub(super) fn claims_of(json: &str) -> Vec<(String, String)> {
+    let claims: BTreeMap<String, String> = serde_json::from_str(json).unwrap_or_default();
+    claims.into_iter().collect()
 }
 
 impl<S: Store> Engine<S> {
@@ -85,7 +96,7 @@ impl<S: Store> Engine<S> {
             reason: press.reason.to_owned(),
             result: press.result.to_owned(),
             provider_ref: press.provider_ref.to_owned(),
-            approver: String::new(),
+            approver: press.approver.to_owned(),
         })
         .await
     }
@@ -117,7 +128,7 @@ impl<S: Store> Engine<S> {
             | VerbError::Amount(_)
             | VerbError::Input { .. }
             | VerbError::Range(_) => "refused",
-            VerbError::Store(_) | VerbError::Vault(_) => "failed",
+            VerbError::Store(_) | VerbError::Vault(_) | VerbError::Provider(_) => "failed",
         };
         let reason = error.to_string();
         let press = Press {
@@ -148,5 +159,12 @@ mod tests {
     fn claims_cannot_break_out_of_their_quotes() {
         let claims = [("a\"b".to_owned(), "x\\\n\"y".to_owned())];
         assert_eq!(claims_json(&claims), r#"{"a\"b":"x\\\"y"}"#);
+    }
+
+    #[test]
+    fn claims_that_were_kept_read_back() {
+        let claims = vec![("uid".to_owned(), "1001 \"x\" \\".to_owned())];
+        assert_eq!(claims_of(&claims_json(&claims)), claims);
+        assert!(claims_of("not json").is_empty());
     }
 }

@@ -124,6 +124,7 @@ impl<S: Store> Engine<S> {
             amount: None,
             call: None,
             if_not_seen: None,
+            asked: None,
             effects,
             not_happening,
             warnings: Vec::new(),

@@ -231,6 +231,7 @@ impl<S: Store> Engine<S> {
                 expected_balance_minor: None,
             }),
             if_not_seen: None,
+            asked: None,
             effects: effects_of_payment(work.subscription.as_ref(), &work.invoice, now)?,
             not_happening: match resumes {
                 Some(_) => Vec::new(),

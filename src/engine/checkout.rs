@@ -220,6 +220,7 @@ impl<S: Store> Engine<S> {
                 expected_balance_minor: None,
             }),
             if_not_seen: None,
+            asked: None,
             effects: Vec::new(),
             not_happening: vec![NotHappening::ScheduleMove],
             warnings: Vec::new(),

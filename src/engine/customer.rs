@@ -50,6 +50,7 @@ impl<S: Store> Engine<S> {
             amount: None,
             call: None,
             if_not_seen: None,
+            asked: None,
             effects: Vec::new(),
             not_happening: vec![NotHappening::ProviderCall],
             warnings: Vec::new(),

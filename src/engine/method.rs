@@ -122,6 +122,7 @@ impl<S: Store> Engine<S> {
                 expected_balance_minor: None,
             }),
             if_not_seen: None,
+            asked: None,
             effects: effects.collect(),
             not_happening: vec![NotHappening::ScheduleMove],
             warnings: Vec::new(),

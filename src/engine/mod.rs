@@ -9,8 +9,10 @@ pub mod ports;
 pub mod queries;
 pub mod settings;
 
+mod absence;
 mod after_payment;
 mod apply;
+mod approval;
 mod audit;
 mod billing_run;
 mod breaker;
@@ -24,6 +26,7 @@ mod kept;
 mod method;
 mod one_time;
 mod plans;
+mod prepared_return;
 mod presence;
 mod reconcile;
 mod refund;
@@ -45,8 +48,8 @@ use crate::domain::mode::ProviderName;
 use crate::domain::period::local_date;
 
 pub use action::{
-    ActionPlan, Confirmation, Effect, NotHappening, Outcome, PlanChange, PlanInput, PlannedCall,
-    Receipt, Request, Warning,
+    ActionPlan, AskedBy, Confirmation, Effect, NotHappening, Outcome, PlanChange, PlanInput,
+    PlannedCall, Receipt, Request, Warning,
 };
 pub use billing_run::{RunPreview, RunPreviewRow, RunProgress, RunSummary};
 pub use find::IdProblem;

@@ -93,6 +93,7 @@ impl<S: Store> Engine<S> {
             call: Some(self.first_call(work.method.provider, &work.invoice)),
             if_not_seen: None,
             // Once is not recurring: no figure of what recurs moves.
+            asked: None,
             effects: vec![Effect::Mrr(Money::new(0, work.amount.currency()))],
             not_happening: vec![NotHappening::ScheduleMove],
             warnings,

@@ -75,11 +75,9 @@ impl WouldDo {
 }
 
 fn preview_of(attempt: Attempt) -> ReconcilePreview {
-    let would = match (attempt.state, attempt.source) {
-        (AttemptState::Ready, Source::Run | Source::Dunning) => WouldDo::Send,
-        (AttemptState::Ready, Source::Manual | Source::CardUpdate | Source::First) => {
-            WouldDo::GiveUp
-        }
+    let would = match (attempt.state, is_to_be_sent(&attempt)) {
+        (AttemptState::Ready, true) => WouldDo::Send,
+        (AttemptState::Ready, false) => WouldDo::GiveUp,
         _ => WouldDo::LookUpThenSendAgain,
     };
     ReconcilePreview {
@@ -90,6 +88,21 @@ fn preview_of(attempt: Attempt) -> ReconcilePreview {
         order_id: attempt.order_id,
         would,
     }
+}
+
+/// Whether an attempt that was never sent is sent by whoever finds it: a run's own, and one that is
+/// confirmed to go by a time, as an approved refund is. Any other is a person's, who has gone away.
+const fn is_to_be_sent(attempt: &Attempt) -> bool {
+    attempt.send_after.is_some() || matches!(attempt.source, Source::Run | Source::Dunning)
+}
+
+/// Whether the provider may be asked about an attempt in this state: also one that two persons have
+/// declared not executed, so that a success which turns up late is found.
+pub(super) const fn may_be_looked_at(state: AttemptState) -> bool {
+    matches!(
+        state,
+        AttemptState::Sent | AttemptState::Unknown | AttemptState::NotExecuted
+    )
 }
 
 /// How many attempts a preview lists at most.
@@ -183,7 +196,7 @@ impl<S: Store> Engine<S> {
         let mut desk = Desk::new();
         let mut tx = self.begin(&mut desk).await?;
         let mut attempt = tx.lock_attempt(id).await?;
-        if !matches!(attempt.state, AttemptState::Sent | AttemptState::Unknown) {
+        if !may_be_looked_at(attempt.state) {
             return Ok(None);
         }
         let now = tx.db_now().await?;
@@ -236,28 +249,24 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    /// A row that was written down and never sent: the run's own go out, a person's are given up.
+    /// A row that was written down and never sent: what is to go goes out, a person's is given up.
     async fn work_off_ready(
         &self,
         attempt: Attempt,
         actor: Actor<'_>,
     ) -> Result<Settled, VerbError> {
-        match attempt.source {
-            Source::Run | Source::Dunning if !self.breaker.admit(self.now()) => {
-                Err(VerbError::Refused(Refused::BreakerOpen))
-            }
-            Source::Run | Source::Dunning => {
-                let Some(outgoing) = self.ready_to_go(&attempt).await? else {
-                    return self.abandon(&attempt, actor).await;
-                };
-                let returned = self.call(outgoing).await;
-                self.settle_until_written(&returned, EvidenceSource::Answer, actor)
-                    .await
-            }
-            Source::Manual | Source::CardUpdate | Source::First => {
-                self.abandon(&attempt, actor).await
-            }
+        if !is_to_be_sent(&attempt) {
+            return self.abandon(&attempt, actor).await;
         }
+        if !self.breaker.admit(self.now()) {
+            return Err(VerbError::Refused(Refused::BreakerOpen));
+        }
+        let Some(outgoing) = self.ready_to_go(&attempt).await? else {
+            return self.abandon(&attempt, actor).await;
+        };
+        let returned = self.call(outgoing).await;
+        self.settle_until_written(&returned, EvidenceSource::Answer, actor)
+            .await
     }
 
     /// Marks a ready attempt as sent, if its obligation still stands.
@@ -265,11 +274,17 @@ impl<S: Store> Engine<S> {
         let mut desk = Desk::new();
         let mut tx = self.begin(&mut desk).await?;
         let rows = self.lock_rows(&mut tx, attempt).await?;
-        let is_wanted = rows.invoice.state == InvoiceState::Open
-            && rows
-                .subscription
-                .as_ref()
-                .is_none_or(|(s, _)| !s.state.is_ended());
+        let is_wanted = match rows.attempt.kind {
+            // Its amount is reserved, and nothing but this attempt lets go of it.
+            AttemptKind::Refund => true,
+            AttemptKind::Charge => {
+                rows.invoice.state == InvoiceState::Open
+                    && rows
+                        .subscription
+                        .as_ref()
+                        .is_none_or(|(s, _)| !s.state.is_ended())
+            }
+        };
         if !is_wanted || rows.attempt.state != AttemptState::Ready {
             return Ok(None);
         }

@@ -6,7 +6,7 @@
 use crate::domain::attempt::{AlsoCancel, Attempt, AttemptKind, Source};
 use crate::domain::billing::{cancel_reason, refund_tag};
 use crate::domain::customer::Customer;
-use crate::domain::ids::{Noun, PaymentId, PublicId};
+use crate::domain::ids::{Noun, PaymentId};
 use crate::domain::invoice::Invoice;
 use crate::domain::mode::Mode;
 use crate::domain::money::Money;
@@ -29,12 +29,23 @@ use super::refusal::{Refused, VerbError};
 pub(super) struct RefundWork {
     invoice: Invoice,
     subscription: Option<(Subscription, Term)>,
-    customer: Customer,
-    payment: Payment,
-    amount: Money,
-    reason: String,
-    also_cancel: AlsoCancel,
+    pub customer: Customer,
+    pub payment: Payment,
+    pub amount: Money,
+    pub reason: String,
+    pub also_cancel: AlsoCancel,
     attempt_no: u32,
+    /// The second person, where one was needed.
+    approver: Option<String>,
+}
+
+/// How far a refund may go.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Limit<'a> {
+    /// As far as the person's roles allow.
+    Of(&'a Operator),
+    /// A second person decides.
+    Lifted,
 }
 
 /// The longest reason that is kept.
@@ -50,29 +61,38 @@ impl<S: Store> Engine<S> {
         reason: &str,
         also_cancel: AlsoCancel,
     ) -> Result<Prepared, VerbError> {
-        if reason.trim().is_empty() {
-            return Err(VerbError::Input {
-                field: "reason",
-                reason: "a refund needs a reason".to_owned(),
-            });
-        }
-        if reason.chars().count() > REASON_LIMIT {
-            return Err(VerbError::Input {
-                field: "reason",
-                reason: format!("at most {REASON_LIMIT} characters"),
-            });
-        }
+        let limit = Limit::Of(operator);
+        let (plan, work) = self
+            .refund_and_plan(tx, limit, payment, amount, reason, also_cancel)
+            .await?;
+        Ok(Prepared {
+            plan,
+            work: Work::Refund(Box::new(work)),
+        })
+    }
+
+    pub(super) async fn refund_and_plan<T: Tx>(
+        &self,
+        tx: &mut T,
+        limit: Limit<'_>,
+        payment: PaymentId,
+        amount: RefundAmount,
+        reason: &str,
+        also_cancel: AlsoCancel,
+    ) -> Result<(ActionPlan, RefundWork), VerbError> {
+        let reason = checked_reason(reason)?;
         let target = tx.payment_target(payment).await?;
         let (subscription, invoice) = self.lock_invoice_in_order(tx, target).await?;
         let payment = tx.lock_payment(payment).await?;
         let attempts = tx.refunds_of(payment.id).await?;
         refuse_open(&attempts)?;
         let amount = payment.check_refund(amount)?;
-        self.check_limit(operator, amount)?;
+        if let Limit::Of(operator) = limit {
+            self.check_limit(operator, amount)?;
+        }
         check_also_cancel(also_cancel, subscription.as_ref().map(|(s, _)| s))?;
         let customer = tx.customer(payment.customer_id).await?;
         let attempt_no = next_attempt_no(&attempts)?;
-        let reason = reason.trim().to_owned();
         let work = RefundWork {
             invoice,
             subscription,
@@ -82,16 +102,13 @@ impl<S: Store> Engine<S> {
             reason,
             also_cancel,
             attempt_no,
+            approver: None,
         };
-        let plan = self.refund_plan(&work)?;
-        Ok(Prepared {
-            plan,
-            work: Work::Refund(Box::new(work)),
-        })
+        Ok((self.refund_plan(&work)?, work))
     }
 
     /// The most any of the person's roles may refund at once.
-    fn check_limit(&self, operator: &Operator, amount: Money) -> Result<(), VerbError> {
+    pub(super) fn check_limit(&self, operator: &Operator, amount: Money) -> Result<(), VerbError> {
         let limits = &self.parts.settings.refund_limits;
         let may_all = operator
             .roles
@@ -166,6 +183,7 @@ impl<S: Store> Engine<S> {
                 expected_balance_minor: Some(balance(payment)),
             }),
             if_not_seen: None,
+            asked: None,
             effects,
             not_happening,
             warnings: Vec::new(),
@@ -231,7 +249,8 @@ impl<S: Store> Engine<S> {
                 expected_balance_minor: Some(expected),
                 also_cancel: work.also_cancel,
                 state: AttemptState::Ready,
-                send_after: None,
+                // What two persons decided is carried out, whoever finds it unsent.
+                send_after: work.approver.is_some().then_some(now),
                 lease: Some(self.lease(now)),
                 operator: actor.person,
                 reason: &work.reason,
@@ -239,49 +258,49 @@ impl<S: Store> Engine<S> {
             })
             .await
             .map_err(as_stale)?;
-        self.audit_refund(
-            tx,
-            actor,
-            &payment,
-            &public_id,
-            work.amount,
-            &work.reason,
-            now,
-        )
-        .await?;
-        Ok(Next::Send(id))
-    }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one line of the audit trail, named field by field"
-    )]
-    async fn audit_refund<T: Tx>(
-        &self,
-        tx: &mut T,
-        actor: Actor<'_>,
-        payment: &Payment,
-        attempt: &PublicId,
-        amount: Money,
-        reason: &str,
-        now: chrono::DateTime<chrono::Utc>,
-    ) -> Result<(), StoreError> {
-        let after = format!("{attempt} {amount}");
+        let after = format!("{public_id} {}", work.amount);
         let press = Press {
             verb: Verb::Refund.as_str(),
             target: payment.public_id.as_str(),
             after: &after,
-            reason,
+            reason: &work.reason,
             result: "intent",
             provider_ref: &payment.provider_ref,
+            approver: work.approver.as_deref().unwrap_or_default(),
             ..Press::default()
         };
-        self.audit_in(tx, actor, press, now).await
+        self.audit_in(tx, actor, press, now).await?;
+        Ok(Next::Send(id))
     }
 }
 
+impl RefundWork {
+    /// The same, once a second person has approved it.
+    pub(super) fn approved_by(self, approver: &str) -> Self {
+        Self {
+            approver: Some(approver.to_owned()),
+            ..self
+        }
+    }
+}
+
+/// A reason that can be kept and sent.
+pub(super) fn checked_reason(reason: &str) -> Result<String, VerbError> {
+    let input = |reason: String| VerbError::Input {
+        field: "reason",
+        reason,
+    };
+    if reason.trim().is_empty() {
+        return Err(input("a reason is needed".to_owned()));
+    }
+    if reason.chars().count() > REASON_LIMIT {
+        return Err(input(format!("at most {REASON_LIMIT} characters")));
+    }
+    Ok(reason.trim().to_owned())
+}
+
 /// What the provider still holds of a payment, in minor units.
-const fn balance(payment: &Payment) -> i64 {
+pub(super) const fn balance(payment: &Payment) -> i64 {
     payment.captured.minor() - payment.refunded_minor
 }
 

@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, Utc};
 
-use super::ports::StoreError;
+use super::ports::{ProviderError, StoreError};
+use crate::domain::attempt::NotAbsent;
 use crate::domain::ids::PublicId;
 use crate::domain::money::Money;
 use crate::domain::operator::Denied;
 use crate::domain::payment::RefundError;
-use crate::domain::states::SubscriptionState;
+use crate::domain::states::{ApprovalState, SubscriptionState};
 
 /// Why a verb did not happen. Nothing was sent unless the variant says so.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,9 @@ pub enum VerbError {
     /// The database did not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The provider did not say what has to be known first. Nothing was done.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
     /// A billing key could not be sealed or opened.
     #[error(transparent)]
     Vault(#[from] super::ports::KeyVaultError),
@@ -101,6 +105,43 @@ pub enum Refused {
         /// The limit.
         limit: Money,
     },
+    /// Within the person's limit: nobody else is needed.
+    #[error("within the person's own limit: needs no approval")]
+    ApprovalNotNeeded,
+    /// The same is waiting for approval.
+    #[error("{person} has asked for it: {approval}")]
+    AlreadyAsked {
+        /// Which request.
+        approval: PublicId,
+        /// Who asked.
+        person: String,
+        /// Until when it can be approved, in database time.
+        until: DateTime<Utc>,
+    },
+    /// Nobody approves what he asked for himself.
+    #[error("nobody approves their own request")]
+    OwnRequest,
+    /// Nobody decided in time.
+    #[error("the request has expired")]
+    ApprovalExpired,
+    /// It was decided before.
+    #[error("the request is {0} already")]
+    ApprovalDecided(ApprovalState),
+    /// It does not wait for anybody.
+    #[error("it does not wait for approval")]
+    NotWaiting,
+    /// The provider holds another amount of the payment than the return was prepared for.
+    #[error("part of the payment went back since the return was prepared")]
+    BalanceMoved,
+    /// Only a charge can be declared not executed.
+    #[error("only a charge can be declared not executed")]
+    ChargesOnly,
+    /// What was looked up does not rule out that it was executed.
+    #[error(transparent)]
+    MayBeExecuted(NotAbsent),
+    /// The provider's list of transactions has it.
+    #[error("the provider's list of transactions has it")]
+    Listed,
     /// The attempt is settled.
     #[error("the attempt is settled")]
     Settled,

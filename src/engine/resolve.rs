@@ -22,6 +22,7 @@ use super::audit::{Actor, Press};
 use super::charge::customer_brief;
 use super::fingerprint::Fingerprint;
 use super::ports::{Store, Tx};
+use super::reconcile::may_be_looked_at;
 use super::refusal::{Refused, VerbError};
 
 /// How far a person lets it go.
@@ -53,7 +54,7 @@ impl<S: Store> Engine<S> {
         let (subscription, invoice) = self.lock_invoice_in_order(tx, invoice).await?;
         let attempt = tx.lock_attempt(id).await?;
         let is_open = match reach {
-            Reach::Look => matches!(attempt.state, AttemptState::Sent | AttemptState::Unknown),
+            Reach::Look => may_be_looked_at(attempt.state),
             Reach::SendAgain => attempt.state == AttemptState::Unknown,
         };
         if !is_open {
@@ -105,6 +106,7 @@ impl<S: Store> Engine<S> {
             // A question has no key: asking twice changes nothing.
             call: Some(call("look up", "")),
             if_not_seen: sends_again.then(|| call(operation(attempt.kind), &attempt.idem_key)),
+            asked: None,
             effects: if sends_again {
                 effects_of_success(work, self.now())?
             } else {

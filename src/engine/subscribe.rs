@@ -183,6 +183,7 @@ impl<S: Store> Engine<S> {
                 .filter(|_| charges_now)
                 .map(|method| self.first_call(method.provider, &work.invoice)),
             if_not_seen: None,
+            asked: None,
             effects,
             not_happening: if charges_now {
                 vec![]

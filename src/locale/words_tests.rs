@@ -8,7 +8,8 @@ use crate::domain::operator::{Role, Verb};
 use crate::domain::period::Unit;
 use crate::domain::run::Decision;
 use crate::domain::states::{
-    AttemptState, InboxState, InvoiceState, MethodState, OutboxState, RunState, SubscriptionState,
+    ApprovalState, AttemptState, InboxState, InvoiceState, MethodState, OutboxState, RunState,
+    SubscriptionState,
 };
 use crate::domain::subscription::ChangeCause;
 
@@ -25,6 +26,7 @@ macro_rules! names {
 fn every_stored_name_has_a_word_in_both_languages() {
     let groups = [
         ("state.attempt", names!(AttemptState::ALL)),
+        ("state.approval", names!(ApprovalState::ALL)),
         ("state.invoice", names!(InvoiceState::ALL)),
         ("state.subscription", names!(SubscriptionState::ALL)),
         ("state.run", names!(RunState::ALL)),

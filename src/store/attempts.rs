@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use super::batch::Written;
 use super::sql::{Cells, Row, Stmt, args, each_of, ids_of, locked};
 use super::tx::SqlTx;
-use crate::domain::attempt::{AlsoCancel, Attempt, AttemptKind, Source};
+use crate::domain::attempt::{AlsoCancel, Attempt, AttemptKind, LookUp, Sighting, Source};
 use crate::domain::evidence::{Proves, Refusal};
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::{
@@ -117,6 +117,9 @@ const INSERT_EVIDENCE: Stmt = Stmt::of_rows(
     select coalesce(id, nextval('evidence_id_seq')), attempt_id, source, outcome, http_status, code, reference, amount_minor, currency, trace_id, body_sha256, elapsed_ms, at
     from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[])
     as new (id, attempt_id, source, outcome, http_status, code, reference, amount_minor, currency, trace_id, body_sha256, elapsed_ms, at) returning id",
+);
+const LOOK_UPS: Stmt = Stmt::both(
+    "select outcome, at from evidence where attempt_id = $1 and source in ('look_up', 'event', 'reconciliation') order by at, id",
 );
 const EVIDENCE_IDS: Stmt = ids_of!("evidence");
 
@@ -360,5 +363,17 @@ impl Attempts for SqlTx<'_> {
         let id = EvidenceId(id);
         self.evidence.push((new.attempt_id, id));
         Ok(id)
+    }
+
+    async fn look_ups_of(&mut self, id: AttemptId) -> R<Vec<LookUp>> {
+        let rows = self.rows(&LOOK_UPS, args![id]).await?;
+        let look_up = |row: &Row| {
+            let cells = row.counts("evidence");
+            Ok(LookUp {
+                at: cells.at("at")?,
+                sighting: Sighting::of(cells.str("outcome")?),
+            })
+        };
+        rows.iter().map(look_up).collect()
     }
 }

@@ -30,7 +30,7 @@ macro_rules! finders {
 finders! {
     Customer "customer", Method "payment_method", Product "product", Plan "plan",
     Subscription "subscription", Invoice "invoice", Attempt "attempt", Payment "payment",
-    Refund "refund", Run "run",
+    Refund "refund", Run "run", Approval "approval",
 }
 
 const INSERT_CUSTOMER: Stmt = Stmt::both(

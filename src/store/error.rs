@@ -131,6 +131,10 @@ fn constraint(rule: &str) -> Constraint {
         "customer_customer_key" | "customer.customer_key" => Constraint::CustomerKey,
         "plan_code" | "plan.code" | "product_code" | "product.code" => Constraint::Code,
         "payment_balance" => Constraint::RefundBalance,
+        "approval_waiting" | "approval.target" => Constraint::OpenApproval,
+        "approval_four_eyes" => Constraint::FourEyes,
+        "approval_in_time" | "approval_expiry" | "approval_born" | "approval_fixed"
+        | "approval_used" => Constraint::Approval,
         "settled_state" => Constraint::SettledState,
         "append_only" => Constraint::AppendOnly,
         _ => Constraint::Other,

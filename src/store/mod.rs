@@ -5,6 +5,7 @@
 //! [`migrate`] make a database; [`bulk`] fills one fast. Rules of money are in the schema itself
 //! (`assets/migrations`), not here.
 
+mod approvals;
 mod at_hand;
 mod attempts;
 mod batch;

@@ -16,16 +16,17 @@ use crate::domain::mode::Mode;
 use crate::engine::ports::StoreError;
 
 /// The schema this program works with.
-pub const SCHEMA_VERSION: u32 = 6;
+pub const SCHEMA_VERSION: u32 = 7;
 const APPLICATION: &str = "paydeck";
 
-const MIGRATIONS: [Stmt; 6] = [
+const MIGRATIONS: [Stmt; 7] = [
     Stmt::split(sqlite::MIGRATIONS[0], postgres::MIGRATIONS[0]),
     Stmt::split(sqlite::MIGRATIONS[1], postgres::MIGRATIONS[1]),
     Stmt::split(sqlite::MIGRATIONS[2], postgres::MIGRATIONS[2]),
     Stmt::split(sqlite::MIGRATIONS[3], postgres::MIGRATIONS[3]),
     Stmt::split(sqlite::MIGRATIONS[4], postgres::MIGRATIONS[4]),
     Stmt::split(sqlite::MIGRATIONS[5], postgres::MIGRATIONS[5]),
+    Stmt::split(sqlite::MIGRATIONS[6], postgres::MIGRATIONS[6]),
 ];
 
 /// What a new database is told about itself.

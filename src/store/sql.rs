@@ -128,7 +128,8 @@ bound_as! {
     I64 from u32, u16, bool => i64::from;
     I64 from DateTime<Utc> => |at: DateTime<Utc>| at.timestamp_micros();
     I64 from ids::CustomerId, ids::MethodId, ids::ProductId, ids::PlanId, ids::SubscriptionId,
-        ids::InvoiceId, ids::AttemptId, ids::PaymentId, ids::RunId, ids::EvidenceId => |id| id.0;
+        ids::InvoiceId, ids::AttemptId, ids::PaymentId, ids::RunId, ids::EvidenceId,
+        ids::ApprovalId => |id| id.0;
     Text from &str => str::to_owned;
     Text from NaiveDate => |day: NaiveDate| day.to_string();
     Bytes from &[u8] => <[u8]>::to_vec;

@@ -24,6 +24,7 @@ mod commit_unknown;
 mod concurrency;
 mod crash_points;
 mod dunning;
+mod four_eyes;
 mod interrupted;
 mod kept;
 mod keys;

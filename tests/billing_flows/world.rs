@@ -557,6 +557,15 @@ impl World {
         }
     }
 
+    /// The database lets requests for approval be altered: what a hand at the file could do.
+    pub async fn without_approval_rules(&self) {
+        let drop_it = match &self.url {
+            DatabaseUrl::Sqlite(_) => "drop trigger approval_fixed",
+            DatabaseUrl::Postgres(_) => "drop trigger approval_b_fixed on approval",
+        };
+        self.execute(drop_it).await;
+    }
+
     /// Everything that must hold whatever happened: L2, L6, the ledger, the audit chain's length,
     /// the tallies of the first screen.
     pub async fn books_are_straight(&self) {

@@ -6,6 +6,7 @@
     reason = "a test that cannot be set up has failed"
 )]
 
+mod approvals;
 mod bad_input;
 mod dry_run;
 mod exit_codes;

@@ -38,6 +38,17 @@ fn changes(subscriber: &Subscriber) -> Vec<Vec<&str>> {
         vec!["plan", "deactivate", "basic-month"],
         vec!["note", customer, "x"],
         vec!["unknown", "resolve", "ZZZZZZ"],
+        vec![
+            "unknown",
+            "not-executed",
+            "ZZZZZZ",
+            "--reason",
+            "x",
+            "--evidence",
+            "x",
+        ],
+        vec!["approve", "grant", "ZZZZZZ"],
+        vec!["approve", "reject", "ZZZZZZ", "--reason", "x"],
         vec!["bill", "run"],
         vec!["reconcile"],
     ]

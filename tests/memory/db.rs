@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+use paydeck::domain::approval::Approval;
 use paydeck::domain::attempt::Attempt;
 use paydeck::domain::audit::AuditEntry;
 use paydeck::domain::customer::{Customer, PaymentMethod, SealedKey};
+use paydeck::domain::evidence::EvidenceSource;
 use paydeck::domain::ids::{AttemptId, MethodId, PaymentId, PlanId, PublicId, RunId};
 use paydeck::domain::invoice::Invoice;
 use paydeck::domain::payment::Payment;
@@ -70,7 +72,9 @@ pub struct AttemptRow {
 #[derive(Debug, Clone)]
 pub struct EvidenceRow {
     pub attempt_id: AttemptId,
+    pub source: EvidenceSource,
     pub outcome: String,
+    pub at: DateTime<Utc>,
 }
 
 #[derive(Debug, Clone)]
@@ -162,6 +166,7 @@ tables! {
     runs: Run => Run,
     items: RunItem => Item,
     run_leases: RunLeaseRow => RunLease,
+    approvals: Approval => Approval,
 }
 
 /// What one commit made visible.

@@ -15,6 +15,7 @@ pub mod flaw;
 pub mod stage;
 pub mod store;
 pub mod table;
+mod tx_approvals;
 mod tx_books;
 mod tx_money;
 mod tx_nouns;

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use paydeck::domain::attempt::{Attempt, AttemptKind, Source};
+use paydeck::domain::attempt::{Attempt, AttemptKind, LookUp, Sighting, Source};
+use paydeck::domain::evidence::EvidenceSource;
 use paydeck::domain::ids::{AttemptId, EvidenceId, InvoiceId, Noun, PaymentId};
 use paydeck::domain::payment::Payment;
 use paydeck::domain::states::AttemptState;
@@ -312,7 +313,9 @@ impl Attempts for MemTx<'_> {
         self.step("insert evidence").await?;
         let row = EvidenceRow {
             attempt_id: new.attempt_id,
+            source: new.source,
             outcome: new.outcome.to_owned(),
+            at: new.at,
         };
         let id = self
             .add(Kind::Evidence, row, &[], |t| &mut t.evidence)
@@ -320,6 +323,35 @@ impl Attempts for MemTx<'_> {
             .map(EvidenceId)?;
         self.evidence.push((new.attempt_id, id));
         Ok(id)
+    }
+
+    async fn look_ups_of(&mut self, id: AttemptId) -> R<Vec<LookUp>> {
+        self.step("look-ups of").await?;
+        let db = self.db();
+        let mut rows: Vec<(i64, LookUp)> = db
+            .tables
+            .evidence
+            .rows_of(self.no)
+            .filter(|(_, row)| {
+                let is_look_up = matches!(
+                    row.source,
+                    EvidenceSource::LookUp | EvidenceSource::Event | EvidenceSource::Reconciliation
+                );
+                row.attempt_id == id && is_look_up
+            })
+            .map(|(no, row)| {
+                let sighting = Sighting::of(&row.outcome);
+                (
+                    no,
+                    LookUp {
+                        at: row.at,
+                        sighting,
+                    },
+                )
+            })
+            .collect();
+        rows.sort_by_key(|(no, look_up)| (look_up.at, *no));
+        Ok(rows.into_iter().map(|(_, look_up)| look_up).collect())
     }
 }
 

@@ -73,6 +73,7 @@ impl Customers for MemTx<'_> {
             Noun::Payment => among!(payments, payment.public_id),
             Noun::Refund => among!(refunds, public_id),
             Noun::Run => among!(runs, public_id),
+            Noun::Approval => among!(approvals, public_id),
         })
     }
 

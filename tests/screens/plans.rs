@@ -34,6 +34,7 @@ pub fn plan(request: &Request, mode: Mode) -> ActionPlan {
         card: Some(rows::card(0)),
         amount: Some(rows::won(9_900)),
         call: None,
+        asked: None,
         if_not_seen: None,
         effects: Vec::new(),
         not_happening: Vec::new(),

@@ -434,6 +434,7 @@ pub fn overview(window: &Window) -> Overview {
         succeeded_attempts: 2_300,
         unknown: 2,
         oldest_unknown_at: Some(ago(3)),
+        waiting: 0,
         days: days.collect(),
         renewals: window
             .week_ahead

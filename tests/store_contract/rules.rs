@@ -16,6 +16,7 @@ use paydeck::engine::ports::{
 };
 use paydeck::store::bulk::Table;
 
+use crate::approvals;
 use crate::bed::{Bed, Raw, begin, day};
 use crate::on_both;
 use crate::world::{Draft, date, evidence, id, krw, move_to, paid, payment, unique, world};
@@ -622,6 +623,7 @@ async fn each_unique_index_and_check_is_needed(bed: Bed) {
         .iter()
         .map(|rule| rule.0)
         .chain(OTHERS.iter().map(|rule| rule.0))
+        .chain(approvals::INDEXES)
         .map(str::to_owned)
         .collect();
     let query = if bed.is_postgres() {
@@ -657,6 +659,12 @@ async fn each_trigger_is_needed(bed: Bed) {
             known.insert((*name).to_owned());
         }
     }
+    let elsewhere: &[&str] = if bed.is_postgres() {
+        &approvals::TRIGGERS_IN_POSTGRES
+    } else {
+        &approvals::TRIGGERS_IN_SQLITE
+    };
+    known.extend(elsewhere.iter().map(|name| (*name).to_owned()));
     // Those that keep the tallies refuse nothing: `billing_flows::tallies` holds them.
     let query = if bed.is_postgres() {
         "select tgname::text from pg_trigger where not tgisinternal and tgfoid::regproc::text not like 'tally_%'"
@@ -674,7 +682,7 @@ async fn every_reference_is_declared(bed: Bed) {
     } else {
         "select count(*) from sqlite_schema t join pragma_foreign_key_list(t.name) where t.type = 'table'"
     };
-    assert_eq!(raw.number(query).await, 37);
+    assert_eq!(raw.number(query).await, 40);
     let orphan = "insert into note (target, author, body, at) values ('x', 'x', 'x', 1);
         insert into method_issue (customer_id, auth_key_hash, operator, created_at) values (999, 'h', 'o', 1)";
     assert!(raw.run(orphan).await.is_err());

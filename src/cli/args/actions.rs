@@ -32,6 +32,9 @@ pub struct RefundArgs {
     /// What else happens to the subscription.
     #[arg(long, value_enum, default_value_t = AlsoCancelArg::No, value_name = "WHEN")]
     pub also_cancel: AlsoCancelArg,
+    /// Above your limit: ask a second person, who has 30 minutes. Nothing is sent before.
+    #[arg(long)]
+    pub ask_approval: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -232,6 +235,42 @@ pub enum UnknownCommand {
     Resolve(ResolveArgs),
     /// Ask, and if the provider has not seen it send the same request again, under the same order id and key.
     SendAgain(ResolveArgs),
+    /// Ask a second person to agree that a charge was never executed; the provider's list is read first.
+    NotExecuted(NotExecutedArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct NotExecutedArgs {
+    #[arg(value_name = "ATTEMPT")]
+    pub attempt: String,
+    /// Why; it is stored.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// What supports it, such as what the provider's support wrote; it is stored.
+    #[arg(long, value_name = "TEXT")]
+    pub evidence: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ApproveCommand {
+    /// What waits for a second person: requests, and returns that were prepared.
+    List,
+    /// One of them.
+    Show(TargetArgs),
+    /// Approve it: it happens at once. Nobody approves their own request.
+    Grant(TargetArgs),
+    /// Turn it down, or give a prepared return up.
+    Reject(RejectArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct RejectArgs {
+    /// A request, or the attempt of a prepared return.
+    #[arg(value_name = "ID")]
+    pub target: String,
+    /// Why; it is stored.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
 }
 
 #[derive(Debug, Args)]

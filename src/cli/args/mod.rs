@@ -163,6 +163,9 @@ pub enum Command {
     /// The inbox of unknown outcomes.
     #[command(subcommand)]
     Unknown(UnknownCommand),
+    /// What one person asks for and another approves.
+    #[command(subcommand)]
+    Approve(ApproveCommand),
     /// Revenue and recurring revenue.
     #[command(subcommand)]
     Report(ReportCommand),

@@ -68,6 +68,15 @@ pub const UNKNOWN: &[&str] = &[
     "next_check_at",
     "needs_human",
 ];
+pub const WAITING: &[&str] = &[
+    "id",
+    "what",
+    "customer_name",
+    "amount",
+    "requester",
+    "reason",
+    "seconds_left",
+];
 pub const RUNS: &[&str] = &[
     "id",
     "state",

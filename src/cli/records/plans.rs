@@ -4,7 +4,7 @@ use super::rows::expiry;
 use crate::cli::record::Record;
 use crate::domain::attempt::AttemptKind;
 use crate::engine::{
-    ActionPlan, Confirmation, Effect, NotHappening, Outcome, PlannedCall, Receipt, Warning,
+    ActionPlan, AskedBy, Confirmation, Effect, NotHappening, Outcome, PlannedCall, Receipt, Warning,
 };
 use crate::text::mask;
 
@@ -40,6 +40,7 @@ pub fn action_plan(plan: &ActionPlan) -> Record {
         .money("amount", plan.amount)
         .record("call", call)
         .record("if_not_seen", plan.if_not_seen.as_ref().map(planned_call))
+        .record("asked", plan.asked.as_ref().map(asked))
         .records("effects", plan.effects.iter().map(effect).collect())
         .words(
             "not_happening",
@@ -66,6 +67,16 @@ fn planned_call(call: &PlannedCall) -> Record {
         .text("order_id", &call.order_id)
         .text("idempotency_key", &call.idem_key)
         .number_if("expected_balance_minor", call.expected_balance_minor)
+}
+
+/// Who asked for what is decided here.
+fn asked(asked: &AskedBy) -> Record {
+    Record::of("asked")
+        .id_if("approval_id", asked.approval.as_ref())
+        .text("requester", &asked.person)
+        .text("reason", &asked.reason)
+        .text("evidence", &asked.evidence)
+        .at("until", asked.until)
 }
 
 fn effect(effect: &Effect) -> Record {
@@ -105,6 +116,10 @@ fn effect(effect: &Effect) -> Record {
         Effect::SubscriptionsKept(count) => of("subscriptions_kept").number("count", *count),
         Effect::TrialUntil(at) => of("trial_until").at("at", *at),
         Effect::InvoicePaid(invoice) => of("invoice_paid").id("invoice_id", invoice),
+        Effect::SecondPerson { minutes } => of("second_person").number("minutes", *minutes),
+        Effect::Attempt { from, to } => of("attempt")
+            .word("from", "state.attempt", from.as_str())
+            .word("to", "state.attempt", to.as_str()),
     }
 }
 
@@ -118,6 +133,7 @@ const fn not_happening(what: NotHappening) -> &'static str {
         NotHappening::DunningMove => "dunning_move",
         NotHappening::SendAgain => "send_again",
         NotHappening::SecondExecution => "second_execution",
+        NotHappening::BeforeApproval => "before_approval",
     }
 }
 
@@ -151,15 +167,18 @@ pub const fn outcome_name(outcome: &Outcome) -> &'static str {
         Outcome::Declined { .. } => "declined",
         Outcome::Unknown(_) => "unknown",
         Outcome::NotSent(_) => "not_sent",
+        Outcome::Asked(_) => "asked",
     }
 }
 
 pub fn outcome(verb: &str, outcome: &Outcome) -> Record {
     let refusal = match outcome {
         Outcome::Declined { refusal, .. } => Some(refusal),
-        Outcome::Done(_) | Outcome::AlreadyDone(_) | Outcome::Unknown(_) | Outcome::NotSent(_) => {
-            None
-        }
+        Outcome::Done(_)
+        | Outcome::AlreadyDone(_)
+        | Outcome::Unknown(_)
+        | Outcome::NotSent(_)
+        | Outcome::Asked(_) => None,
     };
     let record = Record::of("outcome")
         .word("verb", "verb", verb)
@@ -179,7 +198,7 @@ fn money_moved(outcome: &Outcome) -> Option<&'static str> {
     Some(match (outcome, kind) {
         (Outcome::Done(_) | Outcome::AlreadyDone(_), AttemptKind::Charge) => "taken",
         (Outcome::Done(_) | Outcome::AlreadyDone(_), AttemptKind::Refund) => "given_back",
-        (Outcome::Declined { .. } | Outcome::NotSent(_), _) => "none",
+        (Outcome::Declined { .. } | Outcome::NotSent(_) | Outcome::Asked(_), _) => "none",
         (Outcome::Unknown(_), _) => "unknown",
     })
 }
@@ -190,7 +209,8 @@ const fn receipt_of(outcome: &Outcome) -> &Receipt {
         | Outcome::AlreadyDone(receipt)
         | Outcome::Declined { receipt, .. }
         | Outcome::Unknown(receipt)
-        | Outcome::NotSent(receipt) => receipt,
+        | Outcome::NotSent(receipt)
+        | Outcome::Asked(receipt) => receipt,
     }
 }
 

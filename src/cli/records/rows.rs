@@ -8,7 +8,7 @@ use crate::domain::run::{Decision, INTERRUPTED};
 use crate::domain::states::{AttemptState, SubscriptionState};
 use crate::engine::queries::{
     ActivityRow, CardBrief, CustomerBrief, CustomerRow, EventRow, FailedRow, Hit, HitTarget,
-    PaymentRow, PlanRow, RenewalFlag, RunItemRow, RunRow, SubscriptionRow, UnknownRow,
+    PaymentRow, PlanRow, RenewalFlag, RunItemRow, RunRow, SubscriptionRow, UnknownRow, WaitingRow,
 };
 use crate::text::mask;
 
@@ -164,6 +164,23 @@ pub fn unknown_row(row: &UnknownRow) -> Record {
         .at("last_evidence_at", row.last_evidence_at)
         .flag("needs_human", row.needs_human)
         .text("operator", &row.operator)
+}
+
+/// What waits for a second person, or what became of it.
+pub fn waiting_row(row: &WaitingRow) -> Record {
+    let record = Record::of("approval")
+        .id("id", &row.public_id)
+        .word("what", "waiting_for", row.what.as_str())
+        .word("state", "state.approval", row.state.as_str());
+    customer(record, &row.customer)
+        .id("target_id", &row.target)
+        .money("amount", row.amount)
+        .text("requester", &row.requester)
+        .text("reason", &row.reason)
+        .text("evidence", &row.evidence)
+        .at("since", row.since)
+        .number_if("seconds_left", row.left_s)
+        .text_if("decided_by", row.decided_by.as_deref())
 }
 
 /// How many rows of a run ended how; the skipped ones in one number and, beside it, by reason.

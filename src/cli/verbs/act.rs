@@ -160,6 +160,15 @@ fn tell(out: &mut Output, outcome: &Outcome) -> Result<(), CliError> {
             let text = locale.t_args("cli.told.unknown", &[("attempt", &attempt)]);
             Ok(out.say(&text)?)
         }
+        Outcome::Asked(receipt) => {
+            let approval = receipt
+                .public_id
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let text = locale.t_args("cli.told.asked", &[("approval", &approval)]);
+            Ok(out.say(&text)?)
+        }
         Outcome::NotSent(_) => {
             let text = out.view.t("cli.told.not_sent");
             Ok(out.say(&text)?)

@@ -1,6 +1,6 @@
 //! Verbs that act: the person is checked, the engine is put together, the request is made and done.
 
-use super::{act, bill, vault};
+use super::{act, approve, bill, vault};
 use crate::cli::args::{
     BillCommand, CheckoutCommand, Command, CustomerCommand, Global, MethodCommand, PlanCommand,
     UnknownCommand, VaultCommand,
@@ -41,6 +41,8 @@ fn verb(command: &Command) -> Option<Verb> {
         Command::Note(_) => Verb::Note,
         Command::Unknown(UnknownCommand::Resolve(_) | UnknownCommand::SendAgain(_))
         | Command::Reconcile => Verb::ResolveUnknown,
+        Command::Unknown(UnknownCommand::NotExecuted(_)) => Verb::ForceState,
+        Command::Approve(_) => Verb::Approve,
         Command::Bill(BillCommand::Run(_)) => Verb::BillRun,
         _ => return None,
     })
@@ -105,6 +107,10 @@ pub async fn run(
         Command::Unknown(UnknownCommand::SendAgain(args)) => {
             requests::send_again(store, &args).await?
         }
+        Command::Unknown(UnknownCommand::NotExecuted(args)) => {
+            requests::not_executed(store, &args).await?
+        }
+        Command::Approve(command) => approve::decision(store, &command).await?,
         _ => return Err(CliError::Internal("this verb is not built in".to_owned())),
     };
     act::act(out, &engine, &opened.operator, permit, global, &request).await

@@ -2,6 +2,7 @@
 
 pub mod act;
 pub mod acting;
+pub mod approve;
 pub mod audit;
 pub mod bill;
 pub mod console;

@@ -47,7 +47,9 @@ pub async fn run(out: &mut Output, store: &SqlStore, args: &ShowArgs) -> Result<
         }
         Noun::Plan => records::plan_row(&plan(store, typed).await?),
         Noun::Run => return run_with_items(out, store, typed).await,
-        Noun::Method | Noun::Product | Noun::Refund => return Err(unknown_word(typed)),
+        Noun::Method | Noun::Product | Noun::Refund | Noun::Approval => {
+            return Err(unknown_word(typed));
+        }
     };
     Ok(out.record(&record)?)
 }

@@ -121,7 +121,8 @@ fn message_key(model: &mut Model, press: KeyPress) -> Vec<Effect> {
                 | crate::engine::Outcome::AlreadyDone(receipt)
                 | crate::engine::Outcome::Declined { receipt, .. }
                 | crate::engine::Outcome::Unknown(receipt)
-                | crate::engine::Outcome::NotSent(receipt) => receipt,
+                | crate::engine::Outcome::NotSent(receipt)
+                | crate::engine::Outcome::Asked(receipt) => receipt,
             };
             let id = receipt.attempt.as_ref().or(receipt.public_id.as_ref());
             id.map(|id| Effect::Copy(id.to_string()))

@@ -222,6 +222,7 @@ fn tell(model: &mut Model, job: &Job, outcome: Outcome) -> Option<Message> {
         Outcome::Declined { .. } => (Tone::Bad, "declined"),
         Outcome::Unknown(_) => (Tone::Waits, "unknown"),
         Outcome::NotSent(_) => (Tone::Bad, "not_sent"),
+        Outcome::Asked(_) => (Tone::Waits, "asked"),
     };
     // A look-up that settled must say whether money moved: "done" would not.
     let kind = match (&outcome, job.verb, receipt(&outcome).kind) {
@@ -234,6 +235,7 @@ fn tell(model: &mut Model, job: &Job, outcome: Outcome) -> Option<Message> {
     match outcome {
         // Whoever resolves asks whether money moved: that is read, not glanced at.
         Outcome::Done(_) | Outcome::AlreadyDone(_) if job.verb != Verb::ResolveUnknown => None,
+        Outcome::Asked(_) => None,
         outcome => Some(Message {
             verb: Some(job.verb),
             what: Told::Outcome(outcome),
@@ -247,7 +249,8 @@ fn receipt(outcome: &Outcome) -> &Receipt {
         | Outcome::AlreadyDone(receipt)
         | Outcome::Declined { receipt, .. }
         | Outcome::Unknown(receipt)
-        | Outcome::NotSent(receipt) => receipt,
+        | Outcome::NotSent(receipt)
+        | Outcome::Asked(receipt) => receipt,
     }
 }
 

@@ -274,6 +274,10 @@ impl Model {
                 .locale()
                 .label("state.subscription", state.as_str())
                 .to_owned(),
+            Detail::Approval(state) => self
+                .locale()
+                .label("state.approval", state.as_str())
+                .to_owned(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+use crate::domain::approval::Asked;
 use crate::domain::attempt::{AlsoCancel, Attempt, AttemptKind, Source};
 use crate::domain::customer::{Card, SealedKey};
 use crate::domain::evidence::EvidenceSource;
@@ -13,7 +14,7 @@ use crate::domain::invoice::{Invoice, InvoiceKind};
 use crate::domain::mode::{Mode, ProviderName};
 use crate::domain::money::Money;
 use crate::domain::period::Interval;
-use crate::domain::states::{AttemptState, InvoiceState, SubscriptionState};
+use crate::domain::states::{ApprovalState, AttemptState, InvoiceState, SubscriptionState};
 use crate::domain::subscription::Subscription;
 
 /// A customer to be made.
@@ -291,6 +292,52 @@ pub struct NewRefund<'a> {
     pub refunded_on: NaiveDate,
     /// Who.
     pub operator: &'a str,
+}
+
+/// A request for approval to be made.
+#[derive(Debug, Clone)]
+pub struct NewApproval<'a> {
+    /// Public id.
+    pub public_id: &'a PublicId,
+    /// What is asked for.
+    pub asked: Asked,
+    /// The payment's or attempt's public id.
+    pub target: &'a PublicId,
+    /// Whose money.
+    pub customer_id: CustomerId,
+    /// How much.
+    pub amount: Money,
+    /// For a refund: what else happens.
+    pub also_cancel: AlsoCancel,
+    /// Why.
+    pub reason: &'a str,
+    /// What supports it.
+    pub evidence: &'a str,
+    /// The fingerprint of the plan.
+    pub fingerprint: &'a str,
+    /// Live, test or sim.
+    pub mode: Mode,
+    /// Who asks.
+    pub requester: &'a str,
+    /// What supports that identity, as JSON text.
+    pub claims: &'a str,
+    /// Database time.
+    pub at: DateTime<Utc>,
+    /// From when nobody can approve it.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// How a request for approval was decided.
+#[derive(Debug, Clone, Copy)]
+pub struct Decided<'a> {
+    /// Any state but waiting.
+    pub state: ApprovalState,
+    /// By whom.
+    pub by: &'a str,
+    /// Why, where it was turned down.
+    pub note: &'a str,
+    /// Database time.
+    pub at: DateTime<Utc>,
 }
 
 /// Where money stands in the books. Each movement has two entries that sum to zero.

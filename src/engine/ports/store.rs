@@ -3,12 +3,13 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::domain::attempt::Attempt;
+use crate::domain::approval::Approval;
+use crate::domain::attempt::{Attempt, LookUp};
 use crate::domain::audit::AuditEntry;
 use crate::domain::customer::{Customer, PaymentMethod, SealedKey};
 use crate::domain::ids::{
-    AttemptId, CustomerId, EvidenceId, IdQuery, InvoiceId, MethodId, Noun, PaymentId, PlanId,
-    ProductId, PublicId, RunId, SubscriptionId,
+    ApprovalId, AttemptId, CustomerId, EvidenceId, IdQuery, InvoiceId, MethodId, Noun, PaymentId,
+    PlanId, ProductId, PublicId, RunId, SubscriptionId,
 };
 use crate::domain::invoice::Invoice;
 use crate::domain::payment::Payment;
@@ -18,8 +19,8 @@ use crate::domain::states::MethodState;
 use crate::domain::subscription::{Change, Subscription, Term};
 
 use super::{
-    BoxError, Claim, Desk, Fence, Foreseen, NewAttempt, NewCustomer, NewEvidence, NewInvoice,
-    NewMethod, NewPayment, NewPlan, NewRefund, NewSubscription, Posting,
+    BoxError, Claim, Decided, Desk, Fence, Foreseen, NewApproval, NewAttempt, NewCustomer,
+    NewEvidence, NewInvoice, NewMethod, NewPayment, NewPlan, NewRefund, NewSubscription, Posting,
 };
 
 /// A rule that the database itself holds.
@@ -49,6 +50,12 @@ pub enum Constraint {
     SettledState,
     /// Audit, evidence, ledger and history are never changed.
     AppendOnly,
+    /// One request waits for approval per target.
+    OpenApproval,
+    /// Nobody approves what he asked for himself.
+    FourEyes,
+    /// A request is approved before it expires, once, and stays what was asked for.
+    Approval,
     /// Another rule of the schema.
     Other,
 }
@@ -137,7 +144,17 @@ pub trait Store: Send + Sync + 'static {
 
 /// One transaction: all repositories, and its end.
 pub trait Tx:
-    Customers + Plans + Subscriptions + Invoices + Attempts + Payments + Books + Runs + RunLeases + Send
+    Customers
+    + Plans
+    + Subscriptions
+    + Invoices
+    + Attempts
+    + Payments
+    + Approvals
+    + Books
+    + Runs
+    + RunLeases
+    + Send
 {
     /// Says which rows are about to be worked on one by one, so that they can be read and locked
     /// together and written together. What the repositories give and keep is the same without it;
@@ -380,6 +397,30 @@ pub trait Attempts: Send {
         &mut self,
         new: &NewEvidence<'_>,
     ) -> impl Future<Output = R<EvidenceId>> + Send;
+    /// What look-ups of an attempt said, oldest first, from the evidence that is kept.
+    fn look_ups_of(&mut self, id: AttemptId) -> impl Future<Output = R<Vec<LookUp>>> + Send;
+}
+
+/// What one person asks for and another approves.
+pub trait Approvals: Send {
+    /// Writes a request down.
+    fn insert_approval(
+        &mut self,
+        new: &NewApproval<'_>,
+    ) -> impl Future<Output = R<ApprovalId>> + Send;
+    /// Reads a request, without locking it: what decides is fenced by its state.
+    fn approval(&mut self, id: ApprovalId) -> impl Future<Output = R<Approval>> + Send;
+    /// The request about a payment or attempt that nobody has decided, expired or not.
+    fn waiting_approval_of(
+        &mut self,
+        target: &PublicId,
+    ) -> impl Future<Output = R<Option<Approval>>> + Send;
+    /// Writes a decision down; stale when there is one.
+    fn decide_approval(
+        &mut self,
+        id: ApprovalId,
+        decided: &Decided<'_>,
+    ) -> impl Future<Output = R<()>> + Send;
 }
 
 /// Payments and refunds.

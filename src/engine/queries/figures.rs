@@ -56,6 +56,8 @@ pub struct Overview {
     pub unknown: u64,
     /// When the oldest of them was first sent.
     pub oldest_unknown_at: Option<DateTime<Utc>>,
+    /// What waits for a second person to approve it.
+    pub waiting: u64,
     /// One row a day of the window, in the main currency.
     pub days: Vec<DayFigure>,
     /// What is overdue and the next seven days: one row for each stretch that was asked about.

@@ -8,13 +8,16 @@ mod figures;
 mod filter;
 mod lists;
 mod mrr;
+mod waiting;
 
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::domain::audit::AuditRecord;
-use crate::domain::ids::{AttemptId, CustomerId, InvoiceId, PaymentId, RunId, SubscriptionId};
+use crate::domain::ids::{
+    ApprovalId, AttemptId, CustomerId, InvoiceId, PaymentId, RunId, SubscriptionId,
+};
 use crate::domain::subscription::Change;
 
 use super::ports::StoreError;
@@ -24,6 +27,7 @@ pub use figures::*;
 pub use filter::*;
 pub use lists::*;
 pub use mrr::{ReportError, mrr_report};
+pub use waiting::*;
 
 type R<T> = Result<T, StoreError>;
 
@@ -123,6 +127,13 @@ pub trait Reads: Send + Sync + 'static {
     fn clock(&self) -> impl Future<Output = R<DateTime<Utc>>> + Send;
     /// How many attempts are unknown, for the status bar: not those whose answer is still waited for.
     fn count_unknown(&self) -> impl Future<Output = R<u64>> + Send;
+
+    /// What waits for a second person: requests by the time they have left, then prepared returns.
+    fn waiting(&self) -> impl Future<Output = R<Vec<WaitingRow>>> + Send;
+    /// One request for approval, whatever became of it.
+    fn waiting_request(&self, id: ApprovalId) -> impl Future<Output = R<WaitingRow>> + Send;
+    /// How many rows wait for a second person.
+    fn count_waiting(&self) -> impl Future<Output = R<u64>> + Send;
 
     /// Saved views of a person.
     fn saved_views(&self, person: &str) -> impl Future<Output = R<Vec<SavedView>>> + Send;

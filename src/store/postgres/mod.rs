@@ -10,13 +10,14 @@ use crate::domain::mode::Mode;
 use crate::engine::ports::StoreError;
 
 /// The tables, then everything else; a schema version is how many of these were applied.
-pub(super) const MIGRATIONS: [&str; 6] = [
+pub(super) const MIGRATIONS: [&str; 7] = [
     include_str!("../../../assets/migrations/postgres/0001_tables.sql"),
     include_str!("../../../assets/migrations/postgres/0002_indexes_triggers_and_views.sql"),
     include_str!("../../../assets/migrations/postgres/0003_reading.sql"),
     include_str!("../../../assets/migrations/postgres/0004_tallies.sql"),
     include_str!("../../../assets/migrations/postgres/0005_run_leases.sql"),
     include_str!("../../../assets/migrations/postgres/0006_prices.sql"),
+    include_str!("../../../assets/migrations/postgres/0007_approvals.sql"),
 ];
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);

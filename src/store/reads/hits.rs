@@ -139,7 +139,7 @@ impl Kind {
             Some(Noun::Invoice) => &[Self::Invoice],
             Some(Noun::Attempt) => &[Self::Attempt],
             Some(Noun::Payment) => &[Self::Payment],
-            Some(Noun::Product | Noun::Refund | Noun::Run) | None => &[],
+            Some(Noun::Product | Noun::Refund | Noun::Run | Noun::Approval) | None => &[],
         }
     }
 }

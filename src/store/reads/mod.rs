@@ -37,6 +37,7 @@ mod timeline;
 mod totals;
 mod unknowns;
 mod views;
+mod waiting;
 mod watch;
 
 #[cfg(test)]
@@ -48,13 +49,15 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::open::SqlStore;
 use crate::domain::audit::AuditRecord;
-use crate::domain::ids::{AttemptId, CustomerId, InvoiceId, PaymentId, RunId, SubscriptionId};
+use crate::domain::ids::{
+    ApprovalId, AttemptId, CustomerId, InvoiceId, PaymentId, RunId, SubscriptionId,
+};
 use crate::engine::ports::StoreError;
 use crate::engine::queries::{
     ActivityRow, Away, ChangePage, CustomerCard, CustomerRow, DeclineRow, DueRow, EventRow,
     FailedRow, Hit, ListQuery, LocalDay, Overview, Page, PaymentRow, PlanRow, Reads, RenewalDay,
     RevenueReport, RunItemRow, RunRow, SavedView, SubscriptionCard, SubscriptionRow, Summed,
-    Timeline, Totals, UnknownRow, Window,
+    Timeline, Totals, UnknownRow, WaitingRow, Window,
 };
 
 pub(super) use watch::Watch;
@@ -193,6 +196,18 @@ impl Reads for SqlStore {
 
     async fn count_unknown(&self) -> R<u64> {
         unknowns::count(self).await
+    }
+
+    async fn waiting(&self) -> R<Vec<WaitingRow>> {
+        waiting::list(self).await
+    }
+
+    async fn waiting_request(&self, id: ApprovalId) -> R<WaitingRow> {
+        waiting::one(self, id).await
+    }
+
+    async fn count_waiting(&self) -> R<u64> {
+        waiting::count(self).await
     }
 
     async fn saved_views(&self, person: &str) -> R<Vec<SavedView>> {

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use super::days::{self, Sums, Taking};
 use super::query::{Query, values};
 use super::standing::{self, Standing};
-use super::{health, plans, renewals};
+use super::{health, plans, renewals, waiting};
 use crate::domain::failure::FailureClass;
 use crate::domain::money::{Currency, Money};
 use crate::engine::ports::StoreError;
@@ -88,6 +88,7 @@ pub(super) async fn overview(db: &SqlStore, window: &Window) -> R<Overview> {
         succeeded_attempts: payments.saturating_sub(numbers.count("duplicates")?),
         unknown: numbers.count("unknown")?,
         oldest_unknown_at: numbers.opt_at("oldest")?,
+        waiting: waiting::count(db).await?,
         days: day_figures(db, window, &takings, (&declined, &began), main).await?,
         renewals: renewals::days(db, &window.week_ahead).await?,
         codes: db.fetch(codes).await?.iter().map(code).collect::<R<_>>()?,

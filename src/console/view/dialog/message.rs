@@ -115,7 +115,7 @@ fn told(
             ids(&mut pages, ink, receipt, room);
             (ink.t("dialog.title.not_sent"), Role::Waits, pages)
         }
-        Outcome::Done(receipt) | Outcome::AlreadyDone(receipt) => {
+        Outcome::Done(receipt) | Outcome::AlreadyDone(receipt) | Outcome::Asked(receipt) => {
             if verb == Some(Verb::ResolveUnknown) {
                 let amount = receipt.amount.map(|money| ink.model.money(money));
                 let money = ink.locale().t_args(

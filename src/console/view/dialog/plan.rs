@@ -38,6 +38,16 @@ pub fn lines(ink: &Ink<'_>, plan: &ActionPlan, room: usize) -> Pages {
         let text = ink.model.money(money);
         pages.field(&label("amount"), LABEL, &text, Role::Title, room);
     }
+    if let Some(asked) = &plan.asked {
+        let who = Shown::detail(&asked.person).into_string();
+        pages.field(&label("asked"), LABEL, &who, Role::Title, room);
+        for (id, text) in [("reason", &asked.reason), ("evidence", &asked.evidence)] {
+            if !text.is_empty() {
+                let text = Shown::detail(text).into_string();
+                pages.field(&label(id), LABEL, &text, Role::Text, room);
+            }
+        }
+    }
     call(&mut pages, ink, plan, room);
     let effects: Vec<String> = plan
         .effects
@@ -103,12 +113,13 @@ fn one_call(
     };
     let provider = ink.locale().label("provider", "toss");
     // A question has no key and moves nothing.
-    let asks = *operation == "look up";
-    let operation = if asks {
-        ink.t("dialog.look_up")
-    } else {
-        (*operation).to_owned()
+    let question = match *operation {
+        "look up" => Some("dialog.look_up"),
+        "list transactions" => Some("dialog.list"),
+        _ => None,
     };
+    let asks = question.is_some();
+    let operation = question.map_or_else(|| (*operation).to_owned(), |key| ink.t(key));
     let mut text = format!("{provider} {operation}");
     if let Some(money) = plan.amount.filter(|_| !asks) {
         text = format!("{text}  {}", ink.model.money(money));
@@ -216,6 +227,14 @@ fn effect_text(ink: &Ink<'_>, effect: &Effect) -> String {
         }
         Effect::TrialUntil(until) => say("trial_until", &[("at", &model.date(*until))]),
         Effect::InvoicePaid(invoice) => say("invoice_paid", &[("invoice", &words::id(invoice))]),
+        Effect::SecondPerson { minutes } => say("second_person", &[("n", &locale.count(*minutes))]),
+        Effect::Attempt { from, to } => say(
+            "attempt",
+            &[
+                ("from", locale.label("state.attempt", from.as_str())),
+                ("to", locale.label("state.attempt", to.as_str())),
+            ],
+        ),
     }
 }
 
@@ -229,6 +248,7 @@ const fn not_id(not: NotHappening) -> &'static str {
         NotHappening::DunningMove => "dunning_move",
         NotHappening::SendAgain => "send_again",
         NotHappening::SecondExecution => "second_execution",
+        NotHappening::BeforeApproval => "before_approval",
     }
 }
 

@@ -1,0 +1,190 @@
+//! When a charge that nobody can find may be called "not executed": by two persons, and only after
+//! what is kept of its look-ups leaves nothing to wait for. It is never concluded by the system.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::RESEND_WINDOW_DAYS;
+
+/// So long after the last send at least, in hours.
+pub const ABSENT_AFTER_H: i64 = 24;
+/// So many look-ups at least that did not see it.
+pub const ABSENT_LOOK_UPS: u32 = 5;
+/// So far apart at least, in hours.
+pub const ABSENT_APART_H: i64 = 1;
+
+/// When an attempt was sent, in database time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SentTimes {
+    /// For the first time.
+    pub first: DateTime<Utc>,
+    /// For the last time.
+    pub last: DateTime<Utc>,
+}
+
+/// What one look-up said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sighting {
+    /// The provider did not know the order.
+    NotSeen,
+    /// It did, in whatever state.
+    Seen,
+    /// There was no usable answer.
+    NoAnswer,
+}
+
+impl Sighting {
+    /// What an outcome that is kept as evidence says; a word that is not known says "seen", so that
+    /// nothing is concluded from it.
+    pub fn of(outcome: &str) -> Self {
+        match outcome {
+            "not_seen" => Self::NotSeen,
+            "not_sent" | "throttled" | "busy" | "refused" | "timed_out" | "broken"
+            | "server_error" | "unreadable" => Self::NoAnswer,
+            _ => Self::Seen,
+        }
+    }
+}
+
+/// A look-up that was made, from the evidence that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LookUp {
+    /// When, in database time.
+    pub at: DateTime<Utc>,
+    /// What it said.
+    pub sighting: Sighting,
+}
+
+/// Why it cannot be said yet that a charge was not executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAbsent {
+    /// It is still owed and may be sent again under the same key: that settles it without anybody's word.
+    #[error("it is still owed: send it again under the same key")]
+    StillWanted,
+    /// A request can arrive late.
+    #[error("it was sent less than {ABSENT_AFTER_H} hours ago")]
+    TooSoon {
+        /// When it is long enough ago.
+        until: DateTime<Utc>,
+    },
+    /// A look-up since the last send saw it.
+    #[error("a look-up has seen it since it was last sent")]
+    Seen,
+    /// Too few look-ups that are far enough apart.
+    #[error("only {have} of {ABSENT_LOOK_UPS} look-ups an hour apart did not see it")]
+    TooFewLookUps {
+        /// So many count.
+        have: u32,
+    },
+}
+
+/// How many look-ups since the last send did not see it, each an hour or more after the one before;
+/// refused until the rules are met. `is_wanted` says whether the obligation still stands.
+pub fn absence(
+    sent: SentTimes,
+    is_wanted: bool,
+    look_ups: &[LookUp],
+    now: DateTime<Utc>,
+) -> Result<u32, NotAbsent> {
+    if is_wanted && now - sent.first < Duration::days(RESEND_WINDOW_DAYS) {
+        return Err(NotAbsent::StillWanted);
+    }
+    let until = sent.last + Duration::hours(ABSENT_AFTER_H);
+    if now < until {
+        return Err(NotAbsent::TooSoon { until });
+    }
+    let since = || look_ups.iter().filter(|look_up| look_up.at > sent.last);
+    if since().any(|look_up| look_up.sighting == Sighting::Seen) {
+        return Err(NotAbsent::Seen);
+    }
+    let mut have = 0;
+    let mut counted: Option<DateTime<Utc>> = None;
+    for look_up in since().filter(|look_up| look_up.sighting == Sighting::NotSeen) {
+        let is_apart = counted.is_none_or(|at| look_up.at - at >= Duration::hours(ABSENT_APART_H));
+        if is_apart {
+            have += 1;
+            counted = Some(look_up.at);
+        }
+    }
+    if have < ABSENT_LOOK_UPS {
+        return Err(NotAbsent::TooFewLookUps { have });
+    }
+    Ok(have)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeZone;
+
+    use super::*;
+
+    fn hour(hour: i64) -> DateTime<Utc> {
+        Utc.with_ymd_and_hms(2026, 11, 1, 0, 0, 0).unwrap() + Duration::hours(hour)
+    }
+
+    fn not_seen(hours: &[i64]) -> Vec<LookUp> {
+        let look_up = |h: &i64| LookUp {
+            at: hour(*h),
+            sighting: Sighting::NotSeen,
+        };
+        hours.iter().map(look_up).collect()
+    }
+
+    const SENT: fn(i64) -> SentTimes = |last| SentTimes {
+        first: hour(0),
+        last: hour(last),
+    };
+
+    #[test]
+    fn five_look_ups_an_hour_apart_and_a_day_after_the_last_send_are_enough() {
+        let looked = not_seen(&[1, 2, 3, 4, 5]);
+        assert_eq!(absence(SENT(0), false, &looked, hour(24)), Ok(5));
+        let early = absence(SENT(0), false, &looked, hour(23));
+        assert_eq!(early, Err(NotAbsent::TooSoon { until: hour(24) }));
+    }
+
+    #[test]
+    fn look_ups_that_are_close_together_count_once() {
+        let mut looked = not_seen(&[1, 2, 3, 4, 4, 4]);
+        looked.push(LookUp {
+            at: hour(5) - Duration::seconds(1),
+            sighting: Sighting::NotSeen,
+        });
+        let few = absence(SENT(0), false, &looked, hour(30));
+        assert_eq!(few, Err(NotAbsent::TooFewLookUps { have: 4 }));
+    }
+
+    #[test]
+    fn look_ups_before_the_last_send_and_those_without_an_answer_prove_nothing() {
+        let mut looked = not_seen(&[1, 2, 3, 4, 5, 6]);
+        let few = absence(SENT(3), false, &looked, hour(40));
+        assert_eq!(few, Err(NotAbsent::TooFewLookUps { have: 3 }));
+        for look_up in &mut looked {
+            look_up.sighting = Sighting::NoAnswer;
+        }
+        let none = absence(SENT(0), false, &looked, hour(40));
+        assert_eq!(none, Err(NotAbsent::TooFewLookUps { have: 0 }));
+    }
+
+    #[test]
+    fn one_sighting_since_the_last_send_outweighs_every_absence() {
+        let mut looked = not_seen(&[1, 2, 3, 4, 5, 6, 7]);
+        looked.push(LookUp {
+            at: hour(8),
+            sighting: Sighting::Seen,
+        });
+        assert_eq!(
+            absence(SENT(0), false, &looked, hour(40)),
+            Err(NotAbsent::Seen)
+        );
+    }
+
+    #[test]
+    fn what_is_still_owed_is_sent_again_while_its_key_is_remembered() {
+        let looked = not_seen(&[300, 310, 320, 330, 340]);
+        assert_eq!(
+            absence(SENT(0), true, &looked, hour(14 * 24 - 1)),
+            Err(NotAbsent::StillWanted)
+        );
+        assert_eq!(absence(SENT(0), true, &looked, hour(14 * 24 + 5)), Ok(5));
+    }
+}
