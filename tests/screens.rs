@@ -3,6 +3,8 @@
 
 #[path = "screens/advice.rs"]
 mod advice;
+#[path = "screens/approving.rs"]
+mod approving;
 #[path = "screens/bytes.rs"]
 mod bytes;
 #[path = "screens/hostile.rs"]

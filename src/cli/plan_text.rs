@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::record::{Field, Record};
 use super::records;
 use super::view::View;
-use crate::engine::{ActionPlan, PlannedCall};
+use crate::engine::{ActionPlan, AskedBy, PlannedCall};
 use crate::text::{Shown, mask, pad_right, width};
 
 /// The plan as lines, its fingerprint last.
@@ -47,17 +47,8 @@ pub fn lines(plan: &ActionPlan, view: &View) -> String {
     if let Some(amount) = plan.amount {
         push("cli.plan.amount", view.money(amount));
     }
-    if let Some(asked) = &plan.asked {
-        let who = Shown::line(&asked.person);
-        let until = asked
-            .until
-            .map_or_else(String::new, |until| format!("  {}", view.at(until)));
-        push("cli.plan.asked", format!("{who}{until}"));
-        push("cli.plan.reason", Shown::line(&asked.reason).to_string());
-        push(
-            "cli.plan.evidence",
-            Shown::line(&asked.evidence).to_string(),
-        );
+    for (key, text) in plan.asked.iter().flat_map(|asked| asked_by(asked, view)) {
+        push(key, text);
     }
     push("cli.plan.sends", sends(plan.call.as_ref(), view));
     if let Some(call) = &plan.if_not_seen {
@@ -90,6 +81,20 @@ pub fn lines(plan: &ActionPlan, view: &View) -> String {
         let _ = writeln!(text, "{}  {value}", pad_right(title, cells));
         text
     })
+}
+
+/// Who asked for it, until when it can be approved, why, and what supports it.
+fn asked_by(asked: &AskedBy, view: &View) -> [(&'static str, String); 3] {
+    let until = asked
+        .until
+        .map_or_else(String::new, |until| format!("  {}", view.at(until)));
+    let who = format!("{}{until}", Shown::line(&asked.person));
+    let said = |text: &str| Shown::line(text).into_string();
+    [
+        ("cli.plan.asked", who),
+        ("cli.plan.reason", said(&asked.reason)),
+        ("cli.plan.evidence", said(&asked.evidence)),
+    ]
 }
 
 fn sends(call: Option<&PlannedCall>, view: &View) -> String {

@@ -48,6 +48,10 @@ pub enum Action {
     UndoCancel,
     ResolveUnknown,
     SendAgain,
+    /// Ask a second person to agree that an unknown charge was never executed.
+    NotExecuted,
+    /// What waits for a second person.
+    Approve,
     SwapCard,
     Subscribe,
     OneTime,
@@ -197,6 +201,22 @@ pub const ACTIONS: &[Spec] = &[
         Danger::Money,
         &[Verb::ResolveUnknown],
         "unknown send-again",
+    ),
+    verb(
+        Action::NotExecuted,
+        "not_executed",
+        &["X"],
+        Danger::Writes,
+        &[Verb::ForceState],
+        "unknown not-executed",
+    ),
+    verb(
+        Action::Approve,
+        "approve",
+        &["A"],
+        Danger::Money,
+        &[Verb::Approve],
+        "approve grant",
     ),
     verb(
         Action::SwapCard,

@@ -11,7 +11,7 @@ use crate::domain::ids::{AttemptId, CustomerId, InvoiceId, PaymentId, RunId, Sub
 use crate::engine::Request;
 use crate::engine::queries::{
     CustomerCard, ListQuery, LocalDay, Overview, Page, PlanRow, RevenueReport, SavedView,
-    SubscriptionCard, Summed, Timeline, Totals, Window,
+    SubscriptionCard, Summed, Timeline, Totals, WaitingRow, Window,
 };
 
 /// Part of the screen; a newer question for the same part makes the older one pointless.
@@ -62,6 +62,8 @@ pub enum Question {
     Plans,
     /// The filters this person kept.
     Views,
+    /// What waits for a second person.
+    Waiting,
 }
 
 /// An answer of the database.
@@ -82,6 +84,7 @@ pub enum Loaded {
     Timeline(Box<Timeline>),
     Plans(Vec<PlanRow>),
     Views(Vec<SavedView>),
+    Waiting(Vec<WaitingRow>),
 }
 
 /// Something to be done.

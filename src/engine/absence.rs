@@ -199,14 +199,13 @@ impl<S: Store> Engine<S> {
             return Ok(None);
         };
         let (from, to) = self.days_of(&attempt).await?;
-        match self.search_list(&attempt, from, to).await? {
-            Some(unlisted) => Ok(Some(unlisted)),
-            None => {
-                // It is there: what it says settles the attempt, whoever asked.
-                let _settled = self.look_now(attempt.id, Reach::Look, operator).await;
-                Err(VerbError::Refused(Refused::Listed))
-            }
+        let unlisted = self.search_list(&attempt, from, to).await?;
+        if unlisted.is_none() {
+            // It is there: what the provider says of it settles the attempt, whoever asked.
+            let _settled = self.look_now(attempt.id, Reach::Look, operator).await;
+            return Err(VerbError::Refused(Refused::Listed));
         }
+        Ok(unlisted)
     }
 
     /// The attempt whose absence a request needs; none for every other request.

@@ -159,14 +159,9 @@ impl<S: Store> Engine<S> {
                 to: Some(work.first.ends_at),
             });
         }
-        let mut warnings = Vec::new();
-        if work
-            .method
-            .as_ref()
-            .is_some_and(|m| is_expired(m, self.local_date(self.now())))
-        {
-            warnings.push(Warning::CardExpired);
-        }
+        let today = self.local_date(self.now());
+        let expired = work.method.iter().filter(|m| is_expired(m, today));
+        let warnings = expired.map(|_| Warning::CardExpired).collect();
         Ok(ActionPlan {
             verb: Verb::Subscribe,
             mode,

@@ -379,7 +379,7 @@ async fn a_prepared_return_that_is_given_up_lets_go_of_its_reservation() {
             .expect("given up");
         assert_eq!(w.executed().await, (2, 0));
         assert_eq!(
-            w.number("select sum(reserved_minor) as n from payment")
+            w.number("select cast(sum(reserved_minor) as bigint) from payment")
                 .await,
             0
         );

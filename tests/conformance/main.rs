@@ -4,6 +4,7 @@
 //! `SCRIPTS=100000 cargo test --test conformance` runs more of them.
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod approvals;
 #[path = "../memory/mod.rs"]
 mod memory;
 mod script;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use paydeck::domain::states::{AttemptState, InvoiceState, SubscriptionState};
+use paydeck::domain::states::{ApprovalState, AttemptState, InvoiceState, SubscriptionState};
 use paydeck::engine::ports::{Constraint, StoreError, Tx};
 use paydeck::store::SqlTx;
 
@@ -186,6 +186,25 @@ pub enum Op {
     Totals {
         run: usize,
     },
+    Ask {
+        name: u32,
+        payment: usize,
+        target: u32,
+        silent: u32,
+        minutes: i64,
+    },
+    Decision {
+        at: usize,
+        state: ApprovalState,
+        own: u32,
+        minutes: i64,
+    },
+    WaitingOf {
+        target: u32,
+    },
+    LookUps {
+        at: usize,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -334,7 +353,7 @@ impl Script {
 
 #[expect(clippy::too_many_lines, reason = "one arm per call of the port")]
 fn op(c: &mut Chance, name: u32) -> Op {
-    match c.below(60) {
+    match c.below(64) {
         0 => Op::Customer {
             name,
             key: if c.per_mille(300) { 10 } else { name },
@@ -499,6 +518,23 @@ fn op(c: &mut Chance, name: u32) -> Op {
             attempt: c.below(99),
             decision: c.below(17),
         },
+        59 => Op::WaitingOf {
+            target: number(c, 4),
+        },
+        60 => Op::Ask {
+            name,
+            payment: c.below(99),
+            target: number(c, 4),
+            silent: yes(c, 60),
+            minutes: i64::from(number(c, 34)),
+        },
+        61 => Op::Decision {
+            at: c.below(9),
+            state: of(c, ApprovalState::ALL),
+            own: yes(c, 300),
+            minutes: i64::from(number(c, 34)),
+        },
+        62 => Op::LookUps { at: c.below(99) },
         _ => match c.below(2) {
             0 => Op::Decide {
                 attempt: c.below(99),

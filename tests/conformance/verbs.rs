@@ -24,6 +24,7 @@ use paydeck::engine::ports::{
     NewMethod, NewPayment, NewPlan, NewRefund, NewSubscription, Posting, StoreError, Tx,
 };
 
+use crate::approvals;
 use crate::base;
 use crate::script::{Op, Refusing, Told};
 use crate::world::{World, pick, place};
@@ -93,6 +94,9 @@ async fn one<T: Tx>(tx: &mut T, op: &Op, w: &mut World) -> R<String> {
         | Op::ClaimOpen { .. }
         | Op::Release { .. }
         | Op::Owners => attempts(tx, op, w).await,
+        Op::Ask { .. } | Op::Decision { .. } | Op::WaitingOf { .. } | Op::LookUps { .. } => {
+            approvals::perform(tx, op, w).await
+        }
         Op::Payment { .. } | Op::SavePayment { .. } | Op::PaymentsOf { .. } | Op::Refund { .. } => {
             payments(tx, op, w).await
         }
@@ -447,7 +451,7 @@ async fn attempts<T: Tx>(tx: &mut T, op: &Op, w: &mut World) -> R<String> {
 async fn evidence<T: Tx>(tx: &mut T, attempt_id: AttemptId) -> R<()> {
     let new = NewEvidence {
         attempt_id,
-        source: EvidenceSource::Answer,
+        source: EvidenceSource::LookUp,
         outcome: "captured",
         http_status: None,
         code: None,

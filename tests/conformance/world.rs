@@ -1,7 +1,8 @@
 //! What has been made so far, by its order: ids differ between databases, orders do not.
 
 use paydeck::domain::ids::{
-    AttemptId, CustomerId, InvoiceId, MethodId, PaymentId, PlanId, ProductId, RunId, SubscriptionId,
+    ApprovalId, AttemptId, CustomerId, InvoiceId, MethodId, PaymentId, PlanId, ProductId, RunId,
+    SubscriptionId,
 };
 
 #[derive(Debug, Clone, Default)]
@@ -15,6 +16,7 @@ pub struct World {
     pub attempts: Vec<AttemptId>,
     pub payments: Vec<PaymentId>,
     pub runs: Vec<RunId>,
+    pub approvals: Vec<ApprovalId>,
 }
 
 /// The one at a place, counted from the newest; an id that no row has when there is none.
@@ -32,7 +34,7 @@ pub fn place<T: PartialEq>(list: &[T], id: &T) -> Option<usize> {
 }
 
 impl World {
-    pub fn sizes(&self) -> [usize; 9] {
+    pub fn sizes(&self) -> [usize; 10] {
         [
             self.customers.len(),
             self.methods.len(),
@@ -43,6 +45,7 @@ impl World {
             self.attempts.len(),
             self.payments.len(),
             self.runs.len(),
+            self.approvals.len(),
         ]
     }
 }

@@ -9,8 +9,8 @@ use paydeck::domain::dunning::DunningState;
 use paydeck::domain::evidence::{Proves, Refusal};
 use paydeck::domain::failure::FailureClass;
 use paydeck::domain::ids::{
-    AttemptId, CustomerId, InvoiceId, MethodId, Noun, PaymentId, PlanId, ProductId, PublicId,
-    RunId, SubscriptionId,
+    ApprovalId, AttemptId, CustomerId, InvoiceId, MethodId, Noun, PaymentId, PlanId, ProductId,
+    PublicId, RunId, SubscriptionId,
 };
 use paydeck::domain::invoice::{Invoice, InvoiceKind};
 use paydeck::domain::mode::{Mode, ProviderName};
@@ -20,7 +20,7 @@ use paydeck::domain::period::{Anchor, Interval, Unit};
 use paydeck::domain::plan::Plan;
 use paydeck::domain::run::{Decision, Run};
 use paydeck::domain::states::{
-    AttemptState, InvoiceState, MethodState, RunState, SubscriptionState,
+    ApprovalState, AttemptState, InvoiceState, MethodState, RunState, SubscriptionState,
 };
 use paydeck::domain::subscription::{Change, ChangeCause, Subscription, Term};
 use paydeck::engine::queries::*;
@@ -756,4 +756,27 @@ pub fn subscription_card(number: i64) -> SubscriptionCard {
             requested_at: ago(60 * 24 * 300),
         }],
     }
+}
+
+/// What waits for a second person.
+pub fn waiting() -> Vec<WaitingRow> {
+    let row = |n: i64, what: WaitingFor, left_s: Option<i64>| WaitingRow {
+        what,
+        public_id: public(Noun::Approval, n),
+        target: public(Noun::Payment, n),
+        customer: brief(n),
+        amount: won(600_000),
+        requester: "lee".to_owned(),
+        reason: "이사".to_owned(),
+        evidence: String::new(),
+        since: ago(10),
+        left_s,
+        state: ApprovalState::Waiting,
+        decided_by: None,
+    };
+    vec![
+        row(0, WaitingFor::Refund(ApprovalId(1)), Some(1_234)),
+        row(1, WaitingFor::NotExecuted(ApprovalId(2)), Some(59)),
+        row(2, WaitingFor::Return(AttemptId(3)), None),
+    ]
 }

@@ -7,6 +7,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Size;
 
 use paydeck::console::effect::{Effect, Loaded, Question};
+use paydeck::console::fault::{Detail, Fault};
 use paydeck::console::input::{InputEvent, KeyPress};
 use paydeck::console::keymap;
 use paydeck::console::model::{Asked, ListKind, Model, Now, Planned, Row, Setting};
@@ -28,6 +29,8 @@ pub struct Stage {
     pub ms: u64,
     /// What was asked for and is not answered by the rows.
     pub effects: Vec<Effect>,
+    /// The person's limit is below every refund.
+    pub is_limited: bool,
 }
 
 pub fn operator(roles: Vec<Role>, access: Access) -> Operator {
@@ -66,6 +69,7 @@ impl Stage {
             model: Model::new(setting, now, Size::new(width, height)),
             ms: 0,
             effects: Vec::new(),
+            is_limited: false,
         };
         stage.send(Msg::Version(1));
         stage.send(Msg::Started);
@@ -91,6 +95,14 @@ impl Stage {
                 } => {
                     let loaded = Box::new(answer(&question));
                     self.send(Msg::Loaded { ticket, loaded });
+                }
+                Effect::Plan {
+                    ticket,
+                    asked: Asked::Request(Request::Refund { .. }),
+                } if self.is_limited => {
+                    let limit = Detail::Money(rows::won(1_000));
+                    let answer = Err(Fault::new("needs_approval").with("limit", limit));
+                    self.send(Msg::Planned { ticket, answer });
                 }
                 Effect::Plan { ticket, asked } => {
                     let planned = plan(&self.model, asked);
@@ -300,6 +312,7 @@ pub fn answer(question: &Question) -> Loaded {
             name: "연체 프로".to_owned(),
             filter: "status:past_due plan:pro".to_owned(),
         }]),
+        Question::Waiting => Loaded::Waiting(rows::waiting()),
         Question::Plans => Loaded::Plans((0..4).map(rows::plan_row).collect()),
         Question::RunItems { query, .. } => page(17, Some(query), |n| {
             Row::RunItem(Box::new(rows::run_item(n)))

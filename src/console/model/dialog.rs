@@ -10,7 +10,7 @@ use crate::console::fault::Fault;
 use crate::domain::ids::SubscriptionId;
 use crate::domain::mode::Mode;
 use crate::domain::operator::Verb;
-use crate::engine::queries::{AwayRow, SavedView, SortBy};
+use crate::engine::queries::{AwayRow, SavedView, SortBy, WaitingRow};
 use crate::engine::{ActionPlan, Outcome, Request, RunPreview};
 
 /// What stands over the screen; the last one has the keys.
@@ -22,6 +22,7 @@ pub enum Modal {
     Menu(Menu),
     Sort(SortMenu),
     Views(ViewMenu),
+    Waiting(WaitingMenu),
     Message(Box<Message>),
     Log(LogView),
 }
@@ -139,6 +140,14 @@ pub struct SortMenu {
 pub struct ViewMenu {
     /// None until they have come.
     pub views: Option<Vec<SavedView>>,
+    pub selected: usize,
+}
+
+/// What waits for a second person.
+#[derive(Debug, Clone, Default)]
+pub struct WaitingMenu {
+    /// None until it has come.
+    pub rows: Option<Vec<WaitingRow>>,
     pub selected: usize,
 }
 

@@ -7,10 +7,10 @@ mod request;
 use chrono::{DateTime, Utc};
 use tui_input::Input;
 
-use crate::domain::ids::{CustomerId, PaymentId, PublicId, SubscriptionId};
+use crate::domain::ids::{AttemptId, CustomerId, PaymentId, PublicId, SubscriptionId};
 use crate::domain::money::Money;
 use crate::domain::plan::Plan;
-use crate::engine::queries::{CardBrief, PlanRow};
+use crate::engine::queries::{CardBrief, PlanRow, WaitingFor};
 use crate::locale::Lang;
 
 /// What a form asks for.
@@ -41,6 +41,13 @@ pub enum FormKind {
     },
     Note {
         target: PublicId,
+    },
+    NotExecuted {
+        attempt: AttemptId,
+    },
+    /// Turn down what waits for a second person.
+    TurnDown {
+        what: WaitingFor,
     },
     /// Keep the filter of a list under a name; nothing but this person's own list of views changes.
     SaveView {
@@ -223,6 +230,8 @@ fn fields(kind: &FormKind) -> Vec<Field> {
             ),
         ],
         FormKind::Note { .. } => vec![text("text", "")],
+        FormKind::NotExecuted { .. } => vec![text("why", ""), text("evidence", "")],
+        FormKind::TurnDown { .. } => vec![text("why", "")],
         FormKind::SaveView { .. } => vec![text("view_name", "")],
     }
 }
@@ -252,6 +261,8 @@ impl Form {
             FormKind::CreatePlan => "create_plan",
             FormKind::EditPlan { .. } => "edit_plan",
             FormKind::Note { .. } => "note",
+            FormKind::NotExecuted { .. } => "not_executed",
+            FormKind::TurnDown { .. } => "turn_down",
             FormKind::SaveView { .. } => "save_view",
         }
     }

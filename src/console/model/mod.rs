@@ -28,7 +28,7 @@ use crate::locale::{Lang, Locale};
 
 pub use dialog::{
     Asked, Confirm, LogView, Menu, MenuKind, Message, Modal, Phase, Planned, Ready, SortMenu, Told,
-    ViewMenu,
+    ViewMenu, WaitingMenu,
 };
 pub use form::{
     Choice, Covered, Field, Form, FormKind, Label, Paid, Problem, REASONS, Value, plain_amount,

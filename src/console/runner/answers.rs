@@ -123,6 +123,7 @@ pub async fn answer<S: Reads>(
             Loaded::Timeline(Box::new(store.timeline(invoice).await?))
         }
         Question::Views => Loaded::Views(store.saved_views(person).await?),
+        Question::Waiting => Loaded::Waiting(store.waiting().await?),
         Question::Plans => {
             let page = store.plans(&ListQuery::first(PAGE)).await?;
             Loaded::Plans(page.rows)

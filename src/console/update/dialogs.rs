@@ -10,7 +10,7 @@ use crate::console::model::{
 use crate::engine::queries::SavedView;
 
 use super::field::{self, Taken};
-use super::{go, keys, leave, lists, verbs};
+use super::{approve, go, keys, leave, lists, verbs};
 
 /// A line of a menu.
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +87,7 @@ pub fn press(model: &mut Model, press: KeyPress) -> Vec<Effect> {
             sort_key(model, menu, press)
         }
         Some(Modal::Views(_)) => views_key(model, press),
+        Some(Modal::Waiting(_)) => approve::press(model, press),
         Some(Modal::Message(_)) => message_key(model, press),
         Some(Modal::Log(view)) => {
             match latin(press).unwrap_or(press).code {

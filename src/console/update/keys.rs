@@ -91,6 +91,8 @@ pub fn run(model: &mut Model, action: Action) -> Vec<Effect> {
         | Action::UndoCancel
         | Action::ResolveUnknown
         | Action::SendAgain
+        | Action::NotExecuted
+        | Action::Approve
         | Action::SwapCard
         | Action::Subscribe
         | Action::OneTime
@@ -162,7 +164,13 @@ pub fn burst(model: &mut Model, burst: &Burst) -> Vec<Effect> {
             return Vec::new();
         }
         Some(Modal::Form(_) | Modal::Menu(_)) => true,
-        Some(Modal::Sort(_) | Modal::Views(_) | Modal::Message(_) | Modal::Log(_)) => false,
+        Some(
+            Modal::Sort(_)
+            | Modal::Views(_)
+            | Modal::Waiting(_)
+            | Modal::Message(_)
+            | Modal::Log(_),
+        ) => false,
         None => model.filter_line.is_some(),
     };
     if takes_text {
@@ -206,6 +214,7 @@ pub fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
             Modal::Confirm(_)
             | Modal::Sort(_)
             | Modal::Views(_)
+            | Modal::Waiting(_)
             | Modal::Message(_)
             | Modal::Log(_),
         ) => Taken::No,

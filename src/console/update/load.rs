@@ -8,7 +8,7 @@ use crate::console::layout::{list_rows, shows_detail};
 use crate::console::model::{
     Content, Detail, DetailCard, Joining, List, Modal, Model, Panel, REST_MS, Row, RowKey, Ticket,
 };
-use crate::engine::queries::{Cursor, Page, Toward};
+use crate::engine::queries::{Cursor, Page, SavedView, Toward};
 
 /// Begins to show the current place: what is loaded shows at once, and is read again when it may be old.
 pub fn enter(model: &mut Model) -> Vec<Effect> {
@@ -224,16 +224,25 @@ fn detail(model: &mut Model) -> Vec<Effect> {
     }]
 }
 
+/// Gives the menu of kept filters those of this list.
+fn show_views(model: &mut Model, views: &[SavedView]) {
+    let kind = model.visit().place.list().map_or("", |kind| kind.id());
+    for modal in &mut model.modals {
+        if let Modal::Views(menu) = modal {
+            let of_list = views.iter().filter(|view| view.screen == kind);
+            menu.views = Some(of_list.cloned().collect());
+        }
+    }
+}
+
 /// Gives an answer to whoever waits for it; nobody waits for an old one.
 pub fn loaded(model: &mut Model, ticket: Ticket, loaded: Loaded) -> Vec<Effect> {
     if let Loaded::Views(views) = &loaded {
-        let kind = model.visit().place.list().map_or("", |kind| kind.id());
-        for modal in &mut model.modals {
-            if let Modal::Views(menu) = modal {
-                let of_list = views.iter().filter(|view| view.screen == kind);
-                menu.views = Some(of_list.cloned().collect());
-            }
-        }
+        show_views(model, views);
+        return Vec::new();
+    }
+    if let Loaded::Waiting(rows) = &loaded {
+        super::approve::loaded(model, rows);
         return Vec::new();
     }
     if let Loaded::Plans(plans) = &loaded {

@@ -8,11 +8,13 @@
 //! | `load`, `ask` | when to ask, what, and how answers join what is shown |
 //! | `verbs` | whether an action is possible, and how a verb begins |
 //! | `confirm`, `dialogs` | keys inside dialogs |
+//! | `approve` | what waits for a second person |
 //! | `outcome` | what a plan or a result does to the screen |
 //! | `field` | editing text |
 //!
 //! Invariant: only `confirm` makes an [`Effect::Apply`] or an [`Effect::StartRun`], from a plan that was on the screen and confirmed as it asks.
 
+mod approve;
 mod ask;
 mod below;
 mod confirm;

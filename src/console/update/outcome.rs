@@ -16,7 +16,7 @@ use crate::engine::queries::{Away, AwayRow};
 use crate::engine::{Outcome, Receipt, RunSummary};
 use crate::text::{mask, short_id};
 
-use super::load;
+use super::{approve, load};
 
 pub fn planned(
     model: &mut Model,
@@ -38,6 +38,14 @@ pub fn planned(
             }
         }
         Err(fault) => {
+            if fault.kind == "needs_approval" {
+                let (ticket, now_ms) = (model.ticket(), model.now.ms);
+                if let Some(Modal::Confirm(confirm)) = model.modals.get_mut(at)
+                    && let Some(effect) = approve::instead(confirm, ticket, now_ms)
+                {
+                    return vec![effect];
+                }
+            }
             let verb = match model.modals.remove(at) {
                 Modal::Confirm(confirm) => Some(confirm.asked.verb()),
                 _ => None,

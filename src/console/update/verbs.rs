@@ -10,7 +10,7 @@ use crate::console::term::Switch;
 use crate::domain::operator::{Access, Denied};
 use crate::engine::Request;
 
-use super::go;
+use super::{approve, go};
 
 /// Why an action is not possible here: the text is `console.why.…`.
 pub type Why = &'static str;
@@ -51,6 +51,7 @@ pub fn availability(model: &Model, action: Action) -> Result<(), Why> {
         ),
         Action::Open => needs(go::can_open(model), "nothing_to_open"),
         Action::Customer => needs(visit.target().customer.is_some(), "nothing_selected"),
+        Action::Approve => Ok(()),
         _ if action.danger() != Danger::None => {
             let has_marks = list.is_some_and(|list| !list.marks.is_empty());
             needs(!has_marks, "one_at_a_time")?;
@@ -107,7 +108,9 @@ fn fits(action: Action, target: &Target) -> Result<(), Why> {
                 (Some(_), _) => Ok(()),
             };
         }
-        Action::ResolveUnknown | Action::SendAgain => (target.attempt.is_some(), "needs_unknown"),
+        Action::ResolveUnknown | Action::SendAgain | Action::NotExecuted => {
+            (target.attempt.is_some(), "needs_unknown")
+        }
         Action::SwapCard | Action::Subscribe | Action::OneTime => {
             (target.customer.is_some(), "needs_customer")
         }
@@ -158,6 +161,10 @@ pub fn begin(model: &mut Model, action: Action) -> Vec<Effect> {
             let asked = Asked::Request(Request::SendAgain { attempt });
             plan(model, asked, name)
         }),
+        Action::NotExecuted => with(model, target.attempt, |model, attempt| {
+            form(model, FormKind::NotExecuted { attempt }, name)
+        }),
+        Action::Approve => approve::begin(model),
         Action::SwapCard => with(model, target.customer, |model, customer| {
             form(model, FormKind::SwapCard { customer }, name)
         }),
@@ -206,7 +213,7 @@ fn owed(action: Action, target: &Target) -> Option<Asked> {
     }
 }
 
-fn form(model: &mut Model, kind: FormKind, name: String) -> Vec<Effect> {
+pub fn form(model: &mut Model, kind: FormKind, name: String) -> Vec<Effect> {
     let form = Form::new(kind, name, model.lang);
     model.modals.push(Modal::Form(Box::new(form)));
     Vec::new()

@@ -173,12 +173,12 @@ fn marked(model: &Model) -> Option<String> {
 /// The verbs of a place.
 fn verbs_of(content: &Content, place: &Place) -> &'static [Action] {
     use Action::{
-        BillRun, Cancel, Charge, CreateCustomer, CreatePlan, Customer, DeactivatePlan, EditPlan,
-        Find, Note, OneTime, Refund, ResolveUnknown, Retry, SendAgain, Subscribe, SwapCard,
-        UndoCancel,
+        Approve, BillRun, Cancel, Charge, CreateCustomer, CreatePlan, Customer, DeactivatePlan,
+        EditPlan, Find, NotExecuted, Note, OneTime, Refund, ResolveUnknown, Retry, SendAgain,
+        Subscribe, SwapCard, UndoCancel,
     };
     match content {
-        Content::Overview(_) => &[Find],
+        Content::Overview(_) => &[Find, Approve],
         Content::Revenue(_) => &[],
         Content::Customer(_) => &[Charge, Retry, Refund, Cancel, Subscribe, SwapCard, Note],
         Content::Subscription(_) => &[Charge, Retry, Cancel, UndoCancel, SwapCard],
@@ -189,7 +189,9 @@ fn verbs_of(content: &Content, place: &Place) -> &'static [Action] {
             }
             Place::Screen(Screen::Payments) => &[Refund, Cancel, Customer],
             Place::Screen(Screen::Plans) => &[CreatePlan, EditPlan, DeactivatePlan],
-            Place::Screen(Screen::Unknown) => &[ResolveUnknown, SendAgain, Customer],
+            Place::Screen(Screen::Unknown) => {
+                &[ResolveUnknown, SendAgain, NotExecuted, Approve, Customer]
+            }
             Place::Screen(Screen::Runs) => &[BillRun],
             Place::Screen(Screen::Events | Screen::Activity | Screen::Renewals)
             | Place::Run(..) => &[],

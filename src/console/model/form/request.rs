@@ -7,6 +7,7 @@ use crate::domain::money::{Currency, Money, MoneyError};
 use crate::domain::payment::RefundAmount;
 use crate::domain::period::Interval;
 use crate::domain::plan::Plan;
+use crate::engine::queries::WaitingFor;
 use crate::engine::{PlanChange, PlanInput, Request};
 use crate::locale::Locale;
 use crate::secret::Secret;
@@ -74,6 +75,20 @@ impl Form {
             FormKind::CreatePlan => self.new_plan(),
             FormKind::EditPlan { plan } => self.changed_plan(plan),
             FormKind::SaveView { .. } => Err(problem("view_name", "needed")),
+            FormKind::NotExecuted { attempt } => Ok(Request::AskNotExecuted {
+                attempt: *attempt,
+                reason: self.needed("why")?,
+                evidence: self.needed("evidence")?,
+            }),
+            FormKind::TurnDown { what } => {
+                let reason = self.needed("why")?;
+                Ok(match *what {
+                    WaitingFor::Refund(approval) | WaitingFor::NotExecuted(approval) => {
+                        Request::Reject { approval, reason }
+                    }
+                    WaitingFor::Return(attempt) => Request::DeclineReturn { attempt, reason },
+                })
+            }
             FormKind::Note { target } => Ok(Request::Note {
                 target: target.clone(),
                 text: self.needed("text")?,

@@ -6,6 +6,7 @@ mod menu;
 mod message;
 mod plan;
 mod run;
+mod waiting;
 
 use super::super::model::{LogView, Modal, SortMenu, ViewMenu};
 use super::super::theme::Role;
@@ -23,6 +24,7 @@ pub fn draw(ink: &mut Ink<'_>, modal: &Modal) {
         Modal::Message(dialog) => message::draw(ink, dialog),
         Modal::Sort(dialog) => sort(ink, *dialog),
         Modal::Views(dialog) => views(ink, dialog),
+        Modal::Waiting(dialog) => waiting::draw(ink, dialog),
         Modal::Log(view) => log(ink, *view),
     }
 }

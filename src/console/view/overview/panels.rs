@@ -274,6 +274,14 @@ pub fn health(ink: &mut Ink<'_>, area: Rect, overview: &Overview) {
             Role::NeedsPerson,
         ));
     }
+    if overview.waiting > 0 {
+        let count = ink.model.count(overview.waiting);
+        let text = locale.t_args("console.panel.waiting", &[("n", &count)]);
+        line.push(span(
+            format!("   {} {text}", ink.glyphs().needs_person),
+            Role::NeedsPerson,
+        ));
+    }
     ink.spans(inner, inner.y, &line);
 }
 
