@@ -194,8 +194,16 @@ impl<S: Store> Engine<S> {
         &self,
         operator: &Operator,
         request: &Request,
+        fingerprint: &str,
     ) -> Result<Option<Unlisted>, VerbError> {
-        let Some(attempt) = self.to_be_listed(operator, request).await? else {
+        if !matches!(
+            request,
+            Request::AskNotExecuted { .. } | Request::Grant { .. }
+        ) {
+            return Ok(None);
+        }
+        let listed = self.to_be_listed(operator, request, fingerprint).await?;
+        let Some(attempt) = listed else {
             return Ok(None);
         };
         let (from, to) = self.days_of(&attempt).await?;
@@ -213,6 +221,7 @@ impl<S: Store> Engine<S> {
         &self,
         operator: &Operator,
         request: &Request,
+        fingerprint: &str,
     ) -> Result<Option<Attempt>, VerbError> {
         let mut desk = Desk::new();
         let mut tx = self.begin(&mut desk).await?;
@@ -224,7 +233,10 @@ impl<S: Store> Engine<S> {
             },
             _ => return Ok(None),
         };
-        self.prepare(&mut tx, operator, request).await?;
+        let prepared = self.prepare(&mut tx, operator, request).await?;
+        if prepared.plan.fingerprint != fingerprint {
+            return Err(VerbError::Stale);
+        }
         Ok(Some(tx.lock_attempt(id).await?))
     }
 

@@ -110,7 +110,10 @@ impl<S: Store> Engine<S> {
         operator
             .check(request.verb())
             .map_err(|e| nowhere(e.into()))?;
-        let unlisted = self.read_list(operator, request).await.map_err(nowhere)?;
+        let unlisted = self
+            .read_list(operator, request, fingerprint)
+            .await
+            .map_err(nowhere)?;
         let mut desk = Desk::new();
         let mut tx = self.begin(&mut desk).await.map_err(|e| nowhere(e.into()))?;
         let Prepared { plan, work } = self

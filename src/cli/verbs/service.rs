@@ -16,8 +16,8 @@ use crate::cli::{open, places};
 use crate::config::{Database, Settings, TossAddress};
 use crate::console::action::ACTIONS;
 use crate::domain::states::{
-    AttemptState, InboxState, InvoiceState, MethodState, OutboxState, RunState, STATUS_VOCABULARY,
-    SubscriptionState,
+    ApprovalState, AttemptState, InboxState, InvoiceState, MethodState, OutboxState, RunState,
+    STATUS_VOCABULARY, SubscriptionState,
 };
 use crate::sandbox::{self, SandboxOptions};
 
@@ -52,6 +52,7 @@ pub fn states(out: &mut Output) -> Result<(), CliError> {
     );
     state_rows!(rows, "invoice", "state.invoice", InvoiceState);
     state_rows!(rows, "attempt", "state.attempt", AttemptState);
+    state_rows!(rows, "approval", "state.approval", ApprovalState);
     state_rows!(rows, "run", "state.run", RunState);
     state_rows!(rows, "payment_method", "state.method", MethodState);
     state_rows!(rows, "event", "state.event", InboxState);
