@@ -3,7 +3,9 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    reason = "a test that cannot be set up has failed"
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test that cannot be set up has failed; a walk tells how long it took"
 )]
 
 mod approvals;
@@ -24,3 +26,4 @@ mod setup;
 mod shop;
 mod terminal;
 mod twins;
+mod walk;

@@ -187,6 +187,15 @@ impl Shop {
 
     /// The demo's installation, with its simulator as a process of its own.
     pub fn demo(customers: u32, payments: u32) -> Self {
+        Self::demo_of(customers, payments, &[])
+    }
+
+    /// The same at an instant of its own.
+    pub fn demo_at(customers: u32, payments: u32, now: &str) -> Self {
+        Self::demo_of(customers, payments, &["--now", now])
+    }
+
+    fn demo_of(customers: u32, payments: u32, more: &[&str]) -> Self {
         let dir = TempDir::new().expect("a directory");
         let mut demo = paydeck(dir.path());
         demo.args(["demo", "--prepare-only", "--customers"])
@@ -194,7 +203,8 @@ impl Shop {
             .arg("--payments")
             .arg(payments.to_string())
             .arg("--dir")
-            .arg(dir.path());
+            .arg(dir.path())
+            .args(more);
         run(&mut demo).expect(0);
         let simulator = Simulator::start(dir.path());
         Self { dir, simulator }
