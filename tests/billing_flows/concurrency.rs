@@ -12,7 +12,7 @@ use paydeck::domain::attempt::AlsoCancel;
 use paydeck::domain::evidence::{Evidence, Proves, Refusal};
 use paydeck::domain::failure::FailureClass;
 use paydeck::domain::ids::{
-    AttemptId, CustomerId, InvoiceId, Noun, PaymentId, PlanId, PublicId, SubscriptionId,
+    ApprovalId, AttemptId, CustomerId, InvoiceId, Noun, PaymentId, PlanId, PublicId, SubscriptionId,
 };
 use paydeck::domain::mode::{Mode, ProviderName};
 use paydeck::domain::operator::{Access, Operator, Role, Verb};
@@ -481,6 +481,25 @@ pub fn one_of_each() -> Vec<Request> {
         },
         Request::SendAgain {
             attempt: AttemptId(1),
+        },
+        Request::AskNotExecuted {
+            attempt: AttemptId(1),
+            reason: "asked".into(),
+            evidence: "a letter".into(),
+        },
+        Request::Grant {
+            approval: ApprovalId(1),
+        },
+        Request::Reject {
+            approval: ApprovalId(1),
+            reason: "no".into(),
+        },
+        Request::ApproveReturn {
+            attempt: AttemptId(1),
+        },
+        Request::DeclineReturn {
+            attempt: AttemptId(1),
+            reason: "no".into(),
         },
     ]
 }

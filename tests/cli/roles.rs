@@ -58,6 +58,12 @@ fn words(shop: &Shop) -> Vec<(Verb, Vec<String>)> {
         (Verb::ResolveUnknown, "unknown resolve ZZZZZZ".to_owned()),
         (Verb::ResolveUnknown, "unknown send-again ZZZZZZ".to_owned()),
         (Verb::ResolveUnknown, "reconcile".to_owned()),
+        (
+            Verb::ForceState,
+            "unknown not-executed ZZZZZZ --reason x --evidence x".to_owned(),
+        ),
+        (Verb::Approve, "approve grant ZZZZZZ".to_owned()),
+        (Verb::Approve, "approve reject ZZZZZZ --reason x".to_owned()),
         (Verb::BillRun, "bill run".to_owned()),
     ];
     let split = |line: &String| line.split_whitespace().map(str::to_owned).collect();
@@ -191,7 +197,10 @@ fn i05_every_verb_that_is_done_leaves_its_row() {
     shop.json(&["bill", "run"]).expect(0);
 
     let rows = shop.json(&["list", "activity", "--all"]).expect(0).lines();
-    for (verb, ..) in TABLE.into_iter().filter(|(verb, ..)| is_built(*verb)) {
+    // They take two people: `approvals`, and `four_eyes` of the billing flows.
+    let elsewhere = [Verb::ForceState, Verb::Approve];
+    let built = TABLE.into_iter().filter(|(verb, ..)| is_built(*verb));
+    for (verb, ..) in built.filter(|(verb, ..)| !elsewhere.contains(verb)) {
         let row = rows
             .iter()
             .find(|row| row["verb"] == verb.as_str() && row["result"] != "refused");

@@ -7,6 +7,8 @@ use crate::shop::{Shop, paydeck, run, text};
 
 /// Commands that look; the console shows the same on a screen, in help or in its header.
 const LOOKS: &[&str] = &[
+    "approve list",
+    "approve show",
     "audit verify",
     "completions",
     "config print",
@@ -27,6 +29,7 @@ const LOOKS: &[&str] = &[
 
 /// Commands that change something and have no key, each with its reason.
 const WITHOUT_A_KEY: &[(&str, &str)] = &[
+    ("approve reject", "the key A decides both ways"),
     ("checkout confirm", "the browser's success page calls it"),
     (
         "checkout open",

@@ -49,8 +49,8 @@ pub const TABLE: [Line; 25] = [
     (Verb::GrantCredit, SERVICE, Built::Nowhere),
     (Verb::Note, SERVICE, Built::Everywhere),
     (Verb::ResolveUnknown, DUTY, Built::Everywhere),
-    (Verb::ForceState, SECOND, Built::Nowhere),
-    (Verb::Approve, SECOND, Built::Nowhere),
+    (Verb::ForceState, SECOND, Built::Everywhere),
+    (Verb::Approve, SECOND, Built::Everywhere),
     (Verb::Bulk, DUTY, Built::Nowhere),
     (Verb::BillRun, DUTY, Built::Everywhere),
 ];
