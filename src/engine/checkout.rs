@@ -11,6 +11,7 @@ use crate::domain::invoice::{Invoice, InvoiceKind};
 use crate::domain::mode::{Mode, ProviderName};
 use crate::domain::money::Money;
 use crate::domain::operator::Verb;
+use crate::domain::payment::Payment;
 use crate::domain::states::{AttemptState, InvoiceState};
 
 use super::Engine;
@@ -111,24 +112,8 @@ impl<S: Store> Engine<S> {
             let Some(paid) = payments.iter().find(|p| p.provider_ref == payment_key) else {
                 return Err(VerbError::Refused(Refused::AlreadyPaid));
             };
-            let receipt = Receipt {
-                public_id: Some(invoice.public_id.clone()),
-                invoice: Some(invoice.public_id.clone()),
-                payment: Some(paid.public_id.clone()),
-                amount: Some(paid.captured),
-                ..Receipt::default()
-            };
-            // Nothing is sent for what is paid.
-            let plan = ActionPlan {
-                call: None,
-                not_happening: vec![NotHappening::ProviderCall, NotHappening::ScheduleMove],
-                confirm: Confirmation::Key,
-                ..self.confirm_plan(&invoice, &customer, payment_key, 0)
-            };
-            return Ok(Prepared {
-                plan,
-                work: Work::Checkout(Box::new(CheckoutWork::Known(receipt))),
-            });
+            let plan = self.confirm_plan(&invoice, &customer, payment_key, 0);
+            return Ok(known(plan, &invoice, paid));
         }
         if invoice.state != InvoiceState::Open {
             return Err(VerbError::Refused(Refused::NotChargeable));
@@ -367,5 +352,25 @@ impl<S: Store> Engine<S> {
         };
         self.audit_in(tx, actor, press, now).await?;
         Ok(Next::Send(id))
+    }
+}
+
+/// This very payment was confirmed before: nothing is sent for what is paid.
+fn known(plan: ActionPlan, invoice: &Invoice, paid: &Payment) -> Prepared {
+    let receipt = Receipt {
+        public_id: Some(invoice.public_id.clone()),
+        invoice: Some(invoice.public_id.clone()),
+        payment: Some(paid.public_id.clone()),
+        amount: Some(paid.captured),
+        ..Receipt::default()
+    };
+    Prepared {
+        plan: ActionPlan {
+            call: None,
+            not_happening: vec![NotHappening::ProviderCall, NotHappening::ScheduleMove],
+            confirm: Confirmation::Key,
+            ..plan
+        },
+        work: Work::Checkout(Box::new(CheckoutWork::Known(receipt))),
     }
 }

@@ -16,7 +16,7 @@ const LONGEST: u64 = 256 * 1024;
 /// What is being written, without its last name.
 const HALF: &str = "half";
 /// Whoever keeps an entry tries for less long than this to write it himself.
-const LEFT_ALONE: Duration = Duration::from_secs(120);
+const LEFT_ALONE: Duration = Duration::from_mins(2);
 
 /// Entries of one installation in one directory.
 #[derive(Debug, Clone)]
@@ -61,10 +61,9 @@ impl FileSpool {
         for file in self.files(ENDING).map_err(failed)? {
             match self.read(&file.path) {
                 Ok(Some(_)) => lying.waiting += 1,
-                Ok(None) => lying.not_understood.push(file.name),
                 // Another process took it in meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(_) => lying.not_understood.push(file.name),
+                Ok(None) | Err(_) => lying.not_understood.push(file.name),
             }
         }
         Ok(lying)

@@ -104,10 +104,10 @@ fn was_seen(trail: &[Press], person: &str, sent: &Press, settled: &Press) -> boo
 /// What was written about the calls, and about this person's terminals since he was greeted, in order.
 async fn trail(db: &SqlStore, calls: &[Row], person: &str, greeted: i64) -> R<Vec<Press>> {
     let mut targets = Vec::new();
-    for call in calls {
-        let cells = call.cells("attempt")?;
-        targets.extend([cells.text("public_id")?, cells.text("invoice")?]);
-        targets.extend(cells.opt_text("payment")?);
+    for sent in calls {
+        let columns = sent.cells("attempt")?;
+        targets.extend([columns.text("public_id")?, columns.text("invoice")?]);
+        targets.extend(columns.opt_text("payment")?);
     }
     targets.sort();
     targets.dedup();

@@ -171,35 +171,9 @@ fn effect_text(ink: &Ink<'_>, effect: &Effect) -> String {
         }
         Effect::AccessUntil(until) => say("access_until", &[("at", &model.date(*until))]),
         Effect::AccessStaysOver(until) => say("access_stays_over", &[("at", &model.date(*until))]),
-        Effect::PeriodsNotBilled { count, from, to } => say(
-            "periods_not_billed",
-            &[
-                ("n", &model.count(*count)),
-                ("from", &model.day_text(*from)),
-                ("to", &model.day_text(*to)),
-            ],
-        ),
-        Effect::PeriodsWrittenDown {
-            count,
-            from,
-            to,
-            each,
-        } => say(
-            "periods_written_down",
-            &[
-                ("n", &model.count(*count)),
-                ("from", &model.day_text(*from)),
-                ("to", &model.day_text(*to)),
-                ("money", &model.money(*each)),
-            ],
-        ),
-        Effect::ChargedByNextRun { due_at, amount } => say(
-            "charged_by_next_run",
-            &[
-                ("at", &model.date(*due_at)),
-                ("money", &model.money(*amount)),
-            ],
-        ),
+        Effect::PeriodsNotBilled { .. }
+        | Effect::PeriodsWrittenDown { .. }
+        | Effect::ChargedByNextRun { .. } => periods_text(ink, effect),
         Effect::EndsAt(until) => say("ends_at", &[("at", &model.date_time(*until))]),
         Effect::Mrr(money) => {
             let currency = money.currency();
@@ -235,6 +209,45 @@ fn effect_text(ink: &Ink<'_>, effect: &Effect) -> String {
                 ("to", locale.label("state.attempt", to.as_str())),
             ],
         ),
+    }
+}
+
+/// What becomes of periods that nobody was billed for.
+fn periods_text(ink: &Ink<'_>, effect: &Effect) -> String {
+    let model = ink.model;
+    let say =
+        |id: &str, args: &[(&str, &str)]| ink.locale().t_args(&format!("dialog.effect.{id}"), args);
+    match effect {
+        Effect::PeriodsNotBilled { count, from, to } => say(
+            "periods_not_billed",
+            &[
+                ("n", &model.count(*count)),
+                ("from", &model.day_text(*from)),
+                ("to", &model.day_text(*to)),
+            ],
+        ),
+        Effect::PeriodsWrittenDown {
+            count,
+            from,
+            to,
+            each,
+        } => say(
+            "periods_written_down",
+            &[
+                ("n", &model.count(*count)),
+                ("from", &model.day_text(*from)),
+                ("to", &model.day_text(*to)),
+                ("money", &model.money(*each)),
+            ],
+        ),
+        Effect::ChargedByNextRun { due_at, amount } => say(
+            "charged_by_next_run",
+            &[
+                ("at", &model.date(*due_at)),
+                ("money", &model.money(*amount)),
+            ],
+        ),
+        _ => String::new(),
     }
 }
 
