@@ -167,7 +167,7 @@ fn walked() -> Walked {
         .json(&["unknown", "list", "--limit", "1000"])
         .expect(0)
         .lines();
-    let is_ours = |row: &&Value| text(row, "next_check_at") < "2200".to_owned();
+    let is_ours = |row: &&Value| text(row, "next_check_at").as_str() < "2200";
     let stuck = open.iter().filter(is_ours).count();
     assert_eq!(stuck, 0, "stuck");
     assert_eq!(difference(&shop), different, "the books are not equal");

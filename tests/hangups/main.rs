@@ -9,8 +9,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "a test that cannot be set up has failed; real processes take real time; the line of figures is for whoever asked for it"
+    reason = "a test that cannot be set up has failed; real processes take real time"
 )]
 
 #[expect(dead_code, reason = "the kills pick from lists as well")]

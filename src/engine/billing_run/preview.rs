@@ -106,9 +106,10 @@ fn preview_row(row: DueRow, until: DateTime<Utc>) -> RunPreviewRow {
     } else {
         "renewal"
     };
-    let (subscription, invoice) = match row.is_retry {
-        true => (None, Some(row.public_id)),
-        false => (Some(row.public_id), None),
+    let (subscription, invoice) = if row.is_retry {
+        (None, Some(row.public_id))
+    } else {
+        (Some(row.public_id), None)
     };
     RunPreviewRow {
         subscription,
