@@ -70,16 +70,16 @@ impl Flow {
             Self::Retry => ("5", "Failed payments  "),
             Self::Refund => ("6", "Payments  "),
         };
-        terminal.types(key);
-        terminal.sees(title, |text| text.contains(title) && text.contains("\n > "));
+        until_seen(terminal, key, title, |text| {
+            text.contains(title) && text.contains("\n > ")
+        });
     }
 
     fn begin(self, terminal: &mut Terminal) {
         match self {
             Self::Retry => terminal.types("r"),
             Self::Refund => {
-                terminal.types("f");
-                terminal.sees("the form", |text| text.contains("> Amount"));
+                until_seen(terminal, "f", "the form", |text| text.contains("> Amount"));
                 terminal.types("\x15");
                 terminal.sees("an empty field", |text| !has_amount(text));
                 terminal.types("100");
@@ -116,6 +116,20 @@ impl Flow {
             terminal.sees("that y does it", |text| text.contains("press y"));
         }
         terminal.types("y");
+    }
+}
+
+/// Types a key until what it opens is there: a console greets with what a call came to after the last one was gone, and
+/// that has to be closed first.
+fn until_seen(terminal: &mut Terminal, key: &str, what: &str, met: impl Fn(&str) -> bool) {
+    loop {
+        terminal.types(key);
+        terminal.sees(what, |text| met(text) || text.contains(CLOSES));
+        if !terminal.shows(CLOSES) {
+            return;
+        }
+        terminal.types("\r");
+        terminal.sees("the screen below", |text| !text.contains(CLOSES));
     }
 }
 
