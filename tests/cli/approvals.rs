@@ -82,6 +82,11 @@ fn i04_a_refund_above_the_limit_is_asked_for_and_approved_by_somebody_else() {
         (&shown["state"], &shown["decided_by"]),
         (&"granted".into(), &"lee".into())
     );
+    let rows = shop.json(&["list", "activity", "--all"]).expect(0).lines();
+    let approved = rows
+        .iter()
+        .find(|row| row["verb"] == "approve" && row["result"] == "done");
+    assert_eq!(approved.expect("a row")["person"], "lee");
     let nothing = shop.json(&["approve", "list"]).expect(0);
     assert!(nothing.out.is_empty(), "{nothing:?}");
     assert_eq!(shop.simulator.executed("cancel"), 1);

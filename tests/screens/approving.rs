@@ -22,9 +22,10 @@ fn what_waits_is_listed_and_the_chosen_one_is_confirmed_like_any_plan() {
                 attempt: AttemptId(3)
             }
         ));
+        let mut stage = Stage::new(80, 24, lang);
         stage.press("A enter y");
         assert!(matches!(
-            stage.applied()[1],
+            stage.applied()[0],
             Request::Grant {
                 approval: ApprovalId(1)
             }
@@ -67,7 +68,7 @@ fn an_unknown_charge_is_called_not_executed_with_reason_and_evidence() {
 fn a_refund_above_the_limit_is_asked_for_in_the_same_dialog() {
     let mut stage = Stage::new(80, 24, Lang::En);
     stage.is_limited = true;
-    stage.press("6 f enter");
+    stage.press("6 f enter enter enter enter");
     assert!(stage.applied().is_empty());
     stage.press("y");
     let applied = stage.applied();
