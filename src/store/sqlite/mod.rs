@@ -9,7 +9,7 @@ use std::time::Duration;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Row as _, SqliteConnection};
+use sqlx::{ConnectOptions, Connection as _, Row as _, SqliteConnection};
 
 use super::error::failed;
 use crate::engine::ports::StoreError;
@@ -64,6 +64,12 @@ pub(super) async fn writer(path: &Path) -> Result<SqlitePool, StoreError> {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        // A COMMIT that could not be written leaves its transaction open for the driver, and nothing could begin on
+        // this connection any more: another takes its place.
+        .before_acquire(|connection, _| {
+            let is_free = !connection.is_in_transaction();
+            Box::pin(async move { Ok(is_free) })
+        })
         .connect_with(durable(path))
         .await
         .map_err(failed)
@@ -228,6 +234,24 @@ pub(super) async fn check(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn whoever_writes_syncs_the_log_at_every_commit() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("paydeck.db");
+        make_file(&path).unwrap();
+        let pool = writer(&path).await.unwrap();
+        let mut writers = [
+            single(&path).await.unwrap(),
+            pool.acquire().await.unwrap().detach(),
+        ];
+        for connection in &mut writers {
+            let ask = sqlx::query_scalar::<_, i64>("pragma synchronous");
+            assert_eq!(ask.fetch_one(&mut *connection).await.unwrap(), 2, "full");
+            let ask = sqlx::query_scalar::<_, String>("pragma journal_mode");
+            assert_eq!(ask.fetch_one(&mut *connection).await.unwrap(), "wal");
+        }
+    }
 
     #[test]
     fn the_mark_in_the_pragma_is_the_application_id() {
