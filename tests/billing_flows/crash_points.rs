@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use paydeck::domain::attempt::AlsoCancel;
 use paydeck::domain::ids::{CustomerId, InvoiceId, PaymentId, PlanId, SubscriptionId};
 use paydeck::domain::payment::RefundAmount;
-use paydeck::engine::Request;
 use paydeck::engine::ports::{Clock, Exclusivity};
+use paydeck::engine::{Engine, Request};
+use paydeck::store::SqlStore;
 
 use crate::fleet::DiesAfter;
 use crate::world::{Base, World, admin, won};
@@ -19,7 +20,7 @@ use crate::world::{Base, World, admin, won};
 const MOST_WAITS: u32 = 400;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Operation {
+pub enum Operation {
     Charge,
     Retry,
     Refund,
@@ -54,8 +55,8 @@ impl Operation {
     }
 }
 
-struct Bench {
-    world: World,
+pub struct Bench {
+    pub world: World,
     customer: CustomerId,
     subscription: SubscriptionId,
     plan: PlanId,
@@ -64,7 +65,7 @@ struct Bench {
 /// More targets than any sweep uses up.
 const TARGETS: usize = 260;
 
-async fn bench(base: Base, operation: Operation) -> Option<Bench> {
+pub async fn bench(base: Base, operation: Operation) -> Option<Bench> {
     let world = World::open(base, |settings| {
         settings.exclusivity = Exclusivity::Any;
         // One fault after the other is not an outage here.
@@ -154,9 +155,7 @@ impl Bench {
     async fn live_for(&self, operation: Operation, waits: u32) -> bool {
         let w = &self.world;
         if operation == Operation::RunRow {
-            let due = w.clock.now().timestamp_micros();
-            let kept = self.subscription.0;
-            w.change(&format!("update subscription set next_due_at = {due} where id = (select min(id) from subscription where id <> {kept} and next_period = 1)")).await;
+            self.one_is_due().await;
             let operator = &admin();
             let mut quiet = |_| {};
             let run = w.engine.billing_run(operator, w.clock.now(), &mut quiet);
@@ -178,12 +177,39 @@ impl Bench {
         }
     }
 
-    async fn moved(&self) -> i64 {
+    /// Does the operation, of which [`Self::one_is_due`] for a run, through a process that may be troubled. Whether it came to its end.
+    pub async fn tries(&self, process: &Engine<SqlStore>, operation: Operation) -> bool {
+        let operator = admin();
+        let ended = if operation == Operation::RunRow {
+            let until = self.world.clock.now();
+            let run = process.billing_run(&operator, until, &mut |_| {}).await;
+            run.map(|_| ())
+        } else {
+            let request = self.request(operation).await;
+            match process.plan(&operator, &request).await {
+                Ok(plan) => process
+                    .apply(&operator, &request, &plan.fingerprint)
+                    .await
+                    .map(|_| ()),
+                Err(error) => Err(error),
+            }
+        };
+        ended.is_ok()
+    }
+
+    /// One more is due for the run.
+    pub async fn one_is_due(&self) {
+        let due = self.world.clock.now().timestamp_micros();
+        let kept = self.subscription.0;
+        self.world.change(&format!("update subscription set next_due_at = {due} where id = (select min(id) from subscription where id <> {kept} and next_period = 1)")).await;
+    }
+
+    pub async fn moved(&self) -> i64 {
         let (charges, cancels) = self.world.executed().await;
         charges + cancels
     }
 
-    async fn check(&self, operation: Operation, at: &str) {
+    pub async fn check(&self, operation: Operation, at: &str) {
         let w = &self.world;
         let forgotten = "select count(*) from attempt where state in ('waiting_approval', 'ready', 'sent', 'unknown')";
         assert_eq!(w.number(forgotten).await, 0, "{at}: nothing is left open");

@@ -23,12 +23,14 @@ mod checkout;
 mod commit_unknown;
 mod concurrency;
 mod crash_points;
+mod database_faults;
 mod dunning;
 mod four_eyes;
 mod interrupted;
 mod kept;
 mod keys;
 mod lost_answers;
+mod power_loss;
 #[path = "roles.rs"]
 mod roles_of_requests;
 mod scenarios;

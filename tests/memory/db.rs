@@ -209,7 +209,18 @@ pub struct Db {
     pub log: Option<Vec<Committed>>,
     pub writer: Option<TxNo>,
     pub lazy: Vec<Lazy>,
+    /// Who does which statement, and whose each transaction is, where somebody wants to know.
+    pub doings: Option<Doings>,
     last_tx: TxNo,
+}
+
+/// What actors do to the database.
+#[derive(Debug, Default)]
+pub struct Doings {
+    /// Statements nobody has looked at yet.
+    pub statements: Vec<&'static str>,
+    /// The actor of each transaction, from number 1.
+    pub actors: Vec<usize>,
 }
 
 impl Db {
@@ -222,12 +233,17 @@ impl Db {
             log: None,
             writer: None,
             lazy: Vec::new(),
+            doings: None,
             last_tx: 0,
         }
     }
 
-    pub fn next_tx(&mut self) -> TxNo {
+    pub fn next_tx(&mut self, actor: usize) -> TxNo {
         self.last_tx += 1;
+        if let Some(doings) = &mut self.doings {
+            let at = usize::try_from(self.last_tx).unwrap_or(usize::MAX);
+            doings.actors.resize(at, actor);
+        }
         self.last_tx
     }
 

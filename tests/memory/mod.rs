@@ -17,6 +17,6 @@ pub mod store;
 pub mod table;
 mod tx_approvals;
 mod tx_books;
-mod tx_money;
+pub mod tx_money;
 mod tx_nouns;
 mod tx_run_leases;

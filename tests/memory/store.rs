@@ -117,7 +117,10 @@ impl Store for MemStore {
         self.trouble("begin")?;
         let personality = self.shared.db().personality;
         let no = match personality {
-            Personality::ReadCommitted => self.shared.db().next_tx(),
+            Personality::ReadCommitted => {
+                let actor = self.shared.stage.lock().actor;
+                self.shared.db().next_tx(actor)
+            }
             Personality::Serial => self.only_writer().await?,
         };
         Ok(MemTx {
@@ -146,9 +149,10 @@ impl MemStore {
         let in_vain_at = self.shared.stage.lock().now + BUSY_TIMEOUT_US;
         loop {
             {
+                let actor = self.shared.stage.lock().actor;
                 let mut db = self.shared.db();
                 if db.writer.is_none() {
-                    let no = db.next_tx();
+                    let no = db.next_tx(actor);
                     db.writer = Some(no);
                     return Ok(no);
                 }
@@ -244,6 +248,9 @@ impl MemTx<'_> {
         let personality = self.db().personality;
         if personality == Personality::ReadCommitted {
             self.store.shared.stage.wait(Reason::Turn(what)).await;
+        }
+        if let Some(doings) = &mut self.db().doings {
+            doings.statements.push(what);
         }
         let outcome = self.store.trouble(what);
         self.note(outcome)

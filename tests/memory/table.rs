@@ -84,6 +84,11 @@ impl<T> Table<T> {
         self.slots.get_mut(index(id))
     }
 
+    /// Every slot, in the order of the rows' numbers.
+    pub fn slots(&self) -> &[Slot<T>] {
+        &self.slots
+    }
+
     pub fn next_id(&self) -> i64 {
         number(self.slots.len())
     }

@@ -450,7 +450,7 @@ fn is_on_its_way(state: AttemptState) -> bool {
     )
 }
 
-fn is_to_be_worked_on(attempt: &Attempt, now: DateTime<Utc>, leases: bool) -> bool {
+pub fn is_to_be_worked_on(attempt: &Attempt, now: DateTime<Utc>, leases: bool) -> bool {
     let is_by_schedule = matches!(attempt.source, Source::Run | Source::Dunning);
     let may_go = match attempt.send_after {
         Some(after) => after <= now,

@@ -253,6 +253,12 @@ impl Surroundings {
         if !self.is_ending.load(Ordering::Relaxed) {
             return now + 5_000_000;
         }
+        self.next_due().clamp(now + 1_000_000, now + 30_000_000)
+    }
+
+    /// When the next open attempt may be taken up; now when there is none.
+    pub fn next_due(&self) -> i64 {
+        let now = self.stage.lock().now;
         let db = self.shared.db();
         let due = db.tables.attempts.rows().filter_map(|(_, row)| {
             let attempt = &row.attempt;
@@ -266,7 +272,6 @@ impl Surroundings {
                 .flatten()
                 .map(|at| at.timestamp_micros())
         });
-        let soonest = due.min().unwrap_or(now);
-        soonest.clamp(now + 1_000_000, now + 30_000_000)
+        due.min().unwrap_or(now)
     }
 }

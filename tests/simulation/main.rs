@@ -12,13 +12,16 @@
 
 mod actors;
 mod case;
+mod interleave;
 #[path = "../memory/mod.rs"]
 mod memory;
 mod mutants;
 mod net;
 mod play;
 mod points;
+mod prints;
 mod report;
+mod tree;
 mod warp;
 mod watch;
 mod world;

@@ -3,6 +3,7 @@
 //! what an answer proves.
 
 use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -75,6 +76,8 @@ pub struct State {
     /// What goes wrong with the next calls that move money, whatever the dice say.
     pub script: VecDeque<Option<Trouble>>,
     pub launches: Vec<Launch>,
+    /// How long a request is on its way.
+    pub latency_us: i64,
     pub sends: u64,
     pub troubles: u64,
     /// Orders whose request is on its way, and must not be called unsent.
@@ -102,6 +105,7 @@ impl Net {
                 left: 0,
                 script: VecDeque::new(),
                 launches: Vec::new(),
+                latency_us: 50_000,
                 sends: 0,
                 troubles: 0,
                 trace: None,
@@ -167,6 +171,17 @@ fn heard(said: Said) -> Heard {
     }
 }
 
+fn print_said(said: &Said, ink: &mut impl Hasher) {
+    match said {
+        Said::Broken => 0.hash(ink),
+        Said::Answer {
+            status,
+            retry_after_seconds,
+            body,
+        } => (status, retry_after_seconds, body).hash(ink),
+    }
+}
+
 fn ms(ms: u64) -> i64 {
     i64::try_from(ms).unwrap_or(0) * 1_000
 }
@@ -182,6 +197,59 @@ impl State {
             flight.asked.idempotency_key.as_deref() == Some(key)
                 && !matches!(flight.phase, Phase::IsAnswered(_))
         })
+    }
+
+    /// Whether the flight asks, and is not about to be carried out: then it matters to nobody when it moves.
+    pub fn is_asking_in_private(&self, at: usize) -> bool {
+        let flight = &self.flights[at];
+        flight.asked.method == "GET" && !matches!(flight.phase, Phase::IsCarriedOut)
+    }
+
+    /// The key of the flight that is about to be carried out, if it moves money, and whether it is troubled.
+    pub fn about_to_move_money(&self, at: usize) -> Option<(&str, bool)> {
+        let flight = &self.flights[at];
+        match (&flight.phase, &flight.asked.idempotency_key) {
+            (Phase::IsCarriedOut, Some(key)) => Some((key, flight.trouble.is_some())),
+            _ => None,
+        }
+    }
+
+    /// A print of an answer that is there.
+    pub fn print_of_answer(&self, call: u64) -> u64 {
+        let mut ink = DefaultHasher::new();
+        for (_, said) in self.answers.iter().filter(|(of, _)| *of == call) {
+            print_said(said, &mut ink);
+        }
+        ink.finish()
+    }
+
+    /// A print of everything on its way, whatever its calls are numbered: who waits for a call is asked.
+    pub fn print(&self, waiting: impl Fn(u64) -> u64) -> u64 {
+        let mut prints: Vec<u64> = Vec::new();
+        for flight in &self.flights {
+            let mut ink = DefaultHasher::new();
+            (waiting(flight.call), flight.at, flight.is_heard).hash(&mut ink);
+            (flight.asked.method, &flight.asked.path).hash(&mut ink);
+            flight.asked.idempotency_key.hash(&mut ink);
+            match &flight.phase {
+                Phase::Arrives => 0.hash(&mut ink),
+                Phase::IsCarriedOut => 1.hash(&mut ink),
+                Phase::IsAnswered(said) => print_said(said, &mut ink),
+            }
+            flight.trouble.is_some().hash(&mut ink);
+            prints.push(ink.finish());
+        }
+        for (call, _) in self.answers.iter().filter(|(of, _)| waiting(*of) > 0) {
+            let mut ink = DefaultHasher::new();
+            (waiting(*call), self.print_of_answer(*call)).hash(&mut ink);
+            prints.push(ink.finish());
+        }
+        prints.sort_unstable();
+        let mut entered: Vec<&String> = self.entered.iter().collect();
+        entered.sort_unstable();
+        let mut ink = DefaultHasher::new();
+        (prints, entered, self.script.len()).hash(&mut ink);
+        ink.finish()
     }
 
     pub fn is_anything_flying(&self) -> bool {
@@ -243,7 +311,7 @@ impl State {
             asked,
             trouble: trouble.clone(),
             phase: Phase::Arrives,
-            at: now + 50_000,
+            at: now + self.latency_us,
             is_heard: true,
         };
         match trouble {

@@ -69,8 +69,12 @@ pub struct Play {
     pub trace: Option<Vec<String>>,
 }
 
-enum Move {
+/// What can happen next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Move {
+    /// The place with this number is granted.
     Grant(usize, Granted),
+    /// The flight with this number comes a phase further.
     Fly(usize),
 }
 
@@ -160,7 +164,8 @@ impl Play {
         }
     }
 
-    fn moves(&self, found: &mut Vec<Move>) {
+    /// Everything that can happen now.
+    pub fn moves(&self, found: &mut Vec<Move>) {
         found.clear();
         let net = self.world.net.state();
         let state = self.world.stage.lock();
@@ -193,7 +198,7 @@ impl Play {
     }
 
     /// The next time at which something can happen.
-    fn next_time(&self) -> Option<i64> {
+    pub fn next_time(&self) -> Option<i64> {
         let net = self.world.net.state();
         let state = self.world.stage.lock();
         let waits = state.places.iter().filter_map(|place| match place.reason {
@@ -241,7 +246,13 @@ impl Play {
             Order::ByChance => self.chance.below(moves.0.len()),
             Order::InTurn => self.longest(&moves.0),
         };
-        match moves.0.swap_remove(at) {
+        self.make(moves.0.swap_remove(at));
+        true
+    }
+
+    /// Makes one move, and looks whether the laws still hold.
+    pub fn make(&mut self, one: Move) {
+        match one {
             Move::Fly(at) => {
                 let now = self.world.stage.lock().now;
                 self.world.net.state().fly(at, now);
@@ -250,7 +261,6 @@ impl Play {
             Move::Grant(at, how) => self.grant(at, how),
         }
         self.watch.look(&self.world);
-        true
     }
 
     /// Flights first, then the oldest wait.

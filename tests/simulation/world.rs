@@ -121,6 +121,8 @@ pub struct World {
     pub shared: Arc<Shared>,
     pub net: Arc<Net>,
     ids: Arc<AtomicU64>,
+    /// Each process counts its ids by itself, so that they do not tell who was first.
+    pub counts_apart: bool,
     next_process: u64,
     pub warp: Warp,
 }
@@ -129,6 +131,12 @@ impl World {
     pub fn process(&mut self) -> Process {
         let id = self.next_process;
         self.next_process += 1;
+        let ids = if self.counts_apart {
+            let first = self.ids.load(Ordering::Relaxed) + id * 1_000_000;
+            Arc::new(AtomicU64::new(first))
+        } else {
+            Arc::clone(&self.ids)
+        };
         let skew = Arc::new(AtomicI64::new(0));
         let provider: Arc<dyn Provider> = Arc::new(SimProvider {
             net: Arc::clone(&self.net),
@@ -143,7 +151,7 @@ impl World {
                 stage: Arc::clone(&self.stage),
                 skew: Arc::clone(&skew),
             }),
-            ids: Arc::new(CountedIds(Arc::clone(&self.ids))),
+            ids: Arc::new(CountedIds(ids)),
             settings: SETTINGS.clone(),
             install: Install {
                 id8: "testtest".to_owned(),
@@ -169,6 +177,7 @@ impl World {
             shared,
             net,
             ids: Arc::new(AtomicU64::new(template.ids)),
+            counts_apart: false,
             next_process: 10,
             warp: Warp::default(),
         }
@@ -208,6 +217,7 @@ fn template(subscriptions: usize) -> Template {
         shared: Arc::clone(&shared),
         net: Arc::clone(&net),
         ids: Arc::new(AtomicU64::new(1)),
+        counts_apart: false,
         next_process: 1,
         warp: Warp::default(),
     };

@@ -1,6 +1,6 @@
-//! A wire between a test and its PostgreSQL server that can be cut at a COMMIT.
+//! A wire between a test and its PostgreSQL server that can be cut at a COMMIT, or at any message.
 //!
-//! It passes bytes on and looks only for the word COMMIT on its way to the server. Cut before, the server never
+//! It passes bytes on and looks only for the word COMMIT on its way to the server, or counts what is said. Cut before, the server never
 //! hears of it and rolls back; cut after, the server has committed and nobody is told.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -24,6 +24,8 @@ pub enum Cut {
 struct Knife {
     /// The next so many COMMITs pass, then one is cut.
     armed: Mutex<Option<(Cut, usize)>>,
+    /// The same for whatever is said.
+    armed_for_any: Mutex<Option<(Cut, usize)>>,
     cuts: AtomicUsize,
     is_down: AtomicBool,
     /// After a cut, nobody is let through.
@@ -66,6 +68,11 @@ impl Proxy {
         *self.armed() = Some((cut, passing));
     }
 
+    /// Cuts the wire at whatever is said to the server after `passing` more.
+    pub fn cut_at_any(&self, cut: Cut, passing: usize) {
+        *lock(&self.knife.armed_for_any) = Some((cut, passing));
+    }
+
     /// The same, and from then on nobody gets through until [`Self::mend`].
     pub fn cut_for_good(&self, cut: Cut, passing: usize) {
         self.knife.stays_down.store(true, Ordering::SeqCst);
@@ -76,6 +83,7 @@ impl Proxy {
         self.knife.stays_down.store(false, Ordering::SeqCst);
         self.knife.is_down.store(false, Ordering::SeqCst);
         *self.armed() = None;
+        *lock(&self.knife.armed_for_any) = None;
     }
 
     /// How often it was cut.
@@ -84,11 +92,12 @@ impl Proxy {
     }
 
     fn armed(&self) -> std::sync::MutexGuard<'_, Option<(Cut, usize)>> {
-        self.knife
-            .armed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.knife.armed)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn accept(listener: TcpListener, options: PgConnectOptions, knife: Arc<Knife>) {
@@ -144,23 +153,31 @@ impl Knife {
         if self.is_down.load(Ordering::SeqCst) {
             return Some(Cut::Before);
         }
-        if !said.windows(7).any(|word| word == b"COMMIT\0") {
-            return None;
+        let falls = count_down(&self.armed_for_any).or_else(|| {
+            let is_commit = said.windows(7).any(|word| word == b"COMMIT\0");
+            is_commit.then(|| count_down(&self.armed)).flatten()
+        });
+        if falls.is_some() {
+            self.cuts.fetch_add(1, Ordering::SeqCst);
+            let stays = self.stays_down.load(Ordering::SeqCst);
+            self.is_down.store(stays, Ordering::SeqCst);
         }
-        let mut armed = self.armed.lock().unwrap_or_else(PoisonError::into_inner);
-        match *armed {
-            Some((cut, 0)) => {
-                *armed = None;
-                self.cuts.fetch_add(1, Ordering::SeqCst);
-                let stays = self.stays_down.load(Ordering::SeqCst);
-                self.is_down.store(stays, Ordering::SeqCst);
-                Some(cut)
-            }
-            Some((cut, passing)) => {
-                *armed = Some((cut, passing - 1));
-                None
-            }
-            None => None,
+        falls
+    }
+}
+
+/// One more has passed, or it is this one's turn.
+fn count_down(armed: &Mutex<Option<(Cut, usize)>>) -> Option<Cut> {
+    let mut armed = lock(armed);
+    match *armed {
+        Some((cut, 0)) => {
+            *armed = None;
+            Some(cut)
         }
+        Some((cut, passing)) => {
+            *armed = Some((cut, passing - 1));
+            None
+        }
+        None => None,
     }
 }

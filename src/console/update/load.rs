@@ -8,7 +8,7 @@ use crate::console::layout::{list_rows, shows_detail};
 use crate::console::model::{
     Content, Detail, DetailCard, Joining, List, Modal, Model, Panel, REST_MS, Row, RowKey, Ticket,
 };
-use crate::engine::queries::{Cursor, Page, PlanRow, SavedView, Totals, Toward};
+use crate::engine::queries::{Cursor, Page, SavedView, Toward};
 
 /// Begins to show the current place: what is loaded shows at once, and is read again when it may be old.
 pub fn enter(model: &mut Model) -> Vec<Effect> {
@@ -235,28 +235,6 @@ fn show_views(model: &mut Model, views: &[SavedView]) {
     }
 }
 
-/// Gives the form of a new subscription the plans it may begin on.
-fn offer_plans(model: &mut Model, plans: &[PlanRow]) {
-    for modal in &mut model.modals {
-        if let Modal::Form(form) = modal {
-            form.set_plans(plans);
-        }
-    }
-}
-
-/// What the rows of the list come to.
-fn added_up(model: &mut Model, ticket: Ticket, totals: Totals) {
-    let adding = model.visit_mut().list_mut().and_then(|l| l.adding.as_mut());
-    if let Some(adding) = adding.filter(|adding| adding.asked == Some(ticket)) {
-        adding.asked = None;
-        let count = totals.count;
-        adding.totals = Some(totals);
-        if let Some(list) = model.visit_mut().list_mut() {
-            list.paged.total = Some(count);
-        }
-    }
-}
-
 /// Gives an answer to whoever waits for it; nobody waits for an old one.
 pub fn loaded(model: &mut Model, ticket: Ticket, loaded: Loaded) -> Vec<Effect> {
     if let Loaded::Views(views) = &loaded {
@@ -268,11 +246,23 @@ pub fn loaded(model: &mut Model, ticket: Ticket, loaded: Loaded) -> Vec<Effect> 
         return Vec::new();
     }
     if let Loaded::Plans(plans) = &loaded {
-        offer_plans(model, plans);
+        for modal in &mut model.modals {
+            if let Modal::Form(form) = modal {
+                form.set_plans(plans);
+            }
+        }
         return Vec::new();
     }
     if let Loaded::Totals(totals) = loaded {
-        added_up(model, ticket, totals);
+        let adding = model.visit_mut().list_mut().and_then(|l| l.adding.as_mut());
+        if let Some(adding) = adding.filter(|adding| adding.asked == Some(ticket)) {
+            adding.asked = None;
+            let count = totals.count;
+            adding.totals = Some(totals);
+            if let Some(list) = model.visit_mut().list_mut() {
+                list.paged.total = Some(count);
+            }
+        }
         return Vec::new();
     }
     if let Loaded::Count(total) = loaded {
