@@ -14,7 +14,7 @@ use crate::domain::operator::Denied;
 use crate::domain::payment::RefundError;
 use crate::engine::ports::{Constraint, KeyVaultError, StoreError};
 use crate::engine::queries::ReportError;
-use crate::engine::{Refused, VerbError};
+use crate::engine::{LimitOf, Refused, VerbError};
 use crate::sandbox::SandboxError;
 
 /// A key of the locale below `error.`, and what fills its placeholders.
@@ -279,8 +279,13 @@ fn said_of_refused(refused: &Refused, view: &View) -> Said {
         Refused::PlanInactive => Said::new("plan_inactive"),
         Refused::PlanAlreadyInactive => Said::new("plan_already_inactive"),
         Refused::Taken(what) => Said::new("taken").with("what", what),
-        Refused::NeedsApproval { limit } => {
-            Said::new("needs_approval").with("limit", view.money(*limit))
+        Refused::NeedsApproval { limit, of } => Said::new(match of {
+            LimitOf::Once => "needs_approval",
+            LimitOf::Day => "needs_approval_today",
+        })
+        .with("limit", view.money(*limit)),
+        Refused::TooManyRefunds { most } => {
+            Said::new("too_many_refunds").with("most", most.to_string())
         }
         Refused::Settled => Said::new("settled"),
         Refused::OtherAmount { wanted, given } => Said::new("other_amount")

@@ -18,7 +18,7 @@ use crate::engine::ports::{
     Attempts as _, Desk, KeyVault, KeyVaultError, NoSpool, Provider, RunLeases as _, SealedFor,
     Store as _, Tx as _,
 };
-use crate::engine::{Engine, EngineSettings, Parts};
+use crate::engine::{Engine, EngineSettings, Parts, RefundAlone, RefundLimits};
 use crate::provider::toss::{TossClient, TossOptions};
 use crate::secret::Secret;
 use crate::spool::FileSpool;
@@ -156,7 +156,7 @@ pub fn engine_settings(settings: &Settings) -> EngineSettings {
     let standard = EngineSettings::standard(settings.mode, settings.billing.zone);
     let mut look_up_s = settings.leases.look_ups_s.clone();
     look_up_s.push(settings.leases.look_ups_then_s);
-    let refund_limits = settings
+    let once = settings
         .limits
         .refund
         .iter()
@@ -168,7 +168,11 @@ pub fn engine_settings(settings: &Settings) -> EngineSettings {
         run_lease_s: settings.leases.run_s,
         look_up_s,
         concurrency: settings.billing.concurrency,
-        refund_limits,
+        refund_alone: RefundAlone::Within(RefundLimits {
+            once,
+            daily_multiple: settings.limits.daily_multiple,
+            per_day: settings.limits.refunds_per_day,
+        }),
         manual_ready_s: settings.leases.manual_ready_s,
         ..standard
     }

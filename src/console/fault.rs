@@ -11,7 +11,7 @@ use crate::domain::operator::{Denied, Verb};
 use crate::domain::payment::RefundError;
 use crate::domain::states::{ApprovalState, SubscriptionState};
 use crate::engine::ports::{Constraint, StoreError};
-use crate::engine::{Refused, VerbError};
+use crate::engine::{LimitOf, Refused, VerbError};
 
 /// Something that belongs into a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Fault {
     }
 
     /// Every kind there is, for the test that each has its texts.
-    pub const KINDS: [&'static str; 61] = [
+    pub const KINDS: [&'static str; 63] = [
         "denied_read_only",
         "denied_role",
         "stale",
@@ -69,6 +69,8 @@ impl Fault {
         "plan_already_inactive",
         "taken",
         "needs_approval",
+        "needs_approval_today",
+        "too_many_refunds",
         "approval_not_needed",
         "already_asked",
         "own_request",
@@ -199,8 +201,13 @@ impl From<&Refused> for Fault {
             Refused::PlanInactive => Self::new("plan_inactive"),
             Refused::PlanAlreadyInactive => Self::new("plan_already_inactive"),
             Refused::Taken(what) => Self::new("taken").text("what", *what),
-            Refused::NeedsApproval { limit } => {
-                Self::new("needs_approval").with("limit", Detail::Money(*limit))
+            Refused::NeedsApproval { limit, of } => Self::new(match of {
+                LimitOf::Once => "needs_approval",
+                LimitOf::Day => "needs_approval_today",
+            })
+            .with("limit", Detail::Money(*limit)),
+            Refused::TooManyRefunds { most } => {
+                Self::new("too_many_refunds").text("most", most.to_string())
             }
             Refused::Settled => Self::new("settled"),
             Refused::ApprovalNotNeeded => Self::new("approval_not_needed"),

@@ -21,7 +21,7 @@ use crate::domain::subscription::{Subscription, Term};
 
 use super::Engine;
 use super::action::{
-    ActionPlan, Confirmation, Effect, NotHappening, Outcome, PlannedCall, Receipt, Request,
+    ActionPlan, Confirmation, Effect, NotHappening, Outcome, PlannedCall, Receipt,
 };
 use super::apply::{Next, Prepared};
 use super::approval::{AskedWork, listed};
@@ -31,6 +31,7 @@ use super::fingerprint::Fingerprint;
 use super::ports::{Approvals, Attempts, Desk, NewEvidence, ProviderError, Store, Tx};
 use super::refund::checked_reason;
 use super::refusal::{Refused, VerbError};
+use super::request::Request;
 use super::resolve::Reach;
 use super::settle::fence_of;
 
@@ -96,6 +97,7 @@ impl<S: Store> Engine<S> {
     pub(super) async fn prepare_ask_not_executed<T: Tx>(
         &self,
         tx: &mut T,
+        operator: &Operator,
         id: AttemptId,
         reason: &str,
         evidence: &str,
@@ -103,7 +105,7 @@ impl<S: Store> Engine<S> {
         let (plan, work) = self.absence_and_plan(tx, id, reason, evidence).await?;
         let customer = work.customer.id;
         let asked = AskedWork::NotExecuted(Box::new(work));
-        self.prepare_ask(tx, plan, asked, customer).await
+        self.prepare_ask(tx, operator, plan, asked, customer).await
     }
 
     pub(super) async fn absence_and_plan<T: Tx>(

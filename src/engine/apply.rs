@@ -8,7 +8,7 @@ use crate::domain::operator::Operator;
 
 use super::Engine;
 use super::absence::Unlisted;
-use super::action::{ActionPlan, Outcome, Receipt, Request};
+use super::action::{ActionPlan, Outcome, Receipt};
 use super::approval::{AskWork, DecideWork};
 use super::audit::Actor;
 use super::cancel::CancelWork;
@@ -22,6 +22,7 @@ use super::ports::{Desk, Store, StoreError, Tx};
 use super::prepared_return::{Fate, ReturnWork};
 use super::refund::RefundWork;
 use super::refusal::VerbError;
+use super::request::Request;
 use super::resolve::{Reach, ResolveWork};
 use super::subscribe::SubscribeWork;
 
@@ -264,7 +265,7 @@ impl<S: Store> Engine<S> {
                 reason,
                 evidence,
             } => {
-                self.prepare_ask_not_executed(tx, *attempt, reason, evidence)
+                self.prepare_ask_not_executed(tx, operator, *attempt, reason, evidence)
                     .await
             }
             Request::Grant { approval } => self.prepare_grant(tx, operator, *approval).await,

@@ -62,18 +62,21 @@ impl<S: Store> Engine<S> {
         let (plan, work) = self
             .refund_and_plan(tx, Limit::Lifted, payment, amount, reason, also_cancel)
             .await?;
-        if self.check_limit(operator, work.amount).is_ok() {
-            return Err(VerbError::Refused(Refused::ApprovalNotNeeded));
+        match self.check_limit(tx, operator, work.amount).await {
+            Ok(()) => return Err(VerbError::Refused(Refused::ApprovalNotNeeded)),
+            Err(VerbError::Refused(Refused::NeedsApproval { .. })) => {}
+            Err(other) => return Err(other),
         }
         let customer = work.customer.id;
         let asked = AskedWork::Refund(Box::new(work));
-        self.prepare_ask(tx, plan, asked, customer).await
+        self.prepare_ask(tx, operator, plan, asked, customer).await
     }
 
     /// The plan of a request: what is asked for, and that nothing of it happens yet.
     pub(super) async fn prepare_ask<T: Tx>(
         &self,
         tx: &mut T,
+        operator: &Operator,
         plan: ActionPlan,
         asked: AskedWork,
         customer: CustomerId,
@@ -83,9 +86,10 @@ impl<S: Store> Engine<S> {
         };
         let now = tx.db_now().await?;
         let replaces = tx.waiting_approval_of(&target).await?;
+        // Nobody ends what another person has asked for by asking for something else.
         if let Some(waiting) = &replaces
             && waiting.waits_at(now)
-            && waiting.fingerprint == plan.fingerprint
+            && (waiting.fingerprint == plan.fingerprint || waiting.requester != operator.person)
         {
             return Err(VerbError::Refused(Refused::AlreadyAsked {
                 approval: waiting.public_id.clone(),
@@ -93,6 +97,7 @@ impl<S: Store> Engine<S> {
                 until: waiting.expires_at,
             }));
         }
+        let replaced = replaces.as_ref().map(|old| old.public_id.clone());
         let work = AskWork {
             asked,
             target,
@@ -108,7 +113,10 @@ impl<S: Store> Engine<S> {
         let mut not_happening = vec![NotHappening::BeforeApproval];
         not_happening.extend(plan.not_happening);
         let plan = ActionPlan {
-            fingerprint: Fingerprint::of("ask").and(&plan.fingerprint).finish(),
+            fingerprint: Fingerprint::of("ask")
+                .and(&plan.fingerprint)
+                .and(replaced.as_ref().map_or("", PublicId::as_str))
+                .finish(),
             call: None,
             effects,
             not_happening,

@@ -23,6 +23,7 @@ mod customer;
 mod find;
 mod fingerprint;
 mod kept;
+mod limits;
 mod method;
 mod one_time;
 mod plans;
@@ -31,6 +32,7 @@ mod presence;
 mod reconcile;
 mod refund;
 mod refusal;
+mod request;
 mod resolve;
 mod reveal;
 mod rotate;
@@ -48,13 +50,14 @@ use crate::domain::mode::ProviderName;
 use crate::domain::period::local_date;
 
 pub use action::{
-    ActionPlan, AskedBy, Confirmation, Effect, NotHappening, Outcome, PlanChange, PlanInput,
-    PlannedCall, Receipt, Request, Warning,
+    ActionPlan, AskedBy, Confirmation, Effect, NotHappening, Outcome, PlannedCall, Receipt, Warning,
 };
 pub use billing_run::{RunPreview, RunPreviewRow, RunProgress, RunSummary};
 pub use find::IdProblem;
+pub use limits::{LimitOf, RefundAlone, RefundLimits};
 pub use reconcile::{ReconcilePreview, Reconciled, WouldDo};
 pub use refusal::{Refused, VerbError};
+pub use request::{PlanChange, PlanInput, Request};
 pub use settings::EngineSettings;
 
 use breaker::Breaker;

@@ -5,12 +5,13 @@ use crate::domain::operator::Verb;
 use crate::domain::plan::{Plan, Product, check_plan};
 
 use super::Engine;
-use super::action::{Effect, NotHappening, Outcome, PlanChange, PlanInput, Receipt};
+use super::action::{Effect, NotHappening, Outcome, Receipt};
 use super::apply::{Next, Prepared, Work};
 use super::audit::{Actor, Press};
 use super::fingerprint::Fingerprint;
 use super::ports::{Constraint, NewPlan, Store, StoreError, Tx};
 use super::refusal::{Refused, VerbError};
+use super::request::{PlanChange, PlanInput};
 
 /// What is to be written.
 pub(super) enum PlanWork {

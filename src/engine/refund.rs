@@ -88,7 +88,7 @@ impl<S: Store> Engine<S> {
         refuse_open(&attempts)?;
         let amount = payment.check_refund(amount)?;
         if let Limit::Of(operator) = limit {
-            self.check_limit(operator, amount)?;
+            self.check_limit(tx, operator, amount).await?;
         }
         check_also_cancel(also_cancel, subscription.as_ref().map(|(s, _)| s))?;
         let customer = tx.customer(payment.customer_id).await?;
@@ -105,35 +105,6 @@ impl<S: Store> Engine<S> {
             approver: None,
         };
         Ok((self.refund_plan(&work)?, work))
-    }
-
-    /// The most any of the person's roles may refund at once.
-    pub(super) fn check_limit(&self, operator: &Operator, amount: Money) -> Result<(), VerbError> {
-        let limits = &self.parts.settings.refund_limits;
-        let may_all = operator
-            .roles
-            .iter()
-            .filter(|role| Verb::Refund.roles().contains(role))
-            .any(|role| {
-                !limits.iter().any(|(limited, limit)| {
-                    limited == role && limit.currency() == amount.currency()
-                })
-            });
-        if may_all {
-            return Ok(());
-        }
-        let own = limits.iter().filter(|(role, limit)| {
-            operator.roles.contains(role) && limit.currency() == amount.currency()
-        });
-        match own
-            .map(|(_, limit)| *limit)
-            .max_by_key(|limit| limit.minor())
-        {
-            Some(limit) if amount.minor() > limit.minor() => {
-                Err(VerbError::Refused(Refused::NeedsApproval { limit }))
-            }
-            _ => Ok(()),
-        }
     }
 
     fn refund_plan(&self, work: &RefundWork) -> Result<ActionPlan, VerbError> {

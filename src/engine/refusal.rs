@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::limits::LimitOf;
 use super::ports::{ProviderError, StoreError};
 use crate::domain::attempt::NotAbsent;
 use crate::domain::ids::PublicId;
@@ -104,6 +105,14 @@ pub enum Refused {
     NeedsApproval {
         /// The limit.
         limit: Money,
+        /// What it limits.
+        of: LimitOf,
+    },
+    /// The person has refunded too often today.
+    #[error("{most} refunds of one person on one day are the most")]
+    TooManyRefunds {
+        /// The most.
+        most: u32,
     },
     /// Within the person's limit: nobody else is needed.
     #[error("within the person's own limit: needs no approval")]

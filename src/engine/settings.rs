@@ -4,9 +4,8 @@ use chrono_tz::Tz;
 
 use crate::domain::dunning::DunningPolicy;
 use crate::domain::mode::Mode;
-use crate::domain::money::Money;
-use crate::domain::operator::Role;
 
+use super::limits::RefundAlone;
 use super::ports::Exclusivity;
 
 /// The engine's settings. There are no defaults here but [`EngineSettings::standard`].
@@ -32,8 +31,8 @@ pub struct EngineSettings {
     pub breaker_open_s: i64,
     /// One running subscription per customer and product, or any number.
     pub exclusivity: Exclusivity,
-    /// The most a role may refund at once without approval.
-    pub refund_limits: Vec<(Role, Money)>,
+    /// What a person may refund without a second one.
+    pub refund_alone: RefundAlone,
     /// Incomplete subscriptions expire after so many hours.
     pub incomplete_hours: u32,
     /// A manual attempt that was not sent within this time is given up, in seconds.
@@ -54,7 +53,7 @@ impl EngineSettings {
             breaker_after: 5,
             breaker_open_s: 60,
             exclusivity: Exclusivity::OnePerProduct,
-            refund_limits: Vec::new(),
+            refund_alone: RefundAlone::Anything,
             incomplete_hours: 23,
             manual_ready_s: 120,
         }

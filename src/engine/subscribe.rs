@@ -91,6 +91,7 @@ impl<S: Store> Engine<S> {
             .and(plan.public_id.as_str())
             .number(plan.version)
             .number(i64::from(quantity))
+            .and(method.as_ref().map_or("", |m| m.public_id.as_str()))
             .number(method.as_ref().map_or(0, |m| m.version))
             .and(&anchor.date.to_string())
             .finish();

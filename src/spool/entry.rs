@@ -19,7 +19,8 @@ const VERSION: u32 = 1;
 pub(super) struct Entry {
     version: u32,
     install: String,
-    /// The process that keeps it.
+    /// The process that keeps it; nobody knows of entries of the first release.
+    #[serde(default)]
     by: String,
     what: What,
 }

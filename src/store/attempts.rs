@@ -15,7 +15,9 @@ use crate::domain::ids::{
 use crate::domain::money::{Currency, Money};
 use crate::domain::period::local_date;
 use crate::domain::states::AttemptState;
-use crate::engine::ports::{Attempts, Claim, Fence, NewAttempt, NewEvidence, StoreError};
+use crate::engine::ports::{
+    Attempts, Claim, Fence, NewAttempt, NewEvidence, RefundsBy, StoreError,
+};
 
 type R<T> = Result<T, StoreError>;
 
@@ -85,6 +87,16 @@ const REFUNDS_OF: Stmt = Stmt::both(concat!(
     columns!(),
     " from attempt where target_id = $1 and kind = 'refund' order by id"
 ));
+/// Two refunds of one person at once must see each other; SQLite has one writer anyway.
+const ONE_OF_A_PERSON: Stmt = Stmt::split(
+    "select length($1) as id",
+    "select 1::bigint as id, pg_advisory_xact_lock(81029175, hashtext($1))",
+);
+const REFUNDS_BY: Stmt = Stmt::both(
+    "select count(*) as n, cast(coalesce(sum(case when currency = $3 then amount_minor else 0 end), 0) as bigint) as amount_minor \
+     from attempt where operator = $1 and created_at >= $2 and kind = 'refund' \
+     and state not in ('declined', 'abandoned', 'not_executed')",
+);
 const CLAIM: Stmt = Stmt::split(
     concat!(
         "update attempt set lease_owner = $3, lease_until = $4, lease_epoch = lease_epoch + 1
@@ -317,6 +329,24 @@ impl Attempts for SqlTx<'_> {
 
     async fn refunds_of(&mut self, payment: PaymentId) -> R<Vec<Attempt>> {
         self.attempts(&REFUNDS_OF, payment.0).await
+    }
+
+    async fn refunds_by(
+        &mut self,
+        person: &str,
+        currency: Currency,
+        since: DateTime<Utc>,
+    ) -> R<RefundsBy> {
+        // A statement of its own: what is counted afterwards sees what others have committed meanwhile.
+        self.rows(&ONE_OF_A_PERSON, args![person]).await?;
+        let values = args![person, since, currency.code()];
+        let row = self.rows(&REFUNDS_BY, values).await?.pop();
+        let row = row.ok_or_else(|| StoreError::Other("a count gave no row".into()))?;
+        let cells = row.counts("attempt");
+        Ok(RefundsBy {
+            count: cells.count("n")?,
+            sum: Money::new(cells.i64("amount_minor")?, currency),
+        })
     }
 
     async fn claim_open_attempts(&mut self, claim: Claim<'_>) -> R<Vec<Attempt>> {

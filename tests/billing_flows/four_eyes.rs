@@ -19,7 +19,7 @@ use paydeck::engine::ports::{
     IssueOutcome, Provider, ProviderError, RefundCall, RefundRequest, TransactionSeen,
 };
 use paydeck::engine::queries::{Reads as _, WaitingFor};
-use paydeck::engine::{Engine, Outcome, Refused, Request, VerbError};
+use paydeck::engine::{Engine, Outcome, RefundAlone, RefundLimits, Refused, Request, VerbError};
 use paydeck::provider::toss::{TossClient, TossOptions};
 use paydeck::sandbox::SECRET_KEY;
 use paydeck::secret::Secret;
@@ -81,7 +81,11 @@ fn above_the_limit(payment: PaymentId) -> Request {
 
 async fn on_each_with_a_limit(story: impl AsyncFn(World)) {
     let limit = |settings: &mut paydeck::engine::EngineSettings| {
-        settings.refund_limits = vec![(Role::Support, won(5_000))];
+        settings.refund_alone = RefundAlone::Within(RefundLimits {
+            once: vec![(Role::Support, won(5_000)), (Role::Admin, won(500_000))],
+            daily_multiple: 5,
+            per_day: 100,
+        });
     };
     on_each_tuned(limit, story).await;
 }

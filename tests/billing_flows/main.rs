@@ -29,6 +29,7 @@ mod four_eyes;
 mod interrupted;
 mod kept;
 mod keys;
+mod limits;
 mod lost_answers;
 mod power_loss;
 #[path = "roles.rs"]

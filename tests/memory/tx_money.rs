@@ -5,11 +5,12 @@ use chrono::{DateTime, Duration, Utc};
 use paydeck::domain::attempt::{Attempt, AttemptKind, LookUp, Sighting, Source};
 use paydeck::domain::evidence::EvidenceSource;
 use paydeck::domain::ids::{AttemptId, EvidenceId, InvoiceId, Noun, PaymentId};
+use paydeck::domain::money::{Currency, Money};
 use paydeck::domain::payment::Payment;
 use paydeck::domain::states::AttemptState;
 use paydeck::engine::ports::{
     Attempts, Claim, Constraint, Fence, NewAttempt, NewEvidence, NewPayment, NewRefund, Payments,
-    StoreError,
+    RefundsBy, StoreError,
 };
 
 use super::db::{AttemptRow, EvidenceRow, Kind, PaymentRow, RefundRow};
@@ -224,6 +225,29 @@ impl Attempts for MemTx<'_> {
     async fn refunds_of(&mut self, payment: PaymentId) -> R<Vec<Attempt>> {
         self.step("refunds of").await?;
         Ok(self.attempts_where(|a| a.kind == AttemptKind::Refund && a.payment_id == Some(payment)))
+    }
+
+    async fn refunds_by(
+        &mut self,
+        person: &str,
+        currency: Currency,
+        since: DateTime<Utc>,
+    ) -> R<RefundsBy> {
+        self.step("refunds by").await?;
+        let pressed = self.attempts_where(|a| {
+            a.kind == AttemptKind::Refund
+                && a.operator == person
+                && a.created_at >= since
+                && !matches!(
+                    a.state,
+                    AttemptState::Declined | AttemptState::Abandoned | AttemptState::NotExecuted
+                )
+        });
+        let own = pressed.iter().filter(|a| a.amount.currency() == currency);
+        Ok(RefundsBy {
+            count: pressed.len() as u64,
+            sum: Money::new(own.map(|a| a.amount.minor()).sum(), currency),
+        })
     }
 
     async fn claim_open_attempts(&mut self, claim: Claim<'_>) -> R<Vec<Attempt>> {

@@ -38,7 +38,7 @@ pub fn planned(
             }
         }
         Err(fault) => {
-            if fault.kind == "needs_approval" {
+            if matches!(fault.kind, "needs_approval" | "needs_approval_today") {
                 let (ticket, now_ms) = (model.ticket(), model.now.ms);
                 if let Some(Modal::Confirm(confirm)) = model.modals.get_mut(at)
                     && let Some(effect) = approve::instead(confirm, ticket, now_ms)

@@ -382,6 +382,15 @@ pub struct Posting {
     pub at: DateTime<Utc>,
 }
 
+/// What a person has refunded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RefundsBy {
+    /// In any currency.
+    pub count: u64,
+    /// In the currency asked for.
+    pub sum: Money,
+}
+
 /// Who holds an attempt that is about to be worked on.
 #[derive(Debug, Clone, Copy)]
 pub struct Claim<'a> {

@@ -12,6 +12,7 @@ use crate::domain::ids::{
     PlanId, ProductId, PublicId, RunId, SubscriptionId,
 };
 use crate::domain::invoice::Invoice;
+use crate::domain::money::Currency;
 use crate::domain::payment::Payment;
 use crate::domain::plan::{Plan, Product};
 use crate::domain::run::{Run, RunItem};
@@ -21,6 +22,7 @@ use crate::domain::subscription::{Change, Subscription, Term};
 use super::{
     BoxError, Claim, Decided, Desk, Fence, Foreseen, NewApproval, NewAttempt, NewCustomer,
     NewEvidence, NewInvoice, NewMethod, NewPayment, NewPlan, NewRefund, NewSubscription, Posting,
+    RefundsBy,
 };
 
 /// A rule that the database itself holds.
@@ -378,6 +380,14 @@ pub trait Attempts: Send {
     fn charges_of(&mut self, invoice: InvoiceId) -> impl Future<Output = R<Vec<Attempt>>> + Send;
     /// Refund attempts of a payment, oldest first.
     fn refunds_of(&mut self, payment: PaymentId) -> impl Future<Output = R<Vec<Attempt>>> + Send;
+    /// Refunds that a person has pressed since a time and that were not refused or given up. Whoever asks
+    /// holds back the same question about that person until the transaction's end.
+    fn refunds_by(
+        &mut self,
+        person: &str,
+        currency: Currency,
+        since: DateTime<Utc>,
+    ) -> impl Future<Output = R<RefundsBy>> + Send;
     /// Takes the lease of `ready` (of run and dunning, or past `send_after`), `sent` and `unknown`
     /// attempts whose lease has ended and whose look-up is due; oldest look-up first; epoch + 1.
     fn claim_open_attempts(
