@@ -32,6 +32,8 @@ const SUBSCRIPTIONS: usize = 12;
 const REFUNDS: usize = 6;
 const HEADER: usize = 32;
 const FRAME: usize = 4_096 + 24;
+/// The log is cut at every so-manieth frame.
+const FRAMES_APART: usize = 3;
 /// The shipped engine settles every so-manieth copy.
 const SETTLED_EVERY: usize = 12;
 
@@ -199,7 +201,7 @@ fn logs_after(at: usize, all: &[Copied]) -> Vec<Vec<u8>> {
     while end <= next.log.len() {
         logs.push(next.log[..end - FRAME / 2].to_vec());
         logs.push(next.log[..end].to_vec());
-        end += FRAME;
+        end += FRAMES_APART * FRAME;
     }
     logs
 }

@@ -2,6 +2,7 @@
 //!
 //! `INTERLEAVINGS=all` goes through the whole space of the plays that are bounded here.
 
+use std::io::Write as _;
 use std::sync::Arc;
 
 use paydeck::domain::attempt::AlsoCancel;
@@ -155,7 +156,7 @@ fn row(name: &str, cast: &Cast, reach: Reach) -> Found {
     )]
     let started = std::time::Instant::now();
     let found = search(cast, reach);
-    println!(
+    let line = format!(
         "{name:44} {:>8} schedules {:>8} states {:>7} ends, deepest {:>3}, {} in {:.1} s",
         found.schedules,
         found.states,
@@ -168,6 +169,7 @@ fn row(name: &str, cast: &Cast, reach: Reach) -> Found {
         },
         started.elapsed().as_secs_f32()
     );
+    writeln!(std::io::stdout(), "{line}").expect("a line");
     found
 }
 

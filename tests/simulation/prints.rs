@@ -209,7 +209,7 @@ impl Prints {
             Shelf::Ledger => ledger
                 .slots()
                 .iter()
-                .map(|slot| self.slot(slot, actors, |row| print_of(row)))
+                .map(|slot| self.slot(slot, actors, print_of))
                 .fold(0, u64::wrapping_add),
             Shelf::Nouns => {
                 let payers = mix(self.table(customers, actors), self.table(methods, actors));

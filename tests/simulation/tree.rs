@@ -227,10 +227,10 @@ impl Search<'_> {
         if let Some((&last, before)) = path.split_last() {
             at.is_new = false;
             for &choice in before {
-                branch.to_fork(&mut at);
+                branch.go_to_fork(&mut at);
                 branch.choose(&mut at, usize::from(choice));
             }
-            branch.to_fork(&mut at);
+            branch.go_to_fork(&mut at);
             at.known = job.known;
             at.is_new = true;
             branch.choose(&mut at, usize::from(last));
@@ -311,7 +311,7 @@ impl Search<'_> {
         let mut branch = Branch::new(Prints::default());
         let mut at = branch.begin(opening, self.reach);
         for &choice in path {
-            branch.to_fork(&mut at);
+            branch.go_to_fork(&mut at);
             branch.choose(&mut at, usize::from(choice));
         }
         for _ in 0..MOST_STEPS {
@@ -403,7 +403,7 @@ impl Branch {
     }
 
     /// Goes on to the next fork of a play that was here before.
-    fn to_fork(&mut self, at: &mut At) {
+    fn go_to_fork(&mut self, at: &mut At) {
         loop {
             self.options(at);
             match self.found.len() {
