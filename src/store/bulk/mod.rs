@@ -23,7 +23,7 @@ use crate::engine::ports::StoreError;
 pub use tables::Table;
 
 /// Values bound by one statement: enough to make the call cheap, little enough to stay in the cache.
-const VALUES_PER_STATEMENT: usize = 2_000;
+const VALUES_PER_STATEMENT: usize = 8_000;
 
 const BEGIN: Stmt = Stmt::both("begin");
 const COMMIT: Stmt = Stmt::both("commit");
