@@ -60,7 +60,7 @@ impl Exit {
         match outcome {
             Outcome::Done(_) | Outcome::AlreadyDone(_) | Outcome::Asked(_) => Self::Done,
             Outcome::Declined { .. } => Self::Declined,
-            Outcome::Unknown(_) => Self::Unknown,
+            Outcome::Unknown(_) | Outcome::GoesOut(_) | Outcome::NotSeen(_) => Self::Unknown,
             Outcome::NotSent(_) => Self::Unreachable,
         }
     }

@@ -13,8 +13,8 @@ use super::money::Money;
 use super::states::AttemptState;
 
 pub use absence::{
-    ABSENT_AFTER_H, ABSENT_APART_H, ABSENT_LOOK_UPS, LookUp, NotAbsent, SentTimes, Sighting,
-    absence,
+    ABSENT_AFTER_H, ABSENT_APART_H, ABSENT_LOOK_UPS, LOOKED_FOR_DAYS, LOOKED_FOR_EVERY_H, LookUp,
+    NotAbsent, SentTimes, Sighting, absence,
 };
 pub use learn::{
     Contradiction, NextStep, REPLAY_SETTLE_S, RESEND_WINDOW_DAYS, Unsettled, Verdict, learn_charge,

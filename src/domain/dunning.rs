@@ -269,11 +269,17 @@ impl DunningPolicy {
     }
 }
 
-/// An outage uses nothing up: the scheduled attempt is tried again in an hour.
+/// An outage uses nothing up: the scheduled attempt is tried again in an hour, and so is the one for
+/// which a new card had been awaited.
 fn after_outage(unchanged: DunningStep, source: Source, at: DateTime<Utc>) -> DunningStep {
     let next = at.checked_add_signed(chrono::Duration::hours(1));
     match source {
         Source::Run | Source::Dunning => DunningStep {
+            state: DunningState::Scheduled,
+            next_attempt_at: next,
+            ..unchanged
+        },
+        Source::CardUpdate if unchanged.state == DunningState::AwaitingCard => DunningStep {
             state: DunningState::Scheduled,
             next_attempt_at: next,
             ..unchanged
@@ -377,6 +383,26 @@ mod tests {
             (step.next_attempt_at, step.used, step.makes_past_due),
             (Some(at(10, 10)), 0, false)
         );
+    }
+
+    #[test]
+    fn a_new_card_that_met_an_outage_is_tried_again() {
+        let waiting = DunningBefore {
+            state: DunningState::AwaitingCard,
+            used: 2,
+            ..then(
+                policy().after_failure(fresh(), Source::Run, FailureClass::Hard, at(9, 9)),
+                at(9, 9),
+            )
+        };
+        let down = FailureClass::ProviderDown;
+        let step = policy().after_failure(waiting, Source::CardUpdate, down, at(10, 9));
+        assert_eq!(
+            (step.state, step.next_attempt_at, step.used),
+            (DunningState::Scheduled, Some(at(10, 10)), 2)
+        );
+        let by_hand = policy().after_failure(waiting, Source::Manual, down, at(10, 9));
+        assert_eq!(by_hand.state, DunningState::AwaitingCard);
     }
 
     #[test]

@@ -32,6 +32,19 @@ impl EvidenceSource {
             Self::Person => "person",
         }
     }
+
+    /// Reads a stored name.
+    pub fn parse(text: &str) -> Option<Self> {
+        [
+            Self::Answer,
+            Self::LookUp,
+            Self::Event,
+            Self::Reconciliation,
+            Self::Person,
+        ]
+        .into_iter()
+        .find(|source| source.as_str() == text)
+    }
 }
 
 /// What is known now about one order at the provider.

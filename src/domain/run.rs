@@ -49,6 +49,8 @@ pub enum Decision {
     Unknown,
     /// Certainly not sent; still due.
     NotSent,
+    /// Sent, and declared not executed by two persons.
+    NotExecuted,
     /// Nothing to pay: the invoice was closed without a call.
     ZeroAmount,
     /// Left alone: an earlier attempt is not settled.
@@ -77,11 +79,12 @@ pub enum Decision {
 
 impl Decision {
     /// Every decision.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Done,
         Self::Declined,
         Self::Unknown,
         Self::NotSent,
+        Self::NotExecuted,
         Self::ZeroAmount,
         Self::SkippedUnknownOpen,
         Self::SkippedNoMethod,
@@ -103,6 +106,7 @@ impl Decision {
             Self::Declined => "declined",
             Self::Unknown => "unknown",
             Self::NotSent => "not_sent",
+            Self::NotExecuted => "not_executed",
             Self::ZeroAmount => "zero_amount",
             Self::SkippedUnknownOpen => "skipped_unknown_open",
             Self::SkippedNoMethod => "skipped_no_method",

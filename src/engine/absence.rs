@@ -2,16 +2,20 @@
 //! provider's own list of those days, asked outside any transaction, when it is asked for and again
 //! when it is approved.
 //!
-//! The provider remains right: a success that is found later still settles the attempt, and pages.
+//! The provider remains right: it is asked about such a charge once a day for a while, without sending
+//! anything, and a success that is found later still settles the attempt, and pages.
 
 use std::fmt;
 
 use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::approval::{Approval, Asked};
-use crate::domain::attempt::{Attempt, AttemptKind, SentTimes, absence};
+use crate::domain::attempt::{
+    Attempt, AttemptKind, LOOKED_FOR_DAYS, LOOKED_FOR_EVERY_H, SentTimes, absence,
+};
 use crate::domain::customer::Customer;
 use crate::domain::evidence::EvidenceSource;
+use crate::domain::failure::FailureClass;
 use crate::domain::ids::AttemptId;
 use crate::domain::invoice::Invoice;
 use crate::domain::operator::{Operator, Verb};
@@ -33,7 +37,7 @@ use super::refund::checked_reason;
 use super::refusal::{Refused, VerbError};
 use super::request::Request;
 use super::resolve::Reach;
-use super::settle::fence_of;
+use super::settle::{AfterFailure, Rows, Settled, fence_of, settled};
 
 /// The longest text of evidence that is kept.
 const EVIDENCE_LIMIT: usize = 2_000;
@@ -41,6 +45,10 @@ const EVIDENCE_LIMIT: usize = 2_000;
 const LIST_PAGE: u32 = 1_000;
 /// The most pages: a list that does not end proves nothing.
 const LIST_PAGES: u32 = 2_000;
+/// What stands on the invoice as the reason why its charge took nothing.
+const CODE: &str = "PAYDECK_NOT_EXECUTED";
+/// Nobody declined it: no try of the schedule is used up.
+const CLASS: FailureClass = FailureClass::ProviderDown;
 
 /// Everything read for it.
 pub(super) struct AbsenceWork {
@@ -162,6 +170,12 @@ impl<S: Store> Engine<S> {
             .and(&work.reason)
             .and(&work.evidence)
             .finish();
+        let (follows, not_happening) = self.follows(work);
+        let mut effects = vec![Effect::Attempt {
+            from: attempt.state,
+            to: AttemptState::NotExecuted,
+        }];
+        effects.extend(follows);
         ActionPlan {
             verb: Verb::ForceState,
             mode: self.parts.settings.mode,
@@ -180,13 +194,32 @@ impl<S: Store> Engine<S> {
             }),
             if_not_seen: None,
             asked: None,
-            effects: vec![Effect::Attempt {
-                from: attempt.state,
-                to: AttemptState::NotExecuted,
-            }],
-            not_happening: vec![NotHappening::SendAgain, NotHappening::ScheduleMove],
+            effects,
+            not_happening,
             warnings: Vec::new(),
             confirm: Confirmation::Ending(attempt.public_id.ending(4).to_owned()),
+        }
+    }
+
+    /// What becomes of the invoice, and what does not happen: the same reading as in settling.
+    fn follows(&self, work: &AbsenceWork) -> (Option<Effect>, Vec<NotHappening>) {
+        let subscription = work.subscription.as_ref().map(|(s, _)| s);
+        let source = work.attempt.source;
+        let from = work.invoice.next_attempt_at;
+        match self.after_failure(subscription, &work.invoice, source, CLASS) {
+            AfterFailure::Voided => (
+                Some(Effect::InvoicesVoided(1)),
+                vec![NotHappening::SendAgain],
+            ),
+            AfterFailure::Dunned(step) if step.next_attempt_at.is_some() => {
+                let to = step.next_attempt_at;
+                let next = Effect::NextCharge { from, to };
+                (Some(next), vec![NotHappening::SendAgain])
+            }
+            AfterFailure::Nothing | AfterFailure::Owed | AfterFailure::Dunned(_) => (
+                None,
+                vec![NotHappening::SendAgain, NotHappening::DunningMove],
+            ),
         }
     }
 
@@ -297,7 +330,8 @@ impl<S: Store> Engine<S> {
         }))
     }
 
-    /// Two persons have declared it. The evidence row says so; nothing else of the invoice moves.
+    /// Two persons have declared it. The evidence row says so, and the invoice goes where one goes whose
+    /// charge took nothing: tried again by schedule, listed as failed, or void with its subscription.
     pub(super) async fn write_not_executed<T: Tx>(
         &self,
         tx: &mut T,
@@ -328,10 +362,21 @@ impl<S: Store> Engine<S> {
         attempt.state = AttemptState::NotExecuted;
         attempt.needs_human = false;
         attempt.settled_at = Some(self.now());
-        attempt.next_check_at = None;
+        attempt.next_check_at = Some(at + Duration::hours(LOOKED_FOR_EVERY_H));
         attempt.lease_until = Some(at);
         tx.save_attempt(&attempt, fence).await?;
-        tx.decide_run_items(attempt.id, Decision::NotSent, self.now())
+        let mut rows = Rows {
+            subscription: work.subscription,
+            invoice: work.invoice,
+            payment: None,
+            attempt,
+            now: at,
+        };
+        self.fail_invoice(tx, &mut rows, CODE, CLASS).await?;
+        let Rows {
+            attempt, invoice, ..
+        } = rows;
+        tx.decide_run_items(attempt.id, Decision::NotExecuted, self.now())
             .await?;
         let after = listed(
             format!("{} {} not seen", attempt.state, work.not_seen),
@@ -352,9 +397,34 @@ impl<S: Store> Engine<S> {
             public_id: Some(attempt.public_id.clone()),
             attempt: Some(attempt.public_id),
             attempt_id: Some(attempt.id),
-            invoice: Some(work.invoice.public_id),
+            invoice: Some(invoice.public_id),
             ..Receipt::default()
         }))))
+    }
+
+    /// It was asked about again and nothing of it is there: the next time is tomorrow, until nobody
+    /// expects it any more. It is not sent again.
+    pub(super) async fn write_still_absent<T: Tx>(
+        &self,
+        tx: &mut T,
+        mut rows: Rows,
+    ) -> Result<Settled, VerbError> {
+        let fence = fence_of(&rows.attempt);
+        rows.attempt.next_check_at = self.next_look_for(&rows.attempt, rows.now);
+        rows.attempt.lease_until = Some(rows.now);
+        tx.save_attempt(&rows.attempt, fence).await?;
+        Ok(settled(&rows, None))
+    }
+
+    /// When what was declared not executed is asked about next.
+    pub(super) fn next_look_for(
+        &self,
+        attempt: &Attempt,
+        now: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
+        let declared = attempt.settled_at.unwrap_or(now);
+        let is_expected = self.now() - declared < Duration::days(LOOKED_FOR_DAYS);
+        is_expected.then(|| now + Duration::hours(LOOKED_FOR_EVERY_H))
     }
 }
 

@@ -235,6 +235,10 @@ pub enum Outcome {
     Unknown(Receipt),
     /// Certainly nothing was sent. It may be tried again.
     NotSent(Receipt),
+    /// Approved, and not sent yet: it goes out by itself. It must not be asked for anew.
+    GoesOut(Receipt),
+    /// It was declared not executed, and asked about again: it is still not there.
+    NotSeen(Receipt),
     /// Asked for; a second person has to approve it. Nothing happened yet.
     Asked(Receipt),
 }

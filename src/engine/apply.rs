@@ -302,6 +302,8 @@ impl Outcome {
             | Self::Declined { receipt, .. }
             | Self::Unknown(receipt)
             | Self::NotSent(receipt)
+            | Self::GoesOut(receipt)
+            | Self::NotSeen(receipt)
             | Self::Asked(receipt) => receipt,
         }
     }

@@ -86,7 +86,9 @@ impl<S: Store> Engine<S> {
                 since: open.created_at,
             }));
         }
-        if verb == Verb::Retry && !attempts.iter().any(|a| a.state == AttemptState::Declined) {
+        let has_failed =
+            |state| matches!(state, AttemptState::Declined | AttemptState::NotExecuted);
+        if verb == Verb::Retry && !attempts.iter().any(|a| has_failed(a.state)) {
             return Err(VerbError::Refused(Refused::NothingDeclined));
         }
         if let Some((subscription, term)) = &subscription {

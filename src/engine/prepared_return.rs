@@ -171,7 +171,8 @@ impl<S: Store> Engine<S> {
             mut payment,
             ..
         } = work;
-        if charge.needs_human {
+        // Where it is sent, a person is called until the money has gone back.
+        if charge.needs_human && fate != Fate::Send {
             charge.needs_human = false;
             tx.save_attempt(&charge, fence_of(&charge)).await?;
         }

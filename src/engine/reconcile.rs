@@ -1,4 +1,5 @@
-//! The reconciler: asks about every open attempt until it is settled. It never stops asking.
+//! The reconciler: asks about every open attempt until it is settled. It never stops asking. What two
+//! persons declared not executed it asks about once a day for a while.
 //!
 //! Each attempt is claimed with a lease and a fencing epoch, so that one process at a time works on
 //! it and a late one cannot overwrite what a newer one learnt.
@@ -27,7 +28,7 @@ pub struct Reconciled {
     pub settled: u32,
     /// Given up before they were ever sent.
     pub abandoned: u32,
-    /// Still unknown.
+    /// Still unknown, or declared not executed and still not there.
     pub left: u32,
     /// Billing runs whose process was gone.
     pub interrupted: u32,
@@ -57,6 +58,8 @@ pub struct ReconcilePreview {
 pub enum WouldDo {
     /// Ask; and if the provider has not seen it, send the same request again under the same id and key.
     LookUpThenSendAgain,
+    /// Only ask: it was declared not executed.
+    LookUp,
     /// Send it for the first time.
     Send,
     /// Give it up: a person's that was never sent.
@@ -68,6 +71,7 @@ impl WouldDo {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::LookUpThenSendAgain => "look_up_then_send_again",
+            Self::LookUp => "look_up",
             Self::Send => "send",
             Self::GiveUp => "give_up",
         }
@@ -78,6 +82,7 @@ fn preview_of(attempt: Attempt) -> ReconcilePreview {
     let would = match (attempt.state, is_to_be_sent(&attempt)) {
         (AttemptState::Ready, true) => WouldDo::Send,
         (AttemptState::Ready, false) => WouldDo::GiveUp,
+        (AttemptState::NotExecuted, _) => WouldDo::LookUp,
         _ => WouldDo::LookUpThenSendAgain,
     };
     ReconcilePreview {
@@ -127,11 +132,11 @@ impl<S: Store> Engine<S> {
             match self.work_off(attempt, Actor::from(operator)).await {
                 Ok(settled) => match settled.state {
                     AttemptState::Abandoned => done.abandoned += 1,
-                    AttemptState::Succeeded
-                    | AttemptState::Declined
-                    | AttemptState::Duplicate
-                    | AttemptState::NotExecuted => done.settled += 1,
-                    AttemptState::WaitingApproval
+                    AttemptState::Succeeded | AttemptState::Declined | AttemptState::Duplicate => {
+                        done.settled += 1
+                    }
+                    AttemptState::NotExecuted
+                    | AttemptState::WaitingApproval
                     | AttemptState::Ready
                     | AttemptState::Sent
                     | AttemptState::Unknown => done.left += 1,
@@ -240,10 +245,15 @@ impl<S: Store> Engine<S> {
                 }
                 Ok(settled)
             }
+            // It is only asked about: nothing is sent again under its id.
+            AttemptState::NotExecuted => {
+                let returned = self.look_up(attempt).await;
+                self.settle_until_written(&returned, EvidenceSource::LookUp, actor)
+                    .await
+            }
             AttemptState::WaitingApproval
             | AttemptState::Succeeded
             | AttemptState::Declined
-            | AttemptState::NotExecuted
             | AttemptState::Abandoned
             | AttemptState::Duplicate => Err(VerbError::Refused(Refused::Settled)),
         }

@@ -7,6 +7,8 @@ mod charged;
 mod declined;
 mod refunded;
 
+pub(super) use declined::AfterFailure;
+
 use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::attempt::{
@@ -44,6 +46,8 @@ pub(super) struct Settled {
     pub receipt: Receipt,
     /// The provider refused our key or contract.
     pub is_config_trouble: bool,
+    /// It was approved, and whoever finds it unsent sends it.
+    pub goes_out: bool,
 }
 
 impl Settled {
@@ -58,9 +62,9 @@ impl Settled {
                 },
                 None => Outcome::Unknown(self.receipt),
             },
-            AttemptState::Ready | AttemptState::Abandoned | AttemptState::NotExecuted => {
-                Outcome::NotSent(self.receipt)
-            }
+            AttemptState::Ready if self.goes_out => Outcome::GoesOut(self.receipt),
+            AttemptState::Ready | AttemptState::Abandoned => Outcome::NotSent(self.receipt),
+            AttemptState::NotExecuted => Outcome::NotSeen(self.receipt),
             AttemptState::WaitingApproval | AttemptState::Sent | AttemptState::Unknown => {
                 Outcome::Unknown(self.receipt)
             }
@@ -96,6 +100,9 @@ impl<S: Store> Engine<S> {
             }
             // Somebody else holds the attempt now; only proof of success may overrule them.
             _ if !was_mine => Ok(settled(&rows, None)),
+            Verdict::AlreadyKnown if rows.attempt.state == AttemptState::NotExecuted => {
+                self.write_still_absent(tx, rows).await
+            }
             Verdict::AlreadyKnown => Ok(settled(&rows, None)),
             Verdict::Declined(refusal) => {
                 self.follow_outside_refunds(tx, &mut rows, evidence).await?;
@@ -180,6 +187,10 @@ impl<S: Store> Engine<S> {
     ) -> Result<Settled, VerbError> {
         let fence = fence_of(&rows.attempt);
         rows.attempt.needs_human = true;
+        if rows.attempt.state == AttemptState::NotExecuted {
+            rows.attempt.next_check_at = self.next_look_for(&rows.attempt, rows.now);
+            rows.attempt.lease_until = Some(rows.now);
+        }
         tx.save_attempt(&rows.attempt, fence).await?;
         self.page(tx, &rows, "contradiction").await?;
         self.audit_settle(tx, &rows, actor, "contradiction", "")
@@ -345,5 +356,6 @@ pub(super) fn settled(rows: &Rows, next: Option<NextStep>) -> Settled {
             order_id: None,
         },
         is_config_trouble: false,
+        goes_out: rows.attempt.send_after.is_some(),
     }
 }

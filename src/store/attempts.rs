@@ -7,7 +7,7 @@ use super::batch::Written;
 use super::sql::{Cells, Row, Stmt, args, each_of, ids_of, locked};
 use super::tx::SqlTx;
 use crate::domain::attempt::{AlsoCancel, Attempt, AttemptKind, LookUp, Sighting, Source};
-use crate::domain::evidence::{Proves, Refusal};
+use crate::domain::evidence::{EvidenceSource, Proves, Refusal};
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::{
     AttemptId, CustomerId, EvidenceId, InvoiceId, MethodId, Noun, PaymentId, SubscriptionId,
@@ -36,6 +36,15 @@ macro_rules! is_to_be_worked_on {
         and (state <> 'ready' or (send_after is not null and send_after <= $1)
             or (send_after is null and (source in ('run', 'dunning') or created_at <= $1 - 120000000)))
         order by next_check_at nulls first, id limit $2"
+    };
+}
+
+/// What two persons declared not executed, at `$1`: it is asked about from time to time, and never sent.
+macro_rules! is_to_be_looked_for {
+    () => {
+        "state = 'not_executed' and next_check_at is not null and next_check_at <= $1
+        and (lease_until is null or lease_until <= $1)
+        order by next_check_at, id limit $2"
     };
 }
 
@@ -113,6 +122,22 @@ const CLAIM: Stmt = Stmt::split(
         columns!()
     ),
 );
+const CLAIM_ABSENT: Stmt = Stmt::split(
+    concat!(
+        "update attempt set lease_owner = $3, lease_until = $4, lease_epoch = lease_epoch + 1
+        where id in (select id from attempt where ",
+        is_to_be_looked_for!(),
+        ") returning ",
+        columns!()
+    ),
+    concat!(
+        "update attempt set lease_owner = $3, lease_until = $4, lease_epoch = lease_epoch + 1
+        where id = any (array(select id from attempt where ",
+        is_to_be_looked_for!(),
+        " for no key update skip locked)) returning ",
+        columns!()
+    ),
+);
 const RELEASE: Stmt = Stmt::both(
     "update attempt set lease_until = $2
     where lease_owner = $1 and state in ('ready', 'sent', 'unknown') and lease_until > $2",
@@ -130,9 +155,8 @@ const INSERT_EVIDENCE: Stmt = Stmt::of_rows(
     from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[])
     as new (id, attempt_id, source, outcome, http_status, code, reference, amount_minor, currency, trace_id, body_sha256, elapsed_ms, at) returning id",
 );
-const LOOK_UPS: Stmt = Stmt::both(
-    "select outcome, at from evidence where attempt_id = $1 and source in ('look_up', 'event', 'reconciliation') order by at, id",
-);
+const LOOK_UPS: Stmt =
+    Stmt::both("select source, outcome, at from evidence where attempt_id = $1 order by at, id");
 const EVIDENCE_IDS: Stmt = ids_of!("evidence");
 
 fn read_refusal(cells: &Cells<'_>) -> R<Option<Refusal>> {
@@ -197,6 +221,16 @@ impl SqlTx<'_> {
     async fn attempts(&mut self, stmt: &Stmt, id: i64) -> R<Vec<Attempt>> {
         let rows = self.rows(stmt, args![id]).await?;
         rows.iter().map(read).collect()
+    }
+
+    async fn claimed(&mut self, stmt: &Stmt, claim: Claim<'_>) -> R<Vec<Attempt>> {
+        let until = claim.now + chrono::Duration::seconds(claim.lease_s);
+        let values = args![claim.now, claim.limit, claim.owner, until];
+        let rows = self.rows(stmt, values).await?;
+        let mut claimed: Vec<Attempt> = rows.iter().map(read).collect::<R<_>>()?;
+        // An update gives its rows back in no order.
+        claimed.sort_by_key(|attempt| (attempt.next_check_at, attempt.id));
+        Ok(claimed)
     }
 
     /// Reads ahead attempts to be settled, and the other charges of their invoices.
@@ -350,12 +384,13 @@ impl Attempts for SqlTx<'_> {
     }
 
     async fn claim_open_attempts(&mut self, claim: Claim<'_>) -> R<Vec<Attempt>> {
-        let until = claim.now + chrono::Duration::seconds(claim.lease_s);
-        let values = args![claim.now, claim.limit, claim.owner, until];
-        let rows = self.rows(&CLAIM, values).await?;
-        let mut claimed: Vec<Attempt> = rows.iter().map(read).collect::<R<_>>()?;
-        // An update gives its rows back in no order.
-        claimed.sort_by_key(|attempt| (attempt.next_check_at, attempt.id));
+        let mut claimed = self.claimed(&CLAIM, claim).await?;
+        let taken = u32::try_from(claimed.len()).unwrap_or(u32::MAX);
+        let limit = claim.limit.saturating_sub(taken);
+        if limit > 0 {
+            let rest = Claim { limit, ..claim };
+            claimed.extend(self.claimed(&CLAIM_ABSENT, rest).await?);
+        }
         Ok(claimed)
     }
 
@@ -399,11 +434,13 @@ impl Attempts for SqlTx<'_> {
         let rows = self.rows(&LOOK_UPS, args![id]).await?;
         let look_up = |row: &Row| {
             let cells = row.counts("evidence");
-            Ok(LookUp {
-                at: cells.at("at")?,
-                sighting: Sighting::of(cells.str("outcome")?),
-            })
+            let source = cells.word("source", EvidenceSource::parse)?;
+            let sighting = Sighting::of(source, cells.str("outcome")?);
+            let at = cells.at("at")?;
+            Ok(sighting.map(|sighting| LookUp { at, sighting }))
         };
-        rows.iter().map(look_up).collect()
+        rows.iter()
+            .filter_map(|row| look_up(row).transpose())
+            .collect()
     }
 }

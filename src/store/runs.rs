@@ -35,10 +35,10 @@ const SAVE_ITEM: Stmt = Stmt::of_rows(
 const DECIDE: Stmt = Stmt::of_rows(
     "update run_item set decision = e.value ->> 1, at = e.value ->> 2
     from json_each($1) e
-    where run_item.attempt_id = (e.value ->> 0) and (run_item.decision is null or run_item.decision in ('unknown', 'not_sent'))",
+    where run_item.attempt_id = (e.value ->> 0) and (run_item.decision is null or run_item.decision in ('unknown', 'not_sent', 'not_executed'))",
     "update run_item r set decision = new.decision, at = new.at
     from unnest($1::bigint[], $2::text[], $3::bigint[]) as new (attempt_id, decision, at)
-    where r.attempt_id = new.attempt_id and (r.decision is null or r.decision in ('unknown', 'not_sent'))",
+    where r.attempt_id = new.attempt_id and (r.decision is null or r.decision in ('unknown', 'not_sent', 'not_executed'))",
 );
 const TOTALS: Stmt = Stmt::both(
     "select decision, count(*) as n from run_item where run_id = $1 group by decision order by decision",

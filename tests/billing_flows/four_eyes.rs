@@ -19,7 +19,10 @@ use paydeck::engine::ports::{
     IssueOutcome, Provider, ProviderError, RefundCall, RefundRequest, TransactionSeen,
 };
 use paydeck::engine::queries::{Reads as _, WaitingFor};
-use paydeck::engine::{Engine, Outcome, RefundAlone, RefundLimits, Refused, Request, VerbError};
+use paydeck::engine::{
+    Effect, Engine, NotHappening, Outcome, RefundAlone, RefundLimits, Refused, Request, VerbError,
+    WouldDo,
+};
 use paydeck::provider::toss::{TossClient, TossOptions};
 use paydeck::sandbox::SECRET_KEY;
 use paydeck::secret::Secret;
@@ -44,6 +47,11 @@ fn lee() -> Operator {
 /// Approves.
 fn choi() -> Operator {
     person("choi", Role::Finance, "1003")
+}
+
+/// Looks up.
+fn on_call() -> Operator {
+    person("min", Role::Admin, "1006")
 }
 
 async fn act_as(
@@ -272,7 +280,7 @@ async fn an_approved_refund_that_could_not_leave_is_sent_by_whoever_finds_it() {
         let cut_off = w.engine_with("cut-off", &nowhere()).await;
         let grant = Request::Grant { approval };
         let outcome = act_as(&cut_off, &choi(), &grant).await.expect("an outcome");
-        assert!(matches!(outcome, Outcome::NotSent(_)), "{outcome:?}");
+        assert!(matches!(outcome, Outcome::GoesOut(_)), "{outcome:?}");
         assert_eq!(w.number("select reserved_minor from payment").await, 6_000);
         assert_eq!(w.executed().await, (1, 0));
         w.expire_leases().await;
@@ -361,7 +369,7 @@ async fn a_prepared_return_that_could_not_leave_goes_out_later() {
         let outcome = act_as(&cut_off, &choi(), &approve)
             .await
             .expect("an outcome");
-        assert!(matches!(outcome, Outcome::NotSent(_)), "{outcome:?}");
+        assert!(matches!(outcome, Outcome::GoesOut(_)), "{outcome:?}");
         w.expire_leases().await;
         w.reconcile().await;
         assert_eq!(w.executed().await, (2, 1));
@@ -663,6 +671,312 @@ async fn a_success_found_after_it_was_charged_again_is_a_duplicate_with_a_prepar
         assert_eq!(w.number("select count(*) from attempt where state = 'duplicate'").await, 1);
         assert_eq!(w.number("select count(*) from payment where is_duplicate = 1 and reserved_minor = captured_minor").await, 1);
         assert!(w.number("select count(*) from outbox where kind = 'page' and key like '%duplicate'").await >= 1);
+        w.books_are_straight().await;
+    })
+    .await;
+}
+
+const NEWEST_CHARGE: &str =
+    "select state from attempt where kind = 'charge' order by id desc limit 1";
+const A_DAY_LATER: &str = "update attempt set next_check_at = 0 where state = 'not_executed' and next_check_at is not null";
+const STILL_LOOKED_FOR: &str =
+    "select count(*) from attempt where state = 'not_executed' and next_check_at is not null";
+const PAGES: &str = "select count(*) from outbox where kind = 'page'";
+
+/// Everything that the rules ask for has passed.
+async fn nobody_saw_it(w: &World, sent: &'static str) {
+    for sql in [sent, FOUR_LOOKS, A_FIFTH_LOOK] {
+        w.execute(sql).await;
+    }
+}
+
+async fn newest_attempt(w: &World) -> AttemptId {
+    AttemptId(w.number("select max(id) from attempt").await)
+}
+
+async fn planned(w: &World, attempt: AttemptId) -> (Vec<Effect>, Vec<NotHappening>) {
+    let ask = not_executed(attempt);
+    let plan = w.engine.plan(&choi(), &ask).await.expect("a plan");
+    (plan.effects, plan.not_happening)
+}
+
+#[tokio::test]
+async fn a_renewal_declared_not_executed_is_charged_by_the_next_run() {
+    on_each(async |w| {
+        w.subscriber("key-one").await;
+        w.advance_days(31).await;
+        w.fault("charge", json!("lost_before_commit"), 1).await;
+        w.run().await;
+        let attempt = newest_attempt(&w).await;
+        nobody_saw_it(&w, SENT_WEEKS_AGO).await;
+        let (effects, not) = planned(&w, attempt).await;
+        assert!(
+            effects.iter().any(|e| matches!(e, Effect::NextCharge { to: Some(_), .. })),
+            "{effects:?}"
+        );
+        assert!(!not.contains(&NotHappening::DunningMove) && !not.contains(&NotHappening::ScheduleMove));
+        declared_wrongly(&w, attempt).await;
+        assert_eq!(
+            w.text("select i.state || ' ' || i.dunning || ' ' || i.dunning_used || ' ' || i.last_class || ' ' || s.state from invoice i join subscription s on s.id = i.subscription_id order by i.id desc limit 1").await,
+            "open scheduled 0 provider_down active"
+        );
+        assert_eq!(w.number("select count(*) from run_item where decision = 'not_executed'").await, 1);
+        w.advance_days(1).await;
+        w.run().await;
+        assert_eq!(w.executed().await, (2, 0));
+        assert_eq!(w.text("select state from invoice order by id desc limit 1").await, "paid");
+        w.books_are_straight().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_try_of_the_schedule_declared_not_executed_is_made_again_and_uses_nothing_up() {
+    on_each(async |w| {
+        w.subscriber("key-one").await;
+        w.advance_days(31).await;
+        w.fault("charge", json!({ "kind": "decline", "code": "REJECT_CARD_PAYMENT" }), 1).await;
+        w.run().await;
+        w.advance_days(2).await;
+        w.fault("charge", json!("lost_before_commit"), 1).await;
+        w.run().await;
+        let attempt = newest_attempt(&w).await;
+        assert_eq!(w.text("select source || ' ' || state from attempt order by id desc limit 1").await, "dunning unknown");
+        nobody_saw_it(&w, SENT_WEEKS_AGO).await;
+        declared_wrongly(&w, attempt).await;
+        assert_eq!(
+            w.text("select dunning || ' ' || dunning_used from invoice where next_attempt_at is not null order by id desc limit 1").await,
+            "scheduled 0"
+        );
+        w.advance_days(1).await;
+        w.run().await;
+        assert_eq!(w.executed().await, (2, 0));
+        assert_eq!(w.text("select state from subscription").await, "active");
+        w.books_are_straight().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_owes_what_was_not_executed_of_an_ended_subscription() {
+    on_each(async |w| {
+        let attempt = unwanted(&w, "lost_before_commit").await;
+        nobody_saw_it(&w, SENT_LONG_AGO).await;
+        let (effects, _) = planned(&w, attempt).await;
+        assert!(
+            effects
+                .iter()
+                .any(|e| matches!(e, Effect::InvoicesVoided(1))),
+            "{effects:?}"
+        );
+        declared_wrongly(&w, attempt).await;
+        assert_eq!(
+            w.text("select state from invoice order by id desc limit 1")
+                .await,
+            "void"
+        );
+        w.books_are_straight().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_persons_charge_declared_not_executed_is_listed_as_failed_and_can_be_retried() {
+    on_each(async |w| {
+        let (customer, _) = w.subscriber("key-one").await;
+        w.fault("charge", json!("lost_before_commit"), 1).await;
+        let once = Request::OneTime {
+            customer,
+            amount: won(5_000),
+            description: "extra".into(),
+        };
+        w.act(once).await.expect("sent");
+        let attempt = newest_attempt(&w).await;
+        nobody_saw_it(&w, SENT_WEEKS_AGO).await;
+        let (_, not) = planned(&w, attempt).await;
+        assert!(not.contains(&NotHappening::DunningMove));
+        declared_wrongly(&w, attempt).await;
+        assert_eq!(
+            w.number(
+                "select count(*) from invoice where state = 'open' and first_failed_at is not null"
+            )
+            .await,
+            1
+        );
+        let invoice = w.only_invoice().await;
+        w.act(Request::Retry { invoice }).await.expect("charged");
+        assert_eq!(w.executed().await, (2, 0));
+        w.books_are_straight().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_declared_not_executed_is_looked_for_every_day_and_found_by_itself() {
+    on_each(async |w| {
+        let attempt = unwanted(&w, "lost_after_commit").await;
+        nobody_saw_it(&w, SENT_LONG_AGO).await;
+        declared_wrongly(&w, attempt).await;
+        assert_eq!(
+            w.engine
+                .reconcile_once(&on_call())
+                .await
+                .expect("looked")
+                .claimed,
+            0
+        );
+        assert_eq!(w.number(STILL_LOOKED_FOR).await, 1, "tomorrow");
+        let next = w.engine.store().next_look_up_in().await.expect("a time");
+        let hours = next.expect("a time").as_secs() / 3_600;
+        assert!((22..=24).contains(&hours), "{next:?}");
+
+        let blind: Arc<dyn Provider> = Arc::new(Blind(w.provider.clone()));
+        let misled = w.engine_with("misled-again", &blind).await;
+        w.execute(A_DAY_LATER).await;
+        let would = misled
+            .preview_reconcile(&on_call())
+            .await
+            .expect("a preview");
+        assert_eq!(
+            would.iter().map(|row| row.would).collect::<Vec<_>>(),
+            [WouldDo::LookUp]
+        );
+        let before = calls(&w).await;
+        let looked = misled.reconcile_once(&on_call()).await.expect("looked");
+        assert_eq!((looked.claimed, looked.settled, looked.left), (1, 0, 1));
+        assert_eq!(
+            misled
+                .reconcile_once(&on_call())
+                .await
+                .expect("looked")
+                .claimed,
+            0
+        );
+        assert_eq!(calls(&w).await, before, "nothing is sent again");
+        assert_eq!(w.number(STILL_LOOKED_FOR).await, 1);
+
+        let pages = w.number(PAGES).await;
+        w.execute(A_DAY_LATER).await;
+        w.reconcile().await;
+        assert_eq!(w.text(NEWEST_CHARGE).await, "succeeded");
+        assert_eq!(w.number(PAGES).await, pages + 1);
+        let waiting = w.engine.store().waiting().await.expect("a list");
+        assert!(
+            matches!(waiting[0].what, WaitingFor::Return(_)),
+            "{waiting:?}"
+        );
+        assert_eq!(w.executed().await, (2, 0));
+        w.books_are_straight().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn after_sixty_days_nobody_looks_for_it_any_more() {
+    on_each(async |w| {
+        let attempt = unwanted(&w, "lost_before_commit").await;
+        nobody_saw_it(&w, SENT_LONG_AGO).await;
+        declared_wrongly(&w, attempt).await;
+        w.advance_days(59).await;
+        w.execute(A_DAY_LATER).await;
+        w.reconcile().await;
+        assert_eq!(w.number(STILL_LOOKED_FOR).await, 1);
+        w.advance_days(1).await;
+        w.execute(A_DAY_LATER).await;
+        w.reconcile().await;
+        assert_eq!(w.number(STILL_LOOKED_FOR).await, 0);
+        let asked = w
+            .act(Request::ResolveUnknown { attempt })
+            .await
+            .expect("asked");
+        assert!(
+            matches!(asked, Outcome::NotSeen(_)),
+            "a person may still ask: {asked:?}"
+        );
+        assert_eq!(w.text(NEWEST_CHARGE).await, "not_executed");
+        assert_eq!(w.executed().await, (1, 0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_second_charge_makes_the_one_that_is_found_later_a_duplicate_by_itself() {
+    on_each(async |w| {
+        w.subscriber("key-one").await;
+        w.advance_days(31).await;
+        w.fault("charge", json!("lost_after_commit"), 1).await;
+        w.run().await;
+        let attempt = newest_attempt(&w).await;
+        nobody_saw_it(&w, SENT_WEEKS_AGO).await;
+        declared_wrongly(&w, attempt).await;
+        w.advance_days(1).await;
+        w.run().await;
+        assert_eq!(w.executed().await, (3, 0), "taken twice at the provider");
+        let pages = w.number(PAGES).await;
+        w.execute(A_DAY_LATER).await;
+        w.reconcile().await;
+        assert_eq!(w.number("select count(*) from attempt where state = 'duplicate' and needs_human = 1").await, 1);
+        assert_eq!(w.number("select count(*) from payment where is_duplicate = 1 and reserved_minor = captured_minor").await, 1);
+        assert_eq!(w.number(PAGES).await, pages + 1);
+        w.books_are_straight().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_sighting_before_the_last_send_or_in_the_answer_speaks_against_absence() {
+    const A_MISMATCH: &str = "insert into evidence (attempt_id, source, outcome, elapsed_ms, at)
+        select id, 'answer', 'mismatch', 1, first_sent_at + 1000000 from attempt where state = 'unknown'";
+    const SENT_AGAIN: &str = "update attempt set last_sent_at = first_sent_at + 3600000000, send_count = 2 where state = 'unknown'";
+    const PENDING_BEFORE: &str = "insert into evidence (attempt_id, source, outcome, elapsed_ms, at)
+        select id, 'look_up', 'pending', 1, first_sent_at + 60000000 from attempt where state = 'unknown'";
+    for seen in [[SENT_LONG_AGO, A_MISMATCH], [SENT_AGAIN, PENDING_BEFORE]] {
+        on_each(async |w| {
+            let attempt = unwanted(&w, "lost_before_commit").await;
+            w.execute(SENT_LONG_AGO).await;
+            for sql in seen {
+                w.execute(sql).await;
+            }
+            w.execute(FOUR_LOOKS).await;
+            w.execute(A_FIFTH_LOOK).await;
+            let outcome = act_as(&w.engine, &choi(), &not_executed(attempt)).await;
+            assert_eq!(absence(&outcome), Some(NotAbsent::Seen), "{outcome:?}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_return_that_the_provider_refuses_still_calls_a_person() {
+    const CALLED: &str = "select count(*) from attempt where kind = 'charge' and needs_human = 1";
+    on_each(async |w| {
+        let attempt = prepared_return(&w).await;
+        let refused = json!({ "kind": "decline", "code": "NOT_CANCELABLE_PAYMENT" });
+        w.fault("cancel", refused, 1).await;
+        let approve = Request::ApproveReturn { attempt };
+        act_as(&w.engine, &choi(), &approve)
+            .await
+            .expect("an answer");
+        w.expire_leases().await;
+        w.reconcile().await;
+        assert_eq!(
+            w.text("select state from attempt order by id desc limit 1")
+                .await,
+            "declined"
+        );
+        assert_eq!(
+            w.number(CALLED).await,
+            1,
+            "the customer's money is still here"
+        );
+        let refund = Request::Refund {
+            payment: w.last_payment().await,
+            amount: RefundAmount::Full,
+            reason: "by hand".into(),
+            also_cancel: AlsoCancel::No,
+        };
+        w.act(refund).await.expect("refunded");
+        assert_eq!(w.number(CALLED).await, 0);
         w.books_are_straight().await;
     })
     .await;

@@ -149,8 +149,10 @@ async fn play(w: &World, name: &str, scenario: &Scenario) {
     );
     w.books_are_straight().await;
     // Nothing of it is due or open in the next scenario.
-    w.change("update attempt set state = 'not_executed' where state = 'unknown'")
-        .await;
+    w.change(
+        "update attempt set state = 'not_executed', next_check_at = null where state = 'unknown'",
+    )
+    .await;
     w.change("update subscription set next_due_at = null").await;
     w.change("update invoice set dunning = 'idle', next_attempt_at = null")
         .await;

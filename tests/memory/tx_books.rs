@@ -171,7 +171,7 @@ impl Runs for MemTx<'_> {
             row.attempt_id == Some(attempt)
                 && matches!(
                     row.decision,
-                    None | Some(Decision::Unknown | Decision::NotSent)
+                    None | Some(Decision::Unknown | Decision::NotSent | Decision::NotExecuted)
                 )
         };
         let ids: Vec<i64> = {

@@ -3,7 +3,6 @@
 use chrono::{DateTime, Duration, Utc};
 
 use paydeck::domain::attempt::{Attempt, AttemptKind, LookUp, Sighting, Source};
-use paydeck::domain::evidence::EvidenceSource;
 use paydeck::domain::ids::{AttemptId, EvidenceId, InvoiceId, Noun, PaymentId};
 use paydeck::domain::money::{Currency, Money};
 use paydeck::domain::payment::Payment;
@@ -258,7 +257,7 @@ impl Attempts for MemTx<'_> {
             !self.has(Flaw::Epochs),
             self.has(Flaw::GivesUp),
         );
-        let mut due: Vec<(Option<DateTime<Utc>>, i64)> = {
+        let mut due: Vec<(bool, Option<DateTime<Utc>>, i64)> = {
             let db = self.db();
             let table = &db.tables.attempts;
             table
@@ -268,13 +267,16 @@ impl Attempts for MemTx<'_> {
                         && is_to_be_worked_on(&row.attempt, claim.now, leases)
                         && !(gives_up && row.attempt.checks >= 6)
                 })
-                .map(|(id, row)| (row.attempt.next_check_at, id))
+                .map(|(id, row)| {
+                    let attempt = &row.attempt;
+                    (is_looked_for(attempt), attempt.next_check_at, id)
+                })
                 .collect()
         };
         due.sort_unstable();
         due.truncate(usize::try_from(claim.limit).unwrap_or(usize::MAX));
         let mut claimed = Vec::with_capacity(due.len());
-        for (_, id) in due {
+        for (_, _, id) in due {
             let Some(mut row) = self.target(id) else {
                 continue;
             };
@@ -356,22 +358,11 @@ impl Attempts for MemTx<'_> {
             .tables
             .evidence
             .rows_of(self.no)
-            .filter(|(_, row)| {
-                let is_look_up = matches!(
-                    row.source,
-                    EvidenceSource::LookUp | EvidenceSource::Event | EvidenceSource::Reconciliation
-                );
-                row.attempt_id == id && is_look_up
-            })
-            .map(|(no, row)| {
-                let sighting = Sighting::of(&row.outcome);
-                (
-                    no,
-                    LookUp {
-                        at: row.at,
-                        sighting,
-                    },
-                )
+            .filter(|(_, row)| row.attempt_id == id)
+            .filter_map(|(no, row)| {
+                let sighting = Sighting::of(row.source, &row.outcome)?;
+                let at = row.at;
+                Some((no, LookUp { at, sighting }))
             })
             .collect();
         rows.sort_by_key(|(no, look_up)| (look_up.at, *no));
@@ -474,13 +465,18 @@ fn is_on_its_way(state: AttemptState) -> bool {
     )
 }
 
+/// Declared not executed, and still asked about.
+fn is_looked_for(attempt: &Attempt) -> bool {
+    attempt.state == AttemptState::NotExecuted && attempt.next_check_at.is_some()
+}
+
 pub fn is_to_be_worked_on(attempt: &Attempt, now: DateTime<Utc>, leases: bool) -> bool {
     let is_by_schedule = matches!(attempt.source, Source::Run | Source::Dunning);
     let may_go = match attempt.send_after {
         Some(after) => after <= now,
         None => is_by_schedule || attempt.created_at <= now - Duration::seconds(MANUAL_READY_S),
     };
-    is_on_its_way(attempt.state)
+    (is_on_its_way(attempt.state) || is_looked_for(attempt))
         && attempt.next_check_at.is_none_or(|at| at <= now)
         && (!leases || attempt.lease_until.is_none_or(|until| until <= now))
         && (attempt.state != AttemptState::Ready || may_go)

@@ -190,7 +190,9 @@ async fn look_ups_are_read_from_the_evidence(bed: Bed) {
         (EvidenceSource::LookUp, "timed_out", day(6)),
         (EvidenceSource::LookUp, "not_seen", day(5)),
         (EvidenceSource::Event, "pending", day(7)),
-        (EvidenceSource::Person, "not_seen", day(8)),
+        (EvidenceSource::Person, "not_executed", day(8)),
+        (EvidenceSource::Answer, "mismatch", day(9)),
+        (EvidenceSource::Answer, "not_seen", day(10)),
     ] {
         tx.insert_evidence(&NewEvidence {
             attempt_id: attempt,
@@ -216,7 +218,9 @@ async fn look_ups_are_read_from_the_evidence(bed: Bed) {
         [
             (day(5), Sighting::NotSeen),
             (day(6), Sighting::NoAnswer),
-            (day(7), Sighting::Seen)
+            (day(7), Sighting::Seen),
+            (day(9), Sighting::Seen),
+            (day(10), Sighting::NoAnswer)
         ]
     );
     tx.commit().await.expect("commit");

@@ -25,6 +25,7 @@ on_both!(
     every_move_is_judged_by_the_table_of_states,
     a_settled_state_is_left_only_with_evidence_of_its_own,
     open_attempts_are_claimed_when_they_are_due,
+    what_was_declared_not_executed_is_claimed_last_and_only_with_a_date,
     a_claim_takes_the_lease_and_a_gone_owner_loses_it,
     the_clock_is_the_databases_and_goes_on,
 );
@@ -479,6 +480,45 @@ async fn open_attempts_are_claimed_when_they_are_due(bed: Bed) {
             .is_empty(),
         "all are leased now"
     );
+}
+
+async fn what_was_declared_not_executed_is_claimed_last_and_only_with_a_date(bed: Bed) {
+    let store = bed.open().await;
+    let mut desk = Desk::new();
+    let mut tx = begin(&store, &mut desk).await;
+    let made = world(&mut tx).await;
+    let (now, mut ids) = (day(5), Vec::new());
+    for (index, at) in (10_u32..).zip([None, Some(day(3)), Some(day(2)), Some(day(6))]) {
+        let invoice = made.another_invoice(&mut tx, index).await;
+        let attempt = Draft::charge(invoice, 1).must(&mut tx, &made).await;
+        let mut row = tx.lock_attempt(attempt).await.expect("read");
+        for step in [AttemptState::Sent, AttemptState::Unknown] {
+            move_to(&mut tx, &mut row, step).await.expect("move");
+        }
+        row.next_check_at = at;
+        row.lease_until = None;
+        move_to(&mut tx, &mut row, AttemptState::NotExecuted)
+            .await
+            .expect("move");
+        ids.push(attempt);
+    }
+    let open = Draft {
+        source: Source::Run,
+        ..Draft::charge(made.invoice, 1)
+    };
+    let open = open.must(&mut tx, &made).await;
+    let claim = Claim {
+        owner: "me",
+        now,
+        lease_s: 60,
+        limit: 2,
+    };
+    let first = tx.claim_open_attempts(claim).await.expect("claim");
+    let rest = tx.claim_open_attempts(claim).await.expect("claim");
+    let taken: Vec<AttemptId> = first.iter().chain(&rest).map(|row| row.id).collect();
+    assert_eq!(taken, [open, ids[2], ids[1]]);
+    let none = tx.claim_open_attempts(claim).await.expect("claim");
+    assert!(none.is_empty(), "all are leased now");
 }
 
 async fn a_claim_takes_the_lease_and_a_gone_owner_loses_it(bed: Bed) {

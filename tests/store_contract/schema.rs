@@ -337,6 +337,10 @@ async fn lists_walk_an_index_and_sort_nothing() {
             "select id from payment where tail >= 'A' and tail < 'B' limit 2",
             "payment_tail",
         ),
+        (
+            "select id from attempt where state = 'not_executed' and next_check_at is not null and next_check_at <= 5 order by next_check_at, id limit 2",
+            "attempt_looked_for",
+        ),
     ];
     for (query, index) in walks {
         let plan = raw.plan(query).await;

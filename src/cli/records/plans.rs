@@ -167,6 +167,8 @@ pub const fn outcome_name(outcome: &Outcome) -> &'static str {
         Outcome::Declined { .. } => "declined",
         Outcome::Unknown(_) => "unknown",
         Outcome::NotSent(_) => "not_sent",
+        Outcome::GoesOut(_) => "goes_out",
+        Outcome::NotSeen(_) => "not_seen",
         Outcome::Asked(_) => "asked",
     }
 }
@@ -178,6 +180,8 @@ pub fn outcome(verb: &str, outcome: &Outcome) -> Record {
         | Outcome::AlreadyDone(_)
         | Outcome::Unknown(_)
         | Outcome::NotSent(_)
+        | Outcome::GoesOut(_)
+        | Outcome::NotSeen(_)
         | Outcome::Asked(_) => None,
     };
     let record = Record::of("outcome")
@@ -199,7 +203,8 @@ fn money_moved(outcome: &Outcome) -> Option<&'static str> {
         (Outcome::Done(_) | Outcome::AlreadyDone(_), AttemptKind::Charge) => "taken",
         (Outcome::Done(_) | Outcome::AlreadyDone(_), AttemptKind::Refund) => "given_back",
         (Outcome::Declined { .. } | Outcome::NotSent(_) | Outcome::Asked(_), _) => "none",
-        (Outcome::Unknown(_), _) => "unknown",
+        // What goes out by itself may have gone by now.
+        (Outcome::Unknown(_) | Outcome::GoesOut(_) | Outcome::NotSeen(_), _) => "unknown",
     })
 }
 
@@ -210,6 +215,8 @@ const fn receipt_of(outcome: &Outcome) -> &Receipt {
         | Outcome::Declined { receipt, .. }
         | Outcome::Unknown(receipt)
         | Outcome::NotSent(receipt)
+        | Outcome::GoesOut(receipt)
+        | Outcome::NotSeen(receipt)
         | Outcome::Asked(receipt) => receipt,
     }
 }

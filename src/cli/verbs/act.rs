@@ -173,5 +173,13 @@ fn tell(out: &mut Output, outcome: &Outcome) -> Result<(), CliError> {
             let text = out.view.t("cli.told.not_sent");
             Ok(out.say(&text)?)
         }
+        Outcome::GoesOut(_) => {
+            let text = out.view.t("cli.told.goes_out");
+            Ok(out.say(&text)?)
+        }
+        Outcome::NotSeen(_) => {
+            let text = out.view.t("cli.told.not_seen");
+            Ok(out.say(&text)?)
+        }
     }
 }

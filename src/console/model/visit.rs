@@ -4,7 +4,7 @@ use super::form::Paid;
 use super::list::{List, Loading, Panel};
 use super::row::{Target, of_failure, of_payment, of_subscription, of_unknown};
 use super::screen::{ListKind, Place, Screen};
-use crate::domain::states::InvoiceState;
+use crate::domain::states::{AttemptState, InvoiceState};
 use crate::engine::queries::{CustomerCard, Overview, RevenueReport, SubscriptionCard, Timeline};
 
 /// What a place shows.
@@ -289,7 +289,12 @@ fn of_timeline(timeline: &Timeline) -> Target {
         .attempts
         .iter()
         .rev()
-        .find(|attempt| attempt.state.is_open());
+        .find(|attempt| attempt.state.is_open())
+        // One that was declared not executed may still be asked about.
+        .or_else(|| {
+            let mut rows = timeline.attempts.iter().rev();
+            rows.find(|attempt| attempt.state == AttemptState::NotExecuted)
+        });
     Target {
         customer: Some(timeline.customer.id),
         subscription: invoice.subscription_id,

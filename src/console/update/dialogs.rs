@@ -123,6 +123,8 @@ fn message_key(model: &mut Model, press: KeyPress) -> Vec<Effect> {
                 | crate::engine::Outcome::Declined { receipt, .. }
                 | crate::engine::Outcome::Unknown(receipt)
                 | crate::engine::Outcome::NotSent(receipt)
+                | crate::engine::Outcome::GoesOut(receipt)
+                | crate::engine::Outcome::NotSeen(receipt)
                 | crate::engine::Outcome::Asked(receipt) => receipt,
             };
             let id = receipt.attempt.as_ref().or(receipt.public_id.as_ref());

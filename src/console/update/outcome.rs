@@ -230,6 +230,8 @@ fn tell(model: &mut Model, job: &Job, outcome: Outcome) -> Option<Message> {
         Outcome::Declined { .. } => (Tone::Bad, "declined"),
         Outcome::Unknown(_) => (Tone::Waits, "unknown"),
         Outcome::NotSent(_) => (Tone::Bad, "not_sent"),
+        Outcome::GoesOut(_) => (Tone::Waits, "goes_out"),
+        Outcome::NotSeen(_) => (Tone::Waits, "not_seen"),
         Outcome::Asked(_) => (Tone::Waits, "asked"),
     };
     // A look-up that settled must say whether money moved: "done" would not.
@@ -258,6 +260,8 @@ fn receipt(outcome: &Outcome) -> &Receipt {
         | Outcome::Declined { receipt, .. }
         | Outcome::Unknown(receipt)
         | Outcome::NotSent(receipt)
+        | Outcome::GoesOut(receipt)
+        | Outcome::NotSeen(receipt)
         | Outcome::Asked(receipt) => receipt,
     }
 }

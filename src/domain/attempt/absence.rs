@@ -4,6 +4,7 @@
 use chrono::{DateTime, Duration, Utc};
 
 use super::RESEND_WINDOW_DAYS;
+use crate::domain::evidence::EvidenceSource;
 
 /// So long after the last send at least, in hours.
 pub const ABSENT_AFTER_H: i64 = 24;
@@ -11,6 +12,11 @@ pub const ABSENT_AFTER_H: i64 = 24;
 pub const ABSENT_LOOK_UPS: u32 = 5;
 /// So far apart at least, in hours.
 pub const ABSENT_APART_H: i64 = 1;
+
+/// What was declared not executed is still asked about every so many hours,
+pub const LOOKED_FOR_EVERY_H: i64 = 24;
+/// for so many days.
+pub const LOOKED_FOR_DAYS: i64 = 60;
 
 /// When an attempt was sent, in database time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,15 +39,24 @@ pub enum Sighting {
 }
 
 impl Sighting {
-    /// What an outcome that is kept as evidence says; a word that is not known says "seen", so that
-    /// nothing is concluded from it.
-    pub fn of(outcome: &str) -> Self {
-        match outcome {
+    /// What an outcome that is kept as evidence says; none for a person's word. One that is not known
+    /// says "seen", so that nothing is concluded from it; the answer to the call itself can only show
+    /// the charge, never its absence.
+    pub fn of(source: EvidenceSource, outcome: &str) -> Option<Self> {
+        let is_answer = match source {
+            EvidenceSource::Person => return None,
+            EvidenceSource::Answer => true,
+            EvidenceSource::LookUp | EvidenceSource::Event | EvidenceSource::Reconciliation => {
+                false
+            }
+        };
+        Some(match outcome {
+            "not_seen" if is_answer => Self::NoAnswer,
             "not_seen" => Self::NotSeen,
             "not_sent" | "throttled" | "busy" | "refused" | "timed_out" | "broken"
             | "server_error" | "unreadable" => Self::NoAnswer,
             _ => Self::Seen,
-        }
+        })
     }
 }
 
@@ -66,8 +81,8 @@ pub enum NotAbsent {
         /// When it is long enough ago.
         until: DateTime<Utc>,
     },
-    /// A look-up since the last send saw it.
-    #[error("a look-up has seen it since it was last sent")]
+    /// The provider has shown it once since it was first sent.
+    #[error("the provider has shown it since it was first sent")]
     Seen,
     /// Too few look-ups that are far enough apart.
     #[error("only {have} of {ABSENT_LOOK_UPS} look-ups an hour apart did not see it")]
@@ -78,7 +93,7 @@ pub enum NotAbsent {
 }
 
 /// How many look-ups since the last send did not see it, each an hour or more after the one before;
-/// refused until the rules are met. `is_wanted` says whether the obligation still stands.
+/// refused until the rules are met, and where it was seen at any time since the first send. `is_wanted` says whether the obligation still stands.
 pub fn absence(
     sent: SentTimes,
     is_wanted: bool,
@@ -92,10 +107,11 @@ pub fn absence(
     if now < until {
         return Err(NotAbsent::TooSoon { until });
     }
-    let since = || look_ups.iter().filter(|look_up| look_up.at > sent.last);
-    if since().any(|look_up| look_up.sighting == Sighting::Seen) {
+    let is_sighting = |l: &LookUp| l.at >= sent.first && l.sighting == Sighting::Seen;
+    if look_ups.iter().any(is_sighting) {
         return Err(NotAbsent::Seen);
     }
+    let since = || look_ups.iter().filter(|look_up| look_up.at > sent.last);
     let mut have = 0;
     let mut counted: Option<DateTime<Utc>> = None;
     for look_up in since().filter(|look_up| look_up.sighting == Sighting::NotSeen) {
@@ -166,16 +182,39 @@ mod tests {
     }
 
     #[test]
-    fn one_sighting_since_the_last_send_outweighs_every_absence() {
-        let mut looked = not_seen(&[1, 2, 3, 4, 5, 6, 7]);
-        looked.push(LookUp {
-            at: hour(8),
-            sighting: Sighting::Seen,
-        });
-        assert_eq!(
-            absence(SENT(0), false, &looked, hour(40)),
-            Err(NotAbsent::Seen)
-        );
+    fn one_sighting_since_the_first_send_outweighs_every_absence() {
+        for (seen, last) in [(8, 0), (1, 2), (0, 2)] {
+            let mut looked = not_seen(&[3, 4, 5, 6, 7, 9]);
+            looked.push(LookUp {
+                at: hour(seen),
+                sighting: Sighting::Seen,
+            });
+            assert_eq!(
+                absence(SENT(last), false, &looked, hour(40)),
+                Err(NotAbsent::Seen),
+                "{seen} {last}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_answer_can_show_it_and_never_its_absence_and_a_persons_word_is_no_look_up() {
+        use EvidenceSource::{Answer, Event, LookUp, Person, Reconciliation};
+        for source in [Answer, LookUp, Event, Reconciliation] {
+            for seen in ["captured", "mismatch", "pending", "a new word"] {
+                assert_eq!(Sighting::of(source, seen), Some(Sighting::Seen));
+            }
+            for nothing in ["refused", "broken", "timed_out"] {
+                assert_eq!(Sighting::of(source, nothing), Some(Sighting::NoAnswer));
+            }
+            let absent = if source == Answer {
+                Sighting::NoAnswer
+            } else {
+                Sighting::NotSeen
+            };
+            assert_eq!(Sighting::of(source, "not_seen"), Some(absent));
+        }
+        assert_eq!(Sighting::of(Person, "not_executed"), None);
     }
 
     #[test]

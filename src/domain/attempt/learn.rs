@@ -118,6 +118,18 @@ pub fn learn_charge(
             {
                 Ok(Verdict::Charged(seen.clone()))
             }
+            // Two persons said that it is not there, and something under its name is.
+            Evidence::Unusable(Unusable::Mismatch)
+                if attempt.state == AttemptState::NotExecuted =>
+            {
+                Err(Contradiction)
+            }
+            Evidence::Seen(seen)
+                if seen.status == SeenStatus::Captured
+                    && attempt.state == AttemptState::NotExecuted =>
+            {
+                Err(Contradiction)
+            }
             _ => Ok(Verdict::AlreadyKnown),
         },
     }

@@ -1,10 +1,10 @@
 //! The provider proved that no money moved: dunning, subscription, reservations.
 
 use crate::domain::attempt::{AttemptKind, Source};
-use crate::domain::dunning::{DunningBefore, DunningState, EndAction};
+use crate::domain::dunning::{DunningBefore, DunningState, DunningStep, EndAction};
 use crate::domain::evidence::Refusal;
 use crate::domain::failure::FailureClass;
-use crate::domain::invoice::InvoiceKind;
+use crate::domain::invoice::{Invoice, InvoiceKind};
 use crate::domain::run::Decision;
 use crate::domain::states::{AttemptState, InvoiceState, SubscriptionState};
 use crate::domain::subscription::{ChangeCause, Subscription, Term};
@@ -14,6 +14,19 @@ use super::super::audit::Actor;
 use super::super::ports::{Store, Tx};
 use super::super::refusal::VerbError;
 use super::{Rows, Settled, fence_of, settled};
+
+/// What becomes of an invoice whose charge took nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum AfterFailure {
+    /// It is paid.
+    Nothing,
+    /// Its subscription has ended: nobody owes it any more.
+    Voided,
+    /// It stays owed, without a schedule.
+    Owed,
+    /// What the schedule says.
+    Dunned(DunningStep),
+}
 
 impl<S: Store> Engine<S> {
     pub(super) async fn write_declined<T: Tx>(
@@ -32,7 +45,10 @@ impl<S: Store> Engine<S> {
         rows.attempt.refusal = Some(refusal.clone());
         tx.save_attempt(&rows.attempt, fence).await?;
         match rows.attempt.kind {
-            AttemptKind::Charge => self.fail_invoice(tx, &mut rows, &refusal).await?,
+            AttemptKind::Charge => {
+                self.fail_invoice(tx, &mut rows, &refusal.code, refusal.class)
+                    .await?;
+            }
             AttemptKind::Refund => self.release(tx, &mut rows).await?,
         }
         tx.decide_run_items(rows.attempt.id, Decision::Declined, self.now())
@@ -66,38 +82,28 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    async fn fail_invoice<T: Tx>(
+    /// What a charge that took nothing changes on its invoice: a pure reading, for plans too.
+    pub(in super::super) fn after_failure(
         &self,
-        tx: &mut T,
-        rows: &mut Rows,
-        refusal: &Refusal,
-    ) -> Result<(), VerbError> {
-        let now = self.now();
-        let invoice = &mut rows.invoice;
+        subscription: Option<&Subscription>,
+        invoice: &Invoice,
+        source: Source,
+        class: FailureClass,
+    ) -> AfterFailure {
         if invoice.state == InvoiceState::Paid {
-            return Ok(());
+            return AfterFailure::Nothing;
         }
-        invoice.last_code = Some(refusal.code.clone());
-        invoice.last_class = Some(refusal.class);
+        let is_open = invoice.state == InvoiceState::Open;
         let is_dunned = invoice.kind != InvoiceKind::OneTime
-            && invoice.state == InvoiceState::Open
-            && rows
-                .subscription
-                .as_ref()
-                .is_some_and(|(s, _)| is_dunned(s.state));
+            && is_open
+            && subscription.is_some_and(|s| is_dunned(s.state));
         if !is_dunned {
-            invoice.first_failed_at = invoice.first_failed_at.or(Some(now));
-            if rows
-                .subscription
-                .as_ref()
-                .is_some_and(|(s, _)| s.state.is_ended())
-                && invoice.state == InvoiceState::Open
-            {
-                invoice.state = InvoiceState::Void;
-            }
-            tx.save_invoice(invoice).await?;
-            invoice.version += 1;
-            return Ok(());
+            let is_over = is_open && subscription.is_some_and(|s| s.state.is_ended());
+            return if is_over {
+                AfterFailure::Voided
+            } else {
+                AfterFailure::Owed
+            };
         }
         let before = DunningBefore {
             state: invoice.dunning,
@@ -105,15 +111,42 @@ impl<S: Store> Engine<S> {
             used: invoice.dunning_used,
             first_failed_at: invoice.first_failed_at,
         };
+        let policy = &self.parts.settings.dunning;
+        AfterFailure::Dunned(policy.after_failure(before, source, class, self.now()))
+    }
+
+    /// The tail that every charge has which took nothing: a decline, and one declared not executed.
+    pub(in super::super) async fn fail_invoice<T: Tx>(
+        &self,
+        tx: &mut T,
+        rows: &mut Rows,
+        code: &str,
+        class: FailureClass,
+    ) -> Result<(), VerbError> {
+        let now = self.now();
         let source = rows.attempt.source;
-        let step = self
-            .parts
-            .settings
-            .dunning
-            .after_failure(before, source, refusal.class, now);
-        invoice.first_failed_at = invoice
-            .first_failed_at
-            .or(step.makes_past_due.then_some(now));
+        let subscription = rows.subscription.as_ref().map(|(s, _)| s);
+        let after = self.after_failure(subscription, &rows.invoice, source, class);
+        let invoice = &mut rows.invoice;
+        let step = match after {
+            AfterFailure::Nothing => return Ok(()),
+            AfterFailure::Voided | AfterFailure::Owed => None,
+            AfterFailure::Dunned(step) => Some(step),
+        };
+        invoice.last_code = Some(code.to_owned());
+        invoice.last_class = Some(class);
+        let Some(step) = step else {
+            invoice.first_failed_at = invoice.first_failed_at.or(Some(now));
+            if after == AfterFailure::Voided {
+                invoice.state = InvoiceState::Void;
+            }
+            tx.save_invoice(invoice).await?;
+            invoice.version += 1;
+            return Ok(());
+        };
+        // What has no further try is listed as failed, so that it is somebody's.
+        let is_failed = step.makes_past_due || step.next_attempt_at.is_none();
+        invoice.first_failed_at = invoice.first_failed_at.or(is_failed.then_some(now));
         invoice.dunning = step.state;
         invoice.next_attempt_at = step.next_attempt_at;
         invoice.dunning_used = step.used;

@@ -55,6 +55,7 @@ impl<S: Store> Engine<S> {
             rows.payment = Some(payment);
         }
         self.follow_outside_refunds(tx, &mut rows, evidence).await?;
+        self.call_nobody_more(tx, &rows).await?;
         if let Some((subscription, term)) = &mut rows.subscription {
             let reason = rows.attempt.reason.clone();
             match rows.attempt.also_cancel {
@@ -76,6 +77,22 @@ impl<S: Store> Engine<S> {
         self.audit_settle(tx, &rows, actor, "done", &cancel.transaction_key)
             .await?;
         Ok(settled(&rows, None))
+    }
+
+    /// All of it has gone back: nobody is called any more about the charge that nobody wanted.
+    async fn call_nobody_more<T: Tx>(&self, tx: &mut T, rows: &Rows) -> Result<(), VerbError> {
+        let Some(payment) = rows.payment.as_ref() else {
+            return Ok(());
+        };
+        if payment.refunded_minor < payment.captured.minor() {
+            return Ok(());
+        }
+        let mut charge = tx.lock_attempt(payment.attempt_id).await?;
+        if charge.needs_human {
+            charge.needs_human = false;
+            tx.save_attempt(&charge, fence_of(&charge)).await?;
+        }
+        Ok(())
     }
 
     /// Refunds on the same payment that we do not know yet were made outside: the books follow.

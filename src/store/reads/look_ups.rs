@@ -1,5 +1,5 @@
-//! When a reconciler has something to do, in database time: an open attempt that may be worked on, or a run under way
-//! whose lease lapses.
+//! When a reconciler has something to do, in database time: an open attempt that may be worked on, one declared not
+//! executed that is asked about again, or a run under way whose lease lapses.
 //!
 //! The conditions are those of the claim in `store::attempts` and of `store::run_leases`; nothing is claimed here.
 
@@ -23,6 +23,13 @@ macro_rules! left {
              else created_at + 120000000 end) as at \
              from attempt where state in ('ready', 'sent', 'unknown') \
              order by next_check_at nulls first, id limit 200) open \
+             union all select ",
+            $latest,
+            "(next_check_at, coalesce(lease_until, 0)) - ",
+            $now,
+            " as n from (select next_check_at, lease_until from attempt \
+             where state = 'not_executed' and next_check_at is not null \
+             order by next_check_at, id limit 1) absent \
              union all select min(lease_until) - ",
             $now,
             " as n from run where state = 'running') work"

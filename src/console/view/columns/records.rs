@@ -126,7 +126,7 @@ fn run_by(row: &Row, _: &Ink<'_>) -> Cell {
 pub const fn decision_role(decision: Decision) -> Role {
     match decision {
         Decision::Done => Role::Settled,
-        Decision::Declined | Decision::NotSent => Role::Waits,
+        Decision::Declined | Decision::NotSent | Decision::NotExecuted => Role::Waits,
         Decision::Unknown
         | Decision::SkippedNoMethod
         | Decision::SkippedKeyDeleted

@@ -106,14 +106,16 @@ fn told(
             (ink.t("dialog.title.unknown"), Role::NeedsPerson, pages)
         }
         Outcome::NotSent(receipt) => {
-            let what = ink.t("dialog.not_sent.what");
-            field(&mut pages, ink, "meaning", &what, room);
-            let money = ink.t("dialog.money.none_moved");
-            field(&mut pages, ink, "money_head", &money, room);
-            let next = ink.t("dialog.not_sent.next");
-            field(&mut pages, ink, "next", &next, room);
-            ids(&mut pages, ink, receipt, room);
-            (ink.t("dialog.title.not_sent"), Role::Waits, pages)
+            let title = waits(&mut pages, ink, receipt, ("not_sent", "none_moved"), room);
+            (title, Role::Waits, pages)
+        }
+        Outcome::GoesOut(receipt) => {
+            let title = waits(&mut pages, ink, receipt, ("goes_out", "not_yet"), room);
+            (title, Role::Waits, pages)
+        }
+        Outcome::NotSeen(receipt) => {
+            let title = waits(&mut pages, ink, receipt, ("not_seen", "none_seen"), room);
+            (title, Role::Waits, pages)
         }
         Outcome::Done(receipt) | Outcome::AlreadyDone(receipt) | Outcome::Asked(receipt) => {
             if verb == Some(Verb::ResolveUnknown) {
@@ -128,6 +130,24 @@ fn told(
             (ink.t("dialog.title.done"), Role::Settled, pages)
         }
     }
+}
+
+/// What it is, what that says of the money, and what follows; gives the title.
+fn waits(
+    pages: &mut Pages,
+    ink: &Ink<'_>,
+    receipt: &Receipt,
+    (kind, money): (&str, &str),
+    room: usize,
+) -> String {
+    let what = ink.t(&format!("dialog.{kind}.what"));
+    field(pages, ink, "meaning", &what, room);
+    let money = ink.t(&format!("dialog.money.{money}"));
+    field(pages, ink, "money_head", &money, room);
+    let next = ink.t(&format!("dialog.{kind}.next"));
+    field(pages, ink, "next", &next, room);
+    ids(pages, ink, receipt, room);
+    ink.t(&format!("dialog.title.{kind}"))
 }
 
 fn field(pages: &mut Pages, ink: &Ink<'_>, id: &str, text: &str, room: usize) {
