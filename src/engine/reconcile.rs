@@ -133,7 +133,7 @@ impl<S: Store> Engine<S> {
                 Ok(settled) => match settled.state {
                     AttemptState::Abandoned => done.abandoned += 1,
                     AttemptState::Succeeded | AttemptState::Declined | AttemptState::Duplicate => {
-                        done.settled += 1
+                        done.settled += 1;
                     }
                     AttemptState::NotExecuted
                     | AttemptState::WaitingApproval
