@@ -7,7 +7,7 @@ fn shop_with_a_limit() -> (Shop, Subscriber) {
     let shop = Shop::open();
     let subscriber = shop.subscriber();
     let uid = rustix::process::getuid().as_raw();
-    shop.add_lines(&format!("[people.kim]\nuid = {uid}\nroles = [\"support\"]"));
+    shop.add_lines(&format!("[people.kim]\nroles = [\"support\"]\nuid = {uid}"));
     shop.add_lines("[limits.refund]\nsupport = [\"5000 KRW\"]");
     shop.replace_line("[limits.refund]\n# The largest", "# The largest");
     (shop, subscriber)
@@ -55,11 +55,14 @@ fn i04_a_refund_above_the_limit_is_asked_for_and_approved_by_somebody_else() {
     let role = shop.json(&grant).expect(6);
     assert_eq!(role.error()["code"], "denied");
     // The same person, with the right role: still the same person.
-    shop.replace_line("roles = [\"support\"]", "roles = [\"finance\"]");
+    shop.replace_line(
+        "[people.kim]\nroles = [\"support\"]\nuid",
+        "[people.kim]\nroles = [\"finance\"]\nuid",
+    );
     assert_eq!(shop.json(&grant).expect(6).error()["code"], "own_request");
     assert_eq!(shop.simulator.executed("cancel"), 0);
 
-    shop.replace_line("[people.kim]", "[people.lee]");
+    shop.replace_line("[people.kim]\nroles", "[people.lee]\nroles");
     let plan = shop
         .json(&["approve", "grant", &request, "--dry-run"])
         .expect(0)
@@ -96,8 +99,10 @@ fn i04_a_refund_above_the_limit_is_asked_for_and_approved_by_somebody_else() {
 fn a_request_that_is_turned_down_is_over_and_says_so_in_both_languages() {
     let (shop, subscriber) = shop_with_a_limit();
     let request = asked(&shop, &subscriber);
-    shop.replace_line("roles = [\"support\"]", "roles = [\"finance\"]");
-    shop.replace_line("[people.kim]", "[people.lee]");
+    shop.replace_line(
+        "[people.kim]\nroles = [\"support\"]\nuid",
+        "[people.lee]\nroles = [\"finance\"]\nuid",
+    );
     for (lang, word) in [("en", "moved away"), ("ko", "요청한 사람")] {
         let shown = shop
             .human(&["approve", "show", &request, "--lang", lang])
