@@ -97,7 +97,7 @@ impl<S: Store> Engine<S> {
                 until: waiting.expires_at,
             }));
         }
-        let replaced = replaces.as_ref().map(|old| old.public_id.clone());
+        let old_id = replaces.as_ref().map(|old| old.public_id.clone());
         let work = AskWork {
             asked,
             target,
@@ -115,7 +115,7 @@ impl<S: Store> Engine<S> {
         let plan = ActionPlan {
             fingerprint: Fingerprint::of("ask")
                 .and(&plan.fingerprint)
-                .and(replaced.as_ref().map_or("", PublicId::as_str))
+                .and(old_id.as_ref().map_or("", PublicId::as_str))
                 .finish(),
             call: None,
             effects,

@@ -235,15 +235,15 @@ fn show_views(model: &mut Model, views: &[SavedView]) {
     }
 }
 
-/// Gives an answer to whoever waits for it; nobody waits for an old one.
-pub fn loaded(model: &mut Model, ticket: Ticket, loaded: Loaded) -> Vec<Effect> {
+/// Takes in what belongs to menus, forms and heads of lists; gives back what belongs to the place itself.
+fn beside_the_place(model: &mut Model, ticket: Ticket, loaded: Loaded) -> Option<Loaded> {
     if let Loaded::Views(views) = &loaded {
         show_views(model, views);
-        return Vec::new();
+        return None;
     }
     if let Loaded::Waiting(rows) = &loaded {
         super::approve::loaded(model, rows);
-        return Vec::new();
+        return None;
     }
     if let Loaded::Plans(plans) = &loaded {
         for modal in &mut model.modals {
@@ -251,7 +251,7 @@ pub fn loaded(model: &mut Model, ticket: Ticket, loaded: Loaded) -> Vec<Effect> 
                 form.set_plans(plans);
             }
         }
-        return Vec::new();
+        return None;
     }
     if let Loaded::Totals(totals) = loaded {
         let adding = model.visit_mut().list_mut().and_then(|l| l.adding.as_mut());
@@ -263,7 +263,7 @@ pub fn loaded(model: &mut Model, ticket: Ticket, loaded: Loaded) -> Vec<Effect> 
                 list.paged.total = Some(count);
             }
         }
-        return Vec::new();
+        return None;
     }
     if let Loaded::Count(total) = loaded {
         let list = model.visit_mut().list_mut();
@@ -271,8 +271,16 @@ pub fn loaded(model: &mut Model, ticket: Ticket, loaded: Loaded) -> Vec<Effect> 
             list.counting = None;
             list.paged.total = total;
         }
-        return Vec::new();
+        return None;
     }
+    Some(loaded)
+}
+
+/// Gives an answer to whoever waits for it; nobody waits for an old one.
+pub fn loaded(model: &mut Model, ticket: Ticket, loaded: Loaded) -> Vec<Effect> {
+    let Some(loaded) = beside_the_place(model, ticket, loaded) else {
+        return Vec::new();
+    };
     if model.detail.loading.is_waiting_for(ticket) {
         model.detail.loading.done(model.now.at);
         model.detail.card = match loaded {

@@ -17,6 +17,7 @@ mod provider;
 mod rows;
 mod spool;
 mod store;
+mod store_error;
 mod stored;
 
 use chrono::{DateTime, Utc};
@@ -30,6 +31,7 @@ pub use provider::*;
 pub use rows::*;
 pub use spool::*;
 pub use store::*;
+pub use store_error::*;
 
 /// A boxed future, for ports that are chosen at run time.
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
