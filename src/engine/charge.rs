@@ -13,7 +13,7 @@ use crate::domain::invoice::{Invoice, InvoiceKind};
 use crate::domain::mode::{Mode, ProviderName};
 use crate::domain::money::Money;
 use crate::domain::operator::Verb;
-use crate::domain::period::day_start;
+use crate::domain::period::{Period, day_start};
 use crate::domain::plan::minimum_charge;
 use crate::domain::states::{AttemptState, InvoiceState, MethodState, SubscriptionState};
 use crate::domain::subscription::{Subscription, Term};
@@ -374,14 +374,23 @@ impl<S: Store> Engine<S> {
     pub(super) fn invoice_to_be(&self, fingerprint: &str) -> PublicId {
         let zone = self.parts.settings.zone;
         let day = day_start(self.local_date(self.now()), zone);
-        let digits = self
-            .parts
-            .install
-            .keyed_hash(&format!("invoice|{fingerprint}"));
+        self.invoice_named(day, fingerprint)
+    }
+
+    /// The id of the invoice of a period: the same whoever writes it and however often. After an older snapshot of the
+    /// database was put back, the period is charged under the order id and key it had, and the provider knows it.
+    pub(super) fn invoice_of(&self, subscription: &Subscription, period: &Period) -> PublicId {
+        let (of, term_no) = (subscription.public_id.as_str(), subscription.term_no);
+        let name = format!("{of}|{term_no}|{}", period.index);
+        self.invoice_named(period.due_at, &name)
+    }
+
+    fn invoice_named(&self, at: DateTime<Utc>, name: &str) -> PublicId {
+        let digits = self.parts.install.keyed_hash(&format!("invoice|{name}"));
         let chance = digits
             .get(..20)
             .and_then(|digits| u128::from_str_radix(digits, 16).ok());
-        let ms = u64::try_from(day.timestamp_millis()).unwrap_or(0);
+        let ms = u64::try_from(at.timestamp_millis()).unwrap_or(0);
         let ulid = ulid::Ulid::from_parts(ms, chance.unwrap_or(0));
         PublicId::new(Noun::Invoice, &ulid.to_string())
     }

@@ -18,6 +18,7 @@ use paydeck::domain::attempt::AlsoCancel;
 use paydeck::domain::ids::PaymentId;
 use paydeck::domain::mode::{Mode, ProviderName};
 use paydeck::domain::payment::RefundAmount;
+use paydeck::domain::run::Decision;
 use paydeck::engine::Request;
 use paydeck::engine::ports::{
     BoxFuture, CallReport, ChargeCall, ChargeRequest, ConfirmCall, DeleteOutcome, Desk,
@@ -303,4 +304,42 @@ async fn what_was_synced_when_a_request_left_holds_its_intent() {
     println!("{points} beginnings of the log");
     assert!(points >= 200, "{points}");
     w.books_are_straight().await;
+}
+
+/// A copy of an hour ago is put back, and the scheduler runs as if nothing had been.
+#[tokio::test]
+async fn after_an_older_snapshot_was_put_back_a_run_charges_nobody_again() {
+    let w = World::open(Base::Sqlite, |_| {}).await.expect("a world");
+    let (_, pattern) = w.subscriber("key-one").await;
+    w.many_like(pattern, 7).await;
+    let snapshot = w.spool_dir().with_file_name("snapshot.db");
+    let Some(original) = w.address().strip_prefix("sqlite:").map(PathBuf::from) else {
+        panic!("a file")
+    };
+    let mut raw = connection(&original).await;
+    let copy = format!("vacuum into '{}'", snapshot.display());
+    sqlx::query(sqlx::AssertSqlSafe(copy))
+        .execute(&mut raw)
+        .await
+        .expect("a copy");
+
+    w.advance_days(31).await;
+    w.run().await;
+    assert_eq!(w.executed().await, (1 + 8, 0));
+
+    let restored = w
+        .engine_at(&format!("sqlite:{}", snapshot.display()), "restored")
+        .await;
+    let run = restored.billing_run(&admin(), restored.now(), &mut |_| {});
+    let summary = run.await.expect("a run");
+    assert_eq!(w.executed().await, (1 + 8, 0), "nobody is charged twice");
+    let charged = summary
+        .totals
+        .iter()
+        .find(|(decision, _)| *decision == Decision::Done);
+    assert_eq!(
+        charged.map(|(_, count)| *count),
+        Some(8),
+        "the provider says what was paid: {summary:?}"
+    );
 }

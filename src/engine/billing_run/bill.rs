@@ -5,7 +5,7 @@ use chrono::Duration;
 use crate::domain::attempt::Source;
 use crate::domain::customer::PaymentMethod;
 use crate::domain::dunning::DunningState;
-use crate::domain::ids::{AttemptId, InvoiceId, Noun};
+use crate::domain::ids::{AttemptId, InvoiceId};
 use crate::domain::invoice::{Invoice, InvoiceKind};
 use crate::domain::money::Money;
 use crate::domain::operator::Verb;
@@ -140,7 +140,7 @@ impl<S: Store> Engine<S> {
         period: &Period,
         state: InvoiceState,
     ) -> Result<Invoice, VerbError> {
-        let public_id = self.parts.ids.public_id(Noun::Invoice);
+        let public_id = self.invoice_of(renewal.subscription, period);
         let new = NewInvoice {
             public_id: &public_id,
             customer_id: renewal.subscription.customer_id,
