@@ -330,8 +330,10 @@ async fn after_an_older_snapshot_was_put_back_a_run_charges_nobody_again() {
     let restored = w
         .engine_at(&format!("sqlite:{}", snapshot.display()), "restored")
         .await;
-    let run = restored.billing_run(&admin(), restored.now(), &mut |_| {});
-    let summary = run.await.expect("a run");
+    let summary = restored
+        .billing_run(&admin(), restored.now(), &mut |_| {})
+        .await
+        .expect("a run");
     assert_eq!(w.executed().await, (1 + 8, 0), "nobody is charged twice");
     let charged = summary
         .totals
