@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 use super::error::{ConfigError, Place, Problem};
 use crate::domain::dunning::DunningPolicy;
 use crate::domain::mode::Mode;
-use crate::domain::money::{Currency, Money};
+use crate::domain::money::Money;
 use crate::domain::operator::Role;
 use crate::secret::Secret;
 
@@ -105,19 +105,6 @@ pub struct Limits {
     pub refunds_per_day: u32,
     /// A person's sum per day is this many times the single limit.
     pub daily_multiple: u32,
-}
-
-impl Limits {
-    /// The most that somebody with these roles refunds without a second person; `None`: always with one.
-    pub fn refund_alone(&self, roles: &[Role], currency: Currency) -> Option<Money> {
-        roles
-            .iter()
-            .filter_map(|role| self.refund.get(role))
-            .flatten()
-            .filter(|limit| limit.currency() == currency)
-            .max_by_key(|limit| limit.minor())
-            .copied()
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -383,7 +383,7 @@ fn a_secret_key_in_two_places_is_refused_unless_the_environment_decides() {
 }
 
 #[test]
-fn the_largest_limit_of_a_persons_roles_holds_and_other_currencies_need_a_second_person() {
+fn limits_given_for_a_role_take_the_place_of_all_its_standard_ones() {
     let settings = loaded(&format!(
         "{SIM}limits.refund.admin = [\"900000 KRW\"]\nlimits.refund.support = []\n"
     ))
@@ -392,17 +392,10 @@ fn the_largest_limit_of_a_persons_roles_holds_and_other_currencies_need_a_second
         Currency::parse("KRW").unwrap(),
         Currency::parse("USD").unwrap(),
     );
-    let alone = |roles: &[Role], currency| settings.limits.refund_alone(roles, currency);
-    assert_eq!(
-        alone(&[Role::Oncall, Role::Admin], won),
-        Some(Money::new(900_000, won))
-    );
-    assert_eq!(
-        alone(&[Role::Oncall], dollar),
-        Some(Money::new(40_000, dollar))
-    );
-    assert_eq!(alone(&[Role::Admin], dollar), None);
-    assert_eq!(alone(&[Role::Support, Role::Viewer], won), None);
+    let once = &settings.limits.refund;
+    assert_eq!(once[&Role::Admin], [Money::new(900_000, won)]);
+    assert!(once[&Role::Support].is_empty());
+    assert!(once[&Role::Oncall].contains(&Money::new(40_000, dollar)));
 }
 
 #[test]
