@@ -62,6 +62,8 @@ async fn charge(client: &TossClient, charge: Charge<'_>) -> CallReport {
         idem_key: charge.idem_key,
         order_id: charge.order_id,
         amount: won(4_900),
+        provider_ref: None,
+        send_no: 1,
     };
     client.charge(&mut Desk::new(), call).await
 }

@@ -114,6 +114,9 @@ pub struct PaymentSeen {
     pub approved_at: Option<DateTime<Utc>>,
     /// What went back so far.
     pub cancels: Vec<CancelSeen>,
+    /// Refunds that the provider has taken back: they failed or were canceled, perhaps days after they were done. They
+    /// are not in `cancels`, and the balance counts them as not given.
+    pub undone: Vec<CancelSeen>,
     /// Why it failed, where it did.
     pub failure: Option<Refusal>,
     /// Card brand or method, as the provider writes it.
@@ -129,6 +132,12 @@ pub enum SeenStatus {
     Failed,
     /// It is not decided.
     Pending,
+    /// It is prepared and was not confirmed: no money has moved, and a send that is under way may still move it.
+    NotStarted,
+    /// The customer has to authenticate first. Not failed.
+    NeedsCustomer,
+    /// It was ended before any money moved, for good: nothing that is still under way can execute it.
+    Canceled,
     /// A word we do not know: no answer yet.
     Other,
 }
@@ -202,16 +211,42 @@ impl Proves {
     }
 }
 
+impl SeenStatus {
+    /// Every status.
+    pub const ALL: [Self; 7] = [
+        Self::Captured,
+        Self::Failed,
+        Self::Pending,
+        Self::NotStarted,
+        Self::NeedsCustomer,
+        Self::Canceled,
+        Self::Other,
+    ];
+
+    /// The stored name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Captured => "captured",
+            Self::Failed => "failed",
+            Self::Pending => "pending",
+            Self::NotStarted => "not_started",
+            Self::NeedsCustomer => "needs_customer",
+            Self::Canceled => "canceled",
+            Self::Other => "other",
+        }
+    }
+
+    /// Reads a stored name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+}
+
 impl Evidence {
     /// A short name for logs, audit rows and the evidence table.
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::Seen(seen) => match seen.status {
-                SeenStatus::Captured => "captured",
-                SeenStatus::Failed => "failed",
-                SeenStatus::Pending => "pending",
-                SeenStatus::Other => "other",
-            },
+            Self::Seen(seen) => seen.status.as_str(),
             Self::NotSeen => "not_seen",
             Self::Refused(_) => "refused",
             Self::NotSent => "not_sent",

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use chrono::Duration;
+
+use super::attempt::AttemptKind;
+
 /// Live money, the provider's test environment, or our own simulator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
@@ -54,19 +58,42 @@ impl fmt::Display for Mode {
 pub enum ProviderName {
     /// Toss Payments.
     Toss,
+    /// Stripe.
+    Stripe,
 }
 
 impl ProviderName {
+    /// Every provider.
+    pub const ALL: [Self; 2] = [Self::Toss, Self::Stripe];
+
     /// The stored name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Toss => "toss",
+            Self::Stripe => "stripe",
         }
     }
 
     /// Reads a stored name.
     pub fn parse(text: &str) -> Option<Self> {
-        (text == "toss").then_some(Self::Toss)
+        Self::ALL.into_iter().find(|name| name.as_str() == text)
+    }
+
+    /// Whether a charge is first prepared, which moves no money, and then confirmed under the name that it was given.
+    pub const fn charges_in_two_steps(self) -> bool {
+        match self {
+            Self::Toss => false,
+            Self::Stripe => true,
+        }
+    }
+
+    /// How long after its first send an attempt may be sent again: for as long as the provider certainly remembers its
+    /// idempotency key, less a margin. A charge at Stripe is held by its intent, which is paid once at most.
+    pub const fn resend_window(self, kind: AttemptKind) -> Duration {
+        match (self, kind) {
+            (Self::Toss, _) | (Self::Stripe, AttemptKind::Charge) => Duration::days(14),
+            (Self::Stripe, AttemptKind::Refund) => Duration::hours(23),
+        }
     }
 }
 

@@ -141,6 +141,7 @@ impl<S: Store> Engine<S> {
         let sent = SentTimes {
             first,
             last: attempt.last_sent_at.unwrap_or(first),
+            window: attempt.provider.resend_window(attempt.kind),
         };
         let mut work = AbsenceWork {
             attempt,

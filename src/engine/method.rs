@@ -25,8 +25,8 @@ use super::audit::{Actor, Press};
 use super::charge::{ChargeWork, Start, check_amount, customer_brief, next_attempt_no};
 use super::fingerprint::Fingerprint;
 use super::ports::{
-    Attempts, Customers, Desk, Found, IssueOutcome, KeptKey, NewMethod, SealedFor, Store,
-    StoreError, Subscriptions, Tx,
+    Attempts, Customers, Desk, Found, IssueOutcome, KeptKey, NewMethod, RegisterCall, SealedFor,
+    Store, StoreError, Subscriptions, Tx,
 };
 use super::refusal::{Refused, VerbError};
 
@@ -163,7 +163,14 @@ impl<S: Store> Engine<S> {
             let _counted = self.count_call();
             let mut desk = Desk::new();
             provider
-                .issue(&mut desk, &work.auth_key, &work.customer.customer_key)
+                .issue(
+                    &mut desk,
+                    RegisterCall {
+                        auth_key: &work.auth_key,
+                        customer_key: &work.customer.customer_key,
+                        provider_customer: None,
+                    },
+                )
                 .await
         };
         let receipt = Receipt {
@@ -171,7 +178,9 @@ impl<S: Store> Engine<S> {
             ..Receipt::default()
         };
         match outcome {
-            IssueOutcome::Issued { billing_key, card } => {
+            IssueOutcome::Issued {
+                billing_key, card, ..
+            } => {
                 let issued = self.seal_issued(&work, issue, &billing_key, card)?;
                 drop(billing_key);
                 // Kept before anything else: the database may be away, and this process may end.

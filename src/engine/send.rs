@@ -17,7 +17,8 @@ use super::Engine;
 use super::action::Outcome;
 use super::audit::Actor;
 use super::ports::{
-    CallReport, ChargeCall, ConfirmCall, Desk, Fence, RefundCall, SealedFor, Store, StoreError, Tx,
+    CallReport, ChargeCall, ChargeLook, ConfirmCall, Desk, Fence, RefundCall, SealedFor, Store,
+    StoreError, Tx,
 };
 use super::refusal::{Refused, VerbError};
 use super::settle::Settled;
@@ -153,6 +154,8 @@ impl<S: Store> Engine<S> {
                     idem_key: &attempt.idem_key,
                     order_id: &attempt.order_id,
                     amount: attempt.amount,
+                    provider_ref: attempt.provider_ref.as_deref(),
+                    send_no: attempt.send_count,
                 };
                 provider.charge(&mut desk, call).await
             }
@@ -191,7 +194,12 @@ impl<S: Store> Engine<S> {
             attempt.provider_ref.as_deref(),
         ) {
             (Ok(provider), AttemptKind::Charge, _) => {
-                provider.look_up_order(&mut desk, &attempt.order_id).await
+                let look = ChargeLook {
+                    order_id: &attempt.order_id,
+                    provider_ref: attempt.provider_ref.as_deref(),
+                    amount: attempt.amount,
+                };
+                provider.look_up_charge(&mut desk, look).await
             }
             (Ok(provider), AttemptKind::Refund, Some(reference)) => {
                 provider.look_up_payment(&mut desk, reference).await
@@ -261,11 +269,5 @@ impl<S: Store> Engine<S> {
 
 /// A report that says that nothing was sent, for an attempt whose provider is not configured.
 pub(super) fn nothing_left() -> CallReport {
-    CallReport {
-        evidence: Evidence::NotSent,
-        http_status: None,
-        trace_id: None,
-        body_sha256: None,
-        elapsed_ms: 0,
-    }
+    CallReport::bare(Evidence::NotSent)
 }

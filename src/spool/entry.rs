@@ -62,6 +62,8 @@ struct Answer {
     trace_id: Option<String>,
     body_sha256: Option<String>,
     elapsed_ms: u64,
+    #[serde(default)]
+    is_replay: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -81,6 +83,8 @@ struct Seen {
     balance_minor: i64,
     approved_at: Option<DateTime<Utc>>,
     cancels: Vec<Cancel>,
+    #[serde(default)]
+    undone: Vec<Cancel>,
     failure: Option<Refused>,
     method: String,
 }
@@ -194,6 +198,7 @@ fn of_answer(answer: &KeptAnswer) -> Option<Answer> {
         trace_id: report.trace_id.clone(),
         body_sha256: report.body_sha256.clone(),
         elapsed_ms: report.elapsed_ms,
+        is_replay: report.is_replay,
     })
 }
 
@@ -212,6 +217,7 @@ fn into_answer(answer: Answer) -> Option<KeptAnswer> {
             trace_id: answer.trace_id,
             body_sha256: answer.body_sha256,
             elapsed_ms: answer.elapsed_ms,
+            is_replay: answer.is_replay,
         },
     })
 }
@@ -234,13 +240,6 @@ fn into_refusal(refused: Refused) -> Option<Refusal> {
     })
 }
 
-const STATUSES: [(SeenStatus, &str); 4] = [
-    (SeenStatus::Captured, "captured"),
-    (SeenStatus::Failed, "failed"),
-    (SeenStatus::Pending, "pending"),
-    (SeenStatus::Other, "other"),
-];
-
 fn of_seen(seen: &PaymentSeen) -> Seen {
     let cancel = |cancel: &CancelSeen| Cancel {
         transaction_key: cancel.transaction_key.clone(),
@@ -249,16 +248,16 @@ fn of_seen(seen: &PaymentSeen) -> Seen {
         at: cancel.at,
         is_done: cancel.is_done,
     };
-    let status = STATUSES.iter().find(|(status, _)| *status == seen.status);
     Seen {
         order_id: seen.order_id.clone(),
         provider_ref: seen.provider_ref.clone(),
-        status: status.map_or("other", |(_, name)| name).to_owned(),
+        status: seen.status.as_str().to_owned(),
         total_minor: seen.total.minor(),
         currency: seen.total.currency().code().to_owned(),
         balance_minor: seen.balance_minor,
         approved_at: seen.approved_at,
         cancels: seen.cancels.iter().map(cancel).collect(),
+        undone: seen.undone.iter().map(cancel).collect(),
         failure: seen.failure.as_ref().map(of_refusal),
         method: seen.method.clone(),
     }
@@ -272,7 +271,7 @@ fn into_seen(seen: Seen) -> Option<PaymentSeen> {
         at: cancel.at,
         is_done: cancel.is_done,
     };
-    let (status, _) = STATUSES.iter().find(|(_, name)| *name == seen.status)?;
+    let status = SeenStatus::parse(&seen.status)?;
     let failure = match seen.failure {
         Some(refused) => Some(into_refusal(refused)?),
         None => None,
@@ -280,11 +279,12 @@ fn into_seen(seen: Seen) -> Option<PaymentSeen> {
     Some(PaymentSeen {
         order_id: seen.order_id,
         provider_ref: seen.provider_ref,
-        status: *status,
+        status,
         total: Money::new(seen.total_minor, Currency::parse(&seen.currency).ok()?),
         balance_minor: seen.balance_minor,
         approved_at: seen.approved_at,
         cancels: seen.cancels.into_iter().map(cancel).collect(),
+        undone: seen.undone.into_iter().map(cancel).collect(),
         failure,
         method: seen.method,
     })

@@ -19,8 +19,9 @@ use paydeck::domain::operator::{Access, Operator, Role, Verb};
 use paydeck::domain::payment::RefundAmount;
 use paydeck::domain::period::Interval;
 use paydeck::engine::ports::{
-    BoxFuture, CallReport, ChargeCall, ChargeRequest, Clock, ConfirmCall, DeleteOutcome, Desk,
-    IssueOutcome, Provider, ProviderError, RefundCall, RefundRequest, TransactionSeen,
+    BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, Clock, ConfirmCall,
+    DeleteOutcome, Desk, IssueOutcome, Provider, ProviderError, RefundCall, RefundRequest,
+    RegisterCall, TransactionSeen,
 };
 use paydeck::engine::{Outcome, PlanChange, PlanInput, Refused, Request, VerbError};
 use paydeck::secret::Secret;
@@ -83,6 +84,7 @@ impl Gate {
                 trace_id: None,
                 body_sha256: None,
                 elapsed_ms: 1,
+                is_replay: false,
             },
         }
     }
@@ -115,13 +117,13 @@ impl Provider for Gate {
     ) -> BoxFuture<'a, CallReport> {
         self.inner.confirm(desk, call)
     }
-    fn look_up_order<'a>(
+    fn look_up_charge<'a>(
         &'a self,
         desk: &'a mut Desk,
-        order_id: &'a str,
+        look: ChargeLook<'a>,
     ) -> BoxFuture<'a, CallReport> {
         let trick = self.look_ups.lock().expect("a lock").pop_front();
-        Box::pin(self.through(trick, self.inner.look_up_order(desk, order_id)))
+        Box::pin(self.through(trick, self.inner.look_up_charge(desk, look)))
     }
     fn look_up_payment<'a>(
         &'a self,
@@ -133,10 +135,9 @@ impl Provider for Gate {
     fn issue<'a>(
         &'a self,
         desk: &'a mut Desk,
-        auth_key: &'a Secret,
-        customer_key: &'a str,
+        call: RegisterCall<'a>,
     ) -> BoxFuture<'a, IssueOutcome> {
-        self.inner.issue(desk, auth_key, customer_key)
+        self.inner.issue(desk, call)
     }
     fn delete_key<'a>(
         &'a self,

@@ -15,8 +15,9 @@ use paydeck::domain::operator::{Access, Operator, Role};
 use paydeck::domain::payment::RefundAmount;
 use paydeck::domain::states::ApprovalState;
 use paydeck::engine::ports::{
-    BoxFuture, CallReport, ChargeCall, ChargeRequest, ConfirmCall, DeleteOutcome, Desk,
-    IssueOutcome, Provider, ProviderError, RefundCall, RefundRequest, TransactionSeen,
+    BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, ConfirmCall, DeleteOutcome, Desk,
+    IssueOutcome, Provider, ProviderError, RefundCall, RefundRequest, RegisterCall,
+    TransactionSeen,
 };
 use paydeck::engine::queries::{Reads as _, WaitingFor};
 use paydeck::engine::{
@@ -444,10 +445,10 @@ impl Provider for Blind {
     ) -> BoxFuture<'a, CallReport> {
         self.0.confirm(desk, call)
     }
-    fn look_up_order<'a>(
+    fn look_up_charge<'a>(
         &'a self,
         _desk: &'a mut Desk,
-        _order_id: &'a str,
+        _look: ChargeLook<'a>,
     ) -> BoxFuture<'a, CallReport> {
         Box::pin(std::future::ready(CallReport {
             evidence: Evidence::NotSeen,
@@ -455,6 +456,7 @@ impl Provider for Blind {
             trace_id: None,
             body_sha256: None,
             elapsed_ms: 1,
+            is_replay: false,
         }))
     }
     fn look_up_payment<'a>(
@@ -467,10 +469,9 @@ impl Provider for Blind {
     fn issue<'a>(
         &'a self,
         desk: &'a mut Desk,
-        auth_key: &'a Secret,
-        customer_key: &'a str,
+        call: RegisterCall<'a>,
     ) -> BoxFuture<'a, IssueOutcome> {
-        self.0.issue(desk, auth_key, customer_key)
+        self.0.issue(desk, call)
     }
     fn delete_key<'a>(
         &'a self,

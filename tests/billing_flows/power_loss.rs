@@ -21,8 +21,9 @@ use paydeck::domain::payment::RefundAmount;
 use paydeck::domain::run::Decision;
 use paydeck::engine::Request;
 use paydeck::engine::ports::{
-    BoxFuture, CallReport, ChargeCall, ChargeRequest, ConfirmCall, DeleteOutcome, Desk,
-    IssueOutcome, Provider, ProviderError, RefundCall, RefundRequest, TransactionSeen,
+    BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, ConfirmCall, DeleteOutcome, Desk,
+    IssueOutcome, Provider, ProviderError, RefundCall, RefundRequest, RegisterCall,
+    TransactionSeen,
 };
 use paydeck::secret::Secret;
 use paydeck::store::DatabaseUrl;
@@ -137,12 +138,12 @@ impl Provider for Witness {
         self.inner.confirm(desk, call)
     }
 
-    fn look_up_order<'a>(
+    fn look_up_charge<'a>(
         &'a self,
         desk: &'a mut Desk,
-        order_id: &'a str,
+        look: ChargeLook<'a>,
     ) -> BoxFuture<'a, CallReport> {
-        self.inner.look_up_order(desk, order_id)
+        self.inner.look_up_charge(desk, look)
     }
 
     fn look_up_payment<'a>(
@@ -156,10 +157,9 @@ impl Provider for Witness {
     fn issue<'a>(
         &'a self,
         desk: &'a mut Desk,
-        auth_key: &'a Secret,
-        customer_key: &'a str,
+        call: RegisterCall<'a>,
     ) -> BoxFuture<'a, IssueOutcome> {
-        self.inner.issue(desk, auth_key, customer_key)
+        self.inner.issue(desk, call)
     }
 
     fn delete_key<'a>(

@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use paydeck::domain::customer::Card;
 use paydeck::domain::evidence::{Evidence, PaymentSeen, Refusal};
 use paydeck::engine::ports::{
-    CallReport, ConfirmCall, Desk, IssueOutcome, Provider, RefundCall, RefundRequest,
-    TransactionSeen,
+    CallReport, ChargeLook, ConfirmCall, Desk, IssueOutcome, Provider, RefundCall, RefundRequest,
+    RegisterCall, TransactionSeen,
 };
 use paydeck::provider::toss::TossClient;
 use paydeck::sandbox::{self, Running, SECRET_KEY, SandboxOptions, Switches};
@@ -88,10 +88,12 @@ impl Bench {
         let auth_key = self.auth_key().await;
         let issued = self
             .client
-            .issue(&mut Desk::new(), &auth_key, CUSTOMER)
+            .issue(&mut Desk::new(), registering(&auth_key, CUSTOMER))
             .await;
         match issued {
-            IssueOutcome::Issued { billing_key, card } => (billing_key, card),
+            IssueOutcome::Issued {
+                billing_key, card, ..
+            } => (billing_key, card),
             other => panic!("{other:?}"),
         }
     }
@@ -149,7 +151,8 @@ impl Bench {
     }
 
     pub async fn order(&self, order_id: &str) -> Evidence {
-        let report = self.client.look_up_order(&mut Desk::new(), order_id).await;
+        let look = looking_for(order_id);
+        let report = self.client.look_up_charge(&mut Desk::new(), look).await;
         report.evidence
     }
 
@@ -185,6 +188,22 @@ impl Bench {
         let now = clock["now"].as_str().expect("an instant");
         let now: DateTime<Utc> = now.parse().expect("an instant");
         (now - TimeDelta::days(1), now + TimeDelta::days(1))
+    }
+}
+
+pub const fn registering<'a>(auth_key: &'a Secret, customer_key: &'a str) -> RegisterCall<'a> {
+    RegisterCall {
+        auth_key,
+        customer_key,
+        provider_customer: None,
+    }
+}
+
+pub fn looking_for(order_id: &str) -> ChargeLook<'_> {
+    ChargeLook {
+        order_id,
+        provider_ref: None,
+        amount: won(4_900),
     }
 }
 

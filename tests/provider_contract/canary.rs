@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use paydeck::domain::mode::Mode;
-use paydeck::engine::ports::{ConfirmCall, Desk, Provider, RefundCall};
+use paydeck::engine::ports::{ChargeLook, ConfirmCall, Desk, Provider, RefundCall, RegisterCall};
 use paydeck::provider::toss::{TossClient, TossOptions};
 use paydeck::secret::Secret;
 
@@ -92,11 +92,20 @@ async fn all_calls(base_url: &str) -> String {
     let day = chrono::DateTime::from_timestamp(1_700_000_000, 0).expect("a date");
     let refunded = client.refund(desk, refund).await;
     let confirmed = client.confirm(desk, confirm).await;
-    let by_order = client.look_up_order(desk, "o1").await;
+    let look = ChargeLook {
+        order_id: "o1",
+        provider_ref: None,
+        amount: won(100),
+    };
+    let auth_key = Secret::new(AUTH_KEY);
+    let call = RegisterCall {
+        auth_key: &auth_key,
+        customer_key: "aENcQAtPdYbTjGhtQnNVj",
+        provider_customer: None,
+    };
+    let by_order = client.look_up_charge(desk, look).await;
     let by_payment = client.look_up_payment(desk, "pk").await;
-    let issued = client
-        .issue(desk, &Secret::new(AUTH_KEY), "aENcQAtPdYbTjGhtQnNVj")
-        .await;
+    let issued = client.issue(desk, call).await;
     let deleted = client.delete_key(desk, &key).await;
     let listed = client.transactions(desk, day, day, None, 10).await;
     let tested = client.self_test(desk).await;

@@ -9,6 +9,7 @@ use paydeck::engine::ports::{
 };
 use paydeck::secret::Secret;
 
+use crate::bench::{looking_for, registering};
 use crate::responder::{Act, Responder, answer};
 use crate::{Charge, charge, client, won};
 
@@ -222,13 +223,17 @@ async fn a_request_that_cannot_be_written_down_is_refused_before_anything_is_sen
         idem_key: "k1",
         order_id: "o1",
         amount: paydeck::domain::money::Money::new(100, paydeck::domain::money::Currency::USD),
+        provider_ref: None,
+        send_no: 1,
     };
     let report = client.charge(&mut Desk::new(), dollars).await;
     assert!(
         matches!(report.evidence, Evidence::Refused(_)),
         "{report:?}"
     );
-    let report = client.look_up_order(&mut Desk::new(), "..").await;
+    let report = client
+        .look_up_charge(&mut Desk::new(), looking_for(".."))
+        .await;
     let Evidence::Refused(refusal) = report.evidence else {
         panic!("{report:?}");
     };
@@ -293,7 +298,7 @@ async fn an_auth_key_is_sent_once_whatever_happens() {
         let responder = Responder::start(act.clone()).await;
         let client = client(&responder.base_url, SECRET_KEY, PATIENT);
         let outcome = client
-            .issue(&mut Desk::new(), &auth_key, "somebody-else")
+            .issue(&mut Desk::new(), registering(&auth_key, "somebody-else"))
             .await;
         assert!(matches!(outcome, IssueOutcome::Unusable(_)), "{act:?}");
         assert_eq!(responder.requests().len(), 1, "{act:?}");

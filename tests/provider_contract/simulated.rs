@@ -15,7 +15,7 @@ use paydeck::sandbox::{
 use paydeck::secret::Secret;
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, CUSTOMER, refused, seen};
+use crate::bench::{Bench, CUSTOMER, refused, registering, seen};
 
 #[tokio::test]
 async fn a_card_is_registered_charged_looked_up_refunded_and_deleted() {
@@ -268,7 +268,7 @@ async fn faults_of_issuing_never_invent_a_key() {
         let auth_key = bench.auth_key().await;
         let outcome = bench
             .client
-            .issue(&mut Desk::new(), &auth_key, CUSTOMER)
+            .issue(&mut Desk::new(), registering(&auth_key, CUSTOMER))
             .await;
         assert!(
             matches!(outcome, IssueOutcome::Unusable(_)),
@@ -406,7 +406,11 @@ async fn an_auth_key_works_once_and_only_while_it_lives() {
         let once = bench.auth_key().await;
         let mut keys = Vec::new();
         for _ in 0..2 {
-            match bench.client.issue(&mut Desk::new(), &once, CUSTOMER).await {
+            match bench
+                .client
+                .issue(&mut Desk::new(), registering(&once, CUSTOMER))
+                .await
+            {
                 IssueOutcome::Issued { billing_key, .. } => keys.push(billing_key),
                 other => panic!("{other:?}"),
             }
@@ -415,7 +419,10 @@ async fn an_auth_key_works_once_and_only_while_it_lives() {
         let late = bench.auth_key().await;
         let wait = json!({ "advance_seconds": 601 });
         bench.control("POST", "clock", wait).await;
-        let outcome = bench.client.issue(&mut Desk::new(), &late, CUSTOMER).await;
+        let outcome = bench
+            .client
+            .issue(&mut Desk::new(), registering(&late, CUSTOMER))
+            .await;
         let IssueOutcome::Refused(refusal) = outcome else {
             panic!("{outcome:?}");
         };

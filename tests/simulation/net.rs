@@ -10,8 +10,9 @@ use chrono::{DateTime, Utc};
 
 use paydeck::domain::mode::{Mode, ProviderName};
 use paydeck::engine::ports::{
-    BoxFuture, CallReport, ChargeCall, ChargeRequest, ConfirmCall, DeleteOutcome, Desk,
-    IssueOutcome, Provider, ProviderError, RefundCall, RefundRequest, TransactionSeen,
+    BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, ConfirmCall, DeleteOutcome, Desk,
+    IssueOutcome, Provider, ProviderError, RefundCall, RefundRequest, RegisterCall,
+    TransactionSeen,
 };
 use paydeck::provider::toss::spoken::{self, Heard};
 use paydeck::sandbox::{Asked, Commit, ErrorBody, Fault, Offline, Said};
@@ -596,12 +597,13 @@ impl Provider for SimProvider {
         })
     }
 
-    fn look_up_order<'a>(
+    fn look_up_charge<'a>(
         &'a self,
         _: &'a mut Desk,
-        order_id: &'a str,
+        look: ChargeLook<'a>,
     ) -> BoxFuture<'a, CallReport> {
         Box::pin(async move {
+            let order_id = look.order_id;
             let heard = self.get(format!("/v1/payments/orders/{order_id}")).await;
             let report = spoken::order(order_id, heard, self.elapsed());
             self.warp.looked_up(report, order_id)
@@ -620,12 +622,7 @@ impl Provider for SimProvider {
         })
     }
 
-    fn issue<'a>(
-        &'a self,
-        _: &'a mut Desk,
-        _: &'a Secret,
-        _: &'a str,
-    ) -> BoxFuture<'a, IssueOutcome> {
+    fn issue<'a>(&'a self, _: &'a mut Desk, _: RegisterCall<'a>) -> BoxFuture<'a, IssueOutcome> {
         Box::pin(async { IssueOutcome::NotSent })
     }
 

@@ -76,6 +76,7 @@ fn seen(order_id: &str, status: SeenStatus, total: Money) -> PaymentSeen {
         balance_minor: total.minor(),
         approved_at: None,
         cancels: Vec::new(),
+        undone: Vec::new(),
         failure: (status == SeenStatus::Failed).then(failure),
         method: String::new(),
     }

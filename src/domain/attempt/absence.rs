@@ -3,7 +3,6 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::RESEND_WINDOW_DAYS;
 use crate::domain::evidence::EvidenceSource;
 
 /// So long after the last send at least, in hours.
@@ -25,6 +24,8 @@ pub struct SentTimes {
     pub first: DateTime<Utc>,
     /// For the last time.
     pub last: DateTime<Utc>,
+    /// How long after the first time it may be sent again.
+    pub window: Duration,
 }
 
 /// What one look-up said.
@@ -100,7 +101,7 @@ pub fn absence(
     look_ups: &[LookUp],
     now: DateTime<Utc>,
 ) -> Result<u32, NotAbsent> {
-    if is_wanted && now - sent.first < Duration::days(RESEND_WINDOW_DAYS) {
+    if is_wanted && now - sent.first < sent.window {
         return Err(NotAbsent::StillWanted);
     }
     let until = sent.last + Duration::hours(ABSENT_AFTER_H);
@@ -148,6 +149,7 @@ mod tests {
     const SENT: fn(i64) -> SentTimes = |last| SentTimes {
         first: hour(0),
         last: hour(last),
+        window: Duration::days(14),
     };
 
     #[test]

@@ -12,8 +12,6 @@ use crate::domain::evidence::{
 use crate::domain::failure::FailureClass;
 use crate::domain::states::AttemptState;
 
-/// Longest time the provider remembers an idempotency key, less a day.
-pub const RESEND_WINDOW_DAYS: i64 = 14;
 /// After a refusal was replayed, a look-up proves absence only when this much later.
 pub const REPLAY_SETTLE_S: i64 = 60;
 
@@ -155,7 +153,11 @@ fn learn_open_charge(
                 None => Verdict::Declined(declined_as(attempt, &expired())),
             },
             SeenStatus::Captured | SeenStatus::Failed => page(),
-            SeenStatus::Pending | SeenStatus::Other => still(NextStep::LookLater),
+            SeenStatus::NotStarted => not_seen(attempt, now),
+            SeenStatus::Pending
+            | SeenStatus::NeedsCustomer
+            | SeenStatus::Canceled
+            | SeenStatus::Other => still(NextStep::LookLater),
         },
         Evidence::Refused(refusal) => learn_refusal(attempt, refusal, source),
         Evidence::NotSent
@@ -261,7 +263,7 @@ fn not_seen(attempt: &Attempt, now: DateTime<Utc>) -> Verdict {
 fn resend_or_wait(attempt: &Attempt, now: DateTime<Utc>) -> Verdict {
     let is_in_window = attempt
         .first_sent_at
-        .is_some_and(|at| now - at < Duration::days(RESEND_WINDOW_DAYS));
+        .is_some_and(|at| now - at < attempt.provider.resend_window(attempt.kind));
     if is_in_window {
         still(NextStep::Resend)
     } else {

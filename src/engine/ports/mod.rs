@@ -8,7 +8,7 @@
 //! use paydeck::engine::ports::{Desk, Provider, Store};
 //! async fn forbidden<S: Store>(store: &S, provider: &dyn Provider, desk: &mut Desk) {
 //!     let tx = store.begin(desk).await.unwrap();
-//!     provider.look_up_order(desk, "order").await; // the desk is still lent to `tx`
+//!     provider.look_up_payment(desk, "payment").await; // the desk is still lent to `tx`
 //!     drop(tx);
 //! }
 //! ```

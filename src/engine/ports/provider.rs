@@ -34,6 +34,33 @@ pub struct RefundRequest<'a> {
     pub expected_balance_minor: i64,
 }
 
+/// Preparing a charge at a provider that charges in two steps. It moves no money.
+#[derive(Debug, Clone, Copy)]
+pub struct PrepareCall<'a> {
+    /// What is charged.
+    pub billing_key: &'a Secret,
+    /// The stored bytes.
+    pub body: &'a [u8],
+    /// The attempt's idempotency key; the call's own is made of it.
+    pub idem_key: &'a str,
+    /// Our name for it, to compare the answer with.
+    pub order_id: &'a str,
+    /// What the answer must say.
+    pub amount: Money,
+}
+
+/// What came of preparing.
+#[derive(Debug, Clone)]
+pub enum PrepareOutcome {
+    /// It is there and waits to be confirmed.
+    Prepared {
+        /// The provider's name for it.
+        provider_ref: String,
+    },
+    /// It is not certain that it is there. No money moved; the report says why.
+    Not(CallReport),
+}
+
 /// One send of a charge.
 #[derive(Debug, Clone, Copy)]
 pub struct ChargeCall<'a> {
@@ -47,6 +74,32 @@ pub struct ChargeCall<'a> {
     pub order_id: &'a str,
     /// What the answer must say.
     pub amount: Money,
+    /// The provider's name for what was prepared; none where a charge is one step.
+    pub provider_ref: Option<&'a str>,
+    /// Which send of this attempt it is, from 1.
+    pub send_no: u32,
+}
+
+/// Asking what became of a charge.
+#[derive(Debug, Clone, Copy)]
+pub struct ChargeLook<'a> {
+    /// Our name for it.
+    pub order_id: &'a str,
+    /// The provider's name for it, where it is known.
+    pub provider_ref: Option<&'a str>,
+    /// What was to be charged.
+    pub amount: Money,
+}
+
+/// Registering a card.
+#[derive(Debug, Clone, Copy)]
+pub struct RegisterCall<'a> {
+    /// What the customer's browser brought: a Toss auth key, a Stripe payment method.
+    pub auth_key: &'a Secret,
+    /// What the provider knows, or will know, the customer by.
+    pub customer_key: &'a str,
+    /// The provider's own name for the customer, where one is known.
+    pub provider_customer: Option<&'a str>,
 }
 
 /// One send of a refund.
@@ -86,6 +139,22 @@ pub struct CallReport {
     pub body_sha256: Option<String>,
     /// How long it took.
     pub elapsed_ms: u64,
+    /// The provider says that it repeats a stored answer.
+    pub is_replay: bool,
+}
+
+impl CallReport {
+    /// What is known without an exchange.
+    pub const fn bare(evidence: Evidence) -> Self {
+        Self {
+            evidence,
+            http_status: None,
+            trace_id: None,
+            body_sha256: None,
+            elapsed_ms: 0,
+            is_replay: false,
+        }
+    }
 }
 
 /// What came of registering a card.
@@ -93,10 +162,12 @@ pub struct CallReport {
 pub enum IssueOutcome {
     /// A billing key was issued. It exists nowhere but here: seal it at once.
     Issued {
-        /// The key.
+        /// Whatever a charge needs: opaque to everybody but the provider's client.
         billing_key: Secret,
         /// What the provider says of the card.
         card: Card,
+        /// The provider's own name for the customer, where it has one.
+        provider_customer: Option<String>,
     },
     /// Refused with a code.
     Refused(Refusal),
@@ -174,7 +245,16 @@ pub trait Provider: Send + Sync {
     fn charge_body(&self, request: &ChargeRequest<'_>) -> Vec<u8>;
     /// The exact bytes of a refund.
     fn refund_body(&self, request: &RefundRequest<'_>) -> Vec<u8>;
-    /// Sends a charge once.
+    /// Prepares a charge once, where [`ProviderName::charges_in_two_steps`].
+    fn prepare<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        _call: PrepareCall<'a>,
+    ) -> BoxFuture<'a, PrepareOutcome> {
+        let report = CallReport::bare(Evidence::NotSent);
+        Box::pin(std::future::ready(PrepareOutcome::Not(report)))
+    }
+    /// Sends a charge once; what was prepared is confirmed.
     fn charge<'a>(&'a self, desk: &'a mut Desk, call: ChargeCall<'a>) -> BoxFuture<'a, CallReport>;
     /// Sends a refund once.
     fn refund<'a>(&'a self, desk: &'a mut Desk, call: RefundCall<'a>) -> BoxFuture<'a, CallReport>;
@@ -184,11 +264,11 @@ pub trait Provider: Send + Sync {
         desk: &'a mut Desk,
         call: ConfirmCall<'a>,
     ) -> BoxFuture<'a, CallReport>;
-    /// Asks about an order of ours.
-    fn look_up_order<'a>(
+    /// Asks what became of a charge of ours.
+    fn look_up_charge<'a>(
         &'a self,
         desk: &'a mut Desk,
-        order_id: &'a str,
+        look: ChargeLook<'a>,
     ) -> BoxFuture<'a, CallReport>;
     /// Asks about a payment.
     fn look_up_payment<'a>(
@@ -196,12 +276,21 @@ pub trait Provider: Send + Sync {
         desk: &'a mut Desk,
         provider_ref: &'a str,
     ) -> BoxFuture<'a, CallReport>;
+    /// Ends what was prepared, so that nothing under way can charge it any more. None where a provider has no such thing.
+    /// Whether it ended is in the evidence: [`crate::domain::evidence::SeenStatus::Canceled`], or what it is instead.
+    fn abandon<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        _provider_ref: &'a str,
+        _idem_key: &'a str,
+    ) -> BoxFuture<'a, Option<CallReport>> {
+        Box::pin(std::future::ready(None))
+    }
     /// Turns a single-use auth key into a billing key. Never sent twice.
     fn issue<'a>(
         &'a self,
         desk: &'a mut Desk,
-        auth_key: &'a Secret,
-        customer_key: &'a str,
+        call: RegisterCall<'a>,
     ) -> BoxFuture<'a, IssueOutcome>;
     /// Deletes a billing key at the provider.
     fn delete_key<'a>(

@@ -162,7 +162,11 @@ impl TossClient {
             map::billing(body, customer_key, self.merchant_id.as_deref()).map_err(NotOk::Unusable)
         });
         match issued {
-            Ok((billing_key, card)) => IssueOutcome::Issued { billing_key, card },
+            Ok((billing_key, card)) => IssueOutcome::Issued {
+                billing_key,
+                card,
+                provider_customer: None,
+            },
             Err(NotOk::Refused(refusal)) => IssueOutcome::Refused(refusal),
             Err(NotOk::NotSent) => IssueOutcome::NotSent,
             Err(NotOk::Unusable(why)) => IssueOutcome::Unusable(why),

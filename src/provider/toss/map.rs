@@ -144,6 +144,8 @@ fn read_payment(payment: &wire::Payment) -> Option<PaymentSeen> {
         balance_minor,
         approved_at: payment.approved_at.as_deref().and_then(wire::instant),
         cancels,
+        // A cancel that is done stays done.
+        undone: Vec::new(),
         failure: (status == SeenStatus::Failed)
             .then(|| failure(payment))
             .flatten(),

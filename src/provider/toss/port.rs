@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::mode::{Mode, ProviderName};
 use crate::engine::ports::{
-    BoxFuture, CallReport, ChargeCall, ChargeRequest, ConfirmCall, DeleteOutcome, Desk,
-    IssueOutcome, Provider, ProviderError, RefundCall, RefundRequest, TransactionSeen,
+    BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, ConfirmCall, DeleteOutcome, Desk,
+    IssueOutcome, Provider, ProviderError, RefundCall, RefundRequest, RegisterCall,
+    TransactionSeen,
 };
 use crate::secret::Secret;
 
@@ -53,12 +54,12 @@ impl Provider for TossClient {
         Box::pin(self.confirm_once(call))
     }
 
-    fn look_up_order<'a>(
+    fn look_up_charge<'a>(
         &'a self,
         _desk: &'a mut Desk,
-        order_id: &'a str,
+        look: ChargeLook<'a>,
     ) -> BoxFuture<'a, CallReport> {
-        Box::pin(self.find_order(order_id))
+        Box::pin(self.find_order(look.order_id))
     }
 
     fn look_up_payment<'a>(
@@ -72,10 +73,9 @@ impl Provider for TossClient {
     fn issue<'a>(
         &'a self,
         _desk: &'a mut Desk,
-        auth_key: &'a Secret,
-        customer_key: &'a str,
+        call: RegisterCall<'a>,
     ) -> BoxFuture<'a, IssueOutcome> {
-        Box::pin(self.issue_once(auth_key, customer_key))
+        Box::pin(self.issue_once(call.auth_key, call.customer_key))
     }
 
     fn delete_key<'a>(

@@ -38,16 +38,10 @@ pub(super) fn unsendable(call: CallKind, why: Unsendable) -> CallReport {
         CallKind::LookUp => Proves::Unlisted,
         _ => Proves::NotExecuted,
     };
-    CallReport {
-        evidence: Evidence::Refused(Refusal {
-            proves,
-            ..why.refusal()
-        }),
-        http_status: None,
-        trace_id: None,
-        body_sha256: None,
-        elapsed_ms: 0,
-    }
+    CallReport::bare(Evidence::Refused(Refusal {
+        proves,
+        ..why.refusal()
+    }))
 }
 
 pub(super) fn report(sent: Result<Exchange, Unsendable>, expected: &Expected<'_>) -> CallReport {
@@ -61,6 +55,7 @@ pub(super) fn report(sent: Result<Exchange, Unsendable>, expected: &Expected<'_>
         trace_id: exchange.trace_id.clone(),
         body_sha256: exchange.body_sha256(),
         elapsed_ms: exchange.elapsed_ms,
+        is_replay: false,
     }
 }
 

@@ -57,6 +57,7 @@ fn answer() -> Kept {
                     at: "2026-03-02T00:00:00Z".parse().unwrap(),
                     is_done: true,
                 }],
+                undone: Vec::new(),
                 failure: Some(refusal),
                 method: "카드".to_owned(),
             }),
@@ -64,6 +65,7 @@ fn answer() -> Kept {
             trace_id: Some("trace".to_owned()),
             body_sha256: None,
             elapsed_ms: 31,
+            is_replay: false,
         },
     }))
 }

@@ -66,6 +66,7 @@ fn seen(status: SeenStatus) -> PaymentSeen {
         balance_minor: 9_900,
         approved_at: Some(now()),
         cancels: vec![],
+        undone: vec![],
         failure: None,
         method: "card".into(),
     }
