@@ -70,6 +70,7 @@ where
 {
     let mut desk = Desk::new();
     let mut tx = store.begin(&mut desk).await.expect("begin");
+    world.is_batched = false;
     let before = world.clone();
     let mut told = Vec::with_capacity(ops.len() + 1);
     for op in ops {
@@ -111,7 +112,10 @@ async fn compare(
             Script::random(&mut chance, seed, number)
         };
         for (ops, end) in &script.transactions {
-            let here = play(&memory, ops, *end, &mut ours).await;
+            let mut here = play(&memory, ops, *end, &mut ours).await;
+            if let Some(Told::Refused(rules)) = here.last_mut() {
+                rules.clone_from(&shared.db().last_refused);
+            }
             let there = play(database, ops, *end, &mut theirs).await;
             for (at, (a, b)) in here.iter().zip(&there).enumerate() {
                 trace.push(format!("{:?}\n    {b}", ops.get(at)));

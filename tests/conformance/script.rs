@@ -205,6 +205,21 @@ pub enum Op {
     LookUps {
         at: usize,
     },
+    /// From here on the transaction is about many rows.
+    Foresee {
+        what: Foreseen,
+        until: i64,
+        limit: u32,
+        at: usize,
+    },
+}
+
+/// What a transaction says it will work on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Foreseen {
+    Billing,
+    Dunning,
+    Settling,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -330,15 +345,17 @@ impl Script {
             u32::try_from(script * 1_000).expect("small") + u32::try_from(seed % 7).expect("small");
         let transactions = (0..=chance.below(5))
             .map(|_| {
-                let ops = (0..=chance.below(9))
-                    .map(|_| {
-                        name += 10;
-                        // Now and then a name that was taken long ago.
-                        let taken = name.saturating_sub(10 * number(chance, 40));
-                        let name = if chance.per_mille(15) { taken } else { name };
-                        op(chance, name)
-                    })
-                    .collect();
+                let mut ops = Vec::new();
+                if chance.per_mille(300) {
+                    ops.push(foresee(chance));
+                }
+                ops.extend((0..=chance.below(9)).map(|_| {
+                    name += 10;
+                    // Now and then a name that was taken long ago.
+                    let taken = name.saturating_sub(10 * number(chance, 40));
+                    let name = if chance.per_mille(15) { taken } else { name };
+                    op(chance, name)
+                }));
                 let end = if chance.per_mille(800) {
                     End::Commit
                 } else {
@@ -348,6 +365,18 @@ impl Script {
             })
             .collect();
         Self { transactions }
+    }
+}
+
+fn foresee(c: &mut Chance) -> Op {
+    Op::Foresee {
+        what: of(
+            c,
+            &[Foreseen::Billing, Foreseen::Dunning, Foreseen::Settling],
+        ),
+        until: 1_000,
+        limit: 2 + number(c, 3),
+        at: c.below(99),
     }
 }
 

@@ -20,13 +20,14 @@ use paydeck::domain::run::{Decision, Run, RunItem};
 use paydeck::domain::states::RunState;
 use paydeck::domain::subscription::{Subscription, Term};
 use paydeck::engine::ports::{
-    Account, Claim, Exclusivity, Fence, Lease, NewAttempt, NewCustomer, NewEvidence, NewInvoice,
-    NewMethod, NewPayment, NewPlan, NewRefund, NewSubscription, Posting, StoreError, Tx,
+    Account, Claim, Exclusivity, Fence, Foreseen, Lease, NewAttempt, NewCustomer, NewEvidence,
+    NewInvoice, NewMethod, NewPayment, NewPlan, NewRefund, NewSubscription, Posting, StoreError,
+    Tx,
 };
 
 use crate::approvals;
 use crate::base;
-use crate::script::{Op, Refusing, Told};
+use crate::script::{Foreseen as Ahead, Op, Refusing, Told};
 use crate::world::{World, pick, place};
 
 type R<T> = Result<T, StoreError>;
@@ -100,7 +101,69 @@ async fn one<T: Tx>(tx: &mut T, op: &Op, w: &mut World) -> R<String> {
         Op::Payment { .. } | Op::SavePayment { .. } | Op::PaymentsOf { .. } | Op::Refund { .. } => {
             payments(tx, op, w).await
         }
+        Op::Foresee { .. } => foresee(tx, op, w).await,
         _ => books(tx, op, w).await,
+    }
+}
+
+/// As the engine does: claims, and says that it will work on what it claimed.
+async fn foresee<T: Tx>(tx: &mut T, op: &Op, w: &mut World) -> R<String> {
+    let Op::Foresee {
+        what,
+        until,
+        limit,
+        at: which,
+    } = *op
+    else {
+        return Ok(String::new());
+    };
+    w.is_batched = true;
+    match what {
+        Ahead::Billing => {
+            let due = tx.claim_due_subscriptions(at(until), limit).await?;
+            tx.foresee(Foreseen::Billing(&due)).await?;
+            let mut told = Vec::new();
+            for row in &due {
+                told.push(told_subscription(row, w));
+                let term = tx.term(row.id, 1).await?;
+                told.push(format!("{:?} {}", term.to_at, term.price));
+                told.push(tx.plan(row.plan_id).await?.code);
+                told.push(tx.customer(row.customer_id).await?.name);
+            }
+            Ok(told.join("; "))
+        }
+        Ahead::Dunning => {
+            let due = tx.claim_due_dunning(at(until), limit).await?;
+            tx.foresee(Foreseen::Dunning(&due)).await?;
+            let mut told = Vec::new();
+            for row in &due {
+                let owner = tx.subscription_of_invoice(row.id).await?;
+                if let Some(owner) = owner {
+                    told.push(told_subscription(&tx.lock_subscription(owner).await?, w));
+                }
+                told.push(told_invoice(&tx.lock_invoice(row.id).await?, w));
+                told.push(told_attempts(&tx.charges_of(row.id).await?, w));
+            }
+            Ok(told.join("; "))
+        }
+        Ahead::Settling => {
+            let mut rows = Vec::new();
+            for n in 0..usize::try_from(limit).unwrap_or(2).min(w.attempts.len()) {
+                let id = pick(&w.attempts, which + n, AttemptId(NOBODY));
+                rows.push(tx.lock_attempt(id).await?);
+            }
+            let attempts: Vec<&Attempt> = rows.iter().collect();
+            tx.foresee(Foreseen::Settling(&attempts)).await?;
+            let mut told = Vec::new();
+            for row in &rows {
+                told.push(told_invoice(&tx.lock_invoice(row.invoice_id).await?, w));
+                if let Some(payment) = row.payment_id {
+                    told.push(told_payment(&tx.lock_payment(payment).await?, w));
+                }
+                told.push(told_attempt(&tx.lock_attempt(row.id).await?, w));
+            }
+            Ok(told.join("; "))
+        }
     }
 }
 
@@ -271,6 +334,9 @@ async fn subscriptions<T: Tx>(tx: &mut T, op: &Op, w: &mut World) -> R<String> {
             row.cancel_at = cancel.map(at);
             row.version -= i64::from(stale);
             tx.save_subscription(&row).await?;
+            if w.is_batched {
+                return Ok("done".to_owned());
+            }
             let row = tx.lock_subscription(row.id).await?;
             Ok(told_subscription(&row, w))
         }
@@ -338,6 +404,9 @@ async fn invoices<T: Tx>(tx: &mut T, op: &Op, w: &mut World) -> R<String> {
             };
             let made = tx.insert_invoice(&new).await?;
             w.invoices.push(made);
+            if w.is_batched {
+                return Ok("done".to_owned());
+            }
             let owner = tx.subscription_of_invoice(made).await?;
             let owner = owner.map(|id| place(&w.subscriptions, &id));
             Ok(format!("of {owner:?}"))
@@ -359,6 +428,9 @@ async fn invoices<T: Tx>(tx: &mut T, op: &Op, w: &mut World) -> R<String> {
             row.first_failed_at = (failed == 1).then(base);
             row.version -= i64::from(stale);
             tx.save_invoice(&row).await?;
+            if w.is_batched {
+                return Ok("done".to_owned());
+            }
             let row = tx.lock_invoice(row.id).await?;
             Ok(told_invoice(&row, w))
         }
@@ -523,6 +595,9 @@ async fn insert_attempt<T: Tx>(tx: &mut T, op: &Op, w: &mut World) -> R<String> 
     };
     let made = tx.insert_attempt(&new).await?;
     w.attempts.push(made);
+    if w.is_batched {
+        return Ok("done".to_owned());
+    }
     let target = tx.attempt_target(made).await?;
     Ok(format!("about {:?}", place(&w.invoices, &target)))
 }
@@ -556,6 +631,9 @@ async fn save_attempt<T: Tx>(tx: &mut T, op: &Op, w: &World) -> R<String> {
     row.next_check_at = next.map(at);
     row.send_count += 1;
     tx.save_attempt(&row, fence).await?;
+    if w.is_batched {
+        return Ok("done".to_owned());
+    }
     let row = tx.lock_attempt(row.id).await?;
     Ok(told_attempt(&row, w))
 }
@@ -585,10 +663,13 @@ async fn payments<T: Tx>(tx: &mut T, op: &Op, w: &mut World) -> R<String> {
             if w.invoices.is_empty() || w.attempts.is_empty() {
                 return Ok("nothing to pay".to_owned());
             }
+            // An attempt of this transaction is written after payments: it is asked for first.
+            let about = pick(&w.attempts, attempt, AttemptId(NOBODY));
+            tx.lock_attempt(about).await?;
             let new = NewPayment {
                 public_id: &id(Noun::Payment, name),
                 invoice_id: pick(&w.invoices, invoice, InvoiceId(NOBODY)),
-                attempt_id: pick(&w.attempts, attempt, AttemptId(NOBODY)),
+                attempt_id: about,
                 customer_id: pick(&w.customers, 0, CustomerId(NOBODY)),
                 subscription_id: None,
                 plan_id: None,
@@ -604,6 +685,9 @@ async fn payments<T: Tx>(tx: &mut T, op: &Op, w: &mut World) -> R<String> {
             };
             let made = tx.insert_payment(&new).await?;
             w.payments.push(made);
+            if w.is_batched {
+                return Ok("done".to_owned());
+            }
             let target = tx.payment_target(made).await?;
             Ok(format!("for {:?}", place(&w.invoices, &target)))
         }

@@ -17,6 +17,8 @@ pub struct World {
     pub payments: Vec<PaymentId>,
     pub runs: Vec<RunId>,
     pub approvals: Vec<ApprovalId>,
+    /// The transaction is about many rows: what was written is not read again at once.
+    pub is_batched: bool,
 }
 
 /// The one at a place, counted from the newest; an id that no row has when there is none.

@@ -16,7 +16,7 @@ use paydeck::domain::plan::{Plan, Product};
 use paydeck::domain::run::{Run, RunItem};
 use paydeck::domain::states::SubscriptionState;
 use paydeck::domain::subscription::{Change, Subscription, Term};
-use paydeck::engine::ports::Account;
+use paydeck::engine::ports::{Account, Constraint};
 
 use super::flaw::Flaws;
 use super::table::{Changed, Kept, Table, TxNo};
@@ -209,6 +209,8 @@ pub struct Db {
     pub log: Option<Vec<Committed>>,
     pub writer: Option<TxNo>,
     pub lazy: Vec<Lazy>,
+    /// Every rule that was broken last.
+    pub last_refused: Vec<Constraint>,
     /// Who does which statement, and whose each transaction is, where somebody wants to know.
     pub doings: Option<Doings>,
     last_tx: TxNo,
@@ -233,6 +235,7 @@ impl Db {
             log: None,
             writer: None,
             lazy: Vec::new(),
+            last_refused: Vec::new(),
             doings: None,
             last_tx: 0,
         }

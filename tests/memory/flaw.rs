@@ -45,6 +45,8 @@ pub enum Flaw {
     NextLook,
     /// A transaction that is dropped commits.
     DropCommits,
+    /// Nothing is read ahead and no write waits: not a mistake, but another store.
+    RowByRow,
 }
 
 /// A set of them.

@@ -10,6 +10,7 @@
     reason = "two test crates compile all of this and each uses its part"
 )]
 
+mod batch;
 pub mod db;
 pub mod flaw;
 pub mod stage;

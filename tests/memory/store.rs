@@ -4,8 +4,9 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use paydeck::domain::ids::{AttemptId, EvidenceId, Noun};
-use paydeck::engine::ports::{Constraint, Desk, Store, StoreError, Tx};
+use paydeck::engine::ports::{Constraint, Desk, Foreseen, Store, StoreError, Tx};
 
+use super::batch::Batch;
 use super::db::{Db, Kind, Lazy, Personality, Tables};
 use super::flaw::Flaw;
 use super::stage::{Granted, Reason, Stage};
@@ -103,8 +104,10 @@ pub struct MemTx<'d> {
     /// Every rule that the last refused statement would have broken.
     pub refused_by: Vec<Constraint>,
     chain: Option<(Arc<str>, i64)>,
-    is_broken: bool,
+    pub(super) is_broken: bool,
     is_over: bool,
+    /// Where it is about many rows.
+    pub(super) batch: Option<Box<Batch>>,
     desk: PhantomData<&'d mut Desk>,
 }
 
@@ -132,6 +135,7 @@ impl Store for MemStore {
             chain: None,
             is_broken: false,
             is_over: false,
+            batch: None,
             desk: PhantomData,
         })
     }
@@ -237,8 +241,14 @@ impl MemTx<'_> {
         }
     }
 
-    /// Before each statement.
+    /// Before each statement that is not answered from what was read ahead.
     pub(super) async fn step(&mut self, what: &'static str) -> R<()> {
+        self.flush().await?;
+        self.turn(what).await
+    }
+
+    /// Before each statement.
+    pub(super) async fn turn(&mut self, what: &'static str) -> R<()> {
         if self.is_broken {
             return Err(StoreError::Other(
                 "the transaction has failed before".into(),
@@ -263,6 +273,7 @@ impl MemTx<'_> {
 
     pub(super) fn refuse<T>(&mut self, rules: Vec<Constraint>) -> R<T> {
         let first = rules.first().copied().unwrap_or(Constraint::Other);
+        self.db().last_refused.clone_from(&rules);
         self.refused_by = rules;
         self.is_broken = true;
         Err(StoreError::Refused(first))
@@ -406,10 +417,21 @@ impl MemTx<'_> {
         Try::Done(broken)
     }
 
-    pub(super) fn next_place(&mut self) -> (Arc<str>, i64) {
-        let chain = self.chain.get_or_insert_with(|| self.store.take_chain());
-        chain.1 += 1;
-        chain.clone()
+    /// The next place in this transaction's audit chain, whose end has to be looked up where no commit told it.
+    pub(super) async fn next_place(&mut self) -> R<(Arc<str>, i64)> {
+        let (name, seq) = match self.chain.take() {
+            Some(chain) => chain,
+            None => {
+                let (name, seq) = self.store.take_chain();
+                if seq == 0 {
+                    self.step("chain end").await?;
+                }
+                (name, seq)
+            }
+        };
+        let place = (name, seq + 1);
+        self.chain = Some(place.clone());
+        Ok(place)
     }
 
     fn end(&mut self, kept: Kept) {
@@ -443,12 +465,17 @@ impl MemTx<'_> {
 pub(super) type Rules<'r, T> = &'r [(Constraint, &'r (dyn Fn(&T) -> bool + Sync))];
 
 impl Tx for MemTx<'_> {
+    async fn foresee(&mut self, rows: Foreseen<'_>) -> R<()> {
+        self.foresee_rows(rows).await
+    }
+
     async fn commit(mut self) -> R<()> {
         if self.is_broken {
             return Err(StoreError::Other(
                 "the transaction has failed before".into(),
             ));
         }
+        self.flush().await?;
         self.store.shared.stage.wait(Reason::Turn("commit")).await;
         match self.store.trouble("commit") {
             Ok(()) => {}

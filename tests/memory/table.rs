@@ -128,6 +128,23 @@ impl<T> Table<T> {
         number(self.slots.len() - 1)
     }
 
+    /// Makes room for a row of `me` and gives its number.
+    pub fn reserve(&mut self, me: TxNo) -> i64 {
+        self.slots.push(Slot {
+            committed: None,
+            dirty: None,
+            locked_by: Some(me),
+        });
+        number(self.slots.len() - 1)
+    }
+
+    /// Puts a row where room was made for it.
+    pub fn fill(&mut self, id: i64, row: T) {
+        if let Some(slot) = self.slot_mut(id) {
+            slot.dirty = Some(Arc::new(row));
+        }
+    }
+
     /// Whether another row than `except` has what must be unique.
     pub fn clash(&self, me: TxNo, except: Option<i64>, has_it: impl Fn(&T) -> bool) -> Clash {
         let mut found = Clash::Nothing;

@@ -7,14 +7,14 @@ use paydeck::domain::ids::{AttemptId, Noun, RunId};
 use paydeck::domain::run::{Decision, Run, RunItem};
 use paydeck::engine::ports::{Books, Constraint, Posting, Runs, StoreError};
 
+use super::batch::Write;
 use super::db::{AuditRow, Kind, LedgerRow, NoticeRow};
 use super::flaw::Flaw;
 use super::store::{MemTx, R, Rules, Try};
 use super::table::Clash;
 
-impl Books for MemTx<'_> {
-    async fn post(&mut self, posting: &Posting) -> R<()> {
-        self.step("post").await?;
+impl MemTx<'_> {
+    pub(super) async fn write_posting(&mut self, posting: &Posting) -> R<()> {
         let entry = |account, amount_minor| LedgerRow {
             payment_id: posting.payment_id,
             account,
@@ -32,19 +32,118 @@ impl Books for MemTx<'_> {
         Ok(())
     }
 
-    async fn audit(&mut self, entry: &AuditEntry) -> R<()> {
-        self.step("audit").await?;
-        if self.has(Flaw::Audit) {
+    pub(super) async fn write_notice(&mut self, row: NoticeRow) -> R<()> {
+        let no = self.no;
+        let is_known = self
+            .until_free(|tx| {
+                let db = tx.db();
+                let same = |other: &NoticeRow| other.kind == row.kind && other.key == row.key;
+                match db.tables.notices.clash(no, None, same) {
+                    Clash::Wait => Try::Wait,
+                    clash => Try::Done(clash == Clash::Refused),
+                }
+            })
+            .await?;
+        if !is_known {
+            self.add(Kind::Notice, row, &[], |t| &mut t.notices).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn write_day(&mut self, day: NaiveDate) -> R<()> {
+        let no = self.no;
+        let is_marked = self.db().tables.days.rows_of(no).any(|(_, d)| **d == day);
+        if !is_marked {
+            self.add(Kind::Day, day, &[], |t| &mut t.days).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn write_run_item(&mut self, item: &RunItem) -> R<()> {
+        let no = self.no;
+        let is_same = |other: &RunItem| {
+            other.run_id == item.run_id
+                && other.subscription_id == item.subscription_id
+                && other.invoice_id == item.invoice_id
+        };
+        let clash = self
+            .until_free(|tx| match tx.db().tables.items.clash(no, None, is_same) {
+                Clash::Wait => Try::Wait,
+                clash => Try::Done(clash),
+            })
+            .await?;
+        if clash == Clash::Nothing {
+            self.add(Kind::Item, item.clone(), &[], |t| &mut t.items)
+                .await?;
             return Ok(());
         }
-        let (chain, seq) = self.next_place();
+        let row = {
+            let db = self.db();
+            let mut rows = db.tables.items.rows_of(no);
+            rows.find(|(_, row)| is_same(row)).map(|(id, _)| id)
+        };
+        if let Some(id) = row {
+            self.put(Kind::Item, id, |t| &mut t.items, |_| Some(item.clone()))
+                .await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn write_decision(
+        &mut self,
+        attempt: AttemptId,
+        decision: Decision,
+        at: DateTime<Utc>,
+    ) -> R<()> {
+        let is_open = |row: &RunItem| {
+            row.attempt_id == Some(attempt)
+                && matches!(
+                    row.decision,
+                    None | Some(Decision::Unknown | Decision::NotSent | Decision::NotExecuted)
+                )
+        };
+        let ids: Vec<i64> = {
+            let db = self.db();
+            let rows = db.tables.items.rows_of(self.no);
+            rows.filter(|(_, row)| is_open(row))
+                .map(|(id, _)| id)
+                .collect()
+        };
+        for id in ids {
+            self.put(
+                Kind::Item,
+                id,
+                |t| &mut t.items,
+                |old| {
+                    is_open(old).then(|| RunItem {
+                        decision: Some(decision),
+                        at,
+                        ..old.clone()
+                    })
+                },
+            )
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+impl Books for MemTx<'_> {
+    async fn post(&mut self, posting: &Posting) -> R<()> {
+        self.write(Write::Posting(*posting)).await
+    }
+
+    async fn audit(&mut self, entry: &AuditEntry) -> R<()> {
+        if self.has(Flaw::Audit) {
+            return self.step("audit").await;
+        }
+        let (chain, seq) = self.next_place().await?;
         let row = AuditRow {
             chain,
             seq,
             entry: entry.clone(),
         };
-        self.add(Kind::Audit, row, &[], |t| &mut t.audits).await?;
-        Ok(())
+        self.write(Write::Audit(Box::new(row))).await
     }
 
     async fn queue_notice(
@@ -54,38 +153,16 @@ impl Books for MemTx<'_> {
         payload: &str,
         _at: DateTime<Utc>,
     ) -> R<()> {
-        self.step("queue notice").await?;
-        let no = self.no;
-        let is_known = self
-            .until_free(|tx| {
-                let db = tx.db();
-                let same = |other: &NoticeRow| other.kind == kind && other.key == key;
-                match db.tables.notices.clash(no, None, same) {
-                    Clash::Wait => Try::Wait,
-                    clash => Try::Done(clash == Clash::Refused),
-                }
-            })
-            .await?;
-        if is_known {
-            return Ok(());
-        }
         let row = NoticeRow {
             kind: kind.to_owned(),
             key: key.to_owned(),
             payload: payload.to_owned(),
         };
-        self.add(Kind::Notice, row, &[], |t| &mut t.notices).await?;
-        Ok(())
+        self.write(Write::Notice(Box::new(row))).await
     }
 
     async fn mark_day(&mut self, day: NaiveDate) -> R<()> {
-        self.step("mark day").await?;
-        let no = self.no;
-        let is_marked = self.db().tables.days.rows_of(no).any(|(_, d)| **d == day);
-        if !is_marked {
-            self.add(Kind::Day, day, &[], |t| &mut t.days).await?;
-        }
-        Ok(())
+        self.write(Write::Day(day)).await
     }
 }
 
@@ -130,34 +207,7 @@ impl Runs for MemTx<'_> {
     }
 
     async fn save_run_item(&mut self, item: &RunItem) -> R<()> {
-        self.step("save run item").await?;
-        let no = self.no;
-        let is_same = |other: &RunItem| {
-            other.run_id == item.run_id
-                && other.subscription_id == item.subscription_id
-                && other.invoice_id == item.invoice_id
-        };
-        let clash = self
-            .until_free(|tx| match tx.db().tables.items.clash(no, None, is_same) {
-                Clash::Wait => Try::Wait,
-                clash => Try::Done(clash),
-            })
-            .await?;
-        if clash == Clash::Nothing {
-            self.add(Kind::Item, item.clone(), &[], |t| &mut t.items)
-                .await?;
-            return Ok(());
-        }
-        let row = {
-            let db = self.db();
-            let mut rows = db.tables.items.rows_of(no);
-            rows.find(|(_, row)| is_same(row)).map(|(id, _)| id)
-        };
-        if let Some(id) = row {
-            self.put(Kind::Item, id, |t| &mut t.items, |_| Some(item.clone()))
-                .await?;
-        }
-        Ok(())
+        self.write(Write::RunItem(Box::new(item.clone()))).await
     }
 
     async fn decide_run_items(
@@ -166,37 +216,7 @@ impl Runs for MemTx<'_> {
         decision: Decision,
         at: DateTime<Utc>,
     ) -> R<()> {
-        self.step("decide run items").await?;
-        let is_open = |row: &RunItem| {
-            row.attempt_id == Some(attempt)
-                && matches!(
-                    row.decision,
-                    None | Some(Decision::Unknown | Decision::NotSent | Decision::NotExecuted)
-                )
-        };
-        let ids: Vec<i64> = {
-            let db = self.db();
-            let rows = db.tables.items.rows_of(self.no);
-            rows.filter(|(_, row)| is_open(row))
-                .map(|(id, _)| id)
-                .collect()
-        };
-        for id in ids {
-            self.put(
-                Kind::Item,
-                id,
-                |t| &mut t.items,
-                |old| {
-                    is_open(old).then(|| RunItem {
-                        decision: Some(decision),
-                        at,
-                        ..old.clone()
-                    })
-                },
-            )
-            .await?;
-        }
-        Ok(())
+        self.write(Write::Decision(attempt, decision, at)).await
     }
 
     async fn run_totals(&mut self, id: RunId) -> R<Vec<(Option<Decision>, u64)>> {

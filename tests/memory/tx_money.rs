@@ -12,6 +12,7 @@ use paydeck::engine::ports::{
     RefundsBy, StoreError,
 };
 
+use super::batch::{Write, if_broken, must_be};
 use super::db::{AttemptRow, EvidenceRow, Kind, PaymentRow, RefundRow};
 use super::flaw::Flaw;
 use super::store::{MemTx, R, Rules, Try};
@@ -86,61 +87,26 @@ impl MemTx<'_> {
 
 impl Attempts for MemTx<'_> {
     async fn db_now(&mut self) -> R<DateTime<Utc>> {
+        if let Some(now) = self.batch.as_ref().and_then(|batch| batch.now) {
+            return Ok(now);
+        }
         self.step("db now").await?;
         Ok(self.stage().now())
     }
 
     async fn insert_attempt(&mut self, new: &NewAttempt<'_>) -> R<AttemptId> {
-        self.step("insert attempt").await?;
         if self.has(Flaw::PreparedReturn) && new.state == AttemptState::WaitingApproval {
             return Ok(AttemptId(i64::MAX));
         }
+        self.forget(|b| _ = b.charges.remove(&new.invoice_id.0));
+        let id = self
+            .number("insert attempt", Kind::Attempt, |t| &mut t.attempts)
+            .await?;
         let row = AttemptRow {
-            attempt: self.new_attempt(new),
+            attempt: new_attempt(AttemptId(id), new),
             evidence_id: None,
         };
-        let attempt = &row.attempt;
-        let mut broken = self.check_slots(None, attempt).await?;
-        if attempt.amount.minor() <= 0 {
-            broken.push(Constraint::Other);
-        }
-        let names = !self.has(Flaw::AttemptNames);
-        let rules: Rules<'_, AttemptRow> = &[
-            (Constraint::OrderId, &|other| {
-                names
-                    && other.attempt.order_id == new.order_id
-                    && other.attempt.provider == new.provider
-                    && other.attempt.mode == new.mode
-            }),
-            (Constraint::IdempotencyKey, &|other| {
-                names && other.attempt.idem_key == new.idem_key
-            }),
-            (Constraint::AttemptNumber, &|other| {
-                let other = &other.attempt;
-                let same_target = match new.kind {
-                    AttemptKind::Charge => other.invoice_id == new.invoice_id,
-                    AttemptKind::Refund => {
-                        new.payment_id.is_some() && other.payment_id == new.payment_id
-                    }
-                };
-                names && other.kind == new.kind && same_target && other.attempt_no == new.attempt_no
-            }),
-            (Constraint::Other, &|other| {
-                other.attempt.public_id == *new.public_id
-            }),
-        ];
-        broken.extend(
-            self.until_free(|tx| tx.broken_rules(None, rules, &|t| &mut t.attempts))
-                .await?,
-        );
-        if !broken.is_empty() {
-            return self.refuse(broken);
-        }
-        let id = {
-            let no = self.no;
-            self.db().tables.attempts.insert(row, no)
-        };
-        self.touch(Kind::Attempt, id);
+        self.write(Write::Attempt(Box::new(row))).await?;
         Ok(AttemptId(id))
     }
 
@@ -154,69 +120,32 @@ impl Attempts for MemTx<'_> {
     }
 
     async fn lock_attempt(&mut self, id: AttemptId) -> R<Attempt> {
+        if let Some(row) = self.ahead(id.0, |b| &b.attempts) {
+            return must_be(row, Noun::Attempt);
+        }
         self.step("lock attempt").await?;
         let row = self.take(Kind::Attempt, id.0, |t| &mut t.attempts).await?;
-        row.map(|row| row.attempt).ok_or(StoreError::NotFound {
-            noun: Noun::Attempt,
-        })
+        must_be(row.map(|row| row.attempt), Noun::Attempt)
     }
 
     async fn save_attempt(&mut self, attempt: &Attempt, fence: Fence) -> R<()> {
-        self.step("save attempt").await?;
-        let id = attempt.id.0;
-        let is_fenced = !self.has(Flaw::Fence);
-        let fits = |row: &AttemptRow| {
-            !is_fenced
-                || (row.attempt.state == fence.state
-                    && fence
-                        .epoch
-                        .is_none_or(|epoch| row.attempt.lease_epoch == epoch))
-        };
-        // The row first, as an update does, then what the new version must not break.
-        let held = self
-            .until_free(|tx| {
-                let no = tx.no;
-                let mut db = tx.db();
-                let Some(slot) = db.tables.attempts.slot_mut(id) else {
-                    return Try::Done(None);
-                };
-                if slot.is_held_from(no) && slot.committed.is_some() {
-                    return Try::Wait;
-                }
-                Try::Done(slot.seen_by(no).filter(|row| fits(row)).cloned())
-            })
-            .await?;
-        let Some(old) = held else {
-            return self.stale(Noun::Attempt);
-        };
+        self.forget(|b| {
+            b.attempts.remove(&attempt.id.0);
+            b.charges.remove(&attempt.invoice_id.0);
+        });
         let evidence = self.evidence.iter().rev();
         let newest = evidence
             .copied()
-            .find_map(|(about, id)| (about == attempt.id).then_some(id.0));
-        let new = AttemptRow {
-            attempt: written_over(&old.attempt, attempt),
-            evidence_id: newest.or(old.evidence_id),
-        };
-        let new = self.with_flaws(new);
-        let mut broken = self.broken_moves(&old, &new);
-        if broken.is_empty() {
-            self.hold(Kind::Attempt, id, |t| &mut t.attempts);
-            broken = self.check_slots(Some(id), &new.attempt).await?;
-        }
-        if !broken.is_empty() {
-            return self.refuse(broken);
-        }
-        self.put(
-            Kind::Attempt,
-            id,
-            |t| &mut t.attempts,
-            |_| Some(new.clone()),
-        )
-        .await?;
-        Ok(())
+            .find_map(|(about, id)| (about == attempt.id).then_some(id));
+        let write = Write::AttemptMove(Box::new(attempt.clone()), fence, newest);
+        self.write(write).await
     }
 
     async fn charges_of(&mut self, invoice: InvoiceId) -> R<Vec<Attempt>> {
+        let ahead = self.batch.as_ref().and_then(|b| b.charges.get(&invoice.0));
+        if let Some(charges) = ahead {
+            return Ok(charges.clone());
+        }
         self.step("charges of").await?;
         Ok(self.attempts_where(|a| a.kind == AttemptKind::Charge && a.invoice_id == invoice))
     }
@@ -336,17 +265,17 @@ impl Attempts for MemTx<'_> {
     }
 
     async fn insert_evidence(&mut self, new: &NewEvidence<'_>) -> R<EvidenceId> {
-        self.step("insert evidence").await?;
+        let id = self
+            .number("insert evidence", Kind::Evidence, |t| &mut t.evidence)
+            .await
+            .map(EvidenceId)?;
         let row = EvidenceRow {
             attempt_id: new.attempt_id,
             source: new.source,
             outcome: new.outcome.to_owned(),
             at: new.at,
         };
-        let id = self
-            .add(Kind::Evidence, row, &[], |t| &mut t.evidence)
-            .await
-            .map(EvidenceId)?;
+        self.write(Write::Evidence(id, Box::new(row))).await?;
         self.evidence.push((new.attempt_id, id));
         Ok(id)
     }
@@ -387,48 +316,167 @@ impl MemTx<'_> {
         row
     }
 
-    fn new_attempt(&self, new: &NewAttempt<'_>) -> Attempt {
-        let sent_at = (new.state == AttemptState::Sent).then_some(new.at);
-        Attempt {
-            id: AttemptId(self.db().tables.attempts.next_id()),
-            public_id: new.public_id.clone(),
-            kind: new.kind,
-            invoice_id: new.invoice_id,
-            payment_id: new.payment_id,
-            customer_id: new.customer_id,
-            subscription_id: new.subscription_id,
-            attempt_no: new.attempt_no,
-            source: new.source,
-            provider: new.provider,
-            mode: new.mode,
-            method_id: new.method_id,
-            order_id: new.order_id.to_owned(),
-            idem_key: new.idem_key.to_owned(),
-            provider_ref: new.provider_ref.map(ToOwned::to_owned),
-            body: new.body.to_vec(),
-            amount: new.amount,
-            expected_balance_minor: new.expected_balance_minor,
-            also_cancel: new.also_cancel,
-            state: new.state,
-            needs_human: false,
-            lease_owner: new.lease.map(|lease| lease.owner.to_owned()),
-            lease_epoch: i64::from(new.lease.is_some()),
-            lease_until: new.lease.map(|lease| lease.until),
-            send_after: new.send_after,
-            first_sent_at: sent_at,
-            last_sent_at: sent_at,
-            send_count: u32::from(sent_at.is_some()),
-            next_check_at: None,
-            checks: 0,
-            not_seen: 0,
-            refusal: None,
-            replayed_at: None,
-            trace_id: None,
-            operator: new.operator.to_owned(),
-            reason: new.reason.to_owned(),
-            created_at: new.at,
-            settled_at: None,
+    /// A new attempt, unless it breaks a rule.
+    pub(super) async fn write_attempt(&mut self, row: AttemptRow) -> R<()> {
+        let (new, id) = (&row.attempt, row.attempt.id.0);
+        let mut broken = self.check_slots(None, new).await?;
+        broken.extend(if_broken(new.amount.minor() <= 0));
+        let names = !self.has(Flaw::AttemptNames);
+        let rules: Rules<'_, AttemptRow> = &[
+            (Constraint::OrderId, &|other| {
+                names
+                    && other.attempt.order_id == new.order_id
+                    && other.attempt.provider == new.provider
+                    && other.attempt.mode == new.mode
+            }),
+            (Constraint::IdempotencyKey, &|other| {
+                names && other.attempt.idem_key == new.idem_key
+            }),
+            (Constraint::AttemptNumber, &|other| {
+                let other = &other.attempt;
+                let same_target = match new.kind {
+                    AttemptKind::Charge => other.invoice_id == new.invoice_id,
+                    AttemptKind::Refund => {
+                        new.payment_id.is_some() && other.payment_id == new.payment_id
+                    }
+                };
+                names && other.kind == new.kind && same_target && other.attempt_no == new.attempt_no
+            }),
+            (Constraint::Other, &|other| {
+                other.attempt.public_id == new.public_id
+            }),
+        ];
+        broken.extend(
+            self.until_free(|tx| tx.broken_rules(None, rules, &|t| &mut t.attempts))
+                .await?,
+        );
+        if !broken.is_empty() {
+            return self.refuse(broken);
         }
+        self.fill(id, row, |t| &mut t.attempts);
+        Ok(())
+    }
+
+    /// The row first, as an update does, then what the new version must not break.
+    pub(super) async fn write_attempt_move(
+        &mut self,
+        attempt: &Attempt,
+        fence: Fence,
+        evidence: Option<EvidenceId>,
+    ) -> R<()> {
+        let id = attempt.id.0;
+        let is_fenced = !self.has(Flaw::Fence);
+        let fits = |row: &AttemptRow| {
+            !is_fenced
+                || (row.attempt.state == fence.state
+                    && fence
+                        .epoch
+                        .is_none_or(|epoch| row.attempt.lease_epoch == epoch))
+        };
+        let held = self
+            .until_free(|tx| {
+                let no = tx.no;
+                let mut db = tx.db();
+                let Some(slot) = db.tables.attempts.slot_mut(id) else {
+                    return Try::Done(None);
+                };
+                if slot.is_held_from(no) && slot.committed.is_some() {
+                    return Try::Wait;
+                }
+                Try::Done(slot.seen_by(no).filter(|row| fits(row)).cloned())
+            })
+            .await?;
+        let Some(old) = held else {
+            return self.stale(Noun::Attempt);
+        };
+        let new = AttemptRow {
+            attempt: written_over(&old.attempt, attempt),
+            evidence_id: evidence.map(|id| id.0).or(old.evidence_id),
+        };
+        let new = self.with_flaws(new);
+        let mut broken = self.broken_moves(&old, &new);
+        if broken.is_empty() {
+            self.hold(Kind::Attempt, id, |t| &mut t.attempts);
+            broken = self.check_slots(Some(id), &new.attempt).await?;
+        }
+        if !broken.is_empty() {
+            return self.refuse(broken);
+        }
+        self.put(
+            Kind::Attempt,
+            id,
+            |t| &mut t.attempts,
+            |_| Some(new.clone()),
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// A new payment, unless it breaks a rule.
+    pub(super) async fn write_payment(&mut self, row: PaymentRow) -> R<()> {
+        let new = &row.payment;
+        let rules: Rules<'_, PaymentRow> = &[(Constraint::Other, &|other| {
+            let other = &other.payment;
+            other.attempt_id == new.attempt_id
+                || other.public_id == new.public_id
+                || (other.provider_ref == new.provider_ref
+                    && other.provider == new.provider
+                    && other.mode == new.mode)
+        })];
+        let mut broken = if_broken(new.captured.minor() <= 0);
+        broken.extend(
+            self.until_free(|tx| tx.broken_rules(None, rules, &|t| &mut t.payments))
+                .await?,
+        );
+        if !broken.is_empty() {
+            return self.refuse(broken);
+        }
+        self.fill(new.id.0, row, |t| &mut t.payments);
+        Ok(())
+    }
+}
+
+fn new_attempt(id: AttemptId, new: &NewAttempt<'_>) -> Attempt {
+    let sent_at = (new.state == AttemptState::Sent).then_some(new.at);
+    Attempt {
+        id,
+        public_id: new.public_id.clone(),
+        kind: new.kind,
+        invoice_id: new.invoice_id,
+        payment_id: new.payment_id,
+        customer_id: new.customer_id,
+        subscription_id: new.subscription_id,
+        attempt_no: new.attempt_no,
+        source: new.source,
+        provider: new.provider,
+        mode: new.mode,
+        method_id: new.method_id,
+        order_id: new.order_id.to_owned(),
+        idem_key: new.idem_key.to_owned(),
+        provider_ref: new.provider_ref.map(ToOwned::to_owned),
+        body: new.body.to_vec(),
+        amount: new.amount,
+        expected_balance_minor: new.expected_balance_minor,
+        also_cancel: new.also_cancel,
+        state: new.state,
+        needs_human: false,
+        lease_owner: new.lease.map(|lease| lease.owner.to_owned()),
+        lease_epoch: i64::from(new.lease.is_some()),
+        lease_until: new.lease.map(|lease| lease.until),
+        send_after: new.send_after,
+        first_sent_at: sent_at,
+        last_sent_at: sent_at,
+        send_count: u32::from(sent_at.is_some()),
+        next_check_at: None,
+        checks: 0,
+        not_seen: 0,
+        refusal: None,
+        replayed_at: None,
+        trace_id: None,
+        operator: new.operator.to_owned(),
+        reason: new.reason.to_owned(),
+        created_at: new.at,
+        settled_at: None,
     }
 }
 
@@ -484,13 +532,13 @@ pub fn is_to_be_worked_on(attempt: &Attempt, now: DateTime<Utc>, leases: bool) -
 
 impl Payments for MemTx<'_> {
     async fn insert_payment(&mut self, new: &NewPayment<'_>) -> R<PaymentId> {
-        self.step("insert payment").await?;
-        if new.captured.minor() <= 0 {
-            return self.refuse(vec![Constraint::Other]);
-        }
+        let id = self
+            .number("insert payment", Kind::Payment, |t| &mut t.payments)
+            .await
+            .map(PaymentId)?;
         let row = PaymentRow {
             payment: Payment {
-                id: PaymentId(self.db().tables.payments.next_id()),
+                id,
                 public_id: new.public_id.clone(),
                 invoice_id: new.invoice_id,
                 attempt_id: new.attempt_id,
@@ -510,17 +558,8 @@ impl Payments for MemTx<'_> {
             plan_id: new.plan_id,
             method_id: new.method_id,
         };
-        let rules: Rules<'_, PaymentRow> = &[(Constraint::Other, &|other| {
-            let other = &other.payment;
-            other.attempt_id == new.attempt_id
-                || other.public_id == *new.public_id
-                || (other.provider_ref == new.provider_ref
-                    && other.provider == new.provider
-                    && other.mode == new.mode)
-        })];
-        self.add(Kind::Payment, row, rules, |t| &mut t.payments)
-            .await
-            .map(PaymentId)
+        self.write(Write::Payment(Box::new(row))).await?;
+        Ok(id)
     }
 
     async fn payment_target(&mut self, id: PaymentId) -> R<InvoiceId> {
@@ -536,11 +575,12 @@ impl Payments for MemTx<'_> {
     }
 
     async fn lock_payment(&mut self, id: PaymentId) -> R<Payment> {
+        if let Some(row) = self.ahead(id.0, |b| &b.payments) {
+            return must_be(row, Noun::Payment);
+        }
         self.step("lock payment").await?;
         let row = self.take(Kind::Payment, id.0, |t| &mut t.payments).await?;
-        row.map(|row| row.payment).ok_or(StoreError::NotFound {
-            noun: Noun::Payment,
-        })
+        must_be(row.map(|row| row.payment), Noun::Payment)
     }
 
     async fn payments_of(&mut self, invoice: InvoiceId) -> R<Vec<Payment>> {
@@ -558,6 +598,7 @@ impl Payments for MemTx<'_> {
     }
 
     async fn save_payment(&mut self, payment: &Payment) -> R<()> {
+        self.forget(|b| _ = b.payments.remove(&payment.id.0));
         self.step("save payment").await?;
         let any_version = self.has(Flaw::Versions);
         let reserved = if self.has(Flaw::Reservation) {

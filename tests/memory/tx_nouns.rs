@@ -16,6 +16,7 @@ use paydeck::engine::ports::{
     NewPlan, NewSubscription, Plans, StoreError, Subscriptions,
 };
 
+use super::batch::{Write, if_broken, must_be};
 use super::db::{IssueRow, Kind, MethodRow, NoteRow, SubscriptionRow, Tables};
 use super::flaw::Flaw;
 use super::store::{MemTx, R, Rules};
@@ -103,11 +104,15 @@ impl Customers for MemTx<'_> {
     }
 
     async fn customer(&mut self, id: CustomerId) -> R<Customer> {
+        if let Some(row) = self.ahead(id.0, |b| &b.customers) {
+            return must_be(row, Noun::Customer);
+        }
         self.step("customer").await?;
         self.read(id.0, Noun::Customer, |t| &t.customers)
     }
 
     async fn save_customer(&mut self, customer: &Customer) -> R<()> {
+        self.forget(|b| _ = b.customers.remove(&customer.id.0));
         self.step("save customer").await?;
         let any_version = self.has(Flaw::Versions);
         let saved = self
@@ -159,6 +164,9 @@ impl Customers for MemTx<'_> {
     }
 
     async fn method(&mut self, id: MethodId) -> R<PaymentMethod> {
+        if let Some(row) = self.ahead(id.0, |b| &b.methods) {
+            return must_be(row, Noun::Method);
+        }
         self.step("method").await?;
         self.read(id.0, Noun::Method, |t| &t.methods)
             .map(|row| row.method)
@@ -178,6 +186,9 @@ impl Customers for MemTx<'_> {
     }
 
     async fn sealed_key(&mut self, id: MethodId) -> R<SealedKey> {
+        if let Some(row) = self.ahead(id.0, |b| &b.keys) {
+            return must_be(row, Noun::Method);
+        }
         self.step("sealed key").await?;
         self.read(id.0, Noun::Method, |t| &t.methods)
             .map(|row| row.key)
@@ -208,6 +219,7 @@ impl Customers for MemTx<'_> {
     }
 
     async fn save_sealed_key(&mut self, id: MethodId, key: &SealedKey) -> R<()> {
+        self.forget(|b| _ = b.keys.remove(&id.0));
         self.step("save sealed key").await?;
         let saved = self
             .put(
@@ -245,6 +257,7 @@ impl Customers for MemTx<'_> {
         to: MethodState,
         at: DateTime<Utc>,
     ) -> R<()> {
+        self.forget(|b| _ = b.methods.remove(&id.0));
         self.step("move method").await?;
         let saved = self
             .put(
@@ -397,6 +410,9 @@ impl Plans for MemTx<'_> {
     }
 
     async fn plan(&mut self, id: PlanId) -> R<Plan> {
+        if let Some(row) = self.ahead(id.0, |b| &b.plans) {
+            return must_be(row, Noun::Plan);
+        }
         self.step("plan").await?;
         self.read(id.0, Noun::Plan, |t| &t.plans)
     }
@@ -423,6 +439,7 @@ impl Plans for MemTx<'_> {
     }
 
     async fn save_plan(&mut self, plan: &Plan) -> R<()> {
+        self.forget(|b| _ = b.plans.remove(&plan.id.0));
         self.step("save plan").await?;
         let saved = self
             .put(
@@ -500,6 +517,9 @@ impl Subscriptions for MemTx<'_> {
     }
 
     async fn lock_subscription(&mut self, id: SubscriptionId) -> R<Subscription> {
+        if let Some(row) = self.ahead(id.0, |b| &b.subscriptions) {
+            return must_be(row, Noun::Subscription);
+        }
         self.step("lock subscription").await?;
         let row = self
             .take(Kind::Subscription, id.0, |t| &mut t.subscriptions)
@@ -510,63 +530,9 @@ impl Subscriptions for MemTx<'_> {
     }
 
     async fn save_subscription(&mut self, subscription: &Subscription) -> R<()> {
-        self.step("save subscription").await?;
-        let id = subscription.id.0;
-        let any_version = self.has(Flaw::Versions);
-        if subscription.quantity == 0 {
-            return self.refuse(vec![Constraint::Other]);
-        }
-        let own_key = self
-            .db()
-            .tables
-            .subscriptions
-            .get(id, self.no)
-            .and_then(|row| row.exclusive_key);
-        if !subscription.state.is_ended() {
-            let rules: Rules<'_, SubscriptionRow> = &[(Constraint::OneSubscription, &|other| {
-                clashes(other, own_key)
-            })];
-            let broken = self
-                .until_free(|tx| tx.broken_rules(Some(id), rules, &|t| &mut t.subscriptions))
-                .await?;
-            let is_current = self
-                .db()
-                .tables
-                .subscriptions
-                .get(id, self.no)
-                .is_some_and(|row| row.subscription.version == subscription.version);
-            if !broken.is_empty() && is_current {
-                return self.refuse(broken);
-            }
-        }
-        let saved = self
-            .put(
-                Kind::Subscription,
-                id,
-                |t| &mut t.subscriptions,
-                |old| {
-                    let was = &old.subscription;
-                    (any_version || was.version == subscription.version).then(|| SubscriptionRow {
-                        subscription: Subscription {
-                            id: was.id,
-                            public_id: was.public_id.clone(),
-                            customer_id: was.customer_id,
-                            product_id: was.product_id,
-                            mode: was.mode,
-                            created_at: was.created_at,
-                            version: was.version + 1,
-                            ..subscription.clone()
-                        },
-                        exclusive_key: old.exclusive_key,
-                    })
-                },
-            )
-            .await?;
-        if saved {
-            Ok(())
-        } else {
-            self.stale(Noun::Subscription)
-        }
+        self.forget(|b| _ = b.subscriptions.remove(&subscription.id.0));
+        self.write(Write::SubscriptionMove(Box::new(subscription.clone())))
+            .await
     }
 
     async fn running_subscriptions_of(&mut self, customer: CustomerId) -> R<Vec<SubscriptionId>> {
@@ -594,6 +560,13 @@ impl Subscriptions for MemTx<'_> {
     }
 
     async fn term(&mut self, id: SubscriptionId, term_no: u32) -> R<Term> {
+        if let Some(term) = self
+            .batch
+            .as_ref()
+            .and_then(|b| b.terms.get(&(id.0, term_no)))
+        {
+            return Ok(term.clone());
+        }
         self.step("term").await?;
         let db = self.db();
         let mut rows = db.tables.terms.rows_of(self.no);
@@ -605,6 +578,7 @@ impl Subscriptions for MemTx<'_> {
     }
 
     async fn end_term(&mut self, id: SubscriptionId, term_no: u32, at: DateTime<Utc>) -> R<()> {
+        self.forget(|b| _ = b.terms.remove(&(id.0, term_no)));
         self.step("end term").await?;
         let row = {
             let db = self.db();
@@ -636,10 +610,7 @@ impl Subscriptions for MemTx<'_> {
     }
 
     async fn insert_change(&mut self, change: &Change) -> R<()> {
-        self.step("insert change").await?;
-        self.add(Kind::Change, change.clone(), &[], |t| &mut t.changes)
-            .await?;
-        Ok(())
+        self.write(Write::Change(Box::new(change.clone()))).await
     }
 
     async fn claim_due_subscriptions(
@@ -726,72 +697,67 @@ impl MemTx<'_> {
     }
 }
 
-impl Invoices for MemTx<'_> {
-    async fn insert_invoice(&mut self, new: &NewInvoice<'_>) -> R<InvoiceId> {
-        self.step("insert invoice").await?;
-        if new.amount.minor() < 0 {
+impl MemTx<'_> {
+    pub(super) async fn write_subscription_move(&mut self, subscription: &Subscription) -> R<()> {
+        let id = subscription.id.0;
+        let any_version = self.has(Flaw::Versions);
+        if subscription.quantity == 0 {
             return self.refuse(vec![Constraint::Other]);
         }
-        let is_open_for_all = self.has(Flaw::InvoicePeriod);
-        let row = Invoice {
-            id: InvoiceId(self.db().tables.invoices.next_id()),
-            public_id: new.public_id.clone(),
-            customer_id: new.customer_id,
-            subscription_id: new.subscription_id,
-            term_no: new.term_no,
-            period_index: new.period_index,
-            kind: new.kind,
-            state: new.state,
-            amount: new.amount,
-            description: new.description.to_owned(),
-            due_at: new.due_at,
-            period_from: new.period_from,
-            period_to: new.period_to,
-            attempts: 0,
-            dunning_used: 0,
-            dunning: DunningState::Idle,
-            next_attempt_at: None,
-            first_failed_at: None,
-            last_code: None,
-            last_class: None,
-            paid_at: None,
-            created_at: new.at,
-            version: 1,
-        };
-        let rules: Rules<'_, Invoice> = &[
-            (Constraint::InvoicePeriod, &|other| {
-                !is_open_for_all
-                    && new.subscription_id.is_some()
-                    && other.subscription_id == new.subscription_id
-                    && other.term_no == new.term_no
-                    && other.period_index == new.period_index
-                    && other.kind == new.kind
-            }),
-            (Constraint::Other, &|other| {
-                other.public_id == *new.public_id
-            }),
-        ];
-        self.add(Kind::Invoice, row, rules, |t| &mut t.invoices)
-            .await
-            .map(InvoiceId)
+        let own_key = self
+            .db()
+            .tables
+            .subscriptions
+            .get(id, self.no)
+            .and_then(|row| row.exclusive_key);
+        if !subscription.state.is_ended() {
+            let rules: Rules<'_, SubscriptionRow> = &[(Constraint::OneSubscription, &|other| {
+                clashes(other, own_key)
+            })];
+            let broken = self
+                .until_free(|tx| tx.broken_rules(Some(id), rules, &|t| &mut t.subscriptions))
+                .await?;
+            let is_current = self
+                .db()
+                .tables
+                .subscriptions
+                .get(id, self.no)
+                .is_some_and(|row| row.subscription.version == subscription.version);
+            if !broken.is_empty() && is_current {
+                return self.refuse(broken);
+            }
+        }
+        let saved = self
+            .put(
+                Kind::Subscription,
+                id,
+                |t| &mut t.subscriptions,
+                |old| {
+                    let was = &old.subscription;
+                    (any_version || was.version == subscription.version).then(|| SubscriptionRow {
+                        subscription: Subscription {
+                            id: was.id,
+                            public_id: was.public_id.clone(),
+                            customer_id: was.customer_id,
+                            product_id: was.product_id,
+                            mode: was.mode,
+                            created_at: was.created_at,
+                            version: was.version + 1,
+                            ..subscription.clone()
+                        },
+                        exclusive_key: old.exclusive_key,
+                    })
+                },
+            )
+            .await?;
+        if saved {
+            Ok(())
+        } else {
+            self.stale(Noun::Subscription)
+        }
     }
 
-    async fn subscription_of_invoice(&mut self, id: InvoiceId) -> R<Option<SubscriptionId>> {
-        self.step("subscription of invoice").await?;
-        self.read(id.0, Noun::Invoice, |t| &t.invoices)
-            .map(|row| row.subscription_id)
-    }
-
-    async fn lock_invoice(&mut self, id: InvoiceId) -> R<Invoice> {
-        self.step("lock invoice").await?;
-        let row = self.take(Kind::Invoice, id.0, |t| &mut t.invoices).await?;
-        row.ok_or(StoreError::NotFound {
-            noun: Noun::Invoice,
-        })
-    }
-
-    async fn save_invoice(&mut self, invoice: &Invoice) -> R<()> {
-        self.step("save invoice").await?;
+    pub(super) async fn write_invoice_move(&mut self, invoice: &Invoice) -> R<()> {
         let any_version = self.has(Flaw::Versions);
         let saved = self
             .put(
@@ -820,6 +786,95 @@ impl Invoices for MemTx<'_> {
         } else {
             self.stale(Noun::Invoice)
         }
+    }
+
+    /// A new invoice, unless it breaks a rule.
+    pub(super) async fn write_invoice(&mut self, row: Invoice) -> R<()> {
+        let is_open_for_all = self.has(Flaw::InvoicePeriod);
+        let (new, id) = (&row, row.id.0);
+        let rules: Rules<'_, Invoice> = &[
+            (Constraint::InvoicePeriod, &|other| {
+                !is_open_for_all
+                    && new.subscription_id.is_some()
+                    && other.subscription_id == new.subscription_id
+                    && other.term_no == new.term_no
+                    && other.period_index == new.period_index
+                    && other.kind == new.kind
+            }),
+            (Constraint::Other, &|other| other.public_id == new.public_id),
+        ];
+        let mut broken = if_broken(new.amount.minor() < 0);
+        broken.extend(
+            self.until_free(|tx| tx.broken_rules(None, rules, &|t| &mut t.invoices))
+                .await?,
+        );
+        if !broken.is_empty() {
+            return self.refuse(broken);
+        }
+        self.fill(id, row, |t| &mut t.invoices);
+        Ok(())
+    }
+}
+
+impl Invoices for MemTx<'_> {
+    async fn insert_invoice(&mut self, new: &NewInvoice<'_>) -> R<InvoiceId> {
+        let id = self
+            .number("insert invoice", Kind::Invoice, |t| &mut t.invoices)
+            .await
+            .map(InvoiceId)?;
+        let row = Invoice {
+            id,
+            public_id: new.public_id.clone(),
+            customer_id: new.customer_id,
+            subscription_id: new.subscription_id,
+            term_no: new.term_no,
+            period_index: new.period_index,
+            kind: new.kind,
+            state: new.state,
+            amount: new.amount,
+            description: new.description.to_owned(),
+            due_at: new.due_at,
+            period_from: new.period_from,
+            period_to: new.period_to,
+            attempts: 0,
+            dunning_used: 0,
+            dunning: DunningState::Idle,
+            next_attempt_at: None,
+            first_failed_at: None,
+            last_code: None,
+            last_class: None,
+            paid_at: None,
+            created_at: new.at,
+            version: 1,
+        };
+        self.write(Write::Invoice(Box::new(row))).await?;
+        Ok(id)
+    }
+
+    async fn subscription_of_invoice(&mut self, id: InvoiceId) -> R<Option<SubscriptionId>> {
+        if let Some(row) = self.ahead(id.0, |b| &b.owners) {
+            return must_be(row, Noun::Invoice);
+        }
+        self.step("subscription of invoice").await?;
+        self.read(id.0, Noun::Invoice, |t| &t.invoices)
+            .map(|row| row.subscription_id)
+    }
+
+    async fn lock_invoice(&mut self, id: InvoiceId) -> R<Invoice> {
+        if let Some(row) = self.ahead(id.0, |b| &b.invoices) {
+            return must_be(row, Noun::Invoice);
+        }
+        self.step("lock invoice").await?;
+        let row = self.take(Kind::Invoice, id.0, |t| &mut t.invoices).await?;
+        row.ok_or(StoreError::NotFound {
+            noun: Noun::Invoice,
+        })
+    }
+
+    async fn save_invoice(&mut self, invoice: &Invoice) -> R<()> {
+        self.forget(|b| _ = b.invoices.remove(&invoice.id.0));
+        self.write(Write::InvoiceMove(Box::new(invoice.clone())))
+            .await
     }
 
     async fn unpaid_invoices_of(&mut self, id: SubscriptionId) -> R<Vec<Invoice>> {

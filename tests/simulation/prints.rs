@@ -42,7 +42,8 @@ pub const SHELVES: [Shelf; 8] = [
 pub fn shelves_of(statement: &str) -> &'static [Shelf] {
     use Shelf::{Attempts, Invoices, Notices, Nouns, Payments, Runs, Subscriptions};
     match statement {
-        "db now" | "audit" | "post" | "insert evidence" | "mark day" | "insert change" => &[],
+        "db now" | "audit" | "chain end" | "numbers" | "post" | "insert evidence" | "mark day"
+        | "insert change" => &[],
         "customer" | "method" | "active method" | "sealed key" | "term" | "plan" => &[Nouns],
         "attempt target"
         | "lock attempt"

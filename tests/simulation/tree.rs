@@ -360,6 +360,7 @@ fn is_private(reason: &Reason, is_serial: bool) -> bool {
             *statement,
             "db now"
                 | "audit"
+                | "chain end"
                 | "post"
                 | "insert evidence"
                 | "customer"
