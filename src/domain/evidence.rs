@@ -256,6 +256,11 @@ impl Evidence {
         }
     }
 
+    /// The provider refused our key, contract or integration: every further call would be refused as well.
+    pub const fn is_config_trouble(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if matches!(refusal.proves, Proves::ConfigTrouble))
+    }
+
     /// Counts towards the circuit breaker: the transport failed or nothing can be concluded.
     pub const fn is_trouble(&self) -> bool {
         match self {

@@ -44,8 +44,6 @@ pub(super) struct Settled {
     pub refusal: Option<Refusal>,
     pub next: Option<NextStep>,
     pub receipt: Receipt,
-    /// The provider refused our key or contract.
-    pub is_config_trouble: bool,
     /// It was approved, and whoever finds it unsent sends it.
     pub goes_out: bool,
 }
@@ -231,10 +229,6 @@ impl<S: Store> Engine<S> {
     ) -> Result<Settled, VerbError> {
         let fence = fence_of(&rows.attempt);
         let was_sent = rows.attempt.state == AttemptState::Sent;
-        let is_config_trouble = unsettled
-            .refusal
-            .as_ref()
-            .is_some_and(|r| r.proves == crate::domain::evidence::Proves::ConfigTrouble);
         let newly_human = unsettled.needs_human && !rows.attempt.needs_human;
         let delay = self.next_look_s(&rows.attempt, unsettled.next);
         let attempt = &mut rows.attempt;
@@ -263,10 +257,7 @@ impl<S: Store> Engine<S> {
         if was_sent {
             self.audit_settle(tx, &rows, actor, "unknown", "").await?;
         }
-        Ok(Settled {
-            is_config_trouble,
-            ..settled(&rows, Some(unsettled.next))
-        })
+        Ok(settled(&rows, Some(unsettled.next)))
     }
 
     /// Seconds until the next look: within seconds when the provider said so, else by schedule.
@@ -355,7 +346,6 @@ pub(super) fn settled(rows: &Rows, next: Option<NextStep>) -> Settled {
                 .and_then(|(s, _)| s.next_charge()),
             order_id: None,
         },
-        is_config_trouble: false,
         goes_out: rows.attempt.send_after.is_some(),
     }
 }

@@ -135,7 +135,7 @@ impl<'e, S: Store> Drive<'e, S> {
                 in_flight: self.in_flight.len(),
             });
             match self.next_event().await {
-                Event::Returned(returned) => self.answered.push(*returned),
+                Event::Returned(returned) => self.take_answer(*returned),
                 Event::Done(Chore::Claim(claimed)) => self.take_in(claimed?),
                 Event::Done(Chore::Settle(settled)) => {
                     self.settling -= 1;
@@ -147,6 +147,14 @@ impl<'e, S: Store> Drive<'e, S> {
                 Event::Idle => self.give_back().await?,
             }
         }
+    }
+
+    /// No call starts after an answer says that our key is refused: not once it is settled, but as soon as it is here.
+    fn take_answer(&mut self, returned: Returned) {
+        if returned.report.evidence.is_config_trouble() {
+            self.stop_reason = Some("the provider refused our key or contract".to_owned());
+        }
+        self.answered.push(returned);
     }
 
     /// Calls first: answers that are there already are settled together.
@@ -230,9 +238,6 @@ impl<'e, S: Store> Drive<'e, S> {
 
     fn note(&mut self, settled: &Settled) -> Result<(), VerbError> {
         self.decided += 1;
-        if settled.is_config_trouble {
-            self.stop_reason = Some("the provider refused our key or contract".to_owned());
-        }
         let (AttemptState::Succeeded, Some(amount)) = (settled.state, settled.receipt.amount)
         else {
             return Ok(());
