@@ -22,13 +22,15 @@ pub enum Asked {
     Refund(PaymentId),
     /// Declare that the provider never executed this unknown charge.
     NotExecuted(AttemptId),
+    /// Send this prepared return, which is above the person's own limit.
+    Return(AttemptId),
 }
 
 impl Asked {
     /// The verb it stands for.
     pub const fn verb(self) -> Verb {
         match self {
-            Self::Refund(_) => Verb::Refund,
+            Self::Refund(_) | Self::Return(_) => Verb::Refund,
             Self::NotExecuted(_) => Verb::ForceState,
         }
     }

@@ -265,7 +265,7 @@ impl<S: Store> Engine<S> {
             Request::AskNotExecuted { attempt, .. } => *attempt,
             Request::Grant { approval } => match tx.approval(*approval).await?.asked {
                 Asked::NotExecuted(attempt) => attempt,
-                Asked::Refund(_) => return Ok(None),
+                Asked::Refund(_) | Asked::Return(_) => return Ok(None),
             },
             _ => return Ok(None),
         };

@@ -152,7 +152,9 @@ pub enum Effect {
     TrialUntil(DateTime<Utc>),
     /// This invoice is paid.
     InvoicePaid(PublicId),
-    /// A second person has so long to approve it.
+    /// An earlier request of the same person about the same is void.
+    RequestReplaced(PublicId),
+    /// A second person has so long to approve it; then it happens.
     SecondPerson {
         /// In minutes.
         minutes: i64,

@@ -4,7 +4,7 @@
 //! what the plan says. Applying runs the first again and goes on only with the same fingerprint.
 
 use crate::domain::ids::AttemptId;
-use crate::domain::operator::Operator;
+use crate::domain::operator::{Denied, Operator, Verb};
 
 use super::Engine;
 use super::absence::Unlisted;
@@ -68,7 +68,7 @@ impl<S: Store> Engine<S> {
         operator: &Operator,
         request: &Request,
     ) -> Result<ActionPlan, VerbError> {
-        operator.check(request.verb())?;
+        check_press(operator, request)?;
         let mut desk = Desk::new();
         let mut tx = self.begin(&mut desk).await?;
         Ok(self.prepare(&mut tx, operator, request).await?.plan)
@@ -88,6 +88,10 @@ impl<S: Store> Engine<S> {
         let next = match written {
             Ok(next) => next,
             Err((error, target)) => {
+                let target = match target {
+                    Some(target) => target,
+                    None => self.target_of(request).await,
+                };
                 self.audit_refusal(operator, request.verb(), &target, &error)
                     .await;
                 return Err(error);
@@ -106,11 +110,9 @@ impl<S: Store> Engine<S> {
         operator: &Operator,
         request: &Request,
         fingerprint: &str,
-    ) -> Result<Next, (VerbError, String)> {
-        let nowhere = |error: VerbError| (error, String::new());
-        operator
-            .check(request.verb())
-            .map_err(|e| nowhere(e.into()))?;
+    ) -> Result<Next, (VerbError, Option<String>)> {
+        let nowhere = |error: VerbError| (error, None);
+        check_press(operator, request).map_err(|e| nowhere(e.into()))?;
         let unlisted = self
             .read_list(operator, request, fingerprint)
             .await
@@ -121,11 +123,7 @@ impl<S: Store> Engine<S> {
             .prepare(&mut tx, operator, request)
             .await
             .map_err(nowhere)?;
-        let target = plan
-            .subject
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default();
+        let target = plan.subject.as_ref().map(ToString::to_string);
         if plan.fingerprint != fingerprint {
             return Err((VerbError::Stale, target));
         }
@@ -158,7 +156,7 @@ impl<S: Store> Engine<S> {
             Work::Resolve(work) => self.write_resolve(tx, actor, *work).await,
             Work::Ask(work) => self.write_ask(tx, operator, *work, unlisted).await,
             Work::Decide(work) => self.write_decision(tx, actor, *work, unlisted).await,
-            Work::Return(work) => self.write_return(tx, actor, *work).await,
+            Work::Return(work) => self.write_return(tx, actor, actor.person, *work).await,
         }
     }
 
@@ -270,8 +268,9 @@ impl<S: Store> Engine<S> {
             }
             Request::Grant { approval } => self.prepare_grant(tx, operator, *approval).await,
             Request::Reject { approval, reason } => {
-                self.prepare_reject(tx, *approval, reason).await
+                self.prepare_reject(tx, operator, *approval, reason).await
             }
+            Request::AskReturn { attempt } => self.prepare_ask_return(tx, operator, *attempt).await,
             Request::ApproveReturn { attempt } => {
                 self.prepare_return_decision(tx, operator, *attempt, Fate::Send)
                     .await
@@ -282,6 +281,19 @@ impl<S: Store> Engine<S> {
                     .await
             }
         }
+    }
+}
+
+/// Whether the person may press this at all. Taking a request back is its author's as well, who may ask for one; which it
+/// is shows once it is read.
+fn check_press(operator: &Operator, request: &Request) -> Result<(), Denied> {
+    let denied = match operator.check(request.verb()) {
+        Ok(()) => return Ok(()),
+        Err(denied) => denied,
+    };
+    match request {
+        Request::Reject { .. } if operator.check(Verb::Refund).is_ok() => Ok(()),
+        _ => Err(denied),
     }
 }
 

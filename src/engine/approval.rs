@@ -3,9 +3,9 @@
 //! Approving makes the whole plan again: where it is not the plan that was asked for, it is stale, and
 //! nothing happens. A request reserves nothing and sends nothing.
 
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 
-use crate::domain::approval::{APPROVAL_MINUTES, Approval, Asked, NotGrantable};
+use crate::domain::approval::{APPROVAL_MINUTES, Approval, Asked, NotGrantable, is_same_person};
 use crate::domain::attempt::AlsoCancel;
 use crate::domain::ids::{ApprovalId, CustomerId, Noun, PaymentId, PublicId};
 use crate::domain::money::Money;
@@ -20,6 +20,7 @@ use super::apply::{Next, Prepared, Work};
 use super::audit::{Actor, Press, claims_json, claims_of};
 use super::fingerprint::Fingerprint;
 use super::ports::{Constraint, Decided, NewApproval, Store, StoreError, Tx};
+use super::prepared_return::{Fate, ReturnWork};
 use super::refund::{Limit, RefundWork};
 use super::refusal::{Refused, VerbError};
 
@@ -27,6 +28,7 @@ use super::refusal::{Refused, VerbError};
 pub(super) enum AskedWork {
     Refund(Box<RefundWork>),
     NotExecuted(Box<AbsenceWork>),
+    Return(Box<ReturnWork>),
 }
 
 /// A request that is to be written down.
@@ -62,14 +64,27 @@ impl<S: Store> Engine<S> {
         let (plan, work) = self
             .refund_and_plan(tx, Limit::Lifted, payment, amount, reason, also_cancel)
             .await?;
-        match self.check_limit(tx, operator, work.amount).await {
-            Ok(()) => return Err(VerbError::Refused(Refused::ApprovalNotNeeded)),
-            Err(VerbError::Refused(Refused::NeedsApproval { .. })) => {}
-            Err(other) => return Err(other),
-        }
+        let verb = Verb::Refund;
+        self.must_need_approval(tx, operator, verb, work.amount)
+            .await?;
         let customer = work.customer.id;
         let asked = AskedWork::Refund(Box::new(work));
         self.prepare_ask(tx, operator, plan, asked, customer).await
+    }
+
+    /// Nobody asks for what he may do alone.
+    pub(super) async fn must_need_approval<T: Tx>(
+        &self,
+        tx: &mut T,
+        operator: &Operator,
+        verb: Verb,
+        amount: Money,
+    ) -> Result<(), VerbError> {
+        match self.check_limit(tx, operator, verb, amount).await {
+            Ok(()) => Err(VerbError::Refused(Refused::ApprovalNotNeeded)),
+            Err(VerbError::Refused(Refused::NeedsApproval { .. })) => Ok(()),
+            Err(other) => Err(other),
+        }
     }
 
     /// The plan of a request: what is asked for, and that nothing of it happens yet.
@@ -89,7 +104,8 @@ impl<S: Store> Engine<S> {
         // Nobody ends what another person has asked for by asking for something else.
         if let Some(waiting) = &replaces
             && waiting.waits_at(now)
-            && (waiting.fingerprint == plan.fingerprint || waiting.requester != operator.person)
+            && (waiting.fingerprint == plan.fingerprint
+                || !is_same_person(&waiting.requester, &operator.person))
         {
             return Err(VerbError::Refused(Refused::AlreadyAsked {
                 approval: waiting.public_id.clone(),
@@ -98,6 +114,15 @@ impl<S: Store> Engine<S> {
             }));
         }
         let old_id = replaces.as_ref().map(|old| old.public_id.clone());
+        let mut effects = vec![Effect::SecondPerson {
+            minutes: APPROVAL_MINUTES,
+        }];
+        effects.extend(
+            replaces
+                .as_ref()
+                .filter(|old| old.waits_at(now))
+                .map(|old| Effect::RequestReplaced(old.public_id.clone())),
+        );
         let work = AskWork {
             asked,
             target,
@@ -106,9 +131,6 @@ impl<S: Store> Engine<S> {
             fingerprint: plan.fingerprint.clone(),
             replaces,
         };
-        let mut effects = vec![Effect::SecondPerson {
-            minutes: APPROVAL_MINUTES,
-        }];
         effects.extend(plan.effects);
         let mut not_happening = vec![NotHappening::BeforeApproval];
         not_happening.extend(plan.not_happening);
@@ -137,18 +159,7 @@ impl<S: Store> Engine<S> {
     ) -> Result<Next, VerbError> {
         let at = tx.db_now().await?;
         if let Some(old) = &work.replaces {
-            let state = if old.waits_at(at) {
-                ApprovalState::Void
-            } else {
-                ApprovalState::Expired
-            };
-            let decided = Decided {
-                state,
-                by: &operator.person,
-                note: "",
-                at,
-            };
-            tx.decide_approval(old.id, &decided).await?;
+            self.end_replaced(tx, operator, old, at).await?;
         }
         let (asked, also_cancel, reason, evidence) = match &work.asked {
             AskedWork::Refund(refund) => (
@@ -166,6 +177,12 @@ impl<S: Store> Engine<S> {
                     absence.evidence.as_str(),
                 )
             }
+            AskedWork::Return(work) => (
+                Asked::Return(work.attempt.id),
+                AlsoCancel::No,
+                work.attempt.reason.as_str(),
+                "",
+            ),
         };
         let public_id = self.parts.ids.public_id(Noun::Approval);
         let claims = claims_json(&operator.evidence);
@@ -205,6 +222,45 @@ impl<S: Store> Engine<S> {
         }))))
     }
 
+    /// A request that another one of its author takes the place of, or that nobody decided in time. Both leave a row: in
+    /// the first case it is the author's word, in the second nobody's.
+    async fn end_replaced<T: Tx>(
+        &self,
+        tx: &mut T,
+        operator: &Operator,
+        old: &Approval,
+        at: DateTime<Utc>,
+    ) -> Result<(), VerbError> {
+        let (state, actor) = if old.waits_at(at) {
+            (ApprovalState::Void, Actor::from(operator))
+        } else {
+            let nobody = Actor {
+                person: "system",
+                claims: &[],
+            };
+            (ApprovalState::Expired, nobody)
+        };
+        let decided = Decided {
+            state,
+            by: actor.person,
+            note: "",
+            at,
+        };
+        tx.decide_approval(old.id, &decided)
+            .await
+            .map_err(as_stale)?;
+        let press = Press {
+            verb: old.asked.verb().as_str(),
+            target: old.public_id.as_str(),
+            before: old.state.as_str(),
+            after: state.as_str(),
+            reason: &old.reason,
+            result: "done",
+            ..Press::default()
+        };
+        Ok(self.audit_in(tx, actor, press, at).await?)
+    }
+
     /// The plan that was asked for, made again for the second person.
     pub(super) async fn prepare_grant<T: Tx>(
         &self,
@@ -238,6 +294,12 @@ impl<S: Store> Engine<S> {
                     .await?;
                 (plan, AskedWork::NotExecuted(Box::new(work)))
             }
+            Asked::Return(attempt) => {
+                let (plan, work) = self
+                    .return_and_plan(tx, operator, Limit::Lifted, attempt, Fate::Send)
+                    .await?;
+                (plan, AskedWork::Return(Box::new(work)))
+            }
         };
         // The amount stands beside the plan: an altered row must not show one and do another.
         if plan.fingerprint != approval.fingerprint || plan.amount != Some(approval.amount) {
@@ -263,15 +325,19 @@ impl<S: Store> Engine<S> {
         })
     }
 
-    /// Turning a request down, which its own author may do as well.
+    /// Turning a request down, which its own author may do as well, whatever his roles.
     pub(super) async fn prepare_reject<T: Tx>(
         &self,
         tx: &mut T,
+        operator: &Operator,
         id: ApprovalId,
         reason: &str,
     ) -> Result<Prepared, VerbError> {
         let note = super::refund::checked_reason(reason)?;
         let approval = tx.approval(id).await?;
+        if !is_same_person(&approval.requester, &operator.person) {
+            operator.check(Verb::Approve)?;
+        }
         if approval.state != ApprovalState::Waiting {
             let decided = Refused::ApprovalDecided(approval.state);
             return Err(VerbError::Refused(decided));
@@ -363,6 +429,9 @@ impl<S: Store> Engine<S> {
                 let unlisted = absence.must_be(unlisted)?;
                 self.write_not_executed(tx, requester, &approval, actor.person, *absence, unlisted)
                     .await
+            }
+            Some(AskedWork::Return(work)) => {
+                self.write_return(tx, requester, actor.person, *work).await
             }
             None => Ok(Next::Finished(Box::new(Outcome::Done(Receipt {
                 public_id: Some(approval.public_id),

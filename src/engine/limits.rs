@@ -39,13 +39,14 @@ pub enum LimitOf {
 }
 
 impl RefundLimits {
-    /// The most that any of these roles refunds at once in the currency of `amount`; none where there is no limit for it.
-    fn once_of(&self, operator: &Operator, amount: Money) -> Option<Money> {
+    /// The most that any of the person's roles that may do `verb` gives back at once in the currency of `amount`; none
+    /// where there is no limit for it.
+    fn once_of(&self, operator: &Operator, verb: Verb, amount: Money) -> Option<Money> {
         self.once
             .iter()
             .filter(|(role, limit)| {
                 operator.roles.contains(role)
-                    && Verb::Refund.roles().contains(role)
+                    && verb.roles().contains(role)
                     && limit.currency() == amount.currency()
             })
             .map(|(_, limit)| *limit)
@@ -54,11 +55,12 @@ impl RefundLimits {
 }
 
 impl<S: Store> Engine<S> {
-    /// Refuses what the person may not refund alone. The payment is locked.
+    /// Refuses what the person may not give back alone: a refund, or a return that was prepared. The payment is locked.
     pub(super) async fn check_limit<T: Tx>(
         &self,
         tx: &mut T,
         operator: &Operator,
+        verb: Verb,
         amount: Money,
     ) -> Result<(), VerbError> {
         let RefundAlone::Within(limits) = &self.parts.settings.refund_alone else {
@@ -66,7 +68,7 @@ impl<S: Store> Engine<S> {
         };
         let above = |limit, of| Err(VerbError::Refused(Refused::NeedsApproval { limit, of }));
         let currency = amount.currency();
-        let once = limits.once_of(operator, amount);
+        let once = limits.once_of(operator, verb, amount);
         let once = once.unwrap_or(Money::zero(currency));
         let today = self.local_date(tx.db_now().await?);
         let since = day_start(today, self.parts.settings.zone);

@@ -39,6 +39,7 @@ mod rotate;
 mod send;
 mod settle;
 mod subscribe;
+mod target;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -17,11 +17,12 @@ use super::action::{
     ActionPlan, AskedBy, Confirmation, Effect, NotHappening, Outcome, PlannedCall, Receipt,
 };
 use super::apply::{Next, Prepared, Work};
+use super::approval::AskedWork;
 use super::audit::{Actor, Press};
 use super::charge::customer_brief;
 use super::fingerprint::Fingerprint;
 use super::ports::{Store, Tx};
-use super::refund::{balance, checked_reason};
+use super::refund::{Limit, balance, checked_reason};
 use super::refusal::{Refused, VerbError};
 use super::settle::fence_of;
 
@@ -37,7 +38,7 @@ pub(super) enum Fate {
 /// Everything read for it.
 pub(super) struct ReturnWork {
     fate: Fate,
-    attempt: Attempt,
+    pub attempt: Attempt,
     /// The attempt that took the money; it waits for a person until this is decided.
     charge: Attempt,
     payment: Payment,
@@ -58,6 +59,43 @@ impl<S: Store> Engine<S> {
             Fate::Send => Fate::Send,
             Fate::GiveUp(reason) => Fate::GiveUp(checked_reason(&reason)?),
         };
+        let limit = match fate {
+            Fate::Send => Limit::Of(operator),
+            // No money leaves: there is no limit to keep.
+            Fate::GiveUp(_) => Limit::Lifted,
+        };
+        let (plan, work) = self.return_and_plan(tx, operator, limit, id, fate).await?;
+        Ok(Prepared {
+            plan,
+            work: Work::Return(Box::new(work)),
+        })
+    }
+
+    /// A return above the person's own limit, as a request.
+    pub(super) async fn prepare_ask_return<T: Tx>(
+        &self,
+        tx: &mut T,
+        operator: &Operator,
+        id: AttemptId,
+    ) -> Result<Prepared, VerbError> {
+        let (plan, work) = self
+            .return_and_plan(tx, operator, Limit::Lifted, id, Fate::Send)
+            .await?;
+        self.must_need_approval(tx, operator, Verb::Approve, work.attempt.amount)
+            .await?;
+        let customer = work.customer.id;
+        let asked = AskedWork::Return(Box::new(work));
+        self.prepare_ask(tx, operator, plan, asked, customer).await
+    }
+
+    pub(super) async fn return_and_plan<T: Tx>(
+        &self,
+        tx: &mut T,
+        operator: &Operator,
+        limit: Limit<'_>,
+        id: AttemptId,
+        fate: Fate,
+    ) -> Result<(ActionPlan, ReturnWork), VerbError> {
         let target = tx.attempt_target(id).await?;
         let (subscription, invoice) = self.lock_invoice_in_order(tx, target).await?;
         let payment = payment_of(tx, target, id).await?;
@@ -74,6 +112,10 @@ impl<S: Store> Engine<S> {
         if fate == Fate::Send && attempt.expected_balance_minor != Some(balance(&payment)) {
             return Err(VerbError::Refused(Refused::BalanceMoved));
         }
+        if let Limit::Of(operator) = limit {
+            self.check_limit(tx, operator, Verb::Approve, attempt.amount)
+                .await?;
+        }
         let customer = tx.customer(attempt.customer_id).await?;
         let work = ReturnWork {
             fate,
@@ -84,11 +126,7 @@ impl<S: Store> Engine<S> {
             subscription,
             invoice,
         };
-        let plan = self.return_plan(&work)?;
-        Ok(Prepared {
-            plan,
-            work: Work::Return(Box::new(work)),
-        })
+        Ok((self.return_plan(&work)?, work))
     }
 
     fn return_plan(&self, work: &ReturnWork) -> Result<ActionPlan, VerbError> {
@@ -157,10 +195,12 @@ impl<S: Store> Engine<S> {
         })
     }
 
+    /// `by` decided it, or asked a second person for it; `approver` is whose word it is.
     pub(super) async fn write_return<T: Tx>(
         &self,
         tx: &mut T,
-        actor: Actor<'_>,
+        by: Actor<'_>,
+        approver: &str,
         work: ReturnWork,
     ) -> Result<Next, VerbError> {
         let at = tx.db_now().await?;
@@ -195,7 +235,7 @@ impl<S: Store> Engine<S> {
                 payment.reserved_minor = (payment.reserved_minor - attempt.amount.minor()).max(0);
             }
         }
-        attempt.operator = actor.person.to_owned();
+        attempt.operator = by.person.to_owned();
         tx.save_attempt(&attempt, fence).await?;
         let reason = match &fate {
             Fate::Send => attempt.reason.as_str(),
@@ -216,13 +256,18 @@ impl<S: Store> Engine<S> {
                 "abandoned"
             },
             provider_ref: &payment.provider_ref,
-            approver: actor.person,
+            approver,
         };
-        let prepared_by = Actor {
-            person: &prepared_by,
-            claims: actor.claims,
+        // One person's word is about what the system prepared; of two, one asks and the other approves.
+        let asked_by = Actor {
+            person: if by.person == approver {
+                &prepared_by
+            } else {
+                by.person
+            },
+            claims: by.claims,
         };
-        self.audit_in(tx, prepared_by, press, at).await?;
+        self.audit_in(tx, asked_by, press, at).await?;
         if fate == Fate::Send {
             return Ok(Next::Send(attempt.id));
         }

@@ -88,7 +88,7 @@ impl<S: Store> Engine<S> {
         refuse_open(&attempts)?;
         let amount = payment.check_refund(amount)?;
         if let Limit::Of(operator) = limit {
-            self.check_limit(tx, operator, amount).await?;
+            self.check_limit(tx, operator, Verb::Refund, amount).await?;
         }
         check_also_cancel(also_cancel, subscription.as_ref().map(|(s, _)| s))?;
         let customer = tx.customer(payment.customer_id).await?;

@@ -159,6 +159,11 @@ pub enum Request {
         /// What supports it.
         evidence: String,
     },
+    /// Ask a second person to send a prepared return that is above one's own limit.
+    AskReturn {
+        /// The refund attempt that waits.
+        attempt: AttemptId,
+    },
     /// Approve what another person asked for: it happens at once.
     Grant {
         /// Which request.
@@ -249,6 +254,7 @@ impl Request {
             Self::AskNotExecuted { .. } => Verb::ForceState,
             Self::Grant { .. }
             | Self::Reject { .. }
+            | Self::AskReturn { .. }
             | Self::ApproveReturn { .. }
             | Self::DeclineReturn { .. } => Verb::Approve,
         }

@@ -5,6 +5,7 @@ use super::tx::SqlTx;
 use crate::domain::approval::{Approval, Asked};
 use crate::domain::attempt::AlsoCancel;
 use crate::domain::ids::{ApprovalId, AttemptId, CustomerId, Noun, PaymentId, PublicId};
+use crate::domain::operator::Verb;
 use crate::domain::states::ApprovalState;
 use crate::engine::ports::{Approvals, Decided, NewApproval, StoreError};
 
@@ -12,7 +13,7 @@ type R<T> = Result<T, StoreError>;
 
 macro_rules! columns {
     () => {
-        "id, public_id, attempt_id, payment_id, target, customer_id, amount_minor, currency, also_cancel, reason, evidence, fingerprint, mode, requester, claims, requested_at, expires_at, state, decided_by, decided_at"
+        "id, public_id, verb, attempt_id, payment_id, target, customer_id, amount_minor, currency, also_cancel, reason, evidence, fingerprint, mode, requester, claims, requested_at, expires_at, state, decided_by, decided_at"
     };
 }
 
@@ -36,9 +37,12 @@ const DECIDE: Stmt = Stmt::both(
 
 fn read(row: &Row) -> R<Approval> {
     let cells = row.cells("approval")?;
-    let asked = match (cells.opt_i64("payment_id")?, cells.opt_i64("attempt_id")?) {
-        (Some(id), None) => Asked::Refund(PaymentId(id)),
-        (None, Some(id)) => Asked::NotExecuted(AttemptId(id)),
+    let verb = cells.word("verb", Verb::parse)?;
+    let about = (cells.opt_i64("payment_id")?, cells.opt_i64("attempt_id")?);
+    let asked = match (verb, about) {
+        (Verb::Refund, (Some(id), None)) => Asked::Refund(PaymentId(id)),
+        (Verb::Refund, (None, Some(id))) => Asked::Return(AttemptId(id)),
+        (Verb::ForceState, (None, Some(id))) => Asked::NotExecuted(AttemptId(id)),
         _ => return Err(cells.bad("it is about neither a payment nor an attempt".to_owned())),
     };
     Ok(Approval {
@@ -67,7 +71,7 @@ impl Approvals for SqlTx<'_> {
     async fn insert_approval(&mut self, new: &NewApproval<'_>) -> R<ApprovalId> {
         let (attempt, payment) = match new.asked {
             Asked::Refund(id) => (None, Some(id)),
-            Asked::NotExecuted(id) => (Some(id), None),
+            Asked::NotExecuted(id) | Asked::Return(id) => (Some(id), None),
         };
         let values = args![
             new.public_id.as_str(),

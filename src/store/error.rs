@@ -132,7 +132,7 @@ fn constraint(rule: &str) -> Constraint {
         "plan_code" | "plan.code" | "product_code" | "product.code" => Constraint::Code,
         "payment_balance" => Constraint::RefundBalance,
         "approval_waiting" | "approval.target" => Constraint::OpenApproval,
-        "approval_four_eyes" => Constraint::FourEyes,
+        "approval_four_eyes" | "not_declared" => Constraint::FourEyes,
         "approval_in_time" | "approval_expiry" | "approval_born" | "approval_fixed"
         | "approval_used" => Constraint::Approval,
         "settled_state" => Constraint::SettledState,

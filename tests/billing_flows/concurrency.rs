@@ -491,9 +491,9 @@ pub fn one_of_each() -> Vec<Request> {
         Request::Grant {
             approval: ApprovalId(1),
         },
-        Request::Reject {
-            approval: ApprovalId(1),
-            reason: "no".into(),
+        // Turning a request down is also its author's: `second_person`.
+        Request::AskReturn {
+            attempt: AttemptId(1),
         },
         Request::ApproveReturn {
             attempt: AttemptId(1),

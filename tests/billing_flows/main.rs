@@ -35,6 +35,7 @@ mod power_loss;
 #[path = "roles.rs"]
 mod roles_of_requests;
 mod scenarios;
+mod second_person;
 mod subscriptions;
 mod tallies;
 mod verbs;

@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, Duration, Utc};
 
+use paydeck::domain::approval::Asked;
 use paydeck::domain::attempt::{Attempt, AttemptKind, LookUp, Sighting, Source};
+use paydeck::domain::evidence::EvidenceSource;
 use paydeck::domain::ids::{AttemptId, EvidenceId, InvoiceId, Noun, PaymentId};
 use paydeck::domain::money::{Currency, Money};
 use paydeck::domain::payment::Payment;
-use paydeck::domain::states::AttemptState;
+use paydeck::domain::states::{ApprovalState, AttemptState};
 use paydeck::engine::ports::{
     Attempts, Claim, Constraint, Fence, NewAttempt, NewEvidence, NewPayment, NewRefund, Payments,
     RefundsBy, StoreError,
@@ -58,7 +60,27 @@ impl MemTx<'_> {
         if !from.can_move_to(to) {
             broken.push(Constraint::Other);
         }
+        if to == AttemptState::NotExecuted && !self.is_declared(new) {
+            broken.push(Constraint::FourEyes);
+        }
         broken
+    }
+
+    /// Whether two persons have declared it not executed, or its provider canceled it.
+    fn is_declared(&self, new: &AttemptRow) -> bool {
+        let db = self.db();
+        let by_two = db.tables.approvals.rows_of(self.no).any(|(_, row)| {
+            row.asked == Asked::NotExecuted(new.attempt.id) && row.state == ApprovalState::Granted
+        });
+        let proof = new
+            .evidence_id
+            .and_then(|id| db.tables.evidence.get(id, self.no));
+        by_two
+            || proof.is_some_and(|row| {
+                row.attempt_id == new.attempt.id
+                    && row.source != EvidenceSource::Person
+                    && row.outcome == "canceled"
+            })
     }
 
     async fn check_slots(&mut self, id: Option<i64>, row: &Attempt) -> R<Vec<Constraint>> {

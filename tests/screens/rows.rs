@@ -761,6 +761,7 @@ pub fn subscription_card(number: i64) -> SubscriptionCard {
 /// What waits for a second person.
 pub fn waiting() -> Vec<WaitingRow> {
     let row = |n: i64, what: WaitingFor, left_s: Option<i64>| WaitingRow {
+        mode: Mode::Sim,
         what,
         public_id: public(Noun::Approval, n),
         target: public(Noun::Payment, n),

@@ -349,6 +349,13 @@ const TRIGGERS: &[(&str, &str, &str, &str)] = &[
         "update attempt set state = 'unknown' where state = 'ready'",
     ),
     (
+        "attempt_declared",
+        "attempt_d_declared",
+        "attempt",
+        "update attempt set state = 'sent' where state = 'ready'; update attempt set state = 'unknown' where state = 'sent'; \
+         update attempt set state = 'not_executed' where state = 'unknown'",
+    ),
+    (
         "attempt_fixed",
         "attempt_c_fixed",
         "attempt",

@@ -244,6 +244,10 @@ async fn people_with_psql_read_decimals_and_times() {
     let mut raw = bed.raw().await;
     let cell = "select captured::text || ' ' || to_char(captured_at at time zone 'utc', 'YYYY-MM-DD HH24:MI') from v_payment";
     assert_eq!(raw.texts(cell).await, ["9900 2026-03-02 00:00"]);
+    raw.must("insert into approval (public_id, tail, verb, target, attempt_id, customer_id, amount_minor, currency, also_cancel, reason, evidence, fingerprint, mode, requester, claims, requested_at, expires_at)
+        select 'apr_X', 'X', 'refund', public_id, id, customer_id, amount_minor, currency, 'no', 'asked', '', 'f', mode, 'kim', '{}', 1772409600000000, 1772409601000000 from attempt").await;
+    let asked = "select verb || ' ' || (target = attempt)::text || ' ' || mode || ' ' || amount::text || ' ' || to_char(requested_at at time zone 'utc', 'YYYY-MM-DD') from v_approval";
+    assert_eq!(raw.texts(asked).await, ["refund true sim 9900 2026-03-02"]);
     for view in ["v_subscription", "v_invoice", "v_attempt"] {
         assert_eq!(
             raw.number(&format!("select count(*) from {view}")).await,

@@ -280,7 +280,26 @@ pub async fn evidence(tx: &mut SqlTx<'_>, attempt_id: AttemptId) -> EvidenceId {
     tx.insert_evidence(&new).await.expect("evidence")
 }
 
-/// Saves an attempt in another state, with the fence of the state it was read in.
+/// What the provider says of a charge that was canceled before it took anything.
+async fn canceled(tx: &mut SqlTx<'_>, attempt_id: AttemptId) {
+    let new = NewEvidence {
+        attempt_id,
+        source: EvidenceSource::LookUp,
+        outcome: "canceled",
+        http_status: Some(200),
+        code: None,
+        reference: Some("ref"),
+        amount: None,
+        trace_id: None,
+        body_sha256: None,
+        elapsed_ms: 12,
+        at: day(1),
+    };
+    tx.insert_evidence(&new).await.expect("evidence");
+}
+
+/// Saves an attempt in another state, with the fence of the state it was read in, and the proof that "not executed"
+/// needs.
 pub async fn move_to(
     tx: &mut SqlTx<'_>,
     attempt: &mut Attempt,
@@ -291,6 +310,9 @@ pub async fn move_to(
         epoch: None,
     };
     attempt.state = to;
+    if to == AttemptState::NotExecuted {
+        canceled(tx, attempt.id).await;
+    }
     tx.save_attempt(attempt, fence).await
 }
 

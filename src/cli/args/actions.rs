@@ -258,9 +258,19 @@ pub enum ApproveCommand {
     /// One of them.
     Show(TargetArgs),
     /// Approve it: it happens at once. Nobody approves their own request.
-    Grant(TargetArgs),
+    Grant(GrantArgs),
     /// Turn it down, or give a prepared return up.
     Reject(RejectArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct GrantArgs {
+    /// A request, or the attempt of a prepared return.
+    #[arg(value_name = "ID")]
+    pub target: String,
+    /// A prepared return above your limit: ask a second person, who has 30 minutes. Nothing is sent before.
+    #[arg(long)]
+    pub ask_approval: bool,
 }
 
 #[derive(Debug, Args)]

@@ -88,6 +88,7 @@ pub const RUNS: &[&str] = &[
     "declined",
     "unknown",
     "not_sent",
+    "not_executed",
     "zero_amount",
     "canceled",
     "skipped",

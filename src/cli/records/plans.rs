@@ -116,6 +116,7 @@ fn effect(effect: &Effect) -> Record {
         Effect::SubscriptionsKept(count) => of("subscriptions_kept").number("count", *count),
         Effect::TrialUntil(at) => of("trial_until").at("at", *at),
         Effect::InvoicePaid(invoice) => of("invoice_paid").id("invoice_id", invoice),
+        Effect::RequestReplaced(request) => of("request_replaced").id("approval_id", request),
         Effect::SecondPerson { minutes } => of("second_person").number("minutes", *minutes),
         Effect::Attempt { from, to } => of("attempt")
             .word("from", "state.attempt", from.as_str())

@@ -2,8 +2,8 @@
 
 use super::{act, approve, bill, vault};
 use crate::cli::args::{
-    BillCommand, CheckoutCommand, Command, CustomerCommand, Global, MethodCommand, PlanCommand,
-    UnknownCommand, VaultCommand,
+    ApproveCommand, BillCommand, CheckoutCommand, Command, CustomerCommand, Global, MethodCommand,
+    PlanCommand, UnknownCommand, VaultCommand,
 };
 use crate::cli::audit::{self, Press};
 use crate::cli::error::CliError;
@@ -58,7 +58,10 @@ pub async fn run(
     let Some(verb) = verb(&command) else {
         return Err(CliError::Internal("this verb is not built in".to_owned()));
     };
-    check(opened, verb, permit, permit::declared(&command).0).await?;
+    // Taking a request back is also its author's: the engine, which reads it, decides.
+    if !matches!(command, Command::Approve(ApproveCommand::Reject(_))) {
+        check(opened, verb, permit, permit::declared(&command).0).await?;
+    }
     // What neither asks the provider nor opens a key needs neither of them.
     let engine = match &command {
         Command::Customer(_) | Command::Note(_) | Command::Plan(_) => {

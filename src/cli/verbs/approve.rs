@@ -1,6 +1,6 @@
 //! `approve`: what waits for a second person, and what is decided about it.
 
-use crate::cli::args::{ApproveCommand, RejectArgs, TargetArgs};
+use crate::cli::args::{ApproveCommand, GrantArgs, RejectArgs, TargetArgs};
 use crate::cli::error::CliError;
 use crate::cli::output::Output;
 use crate::cli::records::{self, columns};
@@ -84,8 +84,12 @@ pub async fn decision(store: &SqlStore, command: &ApproveCommand) -> Result<Requ
                 },
             })
         }
-        ApproveCommand::Grant(args) => Ok(match named(store, &args.target).await? {
+        ApproveCommand::Grant(GrantArgs {
+            target,
+            ask_approval,
+        }) => Ok(match named(store, target).await? {
             Named::Request(approval) => Request::Grant { approval },
+            Named::Return(attempt) if *ask_approval => Request::AskReturn { attempt },
             Named::Return(attempt) => Request::ApproveReturn { attempt },
         }),
         ApproveCommand::List | ApproveCommand::Show(_) => {

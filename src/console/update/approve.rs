@@ -67,24 +67,27 @@ const fn granting(what: WaitingFor) -> Request {
     }
 }
 
-/// A refund above the person's limit is asked of a second person: the same dialog plans that instead,
-/// and says so. Nothing but a refund that was refused for its limit is turned into a request.
+/// A refund or return above the person's limit is asked of a second person: the same dialog plans that instead,
+/// and says so. Nothing but what was refused for its limit is turned into a request.
 pub fn instead(confirm: &mut Confirm, ticket: Ticket, now_ms: u64) -> Option<Effect> {
-    let Asked::Request(Request::Refund {
-        payment,
-        amount,
-        reason,
-        also_cancel,
-    }) = &confirm.asked
-    else {
-        return None;
+    let asked = match &confirm.asked {
+        Asked::Request(Request::Refund {
+            payment,
+            amount,
+            reason,
+            also_cancel,
+        }) => Request::AskRefund {
+            payment: *payment,
+            amount: *amount,
+            reason: reason.clone(),
+            also_cancel: *also_cancel,
+        },
+        Asked::Request(Request::ApproveReturn { attempt }) => {
+            Request::AskReturn { attempt: *attempt }
+        }
+        _ => return None,
     };
-    let asked = Asked::Request(Request::AskRefund {
-        payment: *payment,
-        amount: *amount,
-        reason: reason.clone(),
-        also_cancel: *also_cancel,
-    });
+    let asked = Asked::Request(asked);
     confirm.asked = asked.clone();
     confirm.phase = Phase::Planning {
         ticket,

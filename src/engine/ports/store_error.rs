@@ -32,7 +32,7 @@ pub enum Constraint {
     AppendOnly,
     /// One request waits for approval per target.
     OpenApproval,
-    /// Nobody approves what he asked for himself.
+    /// Nobody approves what he asked for himself, and "not executed" is the word of two persons.
     FourEyes,
     /// A request is approved before it expires, once, and stays what was asked for.
     Approval,

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::ids::{ApprovalId, AttemptId, PublicId};
+use crate::domain::mode::Mode;
 use crate::domain::money::Money;
 use crate::domain::states::ApprovalState;
 
@@ -11,7 +12,7 @@ use super::lists::CustomerBrief;
 /// What a row waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitingFor {
-    /// A refund above the person's limit.
+    /// A refund or prepared return above the person's limit.
     Refund(ApprovalId),
     /// That an unknown charge be declared not executed.
     NotExecuted(ApprovalId),
@@ -53,6 +54,8 @@ pub struct WaitingRow {
     pub since: DateTime<Utc>,
     /// How many seconds are left to approve it; none where it stays.
     pub left_s: Option<i64>,
+    /// Live, test or sim.
+    pub mode: Mode,
     /// Where it stands; a return that waits is waiting.
     pub state: ApprovalState,
     /// Who decided it.

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::cells;
 use super::query::{Query, values};
 use crate::domain::ids::{ApprovalId, AttemptId, Noun, PublicId};
+use crate::domain::operator::Verb;
 use crate::domain::states::ApprovalState;
 use crate::engine::ports::StoreError;
 use crate::engine::queries::{WaitingFor, WaitingRow};
@@ -19,7 +20,7 @@ const MOST: i64 = 500;
 macro_rules! request {
     ($which:literal) => {
         concat!(
-            "select r.id, r.public_id, r.attempt_id, r.payment_id, r.target, r.amount_minor, r.currency, r.requester, r.reason, \
+            "select r.id, r.public_id, r.verb, r.mode, r.target, r.amount_minor, r.currency, r.requester, r.reason, \
              r.evidence, r.requested_at as since, r.expires_at, r.state, r.decided_by, c.id as customer_id, \
              c.public_id as customer_public_id, c.name as customer_name \
              from approval r join customer c on c.id = r.customer_id where ",
@@ -30,18 +31,20 @@ macro_rules! request {
 const REQUESTS: &str =
     request!("r.state = 'waiting' and r.expires_at > ? order by r.expires_at, r.id limit ?");
 const REQUEST: &str = request!("r.id = ?");
-const RETURNS: &str = "select a.id, a.public_id, p.public_id as target, a.amount_minor, a.currency, a.operator, a.reason, \
+const RETURNS: &str = "select a.id, a.public_id, a.mode, p.public_id as target, a.amount_minor, a.currency, a.operator, a.reason, \
      a.created_at as since, c.id as customer_id, c.public_id as customer_public_id, c.name as customer_name \
      from attempt a join payment p on p.id = a.payment_id join customer c on c.id = a.customer_id \
-     where a.state = 'waiting_approval' order by a.created_at, a.id limit ?";
+     where a.state = 'waiting_approval' and not exists (select 1 from approval r where r.target = a.public_id \
+     and r.state = 'waiting' and r.expires_at > ?) order by a.created_at, a.id limit ?";
 const COUNT: &str = "select (select count(*) from approval where state = 'waiting' and expires_at > ?) \
-     + (select count(*) from attempt where state = 'waiting_approval') as n";
+     + (select count(*) from attempt a where a.state = 'waiting_approval' and not exists (select 1 from approval r \
+     where r.target = a.public_id and r.state = 'waiting' and r.expires_at > ?)) as n";
 
-/// Requests by the time they have left, then returns, oldest first.
+/// Requests by the time they have left, then returns that nobody has asked a second person for, oldest first.
 pub(super) async fn list(db: &SqlStore) -> R<Vec<WaitingRow>> {
     let now = super::clock::now(db).await?;
     let requests = db.fetch(Query::with(REQUESTS, values![now, MOST])).await?;
-    let returns = db.fetch(Query::with(RETURNS, values![MOST])).await?;
+    let returns = db.fetch(Query::with(RETURNS, values![now, MOST])).await?;
     let requests = requests.iter().map(|row| request(row, now));
     requests.chain(returns.iter().map(prepared)).collect()
 }
@@ -55,7 +58,9 @@ pub(super) async fn one(db: &SqlStore, id: ApprovalId) -> R<WaitingRow> {
 
 pub(super) async fn count(db: &SqlStore) -> R<u64> {
     let now = super::clock::now(db).await?;
-    let counted = db.fetch_number(Query::with(COUNT, values![now])).await?;
+    let counted = db
+        .fetch_number(Query::with(COUNT, values![now, now]))
+        .await?;
     Ok(u64::try_from(counted).unwrap_or(0))
 }
 
@@ -66,10 +71,9 @@ fn request(row: &Row, now: DateTime<Utc>) -> R<WaitingRow> {
     let left = (cells.at("expires_at")? - now).num_seconds();
     let is_over = left <= 0 && state == ApprovalState::Waiting;
     Ok(WaitingRow {
-        what: if cells.opt_i64("payment_id")?.is_some() {
-            WaitingFor::Refund(id)
-        } else {
-            WaitingFor::NotExecuted(id)
+        what: match cells.word("verb", Verb::parse)? {
+            Verb::ForceState => WaitingFor::NotExecuted(id),
+            _ => WaitingFor::Refund(id),
         },
         public_id: cells.public_id()?,
         target: PublicId::from_stored(cells.text("target")?),
@@ -80,6 +84,7 @@ fn request(row: &Row, now: DateTime<Utc>) -> R<WaitingRow> {
         evidence: cells.text("evidence")?,
         since: cells.at("since")?,
         left_s: (state == ApprovalState::Waiting).then_some(left.max(0)),
+        mode: cells.mode()?,
         state: if is_over {
             ApprovalState::Expired
         } else {
@@ -102,6 +107,7 @@ fn prepared(row: &Row) -> R<WaitingRow> {
         evidence: String::new(),
         since: cells.at("since")?,
         left_s: None,
+        mode: cells.mode()?,
         state: ApprovalState::Waiting,
         decided_by: None,
     })

@@ -201,6 +201,9 @@ fn effect_text(ink: &Ink<'_>, effect: &Effect) -> String {
         }
         Effect::TrialUntil(until) => say("trial_until", &[("at", &model.date(*until))]),
         Effect::InvoicePaid(invoice) => say("invoice_paid", &[("invoice", &words::id(invoice))]),
+        Effect::RequestReplaced(request) => {
+            say("request_replaced", &[("request", &words::id(request))])
+        }
         Effect::SecondPerson { minutes } => say("second_person", &[("n", &locale.count(*minutes))]),
         Effect::Attempt { from, to } => say(
             "attempt",
