@@ -23,6 +23,8 @@ pub(super) const ANSWER_LIMIT: usize = 256 * 1024;
 pub(super) const LIST_LIMIT: usize = 8 * 1024 * 1024;
 /// Kept connections are given up before a provider's gateway does it.
 const IDLE_S: u64 = 20;
+/// Where providers put the name of an exchange, for their support.
+const TRACE_IDS: [&str; 2] = ["x-tosspayments-trace-id", "request-id"];
 
 /// Why there is no whole answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,10 @@ pub(super) struct Exchange {
     pub retry_after_s: Option<u64>,
     /// The provider's trace id.
     pub trace_id: Option<String>,
+    /// The provider says that it repeats a stored answer.
+    pub is_replay: bool,
+    /// Whether the provider says that the same request may be sent again.
+    pub may_repeat: Option<bool>,
     /// The whole body, or why there is none.
     pub body: Result<Zeroizing<Vec<u8>>, Trouble>,
     /// From the first attempt to connect to the last byte.
@@ -52,6 +58,19 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
+    /// What came of a request that had no whole answer.
+    pub const fn without_answer(trouble: Trouble, elapsed_ms: u64) -> Self {
+        Self {
+            status: None,
+            retry_after_s: None,
+            trace_id: None,
+            is_replay: false,
+            may_repeat: None,
+            body: Err(trouble),
+            elapsed_ms,
+        }
+    }
+
     /// SHA-256 of the body, in hex.
     pub fn body_sha256(&self) -> Option<String> {
         let body = self.body.as_ref().ok()?;
@@ -188,9 +207,30 @@ impl Http {
         body: Vec<u8>,
         extra: &[(HeaderName, HeaderValue)],
     ) -> Exchange {
+        self.post_as("application/json", url, body, extra).await
+    }
+
+    /// Sends a form once, on a fresh connection.
+    pub async fn post_form(
+        &self,
+        url: Url,
+        body: Vec<u8>,
+        extra: &[(HeaderName, HeaderValue)],
+    ) -> Exchange {
+        self.post_as("application/x-www-form-urlencoded", url, body, extra)
+            .await
+    }
+
+    async fn post_as(
+        &self,
+        media: &'static str,
+        url: Url,
+        body: Vec<u8>,
+        extra: &[(HeaderName, HeaderValue)],
+    ) -> Exchange {
         let mut request = Request::new(Method::POST, url);
-        let json = HeaderValue::from_static("application/json");
-        request.headers_mut().insert(CONTENT_TYPE, json);
+        let media = HeaderValue::from_static(media);
+        request.headers_mut().insert(CONTENT_TYPE, media);
         for (name, value) in extra {
             request.headers_mut().insert(name.clone(), value.clone());
         }
@@ -241,18 +281,18 @@ async fn exchange(client: &Client, request: Request, limit: usize) -> Exchange {
         reason = "real elapsed time of a call, for the evidence row"
     )]
     let started = std::time::Instant::now();
-    let mut done = Exchange {
-        status: None,
-        retry_after_s: None,
-        trace_id: None,
-        body: Err(Trouble::Broken),
-        elapsed_ms: 0,
-    };
+    let mut done = Exchange::without_answer(Trouble::Broken, 0);
     match client.execute(request).await {
         Ok(response) => {
             done.status = Some(response.status().as_u16());
             done.retry_after_s = header(&response, RETRY_AFTER.as_str()).and_then(whole_seconds);
-            done.trace_id = header(&response, "x-tosspayments-trace-id").and_then(trace_id);
+            done.trace_id = TRACE_IDS
+                .iter()
+                .find_map(|name| header(&response, name))
+                .and_then(trace_id);
+            done.is_replay = header(&response, "idempotent-replayed") == Some("true");
+            done.may_repeat =
+                header(&response, "stripe-should-retry").and_then(|word| word.parse().ok());
             done.body = read(response, limit).await;
         }
         Err(error) => done.body = Err(trouble_before_answer(&error)),

@@ -5,4 +5,5 @@
 //! follows a redirect or uses a proxy, and none names a URL or a key in an error or a log.
 
 mod http;
+pub mod stripe;
 pub mod toss;

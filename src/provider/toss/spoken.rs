@@ -37,13 +37,7 @@ pub enum Heard {
 
 impl Heard {
     fn exchange(self, elapsed_ms: u64) -> Exchange {
-        let without = |trouble| Exchange {
-            status: None,
-            retry_after_s: None,
-            trace_id: None,
-            body: Err(trouble),
-            elapsed_ms,
-        };
+        let without = |trouble| Exchange::without_answer(trouble, elapsed_ms);
         match self {
             Self::NoConnection => without(Trouble::NotSent),
             Self::Silence => without(Trouble::TimedOut),
@@ -55,9 +49,8 @@ impl Heard {
             } => Exchange {
                 status: Some(status),
                 retry_after_s,
-                trace_id: None,
                 body: Ok(Zeroizing::new(body)),
-                elapsed_ms,
+                ..without(Trouble::Broken)
             },
         }
     }

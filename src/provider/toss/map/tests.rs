@@ -19,9 +19,8 @@ fn exchange(status: u16, body: &[u8]) -> Exchange {
     Exchange {
         status: Some(status),
         retry_after_s: Some(7),
-        trace_id: None,
         body: Ok(Zeroizing::new(body.to_vec())),
-        elapsed_ms: 1,
+        ..Exchange::without_answer(Trouble::Broken, 1)
     }
 }
 

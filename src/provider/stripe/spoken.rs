@@ -1,0 +1,200 @@
+//! What the client makes of an exchange, for whoever brings a network of their own: a simulation.
+//!
+//! The requests and what an answer proves are the client's; only sending is not. It decides nothing that
+//! [`super::StripeClient`] would decide otherwise.
+
+use zeroize::Zeroizing;
+
+use crate::domain::evidence::{Evidence, Unusable};
+use crate::domain::mode::Mode;
+use crate::engine::ports::{
+    CallReport, ChargeCall, ChargeLook, ChargeRequest, PrepareCall, PrepareOutcome, RefundCall,
+    RefundRequest,
+};
+use crate::provider::http::{Exchange, Trouble};
+
+use super::client::{self, Reading};
+use super::codes::CallKind;
+use super::map::{self, Expected};
+use super::request::{self, Unsendable};
+use super::{body, wire};
+
+pub use super::request::{Asked, Method};
+
+/// What was heard after asking.
+#[derive(Debug, Clone)]
+pub enum Heard {
+    /// No connection was made.
+    NoConnection,
+    /// No whole answer in time.
+    Silence,
+    /// The connection ended before a whole answer.
+    Broken,
+    /// A whole answer.
+    Answer {
+        /// HTTP status.
+        status: u16,
+        /// `Retry-After`.
+        retry_after_s: Option<u64>,
+        /// Whether `Idempotent-Replayed: true` stood with it.
+        replayed: Replayed,
+        /// The body.
+        body: Vec<u8>,
+    },
+}
+
+/// Whether an answer was given before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replayed {
+    /// It was made for this request.
+    No,
+    /// It was stored under the key.
+    Yes,
+}
+
+impl Heard {
+    fn exchange(self, elapsed_ms: u64) -> Exchange {
+        let without = |trouble| Exchange::without_answer(trouble, elapsed_ms);
+        match self {
+            Self::NoConnection => without(Trouble::NotSent),
+            Self::Silence => without(Trouble::TimedOut),
+            Self::Broken => without(Trouble::Broken),
+            Self::Answer {
+                status,
+                retry_after_s,
+                replayed,
+                body,
+            } => Exchange {
+                status: Some(status),
+                retry_after_s,
+                is_replay: replayed == Replayed::Yes,
+                body: Ok(Zeroizing::new(body)),
+                ..without(Trouble::Broken)
+            },
+        }
+    }
+}
+
+/// The bytes of a charge.
+pub fn charge_body(request: &ChargeRequest<'_>) -> Vec<u8> {
+    body::charge(request)
+}
+
+/// The bytes of a refund.
+pub fn refund_body(request: &RefundRequest<'_>) -> Vec<u8> {
+    body::refund(request)
+}
+
+/// A call as far as it goes without a network: what is asked, or what is known without asking.
+pub enum Ask {
+    /// To be sent.
+    Send(Asked),
+    /// Nothing is sent.
+    Known(CallReport),
+}
+
+fn ask(call: CallKind, asked: Result<Asked, Unsendable>) -> Ask {
+    match asked {
+        Ok(asked) => Ask::Send(asked),
+        Err(why) => Ask::Known(why.report(call)),
+    }
+}
+
+/// What is asked to prepare a charge.
+pub fn ask_prepare(call: &PrepareCall<'_>) -> Ask {
+    ask(CallKind::Prepare, request::prepare(call))
+}
+
+/// What is asked to confirm one.
+pub fn ask_charge(call: &ChargeCall<'_>) -> Ask {
+    ask(CallKind::Charge, request::confirm(call))
+}
+
+/// What is asked to give money back.
+pub fn ask_refund(call: &RefundCall<'_>) -> Ask {
+    ask(CallKind::Refund, request::refund(call))
+}
+
+/// What is asked to end what was prepared.
+pub fn ask_abandon(provider_ref: &str) -> Ask {
+    ask(CallKind::Abandon, request::abandon(provider_ref))
+}
+
+/// What is asked first about a charge or a payment.
+pub fn ask_intent(provider_ref: Option<&str>) -> Ask {
+    match provider_ref {
+        Some(intent) => ask(CallKind::LookUp, request::intent(intent)),
+        None => Ask::Known(CallReport::bare(Evidence::NotSeen)),
+    }
+}
+
+/// What is asked next about a payment.
+pub fn ask_refunds(provider_ref: &str, after: Option<&str>) -> Ask {
+    ask(CallKind::LookUp, request::refunds_of(provider_ref, after))
+}
+
+/// What was heard about preparing.
+pub fn prepare(call: &PrepareCall<'_>, mode: Mode, heard: Heard, elapsed_ms: u64) -> PrepareOutcome {
+    client::prepared(&heard.exchange(elapsed_ms), &Expected::prepare(call, mode))
+}
+
+/// What was heard about a charge.
+pub fn charge(call: &ChargeCall<'_>, mode: Mode, heard: Heard, elapsed_ms: u64) -> CallReport {
+    judged(&heard.exchange(elapsed_ms), &Expected::charge(call, mode))
+}
+
+/// What was heard about ending what was prepared.
+pub fn abandon(provider_ref: &str, mode: Mode, heard: Heard, elapsed_ms: u64) -> CallReport {
+    judged(&heard.exchange(elapsed_ms), &Expected::abandon(provider_ref, mode))
+}
+
+/// What was heard about a refund. Where the payment did not come with it, that is no answer yet: the
+/// client would read it now, and whoever looks later does.
+pub fn refund(call: &RefundCall<'_>, mode: Mode, heard: Heard, elapsed_ms: u64) -> CallReport {
+    let exchange = heard.exchange(elapsed_ms);
+    let evidence = client::refunded(&exchange, &Expected::refund(call, mode))
+        .unwrap_or(Evidence::Unusable(Unusable::Unreadable));
+    client::report(&exchange, evidence)
+}
+
+/// What was heard about a charge that was looked up; whether its refunds are to be asked for as well
+/// says [`needs_refunds`].
+pub fn look(look: &ChargeLook<'_>, mode: Mode, heard: Heard, elapsed_ms: u64) -> CallReport {
+    judged(&heard.exchange(elapsed_ms), &Expected::look(look, mode))
+}
+
+/// Whether money of it has gone back: then it is asked for again, with its refunds.
+pub fn needs_refunds(report: &CallReport) -> bool {
+    matches!(&report.evidence, Evidence::Seen(seen) if client::has_gone_back(seen))
+}
+
+/// What was heard about a payment: the intent, then each page of its refunds.
+pub fn payment(
+    provider_ref: &str,
+    mode: Mode,
+    intent: Heard,
+    pages: Vec<Heard>,
+    elapsed_ms: u64,
+) -> CallReport {
+    let expected = Expected::payment(provider_ref, mode);
+    let mut reading = Reading::default();
+    let exchange = intent.exchange(elapsed_ms);
+    reading.note(&exchange);
+    let seen = client::read_intent(&exchange).and_then(|intent| {
+        let mut refunds: Vec<wire::Refund> = Vec::new();
+        for heard in pages {
+            let exchange = heard.exchange(elapsed_ms);
+            reading.note(&exchange);
+            refunds.extend(client::read_refunds(&exchange, provider_ref)?.data);
+        }
+        map::seen(&intent, Some(&refunds), &expected).map_err(Evidence::Unusable)
+    });
+    reading.report(match seen {
+        Ok(seen) => Evidence::Seen(seen),
+        Err(evidence) => evidence,
+    })
+}
+
+fn judged(exchange: &Exchange, expected: &Expected<'_>) -> CallReport {
+    client::report(exchange, map::evidence(exchange, expected))
+}

@@ -1,0 +1,116 @@
+//! Intents, charges, refunds and the rows of the balance.
+
+use serde::Deserialize;
+
+use super::{Expandable, Fault, Metadata, Named, Ref};
+
+/// A payment intent: paid once at most.
+#[derive(Deserialize)]
+pub(in crate::provider::stripe) struct Intent {
+    pub id: String,
+    pub amount: i64,
+    pub amount_received: Option<i64>,
+    pub currency: String,
+    pub status: String,
+    pub livemode: bool,
+    pub metadata: Metadata,
+    pub latest_charge: Option<Expandable<Charge>>,
+    pub last_payment_error: Option<Fault>,
+}
+
+impl Named for Intent {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// One try to take the money of an intent.
+#[derive(Deserialize)]
+pub(in crate::provider::stripe) struct Charge {
+    pub id: String,
+    pub status: String,
+    pub amount_refunded: i64,
+    pub created: i64,
+    pub payment_method_details: Option<MethodDetails>,
+}
+
+impl Named for Charge {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// What a charge was paid with.
+#[derive(Deserialize)]
+pub(in crate::provider::stripe) struct MethodDetails {
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    pub card: Option<CardUsed>,
+}
+
+/// The card a charge was paid with.
+#[derive(Deserialize)]
+pub(in crate::provider::stripe) struct CardUsed {
+    pub brand: Option<String>,
+}
+
+/// Money going back.
+#[derive(Deserialize)]
+pub(in crate::provider::stripe) struct Refund {
+    pub id: String,
+    pub amount: i64,
+    pub currency: String,
+    pub status: Option<String>,
+    pub created: i64,
+    pub metadata: Metadata,
+    pub payment_intent: Option<Expandable<Intent>>,
+}
+
+/// One row of the balance.
+#[derive(Deserialize)]
+pub(in crate::provider::stripe) struct BalanceRow {
+    pub id: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub reporting_category: Option<String>,
+    pub amount: i64,
+    pub fee: i64,
+    pub net: i64,
+    pub currency: String,
+    pub status: Option<String>,
+    pub created: i64,
+    pub available_on: Option<i64>,
+    pub source: Option<Expandable<Source>>,
+}
+
+/// What a row of the balance is about: a charge, a refund, or something we do not read.
+#[derive(Deserialize)]
+pub(in crate::provider::stripe) struct Source {
+    pub id: String,
+    pub amount: Option<i64>,
+    pub currency: Option<String>,
+    pub metadata: Metadata,
+    pub payment_intent: Option<Expandable<Ref>>,
+    /// The charge that a refund gives back.
+    pub charge: Option<Expandable<ChargeOfRefund>>,
+}
+
+impl Named for Source {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// A refund's charge, for the notes it has from its intent.
+#[derive(Deserialize)]
+pub(in crate::provider::stripe) struct ChargeOfRefund {
+    pub id: String,
+    pub metadata: Metadata,
+    pub payment_intent: Option<Expandable<Ref>>,
+}
+
+impl Named for ChargeOfRefund {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
