@@ -40,9 +40,8 @@ struct Table {
     minimum: BTreeMap<String, i64>,
 }
 
-static TABLE: LazyLock<Result<Table, toml::de::Error>> = LazyLock::new(|| {
-    toml::from_str(include_str!("../../../assets/currencies/stripe.toml"))
-});
+static TABLE: LazyLock<Result<Table, toml::de::Error>> =
+    LazyLock::new(|| toml::from_str(include_str!("../../../assets/currencies/stripe.toml")));
 
 /// The table of currencies cannot be read. It is part of the program, so a test holds it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -96,7 +95,10 @@ pub fn to_wire(money: Money) -> Result<i64, AmountError> {
     let ours = money.currency().exponent();
     let wire = if counting.decimals >= ours {
         let factor = power(counting.decimals - ours);
-        money.minor().checked_mul(factor).ok_or(AmountError::TooLarge)?
+        money
+            .minor()
+            .checked_mul(factor)
+            .ok_or(AmountError::TooLarge)?
     } else {
         let divisor = power(ours - counting.decimals);
         if money.minor() % divisor != 0 {
@@ -231,13 +233,18 @@ mod tests {
             assert!(to_wire(least).is_ok(), "{least}");
         }
         assert_eq!(minimum(Currency::USD), Some(money("0.50 USD")));
-        assert_eq!(minimum(Currency::parse("JPY").expect("yen")), Some(money("50 JPY")));
+        assert_eq!(
+            minimum(Currency::parse("JPY").expect("yen")),
+            Some(money("50 JPY"))
+        );
     }
 
     #[test]
     fn every_currency_we_know_is_counted_or_refused_and_its_whole_unit_has_one_size() {
         // A unit of every currency with its decimals: one factor of a hundred off would show.
-        for code in ["KRW", "JPY", "USD", "EUR", "KWD", "ISK", "UGX", "MGA", "HUF", "TWD", "CLP"] {
+        for code in [
+            "KRW", "JPY", "USD", "EUR", "KWD", "ISK", "UGX", "MGA", "HUF", "TWD", "CLP",
+        ] {
             let currency = Currency::parse(code).expect("a currency");
             let unit = Money::new(power(currency.exponent()), currency);
             let wire = to_wire(unit).expect("one unit");

@@ -21,7 +21,10 @@ pub(super) fn charge(request: &ChargeRequest<'_>) -> Vec<u8> {
     let Ok(wire) = amount::to_wire(request.amount) else {
         return Vec::new();
     };
-    let name: String = one_line(request.order_name).chars().take(NAME_CHARS).collect();
+    let name: String = one_line(request.order_name)
+        .chars()
+        .take(NAME_CHARS)
+        .collect();
     Form::new()
         .number(&["amount"], wire)
         .text(&["currency"], &amount::code(request.amount.currency()))
@@ -52,7 +55,10 @@ pub(super) fn refund(request: &RefundRequest<'_>) -> Vec<u8> {
 
 /// A reason and the tag at its end.
 fn split(reason: &str) -> (&str, Option<&str>) {
-    let tagged = reason.trim_end().strip_suffix(']').and_then(|rest| rest.rsplit_once('['));
+    let tagged = reason
+        .trim_end()
+        .strip_suffix(']')
+        .and_then(|rest| rest.rsplit_once('['));
     match tagged {
         Some((words, tag)) if tag.starts_with(TAG) && !tag.contains(char::is_whitespace) => {
             (words.trim_end(), Some(tag))
@@ -63,7 +69,9 @@ fn split(reason: &str) -> (&str, Option<&str>) {
 
 /// The reason of a refund as it was written, words first. What stands in the words is never a tag.
 pub(super) fn reason_of(metadata: &Metadata) -> String {
-    let words = wire::note(metadata, "reason").unwrap_or_default().replace(TAG, "rf ");
+    let words = wire::note(metadata, "reason")
+        .unwrap_or_default()
+        .replace(TAG, "rf ");
     match wire::note(metadata, "tag") {
         Some(tag) => format!("{words} [{tag}]").trim_start().to_owned(),
         None => words,

@@ -86,7 +86,9 @@ impl StripeClient {
                         HeaderValue::from_str(key).map_err(|_| Unsendable::IdempotencyKey)?;
                     extra.push((IDEMPOTENCY_KEY, value));
                 }
-                self.http.post_form(url, asked.body.into_bytes(), &extra).await
+                self.http
+                    .post_form(url, asked.body.into_bytes(), &extra)
+                    .await
             }
         })
     }
@@ -142,7 +144,9 @@ impl StripeClient {
     /// What is known of an intent by its name alone.
     pub(super) async fn find_intent(&self, provider_ref: &str) -> Evidence {
         let expected = Expected::payment(provider_ref, self.mode);
-        self.judged(request::intent(provider_ref), &expected).await.evidence
+        self.judged(request::intent(provider_ref), &expected)
+            .await
+            .evidence
     }
 
     pub(super) async fn find_payment(&self, provider_ref: &str) -> CallReport {

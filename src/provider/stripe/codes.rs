@@ -122,7 +122,8 @@ pub struct CodeTableError(#[source] toml::de::Error);
 type Table = BTreeMap<String, Listed>;
 
 static TABLE: LazyLock<Result<Table, CodeTableError>> = LazyLock::new(|| {
-    toml::from_str(include_str!("../../../assets/failure-codes/stripe.toml")).map_err(CodeTableError)
+    toml::from_str(include_str!("../../../assets/failure-codes/stripe.toml"))
+        .map_err(CodeTableError)
 });
 
 /// Fails when the table cannot be read; a client is not built then.
@@ -194,11 +195,7 @@ fn advised(advice_code: &str) -> Option<FailureClass> {
 }
 
 /// What the path names is our own intent or payment. Stripe forgets none, so we ask the wrong account.
-fn gone_from_path(
-    call: CallKind,
-    code: &str,
-    http_status: u16,
-) -> Option<(FailureClass, Proves)> {
+fn gone_from_path(call: CallKind, code: &str, http_status: u16) -> Option<(FailureClass, Proves)> {
     let is_ours = matches!(call, CallKind::Charge | CallKind::Abandon);
     (is_ours && http_status == 404 && code == "resource_missing")
         .then_some((FailureClass::Config, Proves::ConfigTrouble))
@@ -264,7 +261,11 @@ mod tests {
             assert_eq!(refusal.code, code);
             seen += 1;
         }
-        assert_eq!(seen, all().count(), "the list and the table differ in length");
+        assert_eq!(
+            seen,
+            all().count(),
+            "the list and the table differ in length"
+        );
     }
 
     #[test]
@@ -286,13 +287,22 @@ mod tests {
         let class = |words| classify(CallKind::Charge, words, 402).class;
         assert_eq!(class(decline("", "")), FailureClass::Soft);
         assert_eq!(class(decline("lost_card", "")), FailureClass::Hard);
-        assert_eq!(class(decline("lost_card", "try_again_later")), FailureClass::Soft);
-        assert_eq!(class(decline("generic_decline", "do_not_try_again")), FailureClass::Hard);
+        assert_eq!(
+            class(decline("lost_card", "try_again_later")),
+            FailureClass::Soft
+        );
+        assert_eq!(
+            class(decline("generic_decline", "do_not_try_again")),
+            FailureClass::Hard
+        );
         assert_eq!(
             class(decline("expired_card", "confirm_card_data")),
             FailureClass::NeedsCustomer
         );
-        assert_eq!(class(decline("lost_card", "advice_of_next_year")), FailureClass::Hard);
+        assert_eq!(
+            class(decline("lost_card", "advice_of_next_year")),
+            FailureClass::Hard
+        );
     }
 
     #[test]
@@ -321,7 +331,10 @@ mod tests {
         // More than is left: somebody gave money back, and the payment has to be read.
         assert_eq!(of(CallKind::Refund, 400).proves, Proves::LookUp);
         let nothing = classify(CallKind::Charge, Words::default(), 400);
-        assert_eq!((nothing.code.as_str(), nothing.proves), ("uncoded", Proves::Unlisted));
+        assert_eq!(
+            (nothing.code.as_str(), nothing.proves),
+            ("uncoded", Proves::Unlisted)
+        );
         let hostile = classify(CallKind::Charge, coded("\u{1b}[31mRED"), 400);
         assert_eq!(hostile.code, "uncoded");
     }
@@ -330,7 +343,10 @@ mod tests {
     fn what_is_missing_is_the_card_or_our_own_intent() {
         let gone = |call, status| classify(call, coded("resource_missing"), status);
         let card = gone(CallKind::Prepare, 400);
-        assert_eq!((card.class, card.proves), (FailureClass::Hard, Proves::NotExecuted));
+        assert_eq!(
+            (card.class, card.proves),
+            (FailureClass::Hard, Proves::NotExecuted)
+        );
         let intent = gone(CallKind::Charge, 404);
         assert_eq!(intent.class, FailureClass::Config);
         assert_eq!(intent.proves, Proves::ConfigTrouble);

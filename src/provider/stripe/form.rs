@@ -18,7 +18,9 @@ impl Form {
 
     /// What was stored, to be continued.
     pub fn stored(bytes: &[u8]) -> Option<Self> {
-        std::str::from_utf8(bytes).ok().map(|text| Self(text.to_owned()))
+        std::str::from_utf8(bytes)
+            .ok()
+            .map(|text| Self(text.to_owned()))
     }
 
     /// One value under a name such as `["items", "0", "price"]`; left out when it is empty.
@@ -139,7 +141,9 @@ mod tests {
     #[test]
     fn what_was_stored_is_continued_unchanged() {
         let stored = Form::new().number(&["amount"], 1).into_bytes();
-        let form = Form::stored(&stored).expect("a form").text(&["customer"], "cus_1");
+        let form = Form::stored(&stored)
+            .expect("a form")
+            .text(&["customer"], "cus_1");
         assert_eq!(form.as_str(), "amount=1&customer=cus_1");
         assert!(Form::stored(&[0xff]).is_none());
     }

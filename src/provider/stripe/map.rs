@@ -174,7 +174,9 @@ pub(super) fn seen(
     let seen = read_payment(intent, refunds).ok_or(Unusable::Unreadable)?;
     let differs = |ours: Option<&str>, theirs: &str| ours.is_some_and(|ours| ours != theirs);
     let is_part = seen.status == SeenStatus::Captured
-        && intent.amount_received.is_some_and(|got| got != intent.amount);
+        && intent
+            .amount_received
+            .is_some_and(|got| got != intent.amount);
     if differs(expected.order_id, &seen.order_id)
         || differs(expected.provider_ref, &seen.provider_ref)
         || expected.total.is_some_and(|total| total != seen.total)
@@ -198,7 +200,9 @@ fn read_payment(intent: &wire::Intent, refunds: Option<&[wire::Refund]>) -> Opti
     let listed = refunds.unwrap_or_default();
     let (undone, standing): (Vec<_>, Vec<_>) = listed.iter().partition(|r| is_undone(r));
     let given_back = match (refunds, charge) {
-        (Some(_), _) => standing.iter().try_fold(0_i64, |sum, r| sum.checked_add(r.amount))?,
+        (Some(_), _) => standing
+            .iter()
+            .try_fold(0_i64, |sum, r| sum.checked_add(r.amount))?,
         (None, Some(charge)) => charge.amount_refunded,
         (None, None) if is_captured => return None,
         (None, None) => 0,
@@ -209,10 +213,14 @@ fn read_payment(intent: &wire::Intent, refunds: Option<&[wire::Refund]>) -> Opti
         0
     };
     let cancels = |of: &[&wire::Refund]| -> Option<Vec<CancelSeen>> {
-        of.iter().map(|refund| read_refund(refund, currency)).collect()
+        of.iter()
+            .map(|refund| read_refund(refund, currency))
+            .collect()
     };
     Some(PaymentSeen {
-        order_id: wire::note(&intent.metadata, "order_id").unwrap_or_default().to_owned(),
+        order_id: wire::note(&intent.metadata, "order_id")
+            .unwrap_or_default()
+            .to_owned(),
         provider_ref: intent.id.clone(),
         status,
         total,
@@ -222,7 +230,9 @@ fn read_payment(intent: &wire::Intent, refunds: Option<&[wire::Refund]>) -> Opti
             .and_then(|charge| wire::instant(charge.created)),
         cancels: cancels(&standing)?,
         undone: cancels(&undone)?,
-        failure: (status == SeenStatus::Failed).then(|| failure(intent)).flatten(),
+        failure: (status == SeenStatus::Failed)
+            .then(|| failure(intent))
+            .flatten(),
         method: charge.map(method).unwrap_or_default(),
     })
 }
@@ -248,8 +258,12 @@ fn failure(intent: &wire::Intent) -> Option<Refusal> {
 
 fn method(charge: &wire::Charge) -> String {
     let details = charge.payment_method_details.as_ref();
-    let brand = details.and_then(|d| d.card.as_ref()).and_then(|card| card.brand.clone());
-    brand.or_else(|| details.and_then(|d| d.kind.clone())).unwrap_or_default()
+    let brand = details
+        .and_then(|d| d.card.as_ref())
+        .and_then(|card| card.brand.clone());
+    brand
+        .or_else(|| details.and_then(|d| d.kind.clone()))
+        .unwrap_or_default()
 }
 
 /// The money stayed, or came back to us, perhaps days later.

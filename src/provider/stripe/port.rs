@@ -40,11 +40,19 @@ impl Provider for StripeClient {
         Box::pin(self.prepare_once(call))
     }
 
-    fn charge<'a>(&'a self, _desk: &'a mut Desk, call: ChargeCall<'a>) -> BoxFuture<'a, CallReport> {
+    fn charge<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        call: ChargeCall<'a>,
+    ) -> BoxFuture<'a, CallReport> {
         Box::pin(self.charge_once(call))
     }
 
-    fn refund<'a>(&'a self, _desk: &'a mut Desk, call: RefundCall<'a>) -> BoxFuture<'a, CallReport> {
+    fn refund<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        call: RefundCall<'a>,
+    ) -> BoxFuture<'a, CallReport> {
         Box::pin(self.refund_once(call))
     }
 

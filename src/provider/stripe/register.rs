@@ -63,11 +63,7 @@ impl StripeClient {
         }
     }
 
-    fn attached(
-        &self,
-        body: &[u8],
-        customer: &str,
-    ) -> Result<(Secret, customer::Card), Unusable> {
+    fn attached(&self, body: &[u8], customer: &str) -> Result<(Secret, customer::Card), Unusable> {
         let method: wire::PaymentMethod =
             serde_json::from_slice(body).map_err(|_| Unusable::Unreadable)?;
         if !request::is_id(&method.id) {

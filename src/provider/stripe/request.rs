@@ -248,7 +248,11 @@ pub(super) fn refund(call: &RefundCall<'_>) -> Result<Asked, Unsendable> {
 /// a refusal of yesterday for a day.
 pub(super) fn abandon(provider_ref: &str) -> Result<Asked, Unsendable> {
     let body = Form::new().text(&["cancellation_reason"], "abandoned");
-    checked(Asked::post(&["payment_intents", provider_ref, "cancel"], None, body))
+    checked(Asked::post(
+        &["payment_intents", provider_ref, "cancel"],
+        None,
+        body,
+    ))
 }
 
 /// Asks for an intent and its charge.
@@ -284,13 +288,21 @@ pub(super) fn attach(method: &str, customer: &str) -> Result<Asked, Unsendable> 
     }
     let key = format!("attach-{}", digest(&[method, customer]));
     let body = Form::new().text(&["customer"], customer);
-    checked(Asked::post(&["payment_methods", method, "attach"], Some(&key), body))
+    checked(Asked::post(
+        &["payment_methods", method, "attach"],
+        Some(&key),
+        body,
+    ))
 }
 
 /// Detaches a card, after which it can never be charged again.
 pub(super) fn detach(method: &str) -> Result<Asked, Unsendable> {
     let key = format!("detach-{}", digest(&[method]));
-    checked(Asked::post(&["payment_methods", method, "detach"], Some(&key), Form::new()))
+    checked(Asked::post(
+        &["payment_methods", method, "detach"],
+        Some(&key),
+        Form::new(),
+    ))
 }
 
 /// Asks for a card.
@@ -360,7 +372,9 @@ mod tests {
 
     #[test]
     fn a_charge_is_made_with_its_card_and_confirmed_without_under_other_keys() {
-        let made = prepare_of("cus_1 pm_1", b"amount=4900&currency=krw").ok().expect("asked");
+        let made = prepare_of("cus_1 pm_1", b"amount=4900&currency=krw")
+            .ok()
+            .expect("asked");
         assert_eq!(
             text(&made),
             (
@@ -385,11 +399,25 @@ mod tests {
         let why = |asked: Result<Asked, Unsendable>| asked.err().expect("refused");
         assert_eq!(why(confirm_of(None, 1)), Unsendable::Reference);
         for bad in ["", "..", "pi/1", "pi 1", "pi_1?expand=x"] {
-            assert_eq!(why(confirm_of(Some(bad), 1)), Unsendable::Reference, "{bad}");
+            assert_eq!(
+                why(confirm_of(Some(bad), 1)),
+                Unsendable::Reference,
+                "{bad}"
+            );
             assert_eq!(why(intent(bad)), Unsendable::Reference, "{bad}");
         }
-        for bad in ["", "pm_1", "cus_1  pm_1", "cus_1 pm_1 x", "cus_1 pm_1&amount=1"] {
-            assert_eq!(why(prepare_of(bad, b"amount=1")), Unsendable::Reference, "{bad}");
+        for bad in [
+            "",
+            "pm_1",
+            "cus_1  pm_1",
+            "cus_1 pm_1 x",
+            "cus_1 pm_1&amount=1",
+        ] {
+            assert_eq!(
+                why(prepare_of(bad, b"amount=1")),
+                Unsendable::Reference,
+                "{bad}"
+            );
         }
         assert_eq!(why(prepare_of("cus_1 pm_1", b"")), Unsendable::Amount);
     }

@@ -30,7 +30,8 @@ pub const fn would_send_again(heard: Try) -> bool {
 /// How long they would wait before the `n`-th try after the first, from 1. `chance` is between 0 and 255
 /// and spreads the tries of many senders over the upper half of the wait.
 pub fn wait_before(n: u32, chance: u8) -> Duration {
-    let doubled = SHORTEST.saturating_mul(1_u32.checked_shl(n.saturating_sub(1)).unwrap_or(u32::MAX));
+    let doubled =
+        SHORTEST.saturating_mul(1_u32.checked_shl(n.saturating_sub(1)).unwrap_or(u32::MAX));
     let half = doubled.min(LONGEST) / 2;
     let spread = half.saturating_mul(u32::from(chance)) / u32::from(u8::MAX);
     half.saturating_add(spread).max(SHORTEST)

@@ -134,7 +134,12 @@ pub fn ask_refunds(provider_ref: &str, after: Option<&str>) -> Ask {
 }
 
 /// What was heard about preparing.
-pub fn prepare(call: &PrepareCall<'_>, mode: Mode, heard: Heard, elapsed_ms: u64) -> PrepareOutcome {
+pub fn prepare(
+    call: &PrepareCall<'_>,
+    mode: Mode,
+    heard: Heard,
+    elapsed_ms: u64,
+) -> PrepareOutcome {
     client::prepared(&heard.exchange(elapsed_ms), &Expected::prepare(call, mode))
 }
 
@@ -145,7 +150,10 @@ pub fn charge(call: &ChargeCall<'_>, mode: Mode, heard: Heard, elapsed_ms: u64) 
 
 /// What was heard about ending what was prepared.
 pub fn abandon(provider_ref: &str, mode: Mode, heard: Heard, elapsed_ms: u64) -> CallReport {
-    judged(&heard.exchange(elapsed_ms), &Expected::abandon(provider_ref, mode))
+    judged(
+        &heard.exchange(elapsed_ms),
+        &Expected::abandon(provider_ref, mode),
+    )
 }
 
 /// What was heard about a refund. Where the payment did not come with it, that is no answer yet: the

@@ -76,11 +76,9 @@ impl StripeClient {
             Evidence::Throttled { retry_after_s } => {
                 list_error(OPERATION, NotOk::Throttled { retry_after_s })
             }
-            Evidence::Seen(_) | Evidence::Busy | Evidence::Unusable(_) => {
-                ProviderError::Unusable {
-                    operation: OPERATION,
-                }
-            }
+            Evidence::Seen(_) | Evidence::Busy | Evidence::Unusable(_) => ProviderError::Unusable {
+                operation: OPERATION,
+            },
         })
     }
 }
@@ -104,7 +102,11 @@ fn transaction(row: &wire::BalanceRow) -> Result<Option<TransactionSeen>, Unread
         "refund" | "payment_refund" => true,
         _ => return Ok(None),
     };
-    let source = row.source.as_ref().and_then(Expandable::object).ok_or(Unreadable)?;
+    let source = row
+        .source
+        .as_ref()
+        .and_then(Expandable::object)
+        .ok_or(Unreadable)?;
     let wire_amount = source.amount.ok_or(Unreadable)?;
     let currency = source.currency.as_deref().ok_or(Unreadable)?;
     let charge = source.charge.as_ref().and_then(Expandable::object);

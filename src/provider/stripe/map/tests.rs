@@ -69,10 +69,16 @@ fn refusal(evidence: Evidence) -> Refusal {
 fn a_paid_intent_is_captured_with_its_card_and_what_is_left() {
     let seen = captured(charge(200, fixture!("intent_succeeded.json")));
     assert_eq!(seen.status, SeenStatus::Captured);
-    assert_eq!((seen.order_id.as_str(), seen.provider_ref.as_str()), (ORDER, INTENT));
+    assert_eq!(
+        (seen.order_id.as_str(), seen.provider_ref.as_str()),
+        (ORDER, INTENT)
+    );
     assert_eq!((seen.total.minor(), seen.balance_minor), (4_900, 4_900));
     assert_eq!(seen.method, "visa");
-    assert_eq!(seen.approved_at.map(|at| at.timestamp()), Some(1_763_716_800));
+    assert_eq!(
+        seen.approved_at.map(|at| at.timestamp()),
+        Some(1_763_716_800)
+    );
     assert!(seen.cancels.is_empty() && seen.undone.is_empty() && seen.failure.is_none());
 }
 
@@ -87,8 +93,15 @@ fn an_answer_about_anything_else_is_a_mismatch() {
         ("/id", json!("pi_another")),
         ("/amount_received", json!(4_800)),
     ] {
-        let body = changed(fixture!("intent_succeeded.json"), std::slice::from_ref(&change));
-        assert_eq!(charge(200, &body), Evidence::Unusable(Unusable::Mismatch), "{change:?}");
+        let body = changed(
+            fixture!("intent_succeeded.json"),
+            std::slice::from_ref(&change),
+        );
+        assert_eq!(
+            charge(200, &body),
+            Evidence::Unusable(Unusable::Mismatch),
+            "{change:?}"
+        );
     }
 }
 
@@ -104,11 +117,22 @@ fn a_body_that_is_no_intent_is_unreadable() {
         ("/latest_charge", json!("ch_3PdK1")),
         ("/latest_charge", json!(null)),
     ] {
-        let body = changed(fixture!("intent_succeeded.json"), std::slice::from_ref(&change));
-        assert_eq!(charge(200, &body), Evidence::Unusable(Unusable::Unreadable), "{change:?}");
+        let body = changed(
+            fixture!("intent_succeeded.json"),
+            std::slice::from_ref(&change),
+        );
+        assert_eq!(
+            charge(200, &body),
+            Evidence::Unusable(Unusable::Unreadable),
+            "{change:?}"
+        );
     }
     for body in ["", "{", "[]", "<html>", "null"] {
-        assert_eq!(charge(200, body), Evidence::Unusable(Unusable::Unreadable), "{body}");
+        assert_eq!(
+            charge(200, body),
+            Evidence::Unusable(Unusable::Unreadable),
+            "{body}"
+        );
     }
 }
 
@@ -123,7 +147,10 @@ fn each_status_of_an_intent_is_one_of_ours() {
         ("canceled", SeenStatus::Canceled),
         ("a_status_of_next_year", SeenStatus::Other),
     ] {
-        let body = changed(fixture!("intent_prepared.json"), &[("/status", json!(status))]);
+        let body = changed(
+            fixture!("intent_prepared.json"),
+            &[("/status", json!(status))],
+        );
         let seen = captured(of(CallKind::LookUp, 200, &body));
         assert_eq!(seen.status, ours, "{status}");
         assert_eq!(seen.balance_minor, 0, "{status}");
@@ -132,7 +159,10 @@ fn each_status_of_an_intent_is_one_of_ours() {
     assert_eq!(declined.status, SeenStatus::Failed);
     let failure = declined.failure.expect("a failure");
     assert_eq!(failure.code, "insufficient_funds");
-    assert_eq!((failure.class, failure.proves), (FailureClass::Soft, Proves::NotExecuted));
+    assert_eq!(
+        (failure.class, failure.proves),
+        (FailureClass::Soft, Proves::NotExecuted)
+    );
     assert_eq!(declined.approved_at, None);
 }
 
@@ -142,33 +172,198 @@ fn every_recorded_error_ends_in_its_class() {
     use FailureClass::{Config, Hard, NeedsCustomer, ProviderDown, Soft, Unclassified};
     use Proves::{ConfigTrouble, NotExecuted, Nothing, Unlisted};
     for (body, status, call, code, class, proves) in [
-        (fixture!("errors/declined_charge.json"), 402, Charge, "insufficient_funds", Soft, NotExecuted),
-        (fixture!("errors/authentication_required.json"), 402, Charge, "authentication_required", NeedsCustomer, NotExecuted),
-        (fixture!("errors/amount_zero.json"), 400, Prepare, "parameter_invalid_integer", Config, NotExecuted),
-        (fixture!("errors/amount_too_small.json"), 400, Prepare, "amount_too_small", Config, NotExecuted),
-        (fixture!("errors/attach_declined.json"), 402, Register, "generic_decline", Soft, NotExecuted),
-        (fixture!("errors/subscription_without_card.json"), 400, Charge, "resource_missing", Hard, NotExecuted),
-        (fixture!("errors/method_of_another_customer.json"), 400, Register, "invalid_request_error", Config, Unlisted),
-        (fixture!("errors/unknown_method.json"), 404, Register, "resource_missing", Hard, NotExecuted),
-        (fixture!("errors/over_refund.json"), 400, Refund, "invalid_request_error", Config, Proves::LookUp),
-        (fixture!("errors/charge_already_refunded.json"), 400, Refund, "charge_already_refunded", Config, Proves::LookUp),
-        (fixture!("errors/invoice_already_paid.json"), 400, Charge, "invalid_request_error", Config, Unlisted),
-        (fixture!("errors/subscription_gone.json"), 404, Change, "resource_missing", Hard, Unlisted),
-        (fixture!("errors/wrong_key.json"), 401, Charge, "http_401", Config, ConfigTrouble),
-        (fixture!("errors/key_expired.json"), 401, Refund, "api_key_expired", Config, ConfigTrouble),
-        (fixture!("errors/no_permission.json"), 403, Charge, "account_invalid", Config, ConfigTrouble),
-        (fixture!("errors/missing_in_parameter.json"), 400, Prepare, "resource_missing", Hard, NotExecuted),
-        (fixture!("errors/no_such_intent.json"), 404, Charge, "resource_missing", Config, ConfigTrouble),
-        (fixture!("errors/unknown_url.json"), 404, LookUp, "invalid_request_error", Config, Unlisted),
-        (fixture!("errors/other_parameters.json"), 400, Prepare, "idempotency_error", Config, ConfigTrouble),
-        (fixture!("errors/other_endpoint.json"), 400, Refund, "idempotency_error", Config, ConfigTrouble),
-        (fixture!("errors/server_error.json"), 500, Charge, "api_error", ProviderDown, Nothing),
-        (fixture!("errors/unexpected_state.json"), 400, Charge, "payment_intent_unexpected_state", Config, Proves::LookUp),
-        (r#"{"error":{"type":"card_error","code":"of_next_year"}}"#, 402, Charge, "of_next_year", Unclassified, Unlisted),
+        (
+            fixture!("errors/declined_charge.json"),
+            402,
+            Charge,
+            "insufficient_funds",
+            Soft,
+            NotExecuted,
+        ),
+        (
+            fixture!("errors/authentication_required.json"),
+            402,
+            Charge,
+            "authentication_required",
+            NeedsCustomer,
+            NotExecuted,
+        ),
+        (
+            fixture!("errors/amount_zero.json"),
+            400,
+            Prepare,
+            "parameter_invalid_integer",
+            Config,
+            NotExecuted,
+        ),
+        (
+            fixture!("errors/amount_too_small.json"),
+            400,
+            Prepare,
+            "amount_too_small",
+            Config,
+            NotExecuted,
+        ),
+        (
+            fixture!("errors/attach_declined.json"),
+            402,
+            Register,
+            "generic_decline",
+            Soft,
+            NotExecuted,
+        ),
+        (
+            fixture!("errors/subscription_without_card.json"),
+            400,
+            Charge,
+            "resource_missing",
+            Hard,
+            NotExecuted,
+        ),
+        (
+            fixture!("errors/method_of_another_customer.json"),
+            400,
+            Register,
+            "invalid_request_error",
+            Config,
+            Unlisted,
+        ),
+        (
+            fixture!("errors/unknown_method.json"),
+            404,
+            Register,
+            "resource_missing",
+            Hard,
+            NotExecuted,
+        ),
+        (
+            fixture!("errors/over_refund.json"),
+            400,
+            Refund,
+            "invalid_request_error",
+            Config,
+            Proves::LookUp,
+        ),
+        (
+            fixture!("errors/charge_already_refunded.json"),
+            400,
+            Refund,
+            "charge_already_refunded",
+            Config,
+            Proves::LookUp,
+        ),
+        (
+            fixture!("errors/invoice_already_paid.json"),
+            400,
+            Charge,
+            "invalid_request_error",
+            Config,
+            Unlisted,
+        ),
+        (
+            fixture!("errors/subscription_gone.json"),
+            404,
+            Change,
+            "resource_missing",
+            Hard,
+            Unlisted,
+        ),
+        (
+            fixture!("errors/wrong_key.json"),
+            401,
+            Charge,
+            "http_401",
+            Config,
+            ConfigTrouble,
+        ),
+        (
+            fixture!("errors/key_expired.json"),
+            401,
+            Refund,
+            "api_key_expired",
+            Config,
+            ConfigTrouble,
+        ),
+        (
+            fixture!("errors/no_permission.json"),
+            403,
+            Charge,
+            "account_invalid",
+            Config,
+            ConfigTrouble,
+        ),
+        (
+            fixture!("errors/missing_in_parameter.json"),
+            400,
+            Prepare,
+            "resource_missing",
+            Hard,
+            NotExecuted,
+        ),
+        (
+            fixture!("errors/no_such_intent.json"),
+            404,
+            Charge,
+            "resource_missing",
+            Config,
+            ConfigTrouble,
+        ),
+        (
+            fixture!("errors/unknown_url.json"),
+            404,
+            LookUp,
+            "invalid_request_error",
+            Config,
+            Unlisted,
+        ),
+        (
+            fixture!("errors/other_parameters.json"),
+            400,
+            Prepare,
+            "idempotency_error",
+            Config,
+            ConfigTrouble,
+        ),
+        (
+            fixture!("errors/other_endpoint.json"),
+            400,
+            Refund,
+            "idempotency_error",
+            Config,
+            ConfigTrouble,
+        ),
+        (
+            fixture!("errors/server_error.json"),
+            500,
+            Charge,
+            "api_error",
+            ProviderDown,
+            Nothing,
+        ),
+        (
+            fixture!("errors/unexpected_state.json"),
+            400,
+            Charge,
+            "payment_intent_unexpected_state",
+            Config,
+            Proves::LookUp,
+        ),
+        (
+            r#"{"error":{"type":"card_error","code":"of_next_year"}}"#,
+            402,
+            Charge,
+            "of_next_year",
+            Unclassified,
+            Unlisted,
+        ),
     ] {
         let refusal = refusal(of(call, status, body));
         assert_eq!(refusal.code, code);
-        assert_eq!((refusal.class, refusal.proves), (class, proves), "{code} {call:?}");
+        assert_eq!(
+            (refusal.class, refusal.proves),
+            (class, proves),
+            "{code} {call:?}"
+        );
         assert_eq!(refusal.http_status, status);
     }
 }
@@ -176,13 +371,48 @@ fn every_recorded_error_ends_in_its_class() {
 #[test]
 fn every_decline_of_a_test_card_has_the_class_that_its_advice_gives() {
     for (code, decline, advice, class) in [
-        ("card_declined", "generic_decline", "try_again_later", FailureClass::Soft),
-        ("card_declined", "lost_card", "do_not_try_again", FailureClass::Hard),
-        ("card_declined", "stolen_card", "do_not_try_again", FailureClass::Hard),
-        ("card_declined", "card_velocity_exceeded", "try_again_later", FailureClass::Soft),
-        ("expired_card", "expired_card", "confirm_card_data", FailureClass::NeedsCustomer),
-        ("incorrect_cvc", "incorrect_cvc", "confirm_card_data", FailureClass::NeedsCustomer),
-        ("processing_error", "processing_error", "try_again_later", FailureClass::Soft),
+        (
+            "card_declined",
+            "generic_decline",
+            "try_again_later",
+            FailureClass::Soft,
+        ),
+        (
+            "card_declined",
+            "lost_card",
+            "do_not_try_again",
+            FailureClass::Hard,
+        ),
+        (
+            "card_declined",
+            "stolen_card",
+            "do_not_try_again",
+            FailureClass::Hard,
+        ),
+        (
+            "card_declined",
+            "card_velocity_exceeded",
+            "try_again_later",
+            FailureClass::Soft,
+        ),
+        (
+            "expired_card",
+            "expired_card",
+            "confirm_card_data",
+            FailureClass::NeedsCustomer,
+        ),
+        (
+            "incorrect_cvc",
+            "incorrect_cvc",
+            "confirm_card_data",
+            FailureClass::NeedsCustomer,
+        ),
+        (
+            "processing_error",
+            "processing_error",
+            "try_again_later",
+            FailureClass::Soft,
+        ),
     ] {
         let body = changed(
             fixture!("errors/declined_charge.json"),
@@ -201,7 +431,10 @@ fn every_decline_of_a_test_card_has_the_class_that_its_advice_gives() {
 #[test]
 fn a_decline_that_its_own_intent_contradicts_proves_nothing() {
     let told = |changes: &[(&str, Value)]| {
-        charge(402, &changed(fixture!("errors/declined_charge.json"), changes))
+        charge(
+            402,
+            &changed(fixture!("errors/declined_charge.json"), changes),
+        )
     };
     let other = told(&[("/error/payment_intent/id", json!("pi_another"))]);
     assert_eq!(other, Evidence::Unusable(Unusable::Mismatch));
@@ -227,21 +460,39 @@ fn what_was_canceled_before_is_canceled() {
 
 #[test]
 fn the_status_alone_says_who_is_busy_or_absent() {
-    assert_eq!(charge(409, fixture!("errors/in_progress.json")), Evidence::Busy);
+    assert_eq!(
+        charge(409, fixture!("errors/in_progress.json")),
+        Evidence::Busy
+    );
     assert_eq!(charge(409, ""), Evidence::Busy);
     let throttled = Evidence::Throttled {
         retry_after_s: Some(7),
     };
-    for body in [fixture!("errors/rate_limit.json"), fixture!("errors/lock_timeout.json"), ""] {
+    for body in [
+        fixture!("errors/rate_limit.json"),
+        fixture!("errors/lock_timeout.json"),
+        "",
+    ] {
         assert_eq!(charge(429, body), throttled);
     }
-    let absent = of(CallKind::LookUp, 404, fixture!("errors/no_such_intent.json"));
+    let absent = of(
+        CallKind::LookUp,
+        404,
+        fixture!("errors/no_such_intent.json"),
+    );
     assert_eq!(absent, Evidence::NotSeen);
     assert_eq!(charge(500, ""), Evidence::Unusable(Unusable::ServerError));
-    assert_eq!(charge(503, "<html>"), Evidence::Unusable(Unusable::ServerError));
+    assert_eq!(
+        charge(503, "<html>"),
+        Evidence::Unusable(Unusable::ServerError)
+    );
     assert_eq!(refusal(charge(401, "")).proves, Proves::ConfigTrouble);
     for status in [201, 204, 302, 400, 402, 404] {
-        assert_eq!(charge(status, "{}"), Evidence::Unusable(Unusable::Unreadable), "{status}");
+        assert_eq!(
+            charge(status, "{}"),
+            Evidence::Unusable(Unusable::Unreadable),
+            "{status}"
+        );
     }
 }
 
@@ -252,14 +503,20 @@ fn a_prepared_intent_is_ours_and_waits() {
         ..expected(CallKind::Prepare)
     };
     let name = |body: &str| prepared(body.as_bytes(), &unnamed);
-    assert_eq!(name(fixture!("intent_prepared.json")), Ok(INTENT.to_owned()));
+    assert_eq!(
+        name(fixture!("intent_prepared.json")),
+        Ok(INTENT.to_owned())
+    );
     for change in [
         ("/status", json!("requires_payment_method")),
         ("/status", json!("canceled")),
         ("/amount", json!(49)),
         ("/livemode", json!(true)),
     ] {
-        let body = changed(fixture!("intent_prepared.json"), std::slice::from_ref(&change));
+        let body = changed(
+            fixture!("intent_prepared.json"),
+            std::slice::from_ref(&change),
+        );
         assert_eq!(name(&body), Err(Unusable::Mismatch), "{change:?}");
     }
 }
@@ -277,7 +534,14 @@ fn a_payment_is_read_with_its_refunds_and_those_that_came_back_apart() {
     let told: Vec<_> = seen
         .cancels
         .iter()
-        .map(|c| (c.transaction_key.as_str(), c.reason.as_str(), c.amount_minor, c.is_done))
+        .map(|c| {
+            (
+                c.transaction_key.as_str(),
+                c.reason.as_str(),
+                c.amount_minor,
+                c.is_done,
+            )
+        })
         .collect();
     assert_eq!(
         told,
@@ -286,24 +550,46 @@ fn a_payment_is_read_with_its_refunds_and_those_that_came_back_apart() {
             ("re_1", "고객 요청 [rf:7QK2]", 1_000, true)
         ]
     );
-    let undone: Vec<_> = seen.undone.iter().map(|c| (c.reason.as_str(), c.amount_minor)).collect();
+    let undone: Vec<_> = seen
+        .undone
+        .iter()
+        .map(|c| (c.reason.as_str(), c.amount_minor))
+        .collect();
     assert_eq!(undone, [("고객 요청 [rf:8ABC]", 500)]);
     // With all refunds at hand the charge need not be there.
-    let bare = changed(fixture!("intent_succeeded.json"), &[("/latest_charge", json!("ch_1"))]);
-    assert_eq!(payment(&bare, fixture!("refunds.json")).expect("read").balance_minor, 3_200);
+    let bare = changed(
+        fixture!("intent_succeeded.json"),
+        &[("/latest_charge", json!("ch_1"))],
+    );
+    assert_eq!(
+        payment(&bare, fixture!("refunds.json"))
+            .expect("read")
+            .balance_minor,
+        3_200
+    );
 }
 
 #[test]
 fn a_refund_of_another_payment_or_currency_spoils_the_page() {
     let with = |pointer, value| changed(fixture!("refunds.json"), &[(pointer, value)]);
     for (list, why) in [
-        (with("/data/0/payment_intent", json!("pi_another")), Unusable::Mismatch),
-        (with("/data/0/payment_intent", json!(null)), Unusable::Mismatch),
+        (
+            with("/data/0/payment_intent", json!("pi_another")),
+            Unusable::Mismatch,
+        ),
+        (
+            with("/data/0/payment_intent", json!(null)),
+            Unusable::Mismatch,
+        ),
         (with("/data/0/currency", json!("usd")), Unusable::Unreadable),
         (with("/data/0/amount", json!("7")), Unusable::Unreadable),
         (with("/has_more", json!(null)), Unusable::Unreadable),
     ] {
-        assert_eq!(payment(fixture!("intent_succeeded.json"), &list), Err(why), "{list}");
+        assert_eq!(
+            payment(fixture!("intent_succeeded.json"), &list),
+            Err(why),
+            "{list}"
+        );
     }
 }
 
@@ -328,7 +614,10 @@ fn the_answer_to_a_refund_holds_the_payment_or_asks_for_it() {
         panic!("not seen");
     };
     assert_eq!((seen.cancels.len(), seen.undone.len()), (0, 1));
-    let plain = changed(fixture!("refund.json"), &[("/payment_intent", json!(INTENT))]);
+    let plain = changed(
+        fixture!("refund.json"),
+        &[("/payment_intent", json!(INTENT))],
+    );
     assert!(matches!(told(&plain), Ok(Given::ReadBack)));
     for other in [json!("pi_another"), json!(null)] {
         let body = changed(fixture!("refund.json"), &[("/payment_intent", other)]);

@@ -91,6 +91,13 @@ impl StripeClient {
             .maybe(&["type"], filter.kind)
             .maybe(&["source"], filter.source);
         let query = seconds(seconds(query, "gte", filter.from), "lt", filter.to);
-        self.list("list balance", &["balance_transactions"], query, after, limit).await
+        self.list(
+            "list balance",
+            &["balance_transactions"],
+            query,
+            after,
+            limit,
+        )
+        .await
     }
 }

@@ -82,8 +82,11 @@ impl StripeClient {
         let asked = Asked::get(segments, query);
         let page: wire::List<T::Wire> = self.answer(operation, CallKind::LookUp, asked).await?;
         // One row that cannot be read spoils the page: left out, it would be passed over for ever.
-        let items: Result<Vec<T>, _> =
-            page.data.into_iter().map(|wire| self.read(operation, wire)).collect();
+        let items: Result<Vec<T>, _> = page
+            .data
+            .into_iter()
+            .map(|wire| self.read(operation, wire))
+            .collect();
         Ok(Page {
             items: items?,
             has_more: page.has_more,

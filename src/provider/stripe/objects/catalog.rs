@@ -128,7 +128,8 @@ impl StripeClient {
         let body = Form::new()
             .text(&["name"], new.name)
             .text(&["metadata", "plan_code"], new.plan_code);
-        self.change("create product", &["products"], idem_key, body).await
+        self.change("create product", &["products"], idem_key, body)
+            .await
     }
 
     /// The products, offered or not.
@@ -137,7 +138,8 @@ impl StripeClient {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Page<Product>, StripeError> {
-        self.list("list products", &["products"], Form::new(), after, limit).await
+        self.list("list products", &["products"], Form::new(), after, limit)
+            .await
     }
 
     /// Takes a product off the offer. Its subscriptions go on.
@@ -146,7 +148,13 @@ impl StripeClient {
         idem_key: &str,
         product: &str,
     ) -> Result<Product, StripeError> {
-        self.change("deactivate product", &["products", product], idem_key, inactive()).await
+        self.change(
+            "deactivate product",
+            &["products", product],
+            idem_key,
+            inactive(),
+        )
+        .await
     }
 
     /// Makes a price.
@@ -182,7 +190,8 @@ impl StripeClient {
         limit: u32,
     ) -> Result<Page<Price>, StripeError> {
         let query = Form::new().maybe(&["product"], product);
-        self.list("list prices", &["prices"], query, after, limit).await
+        self.list("list prices", &["prices"], query, after, limit)
+            .await
     }
 
     /// Takes a price off the offer. Subscriptions at this price go on.
@@ -191,7 +200,8 @@ impl StripeClient {
         idem_key: &str,
         price: &str,
     ) -> Result<Price, StripeError> {
-        self.change("deactivate price", &["prices", price], idem_key, inactive()).await
+        self.change("deactivate price", &["prices", price], idem_key, inactive())
+            .await
     }
 }
 

@@ -97,7 +97,8 @@ impl StripeClient {
             .text(&["metadata", "customer_key"], new.customer_key)
             .maybe(&["name"], new.name)
             .maybe(&["email"], new.email);
-        self.change("create customer", &["customers"], idem_key, body).await
+        self.change("create customer", &["customers"], idem_key, body)
+            .await
     }
 
     /// Changes one.
@@ -114,7 +115,8 @@ impl StripeClient {
                 &["invoice_settings", "default_payment_method"],
                 change.default_payment_method,
             );
-        self.change("update customer", &["customers", customer], idem_key, body).await
+        self.change("update customer", &["customers", customer], idem_key, body)
+            .await
     }
 
     /// Asks for one. One that was deleted is still told.

@@ -95,7 +95,8 @@ impl StripeClient {
             Some(since) => query.number(&["created", "gte"], since.timestamp()),
             None => query,
         };
-        self.list(OPERATION, &["events"], query, filter.older_than, limit).await
+        self.list(OPERATION, &["events"], query, filter.older_than, limit)
+            .await
     }
 
     /// Asks for one.

@@ -52,7 +52,9 @@ impl InvoiceStatus {
 
     fn parse(word: &str) -> Self {
         let mut known = Self::ALL.into_iter();
-        known.find(|status| status.as_str() == word).unwrap_or(Self::Other)
+        known
+            .find(|status| status.as_str() == word)
+            .unwrap_or(Self::Other)
     }
 }
 
@@ -171,7 +173,8 @@ impl StripeClient {
             .maybe(&["customer"], filter.customer)
             .maybe(&["subscription"], filter.subscription)
             .maybe(&["status"], filter.status.map(InvoiceStatus::as_str));
-        self.list("list invoices", &[PATH], query, after, limit).await
+        self.list("list invoices", &[PATH], query, after, limit)
+            .await
     }
 
     /// Pays an open invoice: it may charge a card. After [`StripeError::Unknown`] the invoice is read before
@@ -197,7 +200,13 @@ impl StripeClient {
         idem_key: &str,
         invoice: &str,
     ) -> Result<Invoice, StripeError> {
-        self.change("void invoice", &[PATH, invoice, "void"], idem_key, Form::new()).await
+        self.change(
+            "void invoice",
+            &[PATH, invoice, "void"],
+            idem_key,
+            Form::new(),
+        )
+        .await
     }
 
     /// Gives an open invoice up. It may still be paid or voided.
@@ -207,6 +216,7 @@ impl StripeClient {
         invoice: &str,
     ) -> Result<Invoice, StripeError> {
         let path = [PATH, invoice, "mark_uncollectible"];
-        self.change("give invoice up", &path, idem_key, Form::new()).await
+        self.change("give invoice up", &path, idem_key, Form::new())
+            .await
     }
 }

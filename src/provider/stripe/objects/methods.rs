@@ -57,7 +57,8 @@ impl StripeClient {
         let query = Form::new()
             .text(&["customer"], customer)
             .text(&["type"], "card");
-        self.list("list cards", &["payment_methods"], query, after, limit).await
+        self.list("list cards", &["payment_methods"], query, after, limit)
+            .await
     }
 
     /// Attaches a card to a customer. A card that is declined cannot be attached.
@@ -75,8 +76,8 @@ impl StripeClient {
     /// Detaches a card: it can never be charged again.
     pub async fn detach_payment_method(&self, method: &str) -> Result<PaymentMethod, StripeError> {
         const OPERATION: &str = "detach card";
-        let asked = request::detach(method)
-            .map_err(|why| StripeError::unsendable(OPERATION, why))?;
+        let asked =
+            request::detach(method).map_err(|why| StripeError::unsendable(OPERATION, why))?;
         self.object(OPERATION, CallKind::Detach, asked).await
     }
 

@@ -201,7 +201,9 @@ fn item(wire: wire::Item) -> Option<SubscriptionItem> {
 fn read_pause(wire: &wire::PauseCollection) -> Option<Pause> {
     let known = PauseBehavior::ALL.into_iter();
     Some(Pause {
-        behavior: known.into_iter().find(|behavior| behavior.as_str() == wire.behavior),
+        behavior: known
+            .into_iter()
+            .find(|behavior| behavior.as_str() == wire.behavior),
         resumes_at: maybe_instant(wire.resumes_at)?,
     })
 }
@@ -246,7 +248,8 @@ impl StripeClient {
             None => body,
         };
         let asked = Asked::post(&[PATH], Some(idem_key), body);
-        self.object("create subscription", CallKind::Charge, asked).await
+        self.object("create subscription", CallKind::Charge, asked)
+            .await
     }
 
     /// Asks for one; one that has ended is still told.
@@ -269,7 +272,8 @@ impl StripeClient {
         let query = Form::new()
             .maybe(&["customer"], filter.customer)
             .maybe(&["status"], status);
-        self.list("list subscriptions", &[PATH], query, after, limit).await
+        self.list("list subscriptions", &[PATH], query, after, limit)
+            .await
     }
 
     /// It ends with the running period.
@@ -279,7 +283,13 @@ impl StripeClient {
         subscription: &str,
     ) -> Result<Subscription, StripeError> {
         let body = Form::new().text(&["cancel_at_period_end"], "true");
-        self.change("cancel at period end", &[PATH, subscription], idem_key, body).await
+        self.change(
+            "cancel at period end",
+            &[PATH, subscription],
+            idem_key,
+            body,
+        )
+        .await
     }
 
     /// It goes on after all.
@@ -289,7 +299,8 @@ impl StripeClient {
         subscription: &str,
     ) -> Result<Subscription, StripeError> {
         let body = Form::new().text(&["cancel_at_period_end"], "false");
-        self.change("undo cancel", &[PATH, subscription], idem_key, body).await
+        self.change("undo cancel", &[PATH, subscription], idem_key, body)
+            .await
     }
 
     /// It ends now, without a refund. One that has ended before is "not found" although it can be read.
@@ -314,7 +325,8 @@ impl StripeClient {
             Some(at) => body.number(&["pause_collection", "resumes_at"], at.timestamp()),
             None => body,
         };
-        self.change("pause collection", &[PATH, subscription], idem_key, body).await
+        self.change("pause collection", &[PATH, subscription], idem_key, body)
+            .await
     }
 
     /// They are collected again.
@@ -324,6 +336,7 @@ impl StripeClient {
         subscription: &str,
     ) -> Result<Subscription, StripeError> {
         let body = Form::new().unset(&["pause_collection"]);
-        self.change("resume collection", &[PATH, subscription], idem_key, body).await
+        self.change("resume collection", &[PATH, subscription], idem_key, body)
+            .await
     }
 }
