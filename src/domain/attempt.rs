@@ -17,8 +17,8 @@ pub use absence::{
     NotAbsent, SentTimes, Sighting, absence,
 };
 pub use learn::{
-    Contradiction, NextStep, REPLAY_SETTLE_S, Unsettled, Verdict, learn_charge, learn_refund,
-    next_check_delay_s,
+    AUTHENTICATION_H, Contradiction, NextStep, REPLAY_SETTLE_S, Unsettled, Verdict, learn_charge,
+    learn_refund, next_check_delay_s,
 };
 
 /// Which way the money moves.

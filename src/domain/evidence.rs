@@ -58,6 +58,8 @@ pub enum Evidence {
     Refused(Refusal),
     /// Certainly nothing left: the connection was never made.
     NotSent,
+    /// Ours to know: a charge in two steps whose second step never began, and whose holder can no longer begin it.
+    Unconfirmed,
     /// Asked too often (HTTP 429). Whether it was executed is not certain.
     Throttled {
         /// What the provider asks us to wait, in seconds.
@@ -250,6 +252,7 @@ impl Evidence {
             Self::NotSeen => "not_seen",
             Self::Refused(_) => "refused",
             Self::NotSent => "not_sent",
+            Self::Unconfirmed => "unconfirmed",
             Self::Throttled { .. } => "throttled",
             Self::Busy => "busy",
             Self::Unusable(why) => why.as_str(),
@@ -266,7 +269,7 @@ impl Evidence {
         match self {
             Self::Unusable(_) | Self::NotSent | Self::Throttled { .. } => true,
             Self::Refused(refusal) => matches!(refusal.proves, Proves::Nothing),
-            Self::Seen(_) | Self::NotSeen | Self::Busy => false,
+            Self::Seen(_) | Self::NotSeen | Self::Unconfirmed | Self::Busy => false,
         }
     }
 }

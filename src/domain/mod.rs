@@ -22,6 +22,7 @@ pub mod payment;
 pub mod period;
 pub mod plan;
 pub mod revenue;
+pub mod routing;
 pub mod run;
 pub mod states;
 pub mod subscription;

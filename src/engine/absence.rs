@@ -56,9 +56,10 @@ pub(super) struct AbsenceWork {
     pub customer: Customer,
     pub reason: String,
     pub evidence: String,
-    subscription: Option<(Subscription, Term)>,
-    invoice: Invoice,
-    not_seen: u32,
+    pub subscription: Option<(Subscription, Term)>,
+    pub invoice: Invoice,
+    /// How many look-ups count.
+    pub not_seen: u32,
 }
 
 /// Proof that the provider's list of certain days was read to its end and that this attempt, as it
@@ -110,6 +111,9 @@ impl<S: Store> Engine<S> {
         reason: &str,
         evidence: &str,
     ) -> Result<Prepared, VerbError> {
+        if let Some(prepared) = self.prepare_fence(tx, id, reason).await? {
+            return Ok(prepared);
+        }
         let (plan, work) = self.absence_and_plan(tx, id, reason, evidence).await?;
         let customer = work.customer.id;
         let asked = AskedWork::NotExecuted(Box::new(work));
@@ -157,7 +161,7 @@ impl<S: Store> Engine<S> {
         Ok((self.absence_plan(&work), work))
     }
 
-    fn absence_plan(&self, work: &AbsenceWork) -> ActionPlan {
+    pub(super) fn absence_plan(&self, work: &AbsenceWork) -> ActionPlan {
         let attempt = &work.attempt;
         // Looking again meanwhile changes nothing; sending again, or a move of what is owed, does.
         let fingerprint = Fingerprint::of("not-executed")
@@ -273,7 +277,9 @@ impl<S: Store> Engine<S> {
         if prepared.plan.fingerprint != fingerprint {
             return Err(VerbError::Stale);
         }
-        Ok(Some(tx.lock_attempt(id).await?))
+        let attempt = tx.lock_attempt(id).await?;
+        // Where the provider can end it, its list proves less than that.
+        Ok((!attempt.provider.charges_in_two_steps()).then_some(attempt))
     }
 
     /// The days in which it would stand on the list, by either clock, with a day on both sides.

@@ -15,6 +15,7 @@ use super::cancel::CancelWork;
 use super::charge::ChargeWork;
 use super::checkout::CheckoutWork;
 use super::customer::CustomerWork;
+use super::fence::FenceWork;
 use super::method::MethodWork;
 use super::one_time::OneTimeWork;
 use super::plans::PlanWork;
@@ -47,6 +48,7 @@ pub(super) enum Work {
     Ask(Box<AskWork>),
     Decide(Box<DecideWork>),
     Return(Box<ReturnWork>),
+    Fence(Box<FenceWork>),
 }
 
 /// What remains to be done after the first commit.
@@ -59,6 +61,8 @@ pub(super) enum Next {
     Issue(Box<MethodWork>, i64),
     /// Ask the provider about this attempt.
     LookUp(AttemptId, Reach),
+    /// End this attempt at the provider.
+    Fence(AttemptId),
 }
 
 impl<S: Store> Engine<S> {
@@ -102,6 +106,7 @@ impl<S: Store> Engine<S> {
             Next::Send(attempt) => self.send(attempt, operator).await,
             Next::Issue(work, issue) => self.issue(*work, issue, operator).await,
             Next::LookUp(attempt, reach) => self.look_now(attempt, reach, operator).await,
+            Next::Fence(attempt) => self.fence_now(attempt, operator).await,
         }
     }
 
@@ -157,6 +162,7 @@ impl<S: Store> Engine<S> {
             Work::Ask(work) => self.write_ask(tx, operator, *work, unlisted).await,
             Work::Decide(work) => self.write_decision(tx, actor, *work, unlisted).await,
             Work::Return(work) => self.write_return(tx, actor, actor.person, *work).await,
+            Work::Fence(work) => self.write_fence(tx, actor, *work).await,
         }
     }
 

@@ -31,6 +31,7 @@ impl<S: Store> Engine<S> {
             Evidence::Seen(_) | Evidence::Refused(_) => true,
             Evidence::NotSeen
             | Evidence::NotSent
+            | Evidence::Unconfirmed
             | Evidence::Throttled { .. }
             | Evidence::Busy
             | Evidence::Unusable(_) => false,

@@ -20,6 +20,7 @@ mod cancel;
 mod charge;
 mod checkout;
 mod customer;
+mod fence;
 mod find;
 mod fingerprint;
 mod kept;
@@ -40,6 +41,7 @@ mod send;
 mod settle;
 mod subscribe;
 mod target;
+mod two_steps;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

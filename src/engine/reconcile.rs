@@ -110,6 +110,16 @@ pub(super) const fn may_be_looked_at(state: AttemptState) -> bool {
     )
 }
 
+/// What becomes of an attempt that was not seen.
+enum Again {
+    /// The same request goes out again.
+    Goes(Box<Outgoing>),
+    /// Nobody wants it, and the provider can end it.
+    Ends(Box<Attempt>),
+    /// Nothing now.
+    Stays,
+}
+
 /// How many attempts a preview lists at most.
 const PREVIEW_LIMIT: u32 = 10_000;
 /// How many attempts are claimed at once.
@@ -237,13 +247,14 @@ impl<S: Store> Engine<S> {
                 let settled = self
                     .settle_until_written(&returned, EvidenceSource::LookUp, actor)
                     .await?;
-                if settled.next == Some(NextStep::Resend) && self.breaker.admit(self.now()) {
-                    return self
+                match settled.next {
+                    Some(NextStep::Resend) if self.breaker.admit(self.now()) => self
                         .resend(&returned.attempt, actor)
                         .await
-                        .map(|again| again.unwrap_or(settled));
+                        .map(|again| again.unwrap_or(settled)),
+                    Some(NextStep::Fence) => self.fence(returned.attempt, actor).await,
+                    _ => Ok(settled),
                 }
-                Ok(settled)
             }
             // It is only asked about: nothing is sent again under its id.
             AttemptState::NotExecuted => {
@@ -338,8 +349,10 @@ impl<S: Store> Engine<S> {
         attempt: &Attempt,
         actor: Actor<'_>,
     ) -> Result<Option<Settled>, VerbError> {
-        let Some(outgoing) = self.mark_resent(attempt, actor).await? else {
-            return Ok(None);
+        let outgoing = match self.mark_resent(attempt, actor).await? {
+            Again::Goes(outgoing) => *outgoing,
+            Again::Ends(attempt) => return self.fence(*attempt, actor).await.map(Some),
+            Again::Stays => return Ok(None),
         };
         let returned = self.call(outgoing).await;
         self.settle_until_written(&returned, EvidenceSource::Answer, actor)
@@ -347,11 +360,7 @@ impl<S: Store> Engine<S> {
             .map(Some)
     }
 
-    async fn mark_resent(
-        &self,
-        attempt: &Attempt,
-        actor: Actor<'_>,
-    ) -> Result<Option<Outgoing>, VerbError> {
+    async fn mark_resent(&self, attempt: &Attempt, actor: Actor<'_>) -> Result<Again, VerbError> {
         let mut desk = Desk::new();
         let mut tx = self.begin(&mut desk).await?;
         let rows = self.lock_rows(&mut tx, attempt).await?;
@@ -372,18 +381,21 @@ impl<S: Store> Engine<S> {
             }
         };
         if !is_ours {
-            return Ok(None);
+            return Ok(Again::Stays);
+        }
+        if !is_wanted && rows.attempt.provider.charges_in_two_steps() {
+            return Ok(Again::Ends(Box::new(rows.attempt)));
         }
         if !is_wanted {
             self.leave_open(&mut tx, rows, actor).await?;
             tx.commit().await?;
-            return Ok(None);
+            return Ok(Again::Stays);
         }
         let outgoing = self
             .mark_sent(&mut tx, rows.attempt, AttemptState::Unknown, rows.now)
             .await?;
         tx.commit().await?;
-        Ok(Some(outgoing))
+        Ok(Again::Goes(Box::new(outgoing)))
     }
 
     /// Nothing proves that it was not executed, and nobody wants it any more: it is neither sent nor

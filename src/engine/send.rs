@@ -22,6 +22,7 @@ use super::ports::{
 };
 use super::refusal::{Refused, VerbError};
 use super::settle::Settled;
+use super::two_steps::is_unconfirmed;
 
 /// An attempt that is marked as sent and may go out now, with what its call needs.
 pub(super) struct Outgoing {
@@ -141,8 +142,23 @@ impl<S: Store> Engine<S> {
         Ok(self.parts.vault.open(row, &sealed)?)
     }
 
-    /// The one call. No transaction is open; the desk proves it.
+    /// Everything that leaves for one attempt. What charges in two steps is prepared and named first.
     pub(super) async fn call(&self, outgoing: Outgoing) -> Returned {
+        if !outgoing.needs_preparing() {
+            return self.call_once(outgoing).await;
+        }
+        let named = match self.prepare_at_provider(outgoing).await {
+            Ok(named) => named,
+            Err(returned) => return *returned,
+        };
+        match self.name(named).await {
+            Ok(outgoing) => self.call_once(outgoing).await,
+            Err(returned) => *returned,
+        }
+    }
+
+    /// The one call. No transaction is open; the desk proves it.
+    pub(super) async fn call_once(&self, outgoing: Outgoing) -> Returned {
         let Outgoing { attempt, key } = outgoing;
         let _counted = self.count_call();
         let mut desk = Desk::new();
@@ -186,6 +202,11 @@ impl<S: Store> Engine<S> {
 
     /// Asks the provider what became of an attempt.
     pub(super) async fn look_up(&self, attempt: Attempt) -> Returned {
+        if is_unconfirmed(&attempt) {
+            // Nobody has to be asked: without a name nothing was ever confirmed.
+            let report = CallReport::bare(Evidence::NotSeen);
+            return Returned { attempt, report };
+        }
         let _counted = self.count_call();
         let mut desk = Desk::new();
         let report = match (

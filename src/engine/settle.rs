@@ -106,6 +106,8 @@ impl<S: Store> Engine<S> {
                 self.follow_outside_refunds(tx, &mut rows, evidence).await?;
                 self.write_declined(tx, rows, refusal, actor).await
             }
+            Verdict::NotExecuted => self.write_ended(tx, rows, actor).await,
+            Verdict::RefundUndone(_) => self.contradicted(tx, rows, actor).await,
             Verdict::BackToReady => self.write_not_sent(tx, rows, actor).await,
             Verdict::StillUnknown(unsettled) => {
                 self.write_unknown(tx, rows, unsettled, evidence, source, actor)
@@ -155,6 +157,7 @@ impl<S: Store> Engine<S> {
             Evidence::Refused(refusal) => (Some(refusal.code.as_str()), None, None),
             Evidence::NotSeen
             | Evidence::NotSent
+            | Evidence::Unconfirmed
             | Evidence::Throttled { .. }
             | Evidence::Busy
             | Evidence::Unusable(_) => (None, None, None),
@@ -273,7 +276,9 @@ impl<S: Store> Engine<S> {
             .unwrap_or(SOON_S);
         match next {
             NextStep::LookSoon if attempt.checks == 0 => planned.min(SOON_S),
-            NextStep::LookSoon | NextStep::LookLater | NextStep::Resend => planned,
+            NextStep::LookSoon | NextStep::LookLater | NextStep::Resend | NextStep::Fence => {
+                planned
+            }
         }
     }
 

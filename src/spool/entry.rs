@@ -185,6 +185,7 @@ fn of_answer(answer: &KeptAnswer) -> Option<Answer> {
         Evidence::Refused(refusal) => Proof::Refused(of_refusal(refusal)),
         Evidence::NotSeen
         | Evidence::NotSent
+        | Evidence::Unconfirmed
         | Evidence::Throttled { .. }
         | Evidence::Busy
         | Evidence::Unusable(_) => return None,

@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::Attempt;
+use super::{Attempt, AttemptKind};
 use crate::domain::evidence::{
     CancelSeen, Evidence, EvidenceSource, PaymentSeen, Proves, Refusal, SeenStatus, Unusable,
 };
@@ -14,6 +14,10 @@ use crate::domain::states::AttemptState;
 
 /// After a refusal was replayed, a look-up proves absence only when this much later.
 pub const REPLAY_SETTLE_S: i64 = 60;
+/// How long a customer who must authenticate is waited for before the charge is ended.
+pub const AUTHENTICATION_H: i64 = 24;
+/// What stands for a charge that waits for the customer.
+const AUTHENTICATION: &str = "AUTHENTICATION_REQUIRED";
 
 /// What evidence means for an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +28,12 @@ pub enum Verdict {
     Charged(PaymentSeen),
     /// The refund was executed.
     Refunded(CancelSeen),
+    /// A refund that had been executed came back: the provider did not bring it to the customer after all.
+    RefundUndone(CancelSeen),
     /// Not executed, and never will be under this key.
     Declined(Refusal),
+    /// Ended before any money moved, for good, and nobody said no.
+    NotExecuted,
     /// It never left: it may be sent again, unchanged.
     BackToReady,
     /// Nobody knows yet.
@@ -54,6 +62,8 @@ pub enum NextStep {
     LookSoon,
     /// Send the same bytes under the same id and key again.
     Resend,
+    /// End what was prepared at the provider, so that it certainly takes nothing.
+    Fence,
 }
 
 /// Evidence that cannot be true together with what is settled.
@@ -103,7 +113,14 @@ pub fn learn_charge(
                     Err(Contradiction)
                 }
             }
-            Evidence::Seen(seen) if seen.status == SeenStatus::Failed => Err(Contradiction),
+            Evidence::Seen(seen)
+                if matches!(
+                    seen.status,
+                    SeenStatus::Failed | SeenStatus::NotStarted | SeenStatus::Canceled
+                ) =>
+            {
+                Err(Contradiction)
+            }
             _ => Ok(Verdict::AlreadyKnown),
         },
         AttemptState::Declined
@@ -137,6 +154,16 @@ fn matches_order(attempt: &Attempt, seen: &PaymentSeen) -> bool {
     seen.order_id == attempt.order_id
         && seen.total == attempt.amount
         && !seen.provider_ref.is_empty()
+        && is_what_was_prepared(attempt, seen)
+}
+
+/// In two steps only what was named in our books was ever confirmed.
+fn is_what_was_prepared(attempt: &Attempt, seen: &PaymentSeen) -> bool {
+    !is_in_two_steps(attempt) || attempt.provider_ref.as_deref() == Some(&*seen.provider_ref)
+}
+
+fn is_in_two_steps(attempt: &Attempt) -> bool {
+    attempt.kind == AttemptKind::Charge && attempt.provider.charges_in_two_steps()
 }
 
 fn learn_open_charge(
@@ -148,17 +175,22 @@ fn learn_open_charge(
     match evidence {
         Evidence::Seen(seen) => match seen.status {
             SeenStatus::Captured if matches_order(attempt, seen) => Verdict::Charged(seen.clone()),
-            SeenStatus::Failed if seen.order_id == attempt.order_id => match &seen.failure {
+            SeenStatus::Captured => page(),
+            _ if seen.order_id != attempt.order_id || !is_what_was_prepared(attempt, seen) => {
+                other_than_ours(seen)
+            }
+            SeenStatus::Failed => match &seen.failure {
                 Some(failure) => Verdict::Declined(declined_as(attempt, failure)),
                 None => Verdict::Declined(declined_as(attempt, &expired())),
             },
-            SeenStatus::Captured | SeenStatus::Failed => page(),
             SeenStatus::NotStarted => not_seen(attempt, now),
-            SeenStatus::Pending
-            | SeenStatus::NeedsCustomer
-            | SeenStatus::Canceled
-            | SeenStatus::Other => still(NextStep::LookLater),
+            SeenStatus::NeedsCustomer => awaits_customer(attempt, now),
+            SeenStatus::Canceled => ended(attempt),
+            SeenStatus::Pending | SeenStatus::Other => still(NextStep::LookLater),
         },
+        Evidence::Unconfirmed if is_in_two_steps(attempt) && attempt.provider_ref.is_none() => {
+            Verdict::Declined(never_confirmed())
+        }
         Evidence::Refused(refusal) => learn_refusal(attempt, refusal, source),
         Evidence::NotSent
             if attempt.send_count <= 1
@@ -170,9 +202,66 @@ fn learn_open_charge(
         Evidence::NotSeen => not_seen(attempt, now),
         Evidence::Busy => still(NextStep::LookSoon),
         Evidence::Unusable(Unusable::Mismatch) => page(),
-        Evidence::NotSent | Evidence::Throttled { .. } | Evidence::Unusable(_) => {
-            still(NextStep::LookLater)
-        }
+        Evidence::NotSent
+        | Evidence::Unconfirmed
+        | Evidence::Throttled { .. }
+        | Evidence::Unusable(_) => still(NextStep::LookLater),
+    }
+}
+
+/// What is settled under another name says nothing about ours, and somebody has to see why it is there.
+const fn is_final(status: SeenStatus) -> bool {
+    matches!(
+        status,
+        SeenStatus::Captured | SeenStatus::Failed | SeenStatus::Canceled
+    )
+}
+
+fn other_than_ours(seen: &PaymentSeen) -> Verdict {
+    if is_final(seen.status) {
+        page()
+    } else {
+        still(NextStep::LookLater)
+    }
+}
+
+/// The customer has to authenticate: not failed. After a day it is ended, and dunning asks for another way.
+fn awaits_customer(attempt: &Attempt, now: DateTime<Utc>) -> Verdict {
+    let is_over = attempt
+        .first_sent_at
+        .is_some_and(|at| now - at >= Duration::hours(AUTHENTICATION_H));
+    let next = if is_over {
+        NextStep::Fence
+    } else {
+        NextStep::LookLater
+    };
+    Verdict::StillUnknown(Unsettled {
+        refusal: Some(Refusal {
+            code: AUTHENTICATION.into(),
+            class: FailureClass::NeedsCustomer,
+            proves: Proves::Nothing,
+            http_status: 200,
+        }),
+        ..Unsettled::look(next)
+    })
+}
+
+/// It was ended and took nothing. Where a refusal had been heard that could not be believed alone, it is one.
+fn ended(attempt: &Attempt) -> Verdict {
+    if attempt.state != AttemptState::Unknown {
+        // From sent it becomes unknown first, like everything that is not an answer.
+        return still(NextStep::Fence);
+    }
+    match &attempt.refusal {
+        Some(refusal) if attempt.replayed_at.is_some() => Verdict::Declined(Refusal {
+            class: class_after_replay(refusal),
+            ..refusal.clone()
+        }),
+        Some(refusal) if refusal.code == AUTHENTICATION => Verdict::Declined(Refusal {
+            proves: Proves::NotExecuted,
+            ..refusal.clone()
+        }),
+        Some(_) | None => Verdict::NotExecuted,
     }
 }
 
@@ -194,6 +283,16 @@ fn class_after_replay(refusal: &Refusal) -> FailureClass {
         Proves::Unlisted => FailureClass::Unclassified,
         Proves::Nothing | Proves::LookUp | Proves::ConfigTrouble => FailureClass::ProviderDown,
         Proves::NotExecuted => refusal.class,
+    }
+}
+
+/// Nobody declined it: no try of the schedule is used up.
+fn never_confirmed() -> Refusal {
+    Refusal {
+        code: "NEVER_CONFIRMED".into(),
+        class: FailureClass::ProviderDown,
+        proves: Proves::NotExecuted,
+        http_status: 0,
     }
 }
 
@@ -249,6 +348,10 @@ fn over_after_replay(attempt: &Attempt, now: DateTime<Utc>) -> Option<Verdict> {
         return None;
     };
     (now - at >= Duration::seconds(REPLAY_SETTLE_S)).then(|| {
+        if is_in_two_steps(attempt) && attempt.provider_ref.is_some() {
+            // Each confirmation has a key of its own: an earlier one may still be on its way.
+            return still(NextStep::Fence);
+        }
         Verdict::Declined(Refusal {
             class: class_after_replay(refusal),
             ..refusal.clone()
@@ -266,6 +369,8 @@ fn resend_or_wait(attempt: &Attempt, now: DateTime<Utc>) -> Verdict {
         .is_some_and(|at| now - at < attempt.provider.resend_window(attempt.kind));
     if is_in_window {
         still(NextStep::Resend)
+    } else if is_in_two_steps(attempt) {
+        still(NextStep::Fence)
     } else {
         page()
     }
@@ -287,7 +392,7 @@ pub fn learn_refund(
         AttemptState::Succeeded | AttemptState::Duplicate
     );
     match evidence {
-        Evidence::Seen(seen) => match our_cancel(attempt, seen) {
+        Evidence::Seen(seen) => match our(attempt, &seen.cancels) {
             Some(_) if is_settled_success => Ok(Verdict::AlreadyKnown),
             Some(cancel) if cancel.is_done => Ok(Verdict::Refunded(cancel.clone())),
             Some(_) => Ok(if is_open {
@@ -295,6 +400,7 @@ pub fn learn_refund(
             } else {
                 Verdict::AlreadyKnown
             }),
+            None if our(attempt, &seen.undone).is_some() => Ok(undone(attempt, seen)),
             None if is_settled_success => Err(Contradiction),
             None if is_open => Ok(absent_refund(attempt, seen, now)),
             None => Ok(Verdict::AlreadyKnown),
@@ -322,13 +428,28 @@ pub fn learn_refund(
         // A payment we captured that its provider does not know: never proof about the refund.
         Evidence::NotSeen
         | Evidence::NotSent
+        | Evidence::Unconfirmed
         | Evidence::Throttled { .. }
         | Evidence::Unusable(_) => Ok(still(NextStep::LookLater)),
     }
 }
 
-fn our_cancel<'s>(attempt: &Attempt, seen: &'s PaymentSeen) -> Option<&'s CancelSeen> {
-    seen.cancels.iter().find(|cancel| {
+/// The provider did not bring a refund to the customer: it has the money again, or never gave it.
+fn undone(attempt: &Attempt, seen: &PaymentSeen) -> Verdict {
+    match (attempt.state, our(attempt, &seen.undone)) {
+        (AttemptState::Sent | AttemptState::Unknown, Some(_)) => Verdict::Declined(Refusal {
+            code: "REFUND_FAILED".into(),
+            class: FailureClass::ProviderDown,
+            proves: Proves::NotExecuted,
+            http_status: 200,
+        }),
+        (AttemptState::Succeeded, Some(cancel)) => Verdict::RefundUndone(cancel.clone()),
+        _ => Verdict::AlreadyKnown,
+    }
+}
+
+fn our<'s>(attempt: &Attempt, cancels: &'s [CancelSeen]) -> Option<&'s CancelSeen> {
+    cancels.iter().find(|cancel| {
         cancel.amount_minor == attempt.amount.minor() && has_tag(&cancel.reason, &attempt.order_id)
     })
 }

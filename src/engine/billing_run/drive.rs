@@ -21,6 +21,7 @@ use super::super::ports::{
 use super::super::refusal::VerbError;
 use super::super::send::{Outgoing, Returned, nothing_left};
 use super::super::settle::Settled;
+use super::super::two_steps::Named;
 use super::bill::Step;
 use super::{Progress, RunProgress};
 
@@ -31,11 +32,19 @@ const SETTLE_BATCH: usize = 64;
 enum Chore {
     Claim(Result<Claimed, VerbError>),
     Settle(Result<Vec<Settled>, VerbError>),
+    Name(Vec<Result<Outgoing, Box<Returned>>>),
+}
+
+/// What came back of one call.
+enum Flown {
+    Returned(Box<Returned>),
+    /// Prepared: its name has to be stored before it goes on.
+    Named(Box<Named>),
 }
 
 /// What moves a run on.
 enum Event {
-    Returned(Box<Returned>),
+    Flown(Flown),
     Done(Chore),
     /// Nothing is out and nothing is being written.
     Idle,
@@ -55,12 +64,14 @@ pub(super) struct Drive<'e, S: Store> {
     due: u64,
     decided: u64,
     queue: VecDeque<Outgoing>,
-    in_flight: FuturesUnordered<BoxFuture<'e, Returned>>,
+    in_flight: FuturesUnordered<BoxFuture<'e, Flown>>,
+    named: Vec<Named>,
     answered: Vec<Returned>,
     /// Transactions under way, beside each other where the database lets them.
     chores: FuturesUnordered<BoxFuture<'e, Chore>>,
     claiming: usize,
     settling: usize,
+    naming: usize,
     is_exhausted: bool,
     charged: Vec<Money>,
     oldest: Option<DateTime<Utc>>,
@@ -77,10 +88,12 @@ impl<'e, S: Store> Drive<'e, S> {
             decided: 0,
             queue: VecDeque::new(),
             in_flight: FuturesUnordered::new(),
+            named: Vec::new(),
             answered: Vec::new(),
             chores: FuturesUnordered::new(),
             claiming: 0,
             settling: 0,
+            naming: 0,
             is_exhausted: false,
             charged: Vec::new(),
             oldest: None,
@@ -114,8 +127,11 @@ impl<'e, S: Store> Drive<'e, S> {
     /// The run is over and the database cannot be told: answers that come yet are kept on this host. Each call has a
     /// limit of its own.
     async fn keep_what_is_out(&mut self) {
-        while let Some(returned) = self.in_flight.next().await {
-            self.answered.push(returned);
+        while let Some(flown) = self.in_flight.next().await {
+            // What was only prepared took nothing, and nobody confirms it.
+            if let Flown::Returned(returned) = flown {
+                self.answered.push(*returned);
+            }
         }
         for returned in self.answered.drain(..) {
             self.engine.keep_answer(&returned, EvidenceSource::Answer);
@@ -135,7 +151,9 @@ impl<'e, S: Store> Drive<'e, S> {
                 in_flight: self.in_flight.len(),
             });
             match self.next_event().await {
-                Event::Returned(returned) => self.take_answer(*returned),
+                Event::Flown(Flown::Returned(returned)) => self.take_answer(*returned),
+                Event::Flown(Flown::Named(named)) => self.named.push(*named),
+                Event::Done(Chore::Name(named)) => self.take_named(named),
                 Event::Done(Chore::Claim(claimed)) => self.take_in(claimed?),
                 Event::Done(Chore::Settle(settled)) => {
                     self.settling -= 1;
@@ -160,8 +178,8 @@ impl<'e, S: Store> Drive<'e, S> {
     /// Calls first: answers that are there already are settled together.
     async fn next_event(&mut self) -> Event {
         std::future::poll_fn(|cx| {
-            if let Poll::Ready(Some(returned)) = self.in_flight.poll_next_unpin(cx) {
-                return Poll::Ready(Event::Returned(Box::new(returned)));
+            if let Poll::Ready(Some(flown)) = self.in_flight.poll_next_unpin(cx) {
+                return Poll::Ready(Event::Flown(flown));
             }
             match self.chores.poll_next_unpin(cx) {
                 Poll::Ready(Some(chore)) => Poll::Ready(Event::Done(chore)),
@@ -193,7 +211,15 @@ impl<'e, S: Store> Drive<'e, S> {
                 return;
             }
             let engine = self.engine;
-            self.in_flight.push(Box::pin(engine.call(outgoing)));
+            self.in_flight.push(Box::pin(async move {
+                if !outgoing.needs_preparing() {
+                    return Flown::Returned(Box::new(engine.call_once(outgoing).await));
+                }
+                match engine.prepare_at_provider(outgoing).await {
+                    Ok(named) => Flown::Named(Box::new(named)),
+                    Err(returned) => Flown::Returned(returned),
+                }
+            }));
         }
     }
 
@@ -208,6 +234,16 @@ impl<'e, S: Store> Drive<'e, S> {
             let (engine, run, actor) = (self.engine, self.run, self.actor);
             self.chores.push(Box::pin(async move {
                 Chore::Claim(engine.claim_batch(run, actor, limit).await)
+            }));
+        }
+        if !self.named.is_empty() && self.naming == 0 {
+            // What is prepared waits for nothing else: as many as there are share a commit.
+            let rest = self.named.split_off(self.named.len().min(SETTLE_BATCH));
+            let batch = std::mem::replace(&mut self.named, rest);
+            let engine = self.engine;
+            self.naming += 1;
+            self.chores.push(Box::pin(async move {
+                Chore::Name(engine.name_together(batch).await)
             }));
         }
         // A further lane is worth its commit only for a fair share of the answers.
@@ -234,6 +270,17 @@ impl<'e, S: Store> Drive<'e, S> {
         self.decided += claimed.decided;
         self.oldest = self.oldest.into_iter().chain(claimed.oldest).min();
         self.queue.extend(claimed.out);
+    }
+
+    /// What has its name goes on before anything new begins.
+    fn take_named(&mut self, named: Vec<Result<Outgoing, Box<Returned>>>) {
+        self.naming -= 1;
+        for one in named {
+            match one {
+                Ok(outgoing) => self.queue.push_front(outgoing),
+                Err(returned) => self.answered.push(*returned),
+            }
+        }
     }
 
     fn note(&mut self, settled: &Settled) -> Result<(), VerbError> {
