@@ -124,6 +124,7 @@ fn sends(call: Option<&PlannedCall>, view: &View) -> String {
 fn operation(call: &PlannedCall, view: &View) -> String {
     match call.operation {
         "look up" => view.t("cli.plan.look_up"),
+        "end" => view.t("cli.plan.end_call"),
         "list transactions" => view.t("cli.plan.list"),
         other => other.to_owned(),
     }

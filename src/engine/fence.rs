@@ -23,7 +23,7 @@ use super::send::Returned;
 use super::settle::{Rows, Settled, fence_of, settled};
 
 /// What stands on the invoice as the reason why its charge took nothing.
-const CODE: &str = "PAYDECK_NOT_EXECUTED";
+const CODE: &str = "PAYDECK_ENDED";
 /// Nobody declined it: no try of the schedule is used up.
 const CLASS: FailureClass = FailureClass::ProviderDown;
 

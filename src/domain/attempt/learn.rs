@@ -17,7 +17,7 @@ pub const REPLAY_SETTLE_S: i64 = 60;
 /// How long a customer who must authenticate is waited for before the charge is ended.
 pub const AUTHENTICATION_H: i64 = 24;
 /// What stands for a charge that waits for the customer.
-const AUTHENTICATION: &str = "AUTHENTICATION_REQUIRED";
+const AUTHENTICATION: &str = "PAYDECK_AUTHENTICATION";
 
 /// What evidence means for an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -289,7 +289,7 @@ fn class_after_replay(refusal: &Refusal) -> FailureClass {
 /// Nobody declined it: no try of the schedule is used up.
 fn never_confirmed() -> Refusal {
     Refusal {
-        code: "NEVER_CONFIRMED".into(),
+        code: "PAYDECK_NEVER_CONFIRMED".into(),
         class: FailureClass::ProviderDown,
         proves: Proves::NotExecuted,
         http_status: 0,
@@ -438,7 +438,7 @@ pub fn learn_refund(
 fn undone(attempt: &Attempt, seen: &PaymentSeen) -> Verdict {
     match (attempt.state, our(attempt, &seen.undone)) {
         (AttemptState::Sent | AttemptState::Unknown, Some(_)) => Verdict::Declined(Refusal {
-            code: "REFUND_FAILED".into(),
+            code: "PAYDECK_REFUND_FAILED".into(),
             class: FailureClass::ProviderDown,
             proves: Proves::NotExecuted,
             http_status: 200,

@@ -115,6 +115,7 @@ fn one_call(
     // A question has no key and moves nothing.
     let question = match *operation {
         "look up" => Some("dialog.look_up"),
+        "end" => Some("dialog.end"),
         "list transactions" => Some("dialog.list"),
         _ => None,
     };
