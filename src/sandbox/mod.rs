@@ -1,4 +1,4 @@
-//! A simulator of Toss Payments that speaks real HTTP on loopback and keeps its own books.
+//! A simulator of Toss Payments, and of Stripe in `stripe`, that speaks real HTTP on loopback and keeps its own books.
 //!
 //! It has its own wire types, its own table of codes and its own SQLite file; it shares nothing with the client in
 //! `provider`, so that the two can disagree. Tests and the demo count charges here, in its ledger, not in our tables.
@@ -30,6 +30,7 @@ pub mod seed;
 mod server;
 mod shaping;
 mod shared;
+pub mod stripe;
 mod switches;
 mod task;
 mod webhook;
@@ -43,7 +44,7 @@ pub use running::{DOCUMENTATION_KEYS, Running, SECRET_KEY, SandboxOptions, ready
 pub use scenario::{Commit, ErrorBody, Fault};
 pub use scripts::{Always, Endpoint, Match, Script, Times};
 pub use switches::{
-    AuthKeyReuse, CancelRowAmount, CancelWebhook, LookupAfterDecline, MissingAuthorization,
-    OrderReuse, Replay, SecondDelete, Switches, TaxFreeAmount, TransactionsOrder,
-    UnknownBillingKey, WebhookSuccess, WidgetKey,
+    AfterRetries, AuthKeyReuse, CancelRowAmount, CancelWebhook, LookupAfterDecline,
+    MissingAuthorization, OrderReuse, Replay, SecondDelete, Switches, TaxFreeAmount,
+    TransactionsOrder, UnknownBillingKey, WebhookSuccess, WidgetKey,
 };

@@ -26,6 +26,7 @@ use super::requests::RequestLog;
 use super::scripts::Scripts;
 use super::server::{self, Desk};
 use super::shared::Shared;
+use super::stripe;
 use super::switches::Switches;
 use super::webhook;
 
@@ -47,6 +48,7 @@ pub struct SandboxOptions {
     pub listen: SocketAddr,
     pub switches: Switches,
     pub secret_keys: Vec<String>,
+    pub stripe_secret_keys: Vec<String>,
     /// Of every call of the provider's interface.
     pub latency: Duration,
     /// Makes identifiers repeatable.
@@ -63,6 +65,7 @@ impl Default for SandboxOptions {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             switches: Switches::default(),
             secret_keys,
+            stripe_secret_keys: vec![stripe::SECRET_KEY.to_owned()],
             latency: Duration::ZERO,
             seed: None,
             merchant_id: "tpaydeck".to_owned(),
@@ -79,6 +82,7 @@ pub struct Running {
     serving: JoinHandle<()>,
     clerk: JoinHandle<()>,
     webhooks: JoinHandle<()>,
+    stripe: [JoinHandle<()>; 2],
     lock: Option<Lock>,
 }
 
@@ -104,6 +108,7 @@ impl Running {
             self.serving.abort();
         }
         self.clerk.abort();
+        self.stripe.iter().for_each(JoinHandle::abort);
         self.desk.file.close().await;
         drop(self.lock.take());
     }
@@ -114,6 +119,7 @@ impl Drop for Running {
         self.serving.abort();
         self.clerk.abort();
         self.webhooks.abort();
+        self.stripe.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -147,6 +153,7 @@ pub async fn start(options: SandboxOptions) -> Result<Running, SandboxError> {
         codes,
         merchant_id: options.merchant_id,
         secret_keys: options.secret_keys,
+        stripe_secret_keys: options.stripe_secret_keys,
         in_flight: InFlight::default(),
         latency_ms: AtomicU64::new(u64::try_from(options.latency.as_millis()).unwrap_or(u64::MAX)),
         switches: RwLock::new(options.switches),
@@ -167,10 +174,13 @@ pub async fn start(options: SandboxOptions) -> Result<Running, SandboxError> {
     };
     let clerk = tokio::spawn(clerk.run(inbox));
     let webhooks = tokio::spawn(webhook::deliver(Arc::clone(&shared), outbox));
+    let account = stripe::teller::open(&file.write, options.seed, found.starts).await?;
+    let (stripe, stripe_tasks) = open_stripe(&shared, &file, account);
     let desk = Arc::new(Desk {
         shared,
         file,
         clerk: jobs,
+        stripe,
         tasks: tokio::sync::Mutex::new(JoinSet::new()),
     });
     let (stop, serving) = serve(doorway, Arc::clone(&desk));
@@ -182,8 +192,29 @@ pub async fn start(options: SandboxOptions) -> Result<Running, SandboxError> {
         serving,
         clerk,
         webhooks,
+        stripe: stripe_tasks,
         lock,
     })
+}
+
+/// The other provider's teller and its deliveries, at work.
+fn open_stripe(
+    shared: &Arc<Shared>,
+    file: &File,
+    account: stripe::Account,
+) -> (mpsc::Sender<stripe::teller::Errand>, [JoinHandle<()>; 2]) {
+    let (errands, inbox) = mpsc::channel(JOBS);
+    let (notices, outbox) = mpsc::unbounded_channel();
+    let teller = stripe::teller::Teller {
+        shared: Arc::clone(shared),
+        pool: file.write.clone(),
+        account,
+        notices,
+        last_told: 0,
+    };
+    let delivering = stripe::webhooks::deliver(Arc::clone(shared), outbox, errands.clone());
+    let tasks = [tokio::spawn(teller.run(inbox)), tokio::spawn(delivering)];
+    (errands, tasks)
 }
 
 fn serve(doorway: Doorway, desk: Arc<Desk>) -> (oneshot::Sender<()>, JoinHandle<()>) {
@@ -224,9 +255,10 @@ pub fn ready_line(running: &Running) -> String {
     json!({
         "sandbox": "ready",
         "base_url": running.base_url(),
-        "base_urls": { "toss": running.base_url() },
+        "base_urls": { "toss": running.base_url(), "stripe": running.base_url() },
         "control_url": format!("{}/_sandbox", running.base_url()),
         "secret_keys": running.desk.shared.secret_keys,
+        "stripe_secret_keys": running.desk.shared.stripe_secret_keys,
         "dir": running.dir,
         "pid": std::process::id(),
     })

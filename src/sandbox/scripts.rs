@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::scenario::Fault;
 
-/// The provider's endpoints by the names that scripts use.
+/// The endpoints of both providers by the names that scripts use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {
@@ -21,6 +21,56 @@ pub enum Endpoint {
     Order,
     Transactions,
     Settlements,
+    /// Making a customer of Stripe's.
+    StripeCustomerCreate,
+    /// Everything else about one.
+    StripeCustomer,
+    StripeAttach,
+    StripeDetach,
+    StripePaymentMethod,
+    /// Products and prices.
+    StripeCatalog,
+    StripeIntentCreate,
+    StripeIntentConfirm,
+    StripeIntentCancel,
+    /// Look-up, list, search and change of PaymentIntents.
+    StripeIntent,
+    StripeCharge,
+    /// Making a refund.
+    StripeRefund,
+    /// Look-up and list of refunds.
+    StripeRefunds,
+    /// Balance and balance transactions.
+    StripeTransactions,
+    StripeSubscriptionCreate,
+    StripeSubscriptionUpdate,
+    StripeSubscriptionCancel,
+    /// Look-up and list of subscriptions.
+    StripeSubscription,
+    StripeInvoicePay,
+    /// Everything else about invoices, their items and payments.
+    StripeInvoice,
+    StripeEvents,
+    /// Webhook endpoints and test clocks.
+    StripeOther,
+}
+
+impl Endpoint {
+    /// Whether it is one of Stripe's.
+    pub(super) fn is_stripe(self) -> bool {
+        !matches!(
+            self,
+            Self::Issue
+                | Self::Charge
+                | Self::Delete
+                | Self::Confirm
+                | Self::Cancel
+                | Self::Payment
+                | Self::Order
+                | Self::Transactions
+                | Self::Settlements
+        )
+    }
 }
 
 /// Which calls; what is absent matches all.
@@ -28,11 +78,11 @@ pub enum Endpoint {
 #[serde(default, deny_unknown_fields)]
 pub struct Match {
     pub endpoint: Option<Endpoint>,
-    /// customerKey.
+    /// customerKey; Stripe: `cus_…`.
     pub customer: Option<String>,
-    /// orderId.
+    /// orderId; Stripe: `metadata[order_id]`.
     pub order: Option<String>,
-    /// paymentKey.
+    /// paymentKey; Stripe: `pi_…`.
     pub payment: Option<String>,
 }
 

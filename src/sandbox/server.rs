@@ -24,6 +24,7 @@ use super::routes::Route;
 use super::scenario::{Plan, Shape};
 use super::shaping::{self, Cut, Headers};
 use super::shared::{Shared, locked};
+use super::stripe;
 use super::task::Job;
 use super::wire::Answer;
 
@@ -34,6 +35,7 @@ pub(super) struct Desk {
     pub shared: Arc<Shared>,
     pub file: File,
     pub clerk: mpsc::Sender<Job>,
+    pub stripe: mpsc::Sender<stripe::teller::Errand>,
     /// Executions under way; they end with the simulator.
     pub tasks: Mutex<JoinSet<()>>,
 }
@@ -65,7 +67,13 @@ pub(super) async fn provider(
     let task_line = line.clone();
     desk.spawn({
         let desk = Arc::clone(&desk);
-        async move { desk.serve(call, &task_line, sender).await }
+        async move {
+            if stripe::owns(&call.path) {
+                desk.serve_stripe(call, &task_line, sender).await;
+            } else {
+                desk.serve(call, &task_line, sender).await;
+            }
+        }
     })
     .await;
     answered.await.unwrap_or_else(|_| {

@@ -19,6 +19,7 @@ pub(super) struct Shared {
     pub codes: Codes,
     pub merchant_id: String,
     pub secret_keys: Vec<String>,
+    pub stripe_secret_keys: Vec<String>,
     pub in_flight: InFlight,
     pub latency_ms: AtomicU64,
     pub switches: RwLock<Switches>,

@@ -42,6 +42,16 @@ pub struct Switches {
     pub cancel_gap_ms: u32,
     /// Requests per minute and endpoint before 429; 0: no limit.
     pub rate_limit_per_minute: u32,
+    /// Stripe: whether 5xx answers are bound to their idempotency key. Its documentation says they are.
+    pub stripe_server_error_replay: Replay,
+    /// Stripe: how long a key is remembered, in hours. It says "at least 24".
+    pub stripe_key_lifetime_hours: u32,
+    /// Stripe: how far search lags behind, in seconds.
+    pub stripe_search_lag_seconds: u32,
+    /// Stripe: how often each webhook is delivered.
+    pub stripe_webhook_copies: u32,
+    /// Stripe: what becomes of a subscription after the last try of its own retries.
+    pub stripe_after_retries: AfterRetries,
 }
 
 impl Default for Switches {
@@ -64,6 +74,11 @@ impl Default for Switches {
             webhook_success: WebhookSuccess::Exactly200,
             cancel_gap_ms: 0,
             rate_limit_per_minute: 0,
+            stripe_server_error_replay: Replay::Replayed,
+            stripe_key_lifetime_hours: 24,
+            stripe_search_lag_seconds: 0,
+            stripe_webhook_copies: 1,
+            stripe_after_retries: AfterRetries::Cancel,
         }
     }
 }
@@ -85,6 +100,11 @@ setting!(OrderReuse { Allowed, Refused });
 setting!(Replay {
     Forgotten,
     Replayed
+});
+setting!(AfterRetries {
+    Cancel,
+    Unpaid,
+    PastDue
 });
 setting!(MissingAuthorization {
     UnauthorizedKey,

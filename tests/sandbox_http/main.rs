@@ -13,4 +13,8 @@ mod file;
 mod lists;
 mod payments;
 mod provider;
+mod stripe_faults;
+mod stripe_keys;
+mod stripe_payments;
+mod stripe_support;
 mod support;

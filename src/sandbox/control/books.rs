@@ -10,13 +10,23 @@ use serde::Deserialize;
 
 use super::super::persist::{self, LedgerPage};
 use super::super::server::Desk;
+use super::super::stripe::Wanted;
 use super::super::wire;
-use super::{Reply, answer, failed};
+use super::{Reply, answer, failed, ok};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Of {
+    Toss,
+    Stripe,
+}
 
 #[derive(Deserialize)]
 pub(super) struct LedgerFilter {
     order: Option<String>,
     customer: Option<String>,
+    /// None: both.
+    provider: Option<Of>,
 }
 
 /// One JSON array, one entry on each line, streamed page by page.
@@ -24,23 +34,38 @@ pub(super) async fn ledger(
     State(desk): State<Arc<Desk>>,
     Query(filter): Query<LedgerFilter>,
 ) -> Reply {
+    let first = match filter.provider {
+        Some(Of::Stripe) => Page::Stripe,
+        Some(Of::Toss) | None => Page::Toss(LedgerPage::Charges { after: 0 }),
+    };
     let start = Walk {
-        page: LedgerPage::Charges { after: 0 },
+        page: first,
         is_open: false,
         has_entries: false,
     };
+    let with_stripe = filter.provider != Some(Of::Toss);
     let pages = stream::unfold(Some(start), move |walk| {
         let desk = Arc::clone(&desk);
         let (order, customer) = (filter.order.clone(), filter.customer.clone());
         async move {
             let walk = walk?;
-            let read = persist::ledger_page(
-                &desk.file.read,
-                &walk.page,
-                order.as_deref(),
-                customer.as_deref(),
-            )
-            .await;
+            let read = match &walk.page {
+                Page::Stripe => Ok((
+                    desk.stripe_ledger(Wanted { order, customer }).await,
+                    Page::End,
+                )),
+                Page::End => Ok((Vec::new(), Page::End)),
+                Page::Toss(page) => {
+                    let (order, customer) = (order.as_deref(), customer.as_deref());
+                    persist::ledger_page(&desk.file.read, page, order, customer)
+                        .await
+                        .map(|(entries, next)| match next {
+                            LedgerPage::End if with_stripe => (entries, Page::Stripe),
+                            LedgerPage::End => (entries, Page::End),
+                            next => (entries, Page::Toss(next)),
+                        })
+                }
+            };
             Some(match read {
                 Ok((entries, next)) => {
                     let (text, walk) = walk.go_on(&entries, next);
@@ -53,22 +78,29 @@ pub(super) async fn ledger(
     answer(StatusCode::OK, Body::from_stream(pages))
 }
 
+/// Where a walk stands: first one provider, then the other.
+enum Page {
+    Toss(LedgerPage),
+    Stripe,
+    End,
+}
+
 /// A walk through the ledger that writes one array.
 struct Walk {
-    page: LedgerPage,
+    page: Page,
     is_open: bool,
     has_entries: bool,
 }
 
 impl Walk {
-    fn go_on(mut self, entries: &[String], next: LedgerPage) -> (String, Option<Self>) {
+    fn go_on(mut self, entries: &[String], next: Page) -> (String, Option<Self>) {
         let mut text = String::from(if self.is_open { "" } else { "[" });
         for entry in entries {
             text.push_str(if self.has_entries { ",\n" } else { "\n" });
             text.push_str(entry);
             self.has_entries = true;
         }
-        if next == LedgerPage::End {
+        if matches!(next, Page::End) {
             text.push_str("\n]\n");
             return (text, None);
         }
@@ -85,7 +117,13 @@ impl Walk {
 
 pub(super) async fn summary(State(desk): State<Arc<Desk>>) -> Reply {
     match persist::ledger_summary(&desk.file.read).await {
-        Ok(summary) => answer(StatusCode::OK, wire::to_bytes(&summary)),
+        Ok(summary) => {
+            let Ok(mut sums) = serde_json::to_value(&summary) else {
+                return answer(StatusCode::OK, wire::to_bytes(&summary));
+            };
+            sums["stripe"] = desk.stripe_summary().await;
+            ok(&sums)
+        }
         Err(error) => failed(&error),
     }
 }

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use super::error::SandboxError;
 use super::server::Desk;
+use super::stripe;
 use super::wire;
 
 type Reply = Response<Body>;
@@ -50,6 +51,10 @@ pub(super) fn routes() -> Router<Arc<Desk>> {
         .route("/_sandbox/auth-keys", post(window::register))
         .route("/_sandbox/checkouts", post(window::open_checkout))
         .route("/_sandbox/events", post(window::event))
+        .route(
+            "/_sandbox/stripe/challenges",
+            post(stripe::control::challenge),
+        )
         .route(
             "/_sandbox/webhooks",
             get(hooks::webhooks)

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::super::scenario::Fault;
-use super::super::scripts::Script;
+use super::super::scripts::{Endpoint, Script};
 use super::super::server::Desk;
 use super::super::shared::locked;
 use super::super::wire;
@@ -35,8 +35,12 @@ pub(super) async fn add_fault(State(desk): State<Arc<Desk>>, body: Bytes) -> Rep
         Ok(scripts) => scripts,
         Err(error) => return wrong(error),
     };
+    // The other provider's decline codes are an open list.
+    let is_stripe = |script: &Script| script.matches.endpoint.is_some_and(Endpoint::is_stripe);
     let unknown = scripts.iter().find_map(|script| match &script.fault {
-        Fault::Decline { code } if !desk.shared.codes.knows(code) => Some(code),
+        Fault::Decline { code } if !is_stripe(script) && !desk.shared.codes.knows(code) => {
+            Some(code)
+        }
         _ => None,
     });
     if let Some(code) = unknown {
