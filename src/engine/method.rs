@@ -293,6 +293,9 @@ impl<S: Store> Engine<S> {
             // A commit whose answer was lost, or another process took it in: what was owed waits for its next turn.
             return Ok((public_id.clone(), None));
         }
+        if let Some(same) = tx.method_by_hash(&issued.key.hash).await? {
+            return self.store_known_key(tx, work, issued, same, actor).await;
+        }
         let before = tx.active_method_of(work.customer.id).await?;
         let id = tx
             .insert_method(&NewMethod {
@@ -334,6 +337,33 @@ impl<S: Store> Engine<S> {
         };
         tx.commit().await?;
         Ok((public_id.clone(), charge))
+    }
+
+    /// The same auth key was exchanged before, and the provider answered with the key that it gave then: the card is
+    /// there already.
+    async fn store_known_key<T: Tx>(
+        &self,
+        mut tx: T,
+        work: &MethodWork,
+        issued: &KeptKey,
+        same: MethodId,
+        actor: Actor<'_>,
+    ) -> Result<(PublicId, Option<AttemptId>), VerbError> {
+        let method = tx.method(same).await?;
+        let at = tx.db_now().await?;
+        tx.finish_issue(issued.issue, "issued", Some(same), None, at)
+            .await?;
+        let press = Press {
+            verb: Verb::SwapCard.as_str(),
+            target: work.customer.public_id.as_str(),
+            after: method.public_id.as_str(),
+            reason: "this card was registered before",
+            result: "done",
+            ..Press::default()
+        };
+        self.audit_in(&mut tx, actor, press, at).await?;
+        tx.commit().await?;
+        Ok((method.public_id, None))
     }
 
     pub(super) async fn use_method<T: Tx>(

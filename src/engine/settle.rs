@@ -70,6 +70,13 @@ impl Settled {
     }
 }
 
+/// A refund that took nothing reserves nothing any more. Written with the payment's next change.
+fn let_go(rows: &mut Rows) {
+    if let (AttemptKind::Refund, Some(payment)) = (rows.attempt.kind, &mut rows.payment) {
+        payment.reserved_minor = (payment.reserved_minor - rows.attempt.amount.minor()).max(0);
+    }
+}
+
 impl<S: Store> Engine<S> {
     pub(super) async fn settle_in<T: Tx>(
         &self,
@@ -103,6 +110,8 @@ impl<S: Store> Engine<S> {
             }
             Verdict::AlreadyKnown => Ok(settled(&rows, None)),
             Verdict::Declined(refusal) => {
+                // What this attempt held comes free first: somebody else may have given it back meanwhile.
+                let_go(&mut rows);
                 self.follow_outside_refunds(tx, &mut rows, evidence).await?;
                 self.write_declined(tx, rows, refusal, actor).await
             }

@@ -15,7 +15,10 @@ use super::error::SandboxError;
 use super::execution::{Execution, Work, forced_by, task_of};
 use super::idempotency::{Scope, Stored};
 use super::ids::Ids;
-use super::ledger::{Book, CardDraft, Context, Payment, Refusal, issue_directly};
+use super::ledger::{
+    Book, CardDraft, Context, Payment, Refusal, Status, is_session_over, issue_directly,
+    open_checkout, register,
+};
 use super::routes::Route;
 use super::scenario::{Fault, Plan};
 use super::shaping::{self, Cut};
@@ -129,6 +132,43 @@ impl Offline {
         card: CardDraft,
         now: DateTime<Utc>,
     ) -> Option<String> {
+        self.with_context(now, |book, context| {
+            let id = issue_directly(book, Some(customer_key), card, context).ok()?;
+            book.card(id)?.billing_key.clone()
+        })
+    }
+
+    /// The customer registers a card in the window; gives the auth key that comes back.
+    pub fn open_window(
+        &mut self,
+        customer_key: &str,
+        card: CardDraft,
+        now: DateTime<Utc>,
+    ) -> Option<String> {
+        self.with_context(now, |book, context| {
+            register(book, customer_key, card, context).ok()
+        })
+    }
+
+    /// The customer authenticates a payment in the window; gives its paymentKey, which waits to be confirmed.
+    pub fn authenticate(
+        &mut self,
+        order_id: &str,
+        amount: i64,
+        now: DateTime<Utc>,
+    ) -> Option<String> {
+        self.with_context(now, |book, context| {
+            let card = CardDraft::default();
+            let id = open_checkout(book, order_id, amount, None, card, context).ok()?;
+            Some(book.payment(id)?.key.clone())
+        })
+    }
+
+    fn with_context<T>(
+        &mut self,
+        now: DateTime<Utc>,
+        act: impl FnOnce(&mut Book, &mut Context<'_>) -> T,
+    ) -> T {
         let mut context = Context {
             now,
             switches: &self.switches,
@@ -137,8 +177,7 @@ impl Offline {
             codes: self.codes,
             forced: None,
         };
-        let id = issue_directly(&mut self.book, Some(customer_key), card, &mut context).ok()?;
-        self.book.card(id)?.billing_key.clone()
+        act(&mut self.book, &mut context)
     }
 
     /// What a fault does to the times of a request.
@@ -176,7 +215,7 @@ impl Offline {
             return Answer::with_status(502, Vec::new());
         };
         let Some(task) = task_of(&route, &asked.body) else {
-            return self.look_up(&route, forced);
+            return self.look_up(&route, forced, now);
         };
         let scope = asked
             .idempotency_key
@@ -205,7 +244,7 @@ impl Offline {
         answer
     }
 
-    fn look_up(&self, route: &Route, forced: Forced) -> Answer {
+    fn look_up(&self, route: &Route, forced: Forced, now: DateTime<Utc>) -> Answer {
         match forced {
             Forced::Instead(answer) => return answer,
             Forced::Refuse(refusal) => return Answer::refused(&refusal, self.codes),
@@ -222,7 +261,12 @@ impl Offline {
         };
         match found {
             Some(payment) => {
-                Answer::ok(wire::payment(payment, payment.status, MERCHANT, self.codes))
+                let status = if is_session_over(payment, now) {
+                    Status::Expired
+                } else {
+                    payment.status
+                };
+                Answer::ok(wire::payment(payment, status, MERCHANT, self.codes))
             }
             None => Answer::refused(&Refusal::code("NOT_FOUND_PAYMENT"), self.codes),
         }

@@ -39,6 +39,8 @@ pub struct MethodRow {
 
 #[derive(Debug, Clone)]
 pub struct IssueRow {
+    /// Of the auth key.
+    pub hash: String,
     pub outcome: Option<String>,
     pub method: Option<MethodId>,
 }
@@ -178,6 +180,7 @@ pub struct Committed {
     pub invoices: Vec<(i64, Changed<Invoice>)>,
     pub subscriptions: Vec<(i64, Changed<SubscriptionRow>)>,
     pub audits: Vec<Arc<AuditRow>>,
+    pub approvals: Vec<(i64, Changed<Approval>)>,
 }
 
 /// A transaction that was answered as committed and is not written yet.
@@ -288,6 +291,10 @@ impl Db {
                 Kind::Audit => {
                     let changed = tables.audits.settle(id, me, kept);
                     done.audits.extend(changed.map(|(_, row)| row));
+                }
+                Kind::Approval => {
+                    let changed = tables.approvals.settle(id, me, kept);
+                    done.approvals.extend(changed.map(|changed| (id, changed)));
                 }
                 other => tables.settle_plain(other, id, me, kept),
             }

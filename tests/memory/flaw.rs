@@ -47,6 +47,12 @@ pub enum Flaw {
     DropCommits,
     /// Nothing is read ahead and no write waits: not a mistake, but another store.
     RowByRow,
+    /// Nobody looks who asked for what is approved.
+    FourEyes,
+    /// An approval may be used again.
+    ApprovedOnce,
+    /// What is approved is not what is done.
+    AlteredRequest,
 }
 
 /// A set of them.

@@ -101,6 +101,8 @@ pub struct MemTx<'d> {
     pub(super) no: TxNo,
     touched: Vec<(Kind, i64)>,
     pub(super) evidence: Vec<(AttemptId, EvidenceId)>,
+    /// It approves something.
+    pub(super) grants: bool,
     /// Every rule that the last refused statement would have broken.
     pub refused_by: Vec<Constraint>,
     chain: Option<(Arc<str>, i64)>,
@@ -131,6 +133,7 @@ impl Store for MemStore {
             no,
             touched: Vec::new(),
             evidence: Vec::new(),
+            grants: false,
             refused_by: Vec::new(),
             chain: None,
             is_broken: false,

@@ -8,6 +8,7 @@ use paydeck::domain::states::ApprovalState;
 use paydeck::engine::ports::{Approvals, Constraint, Decided, NewApproval, StoreError};
 
 use super::db::Kind;
+use super::flaw::Flaw;
 use super::store::{MemTx, R, Rules};
 
 /// Which rules of a row alone a new request breaks.
@@ -26,13 +27,13 @@ fn broken_by(new: &NewApproval<'_>) -> Vec<Constraint> {
 }
 
 /// Which rules a decision breaks.
-fn broken_in(old: &Approval, decided: &Decided<'_>) -> Vec<Constraint> {
+fn broken_in(old: &Approval, decided: &Decided<'_>, four_eyes: bool) -> Vec<Constraint> {
     let mut broken = Vec::new();
     if decided.state == ApprovalState::Waiting {
         broken.push(Constraint::Other);
     }
     if decided.state == ApprovalState::Granted {
-        if is_same_person(decided.by, &old.requester) {
+        if four_eyes && is_same_person(decided.by, &old.requester) {
             broken.push(Constraint::FourEyes);
         }
         if decided.at < old.requested_at || decided.at >= old.expires_at {
@@ -86,10 +87,18 @@ impl Approvals for MemTx<'_> {
         self.step("approval").await?;
         let db = self.db();
         let row = db.tables.approvals.get(id.0, self.no);
-        row.map(|row| Approval::clone(row))
+        let mut row = row
+            .map(|row| Approval::clone(row))
             .ok_or(StoreError::NotFound {
                 noun: Noun::Approval,
-            })
+            })?;
+        if db.flaws.has(Flaw::FourEyes) {
+            "somebody".clone_into(&mut row.requester);
+        }
+        if db.flaws.has(Flaw::ApprovedOnce) && row.state == ApprovalState::Granted {
+            row.state = ApprovalState::Waiting;
+        }
+        Ok(row)
     }
 
     async fn waiting_approval_of(&mut self, target: &PublicId) -> R<Option<Approval>> {
@@ -105,16 +114,18 @@ impl Approvals for MemTx<'_> {
     async fn decide_approval(&mut self, id: ApprovalId, decided: &Decided<'_>) -> R<()> {
         self.step("decide approval").await?;
         let mut broken = Vec::new();
+        let (four_eyes, once) = (!self.has(Flaw::FourEyes), !self.has(Flaw::ApprovedOnce));
         let saved = self
             .put(
                 Kind::Approval,
                 id.0,
                 |t| &mut t.approvals,
                 |old| {
-                    if old.state != ApprovalState::Waiting {
+                    let is_usable = old.state == ApprovalState::Granted && !once;
+                    if old.state != ApprovalState::Waiting && !is_usable {
                         return None;
                     }
-                    broken = broken_in(old, decided);
+                    broken = broken_in(old, decided, four_eyes);
                     broken.is_empty().then(|| Approval {
                         state: decided.state,
                         decided_by: Some(decided.by.to_owned()),
@@ -124,6 +135,7 @@ impl Approvals for MemTx<'_> {
                 },
             )
             .await?;
+        self.grants |= saved && decided.state == ApprovalState::Granted;
         match (saved, broken.is_empty()) {
             (true, _) => Ok(()),
             (false, false) => self.refuse(broken),

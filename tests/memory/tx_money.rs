@@ -124,10 +124,14 @@ impl Attempts for MemTx<'_> {
         let id = self
             .number("insert attempt", Kind::Attempt, |t| &mut t.attempts)
             .await?;
-        let row = AttemptRow {
+        let mut row = AttemptRow {
             attempt: new_attempt(AttemptId(id), new),
             evidence_id: None,
         };
+        if self.grants && self.has(Flaw::AlteredRequest) {
+            let less = new.amount.minor() / 2;
+            row.attempt.amount = Money::new(less, new.amount.currency());
+        }
         self.write(Write::Attempt(Box::new(row))).await?;
         Ok(AttemptId(id))
     }

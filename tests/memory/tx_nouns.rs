@@ -303,12 +303,13 @@ impl Customers for MemTx<'_> {
     async fn insert_issue(
         &mut self,
         _customer: CustomerId,
-        _auth_key_hash: &str,
+        auth_key_hash: &str,
         _operator: &str,
         _at: DateTime<Utc>,
     ) -> R<i64> {
         self.step("insert issue").await?;
         let row = IssueRow {
+            hash: auth_key_hash.to_owned(),
             outcome: None,
             method: None,
         };
@@ -333,6 +334,7 @@ impl Customers for MemTx<'_> {
                     old.outcome.is_none().then(|| IssueRow {
                         outcome: Some(outcome.to_owned()),
                         method,
+                        ..old.clone()
                     })
                 },
             )

@@ -3,15 +3,22 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use paydeck::domain::attempt::AlsoCancel;
-use paydeck::domain::ids::{AttemptId, CustomerId, InvoiceId, PaymentId, PlanId, SubscriptionId};
+use paydeck::domain::attempt::{AlsoCancel, Attempt};
+use paydeck::domain::ids::{
+    ApprovalId, AttemptId, CustomerId, InvoiceId, PaymentId, PlanId, SubscriptionId,
+};
 use paydeck::domain::money::{Currency, Money};
+use paydeck::domain::operator::Operator;
 use paydeck::domain::payment::RefundAmount;
 use paydeck::domain::states::{AttemptState, InvoiceState};
-use paydeck::engine::{Outcome, Request, VerbError};
+use paydeck::engine::{Outcome, Refused, Request, VerbError};
+use paydeck::secret::Secret;
 
+use crate::memory::db::Tables;
 use crate::memory::stage::{Chance, Reason, Stage};
 use crate::memory::store::Shared;
+use crate::net::Net;
+use crate::spool::Host;
 use crate::world::{Process, person};
 
 /// What a person sets out to do.
@@ -28,10 +35,20 @@ pub enum Errand {
     Resolve,
     OneTime,
     Subscribe,
+    AskRefund,
+    AskNotExecuted,
+    Grant,
+    Reject,
+    ApproveReturn,
+    DeclineReturn,
+    AddCard,
+    Checkout,
+    /// Somebody gives money back at the provider's own desk.
+    RefundAtDesk,
 }
 
 /// As often as people do them, roughly: money first.
-pub const ERRANDS: [Errand; 20] = [
+pub const ERRANDS: [Errand; 34] = [
     Errand::Charge,
     Errand::Charge,
     Errand::Charge,
@@ -52,6 +69,20 @@ pub const ERRANDS: [Errand; 20] = [
     Errand::OneTime,
     Errand::OneTime,
     Errand::Subscribe,
+    Errand::AskRefund,
+    Errand::AskRefund,
+    Errand::Grant,
+    Errand::Grant,
+    Errand::Grant,
+    Errand::Grant,
+    Errand::Reject,
+    Errand::ApproveReturn,
+    Errand::DeclineReturn,
+    Errand::AddCard,
+    Errand::AddCard,
+    Errand::Checkout,
+    Errand::Checkout,
+    Errand::RefundAtDesk,
 ];
 
 /// What an actor needs of the world.
@@ -59,6 +90,8 @@ pub const ERRANDS: [Errand; 20] = [
 pub struct Surroundings {
     pub stage: Arc<Stage>,
     pub shared: Arc<Shared>,
+    pub net: Arc<Net>,
+    pub host: Arc<Host>,
     /// The play is over once nothing is open.
     pub is_ending: Arc<AtomicBool>,
 }
@@ -66,6 +99,31 @@ pub struct Surroundings {
 fn any<T>(chance: &mut Chance, among: Vec<T>) -> Option<T> {
     let at = chance.below(among.len());
     among.into_iter().nth(at)
+}
+
+fn attempts_where(tables: &Tables, wanted: fn(&Attempt) -> bool) -> Vec<AttemptId> {
+    let rows = tables.attempts.rows();
+    rows.filter(|(_, row)| wanted(&row.attempt))
+        .map(|(id, _)| AttemptId(id))
+        .collect()
+}
+
+/// What is asked of a second person where the first may not.
+fn above_limit(request: Request) -> Request {
+    match request {
+        Request::Refund {
+            payment,
+            amount,
+            reason,
+            also_cancel,
+        } => Request::AskRefund {
+            payment,
+            amount,
+            reason,
+            also_cancel,
+        },
+        other => other,
+    }
 }
 
 /// What the errand asks for, of what stands in the database now.
@@ -125,19 +183,54 @@ pub fn request(errand: Errand, around: &Surroundings, chance: &mut Chance) -> Op
             })
         }
         Errand::Resolve => {
-            let open: Vec<AttemptId> = t
-                .attempts
-                .rows()
-                .filter(|(_, row)| {
-                    matches!(
-                        row.attempt.state,
-                        AttemptState::Sent | AttemptState::Unknown
-                    )
-                })
-                .map(|(id, _)| AttemptId(id))
-                .collect();
+            let open = attempts_where(t, |a| {
+                matches!(a.state, AttemptState::Sent | AttemptState::Unknown)
+            });
             any(chance, open).map(|attempt| Request::ResolveUnknown { attempt })
         }
+        Errand::AskRefund => {
+            let payments: Vec<_> = t.payments.rows().map(|(id, _)| PaymentId(id)).collect();
+            let amount = match chance.below(2) {
+                0 => RefundAmount::Full,
+                _ => RefundAmount::Partial(won(4_950)),
+            };
+            any(chance, payments).map(|payment| Request::AskRefund {
+                payment,
+                amount,
+                reason: "asked".to_owned(),
+                also_cancel: AlsoCancel::No,
+            })
+        }
+        Errand::AskNotExecuted => {
+            let unknown = attempts_where(t, |a| a.state == AttemptState::Unknown);
+            any(chance, unknown).map(|attempt| Request::AskNotExecuted {
+                attempt,
+                reason: "never arrived".to_owned(),
+                evidence: "the customer's bank".to_owned(),
+            })
+        }
+        Errand::Grant | Errand::Reject => {
+            // Somebody may still have a request on the screen that was decided a moment ago.
+            let asked: Vec<ApprovalId> = t.approvals.rows().map(|(id, _)| ApprovalId(id)).collect();
+            any(chance, asked).map(|approval| match errand {
+                Errand::Grant => Request::Grant { approval },
+                _ => Request::Reject {
+                    approval,
+                    reason: "no".to_owned(),
+                },
+            })
+        }
+        Errand::ApproveReturn | Errand::DeclineReturn => {
+            let waiting = attempts_where(t, |a| a.state == AttemptState::WaitingApproval);
+            any(chance, waiting).map(|attempt| match errand {
+                Errand::ApproveReturn => Request::ApproveReturn { attempt },
+                _ => Request::DeclineReturn {
+                    attempt,
+                    reason: "it stays".to_owned(),
+                },
+            })
+        }
+        Errand::AddCard | Errand::Checkout | Errand::RefundAtDesk => None,
         Errand::OneTime => Some(Request::OneTime {
             customer: CustomerId(1),
             amount: won(5_000),
@@ -171,12 +264,27 @@ pub async fn operator(
         let pause = i64::try_from(chance.below(40_000_000)).unwrap_or(0);
         let at = around.stage.lock().now + pause;
         around.stage.wait(Reason::Until(at)).await;
+        match errand {
+            Errand::AddCard => registers_a_card(&process, &around, &operator, &mut chance).await,
+            Errand::Checkout => {
+                pays_in_the_browser(&process, &around, &operator, &mut chance).await
+            }
+            Errand::RefundAtDesk => around.net.refunds_at_the_desk(&mut chance),
+            _ => {}
+        }
         let mut tries = 0;
         while let Some(request) = request(errand, &around, &mut chance) {
             tries += 1;
-            let Ok(plan) = process.engine.plan(&operator, &request).await else {
-                break;
+            let planned = process.engine.plan(&operator, &request).await;
+            let (request, planned) = match planned {
+                Err(VerbError::Refused(Refused::NeedsApproval { .. })) => {
+                    let request = above_limit(request);
+                    let planned = process.engine.plan(&operator, &request).await;
+                    (request, planned)
+                }
+                planned => (request, planned),
             };
+            let Ok(plan) = planned else { break };
             around.stage.wait(Reason::Turn("confirms")).await;
             let engine = &process.engine;
             let outcome = engine.apply(&operator, &request, &plan.fingerprint).await;
@@ -185,6 +293,84 @@ pub async fn operator(
             }
         }
     }
+}
+
+/// A customer registers a card in the window; what comes back is pressed once or twice.
+async fn registers_a_card(
+    process: &Process,
+    around: &Surroundings,
+    operator: &Operator,
+    chance: &mut Chance,
+) {
+    let auth_key = around.net.opens_window("customer-0");
+    for _ in 0..=chance.below(2) {
+        let request = Request::AddMethod {
+            customer: CustomerId(1),
+            auth_key: Secret::new(auth_key.clone()),
+        };
+        press(process, around, operator, &request).await;
+    }
+}
+
+/// A checkout is opened, the customer authenticates, and the browser comes back once or twice.
+async fn pays_in_the_browser(
+    process: &Process,
+    around: &Surroundings,
+    operator: &Operator,
+    chance: &mut Chance,
+) {
+    let amount = Money::new(7_000, Currency::KRW);
+    let opening = Request::Checkout {
+        customer: CustomerId(1),
+        amount,
+        description: "추가".to_owned(),
+    };
+    let opened = press(process, around, operator, &opening).await;
+    let Some(Outcome::Done(receipt)) = opened else {
+        return;
+    };
+    let Some(order_id) = receipt.order_id else {
+        return;
+    };
+    let payment_key = around.net.authenticates(&order_id, amount.minor());
+    for _ in 0..=chance.below(2) {
+        // The customer takes some time, and sometimes longer than the session lasts.
+        let pause = [0, 3_000_000, 700_000_000][chance.below(3)];
+        let at = around.stage.lock().now + pause;
+        around.stage.wait(Reason::Until(at)).await;
+        let confirming = Request::ConfirmCheckout {
+            payment_key: payment_key.clone(),
+            order_id: order_id.clone(),
+            amount,
+        };
+        press(process, around, operator, &confirming).await;
+    }
+}
+
+async fn press(
+    process: &Process,
+    around: &Surroundings,
+    operator: &Operator,
+    request: &Request,
+) -> Option<Outcome> {
+    let plan = process.engine.plan(operator, request).await.ok()?;
+    around.stage.wait(Reason::Turn("confirms")).await;
+    let outcome = process
+        .engine
+        .apply(operator, request, &plan.fingerprint)
+        .await;
+    outcome.ok()
+}
+
+/// One look at everything that is due.
+pub async fn looks_once(process: Process) {
+    let operator = person("reconciler");
+    while process
+        .engine
+        .reconcile_once(&operator)
+        .await
+        .is_ok_and(|done| done.claimed > 0)
+    {}
 }
 
 /// One request, planned and applied at once.
@@ -224,7 +410,7 @@ pub async fn reconciler(process: Process, around: Surroundings) {
             Ok(done) => done.claimed,
             Err(_) => 0,
         };
-        if around.is_ending.load(Ordering::Relaxed) && !around.is_anything_open() {
+        if around.is_ending.load(Ordering::Relaxed) && around.is_at_rest() {
             return;
         }
         if claimed == 0 {
@@ -245,6 +431,11 @@ impl Surroundings {
             );
             is_open && !row.attempt.needs_human
         })
+    }
+
+    /// Nothing is open, and the database has taken what the host kept.
+    pub fn is_at_rest(&self) -> bool {
+        !self.is_anything_open() && self.host.names().is_empty()
     }
 
     /// When the next open attempt is due, at least five seconds from now while people act.

@@ -4,7 +4,10 @@
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
-use paydeck::sandbox::{LookupAfterDecline, OrderReuse, Switches};
+use paydeck::domain::ids::{InvoiceId, SubscriptionId};
+use paydeck::domain::states::InvoiceState;
+use paydeck::engine::Request;
+use paydeck::sandbox::{Fault, LookupAfterDecline, OrderReuse, Switches};
 
 use crate::actors::{self, ERRANDS, Errand};
 use crate::memory::db::Personality;
@@ -14,7 +17,7 @@ use crate::net::Trouble;
 use crate::play::{Moves, Play, Wildness};
 use crate::warp::{Warp, Wrong};
 use crate::watch::Violation;
-use crate::world::{MOST, World};
+use crate::world::{MOST, Manners, Process, World};
 
 const MINUTE: i64 = 60_000_000;
 /// Faults go on for so long at most.
@@ -30,6 +33,8 @@ pub struct Mistakes {
     pub flaws: Flaws,
     pub wrong: Wrong,
     pub has_no_reconciler: bool,
+    /// What the host keeps is not there afterwards.
+    pub host_forgets: bool,
 }
 
 /// What came of a case.
@@ -84,6 +89,13 @@ fn set_up(seed: u64, mistakes: Mistakes, chance: &mut Chance) -> Play {
     };
     let mut world = World::new(seed, 1 + chance.below(MOST), personality);
     world.warp = Warp::new(mistakes.wrong);
+    world.manners = Manners {
+        refund_alone: chance.per_mille(400).then_some(2_000),
+        looks_seldom: false,
+    };
+    if mistakes.host_forgets {
+        world.host.forgets_everything();
+    }
     {
         let mut net = world.net.state();
         net.per_mille = of(chance, &[100, 300, 600]);
@@ -104,8 +116,64 @@ fn set_up(seed: u64, mistakes: Mistakes, chance: &mut Chance) -> Play {
     play
 }
 
+/// What people do about a charge that nobody can find.
+const ABOUT_OLD: [Errand; 6] = [
+    Errand::AskNotExecuted,
+    Errand::AskNotExecuted,
+    Errand::Grant,
+    Errand::Grant,
+    Errand::Reject,
+    Errand::Resolve,
+];
+
+/// A charge that never arrived, of a subscription that ended meanwhile, and a day of looking for it.
+fn long_ago(play: &mut Play, moves: &mut Moves) {
+    play.world.manners.looks_seldom = true;
+    let (wild, trouble) = (play.wild, play.world.shared.db().trouble);
+    let left = play.world.net.state().left;
+    play.calm_down();
+    let never = Trouble::Wire(Fault::LostBeforeCommit);
+    play.world.net.state().script.push_back(Some(never));
+    let owed = {
+        let db = play.world.shared.db();
+        let mut rows = db.tables.invoices.rows();
+        rows.find(|(_, row)| row.state == InvoiceState::Open)
+            .map(|(id, _)| InvoiceId(id))
+    };
+    let charge = owed.map(|invoice| Request::Charge { invoice });
+    let end = Request::CancelNow {
+        subscription: SubscriptionId(1),
+        reason: "asked".to_owned(),
+    };
+    let house = play.process();
+    for request in charge.into_iter().chain([end]) {
+        let part = actors::presses(house.clone(), request);
+        to_its_end(play, &house, part, moves);
+    }
+    for _ in 0..27 {
+        play.world.stage.lock().now += 62 * MINUTE;
+        let part = actors::looks_once(house.clone());
+        to_its_end(play, &house, part, moves);
+    }
+    play.wild = wild;
+    play.world.net.state().left = left;
+    play.world.shared.db().trouble = trouble;
+    play.steps = 0;
+}
+
+/// Lets one actor act alone.
+fn to_its_end(
+    play: &mut Play,
+    house: &Process,
+    part: impl Future<Output = ()> + Send + 'static,
+    moves: &mut Moves,
+) {
+    let at = play.enter("before", house, part);
+    while !play.is_done(at) && play.watch.found.is_empty() && play.step(moves) {}
+}
+
 /// People, runs, reconcilers. Some share a process.
-fn cast(play: &mut Play, mistakes: Mistakes, chance: &mut Chance) {
+fn cast(play: &mut Play, mistakes: Mistakes, is_old: bool, chance: &mut Chance) {
     let mut house = play.process();
     if !mistakes.has_no_reconciler && chance.per_mille(800) {
         let part = actors::reconciler(house.clone(), play.around.clone());
@@ -116,8 +184,9 @@ fn cast(play: &mut Play, mistakes: Mistakes, chance: &mut Chance) {
         if chance.per_mille(600) {
             house = play.process();
         }
+        let among: &[Errand] = if is_old { &ABOUT_OLD } else { &ERRANDS };
         let mut errands: Vec<Errand> = (0..=chance.below(3))
-            .map(|_| ERRANDS[chance.below(ERRANDS.len())])
+            .map(|_| among[chance.below(among.len())])
             .collect();
         // Two people who are told the same want the same.
         if let Some(last) = last.filter(|_| chance.per_mille(400)) {
@@ -150,8 +219,12 @@ pub fn play(seed: u64, mistakes: Mistakes, telling: Telling) -> Told {
         play.trace = Some(Vec::new());
         play.world.net.state().trace = Some(Vec::new());
     }
-    cast(&mut play, mistakes, &mut chance);
     let mut moves = Moves::default();
+    let is_old = chance.per_mille(15);
+    if is_old {
+        long_ago(&mut play, &mut moves);
+    }
+    cast(&mut play, mistakes, is_old, &mut chance);
     let started = play.world.stage.lock().now;
     let is_wild = |play: &Play| {
         play.world.stage.lock().now < started + WILD_MINUTES * MINUTE && play.steps < 4_000
@@ -195,14 +268,21 @@ fn come_to_rest(play: &mut Play, mistakes: Mistakes, moves: &mut Moves) {
         let part = actors::reconciler(house.clone(), play.around.clone());
         play.enter("reconciler", &house, part);
     }
-    let deadline = play.world.stage.lock().now + REST_MINUTES * MINUTE;
+    // Where looks are an hour apart, one more of them has to pass.
+    let minutes = REST_MINUTES
+        + if play.world.manners.looks_seldom {
+            180
+        } else {
+            0
+        };
+    let deadline = play.world.stage.lock().now + minutes * MINUTE;
     while play.watch.found.is_empty() && play.steps < MOST_STEPS {
         let is_late = play.world.stage.lock().now > deadline;
         let is_busy = is_anybody_busy(play) || play.world.net.state().is_anything_flying();
         if !is_busy {
             play.around.is_ending.store(true, Ordering::Relaxed);
         }
-        let is_over = !is_busy && !play.around.is_anything_open();
+        let is_over = !is_busy && play.around.is_at_rest();
         if is_late || is_over || !play.step(moves) {
             break;
         }

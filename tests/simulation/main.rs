@@ -21,6 +21,7 @@ mod play;
 mod points;
 mod prints;
 mod report;
+mod spool;
 mod tree;
 mod warp;
 mod watch;

@@ -119,6 +119,26 @@ fn mutants() -> Vec<Mutant> {
             &[Flaw::PreparedReturn],
         ),
         flawed("no date for the next look", &[Flaw::NextLook]),
+        // What needs two persons, and what is kept on the host.
+        flawed("who asked approves", &[Flaw::FourEyes]),
+        flawed(
+            "an approval is used again",
+            &[
+                Flaw::ApprovedOnce,
+                Flaw::OpenRefundIndex,
+                Flaw::RowLocks,
+                Flaw::AttemptNames,
+                Flaw::Versions,
+            ],
+        ),
+        flawed("another amount than was approved", &[Flaw::AlteredRequest]),
+        Mutant {
+            name: "the host forgets a key",
+            mistakes: Mistakes {
+                host_forgets: true,
+                ..Mistakes::default()
+            },
+        },
         // Who looks after what is open.
         flawed("giving up after six looks", &[Flaw::GivesUp]),
         Mutant {

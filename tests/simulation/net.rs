@@ -9,13 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 
 use paydeck::domain::mode::{Mode, ProviderName};
+use paydeck::domain::money::{Currency, Money};
 use paydeck::engine::ports::{
     BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, ConfirmCall, DeleteOutcome, Desk,
     IssueOutcome, Provider, ProviderError, RefundCall, RefundRequest, RegisterCall,
     TransactionSeen,
 };
 use paydeck::provider::toss::spoken::{self, Heard};
-use paydeck::sandbox::{Asked, Commit, ErrorBody, Fault, Offline, Said};
+use paydeck::sandbox::{Asked, CardDraft, Commit, ErrorBody, Fault, Offline, Said};
 use paydeck::secret::Secret;
 
 use crate::memory::stage::{Chance, Granted, Reason, Stage, instant};
@@ -25,6 +26,9 @@ use crate::warp::Warp;
 const PATIENCE_US: i64 = 70_000_000;
 /// A look-up shows a payment at the latest this long after it was taken. The protocol relies on a minute.
 const LONGEST_LAG_S: i64 = 50;
+
+/// The reason of refunds that nobody asked us for.
+pub const AT_DESK: &str = "at the desk";
 
 /// What goes wrong with one call.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +63,7 @@ pub struct Flight {
 /// A request that moves money, at the moment it left.
 #[derive(Debug, Clone)]
 pub struct Launch {
+    pub path: String,
     pub key: String,
     pub body: Vec<u8>,
 }
@@ -77,6 +82,9 @@ pub struct State {
     /// What goes wrong with the next calls that move money, whatever the dice say.
     pub script: VecDeque<Option<Trouble>>,
     pub launches: Vec<Launch>,
+    /// Billing keys that a process was told. They exist nowhere else.
+    pub heard_keys: Vec<String>,
+    refunds_at_desk: u64,
     /// How long a request is on its way.
     pub latency_us: i64,
     pub sends: u64,
@@ -106,6 +114,8 @@ impl Net {
                 left: 0,
                 script: VecDeque::new(),
                 launches: Vec::new(),
+                heard_keys: Vec::new(),
+                refunds_at_desk: 0,
                 latency_us: 50_000,
                 sends: 0,
                 troubles: 0,
@@ -116,6 +126,48 @@ impl Net {
 
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The customer registers a card in the provider's window.
+    pub fn opens_window(&self, customer_key: &str) -> String {
+        let now = self.stage.now();
+        let mut state = self.state();
+        let key = state
+            .offline
+            .open_window(customer_key, CardDraft::default(), now);
+        key.unwrap_or_default()
+    }
+
+    /// The customer authenticates a payment in the provider's window.
+    pub fn authenticates(&self, order_id: &str, amount: i64) -> String {
+        let now = self.stage.now();
+        let key = self.state().offline.authenticate(order_id, amount, now);
+        key.unwrap_or_default()
+    }
+
+    /// Somebody gives a part of a payment back at the provider's own desk.
+    pub fn refunds_at_the_desk(&self, chance: &mut Chance) {
+        let now = self.stage.now();
+        let mut state = self.state();
+        let paid: Vec<_> = state.offline.approved().filter(|p| p.balance > 0).collect();
+        if paid.is_empty() {
+            return;
+        }
+        let payment = &paid[chance.below(paid.len())];
+        let amount = payment
+            .balance
+            .min([1_000, 4_000, i64::MAX][chance.below(3)]);
+        state.refunds_at_desk += 1;
+        let key = format!("desk-{}", state.refunds_at_desk);
+        let body = format!(r#"{{"cancelReason":"{AT_DESK}","cancelAmount":{amount}}}"#);
+        let asked = Asked {
+            method: "POST",
+            path: format!("/v1/payments/{}/cancel", payment.key),
+            idempotency_key: Some(key),
+            body: body.into_bytes(),
+        };
+        state.offline.carry_out(&asked, None, now);
+        state.note(|| format!("        at the desk: {amount} of {}", asked.path));
     }
 
     async fn ask(&self, asked: Asked) -> Heard {
@@ -303,6 +355,7 @@ impl State {
         self.next_call += 1;
         if asked.method == "POST" {
             self.launches.push(Launch {
+                path: asked.path.clone(),
                 key: asked.idempotency_key.clone().unwrap_or_default(),
                 body: asked.body.clone(),
             });
@@ -622,8 +675,19 @@ impl Provider for SimProvider {
         })
     }
 
-    fn issue<'a>(&'a self, _: &'a mut Desk, _: RegisterCall<'a>) -> BoxFuture<'a, IssueOutcome> {
-        Box::pin(async { IssueOutcome::NotSent })
+    fn issue<'a>(&'a self, _: &'a mut Desk, call: RegisterCall<'a>) -> BoxFuture<'a, IssueOutcome> {
+        Box::pin(async move {
+            let body = spoken::issue_body(call.auth_key, call.customer_key);
+            let path = "/v1/billing/authorizations/issue".to_owned();
+            let key = spoken::issue_key(call.auth_key);
+            let heard = self.post(path, &key, body).await;
+            let outcome = spoken::issued(call.customer_key, heard, self.elapsed());
+            if let IssueOutcome::Issued { billing_key, .. } = &outcome {
+                let key = billing_key.expose().to_owned();
+                self.net.state().heard_keys.push(key);
+            }
+            outcome
+        })
     }
 
     fn delete_key<'a>(&'a self, _: &'a mut Desk, _: &'a Secret) -> BoxFuture<'a, DeleteOutcome> {
@@ -633,12 +697,39 @@ impl Provider for SimProvider {
     fn transactions<'a>(
         &'a self,
         _: &'a mut Desk,
-        _: DateTime<Utc>,
-        _: DateTime<Utc>,
-        _: Option<&'a str>,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        after: Option<&'a str>,
         _: u32,
     ) -> BoxFuture<'a, Result<Vec<TransactionSeen>, ProviderError>> {
-        Box::pin(async { Ok(Vec::new()) })
+        Box::pin(async move {
+            self.net.stage.wait(Reason::Turn("list")).await;
+            let mut state = self.net.state();
+            let is_away = state.left > 0 && {
+                let share = state.per_mille;
+                state.chance.per_mille(share)
+            };
+            if is_away {
+                state.left -= 1;
+                state.troubles += 1;
+                return Err(ProviderError::NotReached { operation: "list" });
+            }
+            // All of it is one page.
+            let taken = state.offline.approved().filter(|_| after.is_none());
+            let rows = taken.filter_map(|payment| {
+                let at = payment.approved_at.filter(|at| *at >= from && *at < to)?;
+                Some(TransactionSeen {
+                    transaction_key: format!("t-{}", payment.key),
+                    provider_ref: payment.key,
+                    order_id: payment.order_id,
+                    status: "DONE".to_owned(),
+                    is_cancel: false,
+                    at,
+                    amount: Money::new(payment.amount, Currency::KRW),
+                })
+            });
+            Ok(rows.collect())
+        })
     }
 
     fn self_test<'a>(&'a self, _: &'a mut Desk) -> BoxFuture<'a, Result<(), ProviderError>> {

@@ -84,6 +84,8 @@ impl Play {
         let around = Surroundings {
             stage: Arc::clone(&world.stage),
             shared: Arc::clone(&world.shared),
+            net: Arc::clone(&world.net),
+            host: Arc::clone(&world.host),
             is_ending: Arc::default(),
         };
         Self {
@@ -336,6 +338,7 @@ impl Play {
             }
         }
         self.world.shared.process_died(process);
+        self.world.host.died(process);
         self.processes.retain(|other| other.id != process);
     }
 

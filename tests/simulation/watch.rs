@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use chrono::Duration;
 
+use paydeck::domain::approval::{Approval, Asked, is_same_person};
 use paydeck::domain::attempt::{Attempt, AttemptKind};
-use paydeck::domain::states::{AttemptState, InvoiceState};
+use paydeck::domain::operator::Verb;
+use paydeck::domain::states::{ApprovalState, AttemptState, InvoiceState};
 
 use crate::memory::db::{AttemptRow, Committed, Tables};
 use crate::memory::stage::instant;
 use crate::net;
-use crate::world::World;
+use crate::world::{World, install};
 
 /// A law that was broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +51,12 @@ pub enum Law {
     ReturnPrepared,
     /// An invoice is paid without a payment, or has one and is not.
     PaidIsPaid,
+    /// Something that needs two persons was done by one, or too late.
+    TwoPersons,
+    /// An approval was used twice, or what was done is not what was asked for.
+    ApprovedOnce,
+    /// A billing key that was issued is in no database and on no host.
+    KeyKept,
 }
 
 #[derive(Debug, Clone)]
@@ -109,11 +117,24 @@ impl Watch {
             return;
         }
         let now = world.stage.lock().now;
+        for key in &net.heard_keys {
+            let mut methods = db.tables.methods.rows();
+            if !methods.any(|(_, row)| row.key.hash == *key) && !world.host.keeps_key(key) {
+                self.says(Law::KeyKept, key.clone());
+            }
+        }
         for launch in &launches {
-            let is_written = db.tables.attempts.rows().any(|(_, row)| {
-                let attempt = &row.attempt;
-                attempt.idem_key == launch.key
-                    && attempt.body == launch.body
+            let is_confirming = launch.path.ends_with("/confirm");
+            let is_written = if launch.path.ends_with("/issue") {
+                let body: serde_json::Value =
+                    serde_json::from_slice(&launch.body).unwrap_or_default();
+                let hash = install().keyed_hash(body["authKey"].as_str().unwrap_or_default());
+                db.tables.issues.rows().any(|(_, row)| row.hash == hash)
+            } else {
+                db.tables.attempts.rows().any(|(_, row)| {
+                    let attempt = &row.attempt;
+                    attempt.idem_key == launch.key
+                    && (attempt.body == launch.body || is_confirming)
                     && attempt.send_count > 0
                     // Somebody may have settled it since: the same bytes under the same key do no harm.
                     && !matches!(
@@ -122,13 +143,15 @@ impl Watch {
                             | AttemptState::Ready
                             | AttemptState::Abandoned
                     )
-            });
+                })
+            };
             if !is_written {
                 self.says(Law::WrittenBeforeSent, launch.key.clone());
             }
         }
         for commit in &log {
             self.after_commit(commit, &db.tables, &net, now);
+            self.two_persons(commit, world.manners.refund_alone);
         }
         if net.offline.movements() != self.movements {
             self.movements = net.offline.movements();
@@ -170,6 +193,77 @@ impl Watch {
                 });
             if is_twice {
                 self.says(Law::OneInvoice, format!("invoice {id}"));
+            }
+        }
+    }
+
+    /// What needs two persons has two, each approval is used once, and what is done is what was asked for.
+    fn two_persons(&mut self, commit: &Committed, alone: Option<i64>) {
+        let granted: Vec<&Approval> = commit
+            .approvals
+            .iter()
+            .filter(|(_, (_, after))| after.state == ApprovalState::Granted)
+            .map(|(_, (_, after))| &**after)
+            .collect();
+        for (id, (before, after)) in &commit.approvals {
+            let was_decided = before
+                .as_ref()
+                .is_some_and(|before| before.state != ApprovalState::Waiting);
+            if was_decided {
+                self.says(Law::ApprovedOnce, format!("approval {id}"));
+            }
+            if after.state != ApprovalState::Granted {
+                continue;
+            }
+            let by = after.decided_by.as_deref().unwrap_or_default();
+            let is_late = after.decided_at.is_none_or(|at| at >= after.expires_at);
+            if by.is_empty() || is_same_person(by, &after.requester) || is_late {
+                self.says(Law::TwoPersons, format!("approval {id} by {by:?}"));
+            }
+            let done = commit.attempts.iter().filter(|(id, (before, now))| {
+                let now = &now.attempt;
+                match after.asked {
+                    Asked::Refund(payment) => {
+                        before.is_none()
+                            && now.payment_id == Some(payment)
+                            && now.amount == after.amount
+                    }
+                    Asked::NotExecuted(attempt) => {
+                        attempt.0 == *id && now.state == AttemptState::NotExecuted
+                    }
+                }
+            });
+            if done.count() != 1 {
+                self.says(
+                    Law::ApprovedOnce,
+                    format!("approval {id} did something else"),
+                );
+            }
+        }
+        for (id, (before, after)) in &commit.attempts {
+            let now = &after.attempt;
+            let from = before.as_ref().map(|row| row.attempt.state);
+            let is_new_refund = from.is_none()
+                && now.kind == AttemptKind::Refund
+                && now.state != AttemptState::WaitingApproval
+                && alone.is_some_and(|alone| now.amount.minor() > alone);
+            let is_declared =
+                now.state == AttemptState::NotExecuted && from != Some(AttemptState::NotExecuted);
+            let has_approval = granted.iter().any(|approval| match approval.asked {
+                Asked::Refund(payment) => is_new_refund && now.payment_id == Some(payment),
+                Asked::NotExecuted(attempt) => is_declared && attempt.0 == *id,
+            });
+            if (is_new_refund || is_declared) && !has_approval {
+                self.says(Law::TwoPersons, format!("attempt {id} is {}", now.state));
+            }
+            let is_sent_back = from == Some(AttemptState::WaitingApproval)
+                && matches!(now.state, AttemptState::Ready | AttemptState::Sent);
+            let is_pressed = commit.audits.iter().any(|row| {
+                row.entry.verb == Verb::Approve.as_str()
+                    && !is_same_person(&row.entry.person, &now.operator)
+            });
+            if is_sent_back && !is_pressed {
+                self.says(Law::TwoPersons, format!("return {id}"));
             }
         }
     }
@@ -266,6 +360,9 @@ impl Watch {
                 self.says(Law::NeverWrittenOff, payment.order_id.clone());
             }
             for (n, (reason, amount)) in payment.cancels.iter().enumerate() {
+                if reason == net::AT_DESK {
+                    continue;
+                }
                 let is_again = payment.cancels[..n]
                     .iter()
                     .any(|(other, _)| other == reason);
@@ -298,6 +395,9 @@ impl Watch {
                     format!("attempt {id} is {}", attempt.state),
                 );
             }
+        }
+        for name in world.host.names() {
+            self.says(Law::NothingStuck, format!("{name} is kept for ever"));
         }
         self.compare_payments(tables, &net);
         self.compare_ledger(tables);
@@ -353,8 +453,11 @@ impl Watch {
                 continue;
             };
             let returned: i64 = theirs.cancels.iter().map(|(_, amount)| amount).sum();
-            let is_equal =
-                ours.captured.minor() == theirs.amount && ours.refunded_minor == returned;
+            // Whoever refunds at the provider's own desk tells nobody: our books follow when they look.
+            let at_desk = theirs.cancels.iter().filter(|(why, _)| why == net::AT_DESK);
+            let asked = returned - at_desk.map(|(_, amount)| amount).sum::<i64>();
+            let is_equal = ours.captured.minor() == theirs.amount
+                && (asked..=returned).contains(&ours.refunded_minor);
             if !is_equal && !waits(&theirs.order_id) {
                 self.says(
                     Law::BooksEqual,

@@ -17,7 +17,9 @@ use paydeck::engine::ports::{
     BoxFuture, Clock, Customers, Desk, Exclusivity, Ids, KeyVault, KeyVaultError, NewMethod,
     Provider, SealedFor, Store, Tx,
 };
-use paydeck::engine::{Engine, EngineSettings, Parts, PlanInput, Request};
+use paydeck::engine::{
+    Engine, EngineSettings, Parts, PlanInput, RefundAlone, RefundLimits, Request,
+};
 use paydeck::sandbox::{CardDraft, Fault, Offline, Switches};
 use paydeck::secret::Secret;
 
@@ -25,6 +27,7 @@ use crate::memory::db::{Personality, Tables};
 use crate::memory::stage::{Reason, Stage};
 use crate::memory::store::{MemStore, Shared};
 use crate::net::{Net, SimProvider, Trouble};
+use crate::spool::{Host, HostSpool};
 use crate::warp::Warp;
 
 /// The most subscriptions of one world.
@@ -90,6 +93,13 @@ impl KeyVault for OpenVault {
     }
 }
 
+pub fn install() -> Install {
+    Install {
+        id8: "testtest".to_owned(),
+        secret: b"install secret".to_vec(),
+    }
+}
+
 pub fn person(name: &str) -> Operator {
     Operator {
         person: name.to_owned(),
@@ -105,6 +115,32 @@ pub struct Process {
     pub id: u64,
     pub engine: Arc<Engine<MemStore>>,
     pub skew: Arc<AtomicI64>,
+}
+
+/// What differs between houses.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Manners {
+    /// The most that anybody refunds alone, if there is a limit.
+    pub refund_alone: Option<i64>,
+    /// Looks at what is unknown become rare, so that days can pass.
+    pub looks_seldom: bool,
+}
+
+impl Manners {
+    fn settings(self) -> EngineSettings {
+        let mut settings = SETTINGS.clone();
+        if let Some(most) = self.refund_alone {
+            settings.refund_alone = RefundAlone::Within(RefundLimits {
+                once: vec![(Role::Admin, Money::new(most, Currency::KRW))],
+                daily_multiple: 3,
+                per_day: 50,
+            });
+        }
+        if self.looks_seldom {
+            settings.look_up_s = vec![5, 15, 3_600];
+        }
+        settings
+    }
 }
 
 static SETTINGS: LazyLock<EngineSettings> = LazyLock::new(|| {
@@ -125,6 +161,8 @@ pub struct World {
     pub counts_apart: bool,
     next_process: u64,
     pub warp: Warp,
+    pub manners: Manners,
+    pub host: Arc<Host>,
 }
 
 impl World {
@@ -142,21 +180,23 @@ impl World {
             net: Arc::clone(&self.net),
             warp: self.warp.clone(),
         });
+        self.host.begins(id);
         let engine = Engine::new(Parts {
             store: MemStore::new(&self.shared, id),
             providers: vec![provider],
             vault: Arc::new(OpenVault),
-            spool: Arc::new(paydeck::engine::ports::NoSpool),
+            spool: Arc::new(HostSpool {
+                host: Arc::clone(&self.host),
+                stage: Arc::clone(&self.stage),
+                process: id,
+            }),
             clock: Arc::new(SkewedClock {
                 stage: Arc::clone(&self.stage),
                 skew: Arc::clone(&skew),
             }),
             ids: Arc::new(CountedIds(ids)),
-            settings: SETTINGS.clone(),
-            install: Install {
-                id8: "testtest".to_owned(),
-                secret: b"install secret".to_vec(),
-            },
+            settings: self.manners.settings(),
+            install: install(),
             process: format!("host:{id}:1"),
         });
         Process {
@@ -180,6 +220,8 @@ impl World {
             counts_apart: false,
             next_process: 10,
             warp: Warp::default(),
+            manners: Manners::default(),
+            host: Arc::default(),
         }
     }
 }
@@ -220,6 +262,8 @@ fn template(subscriptions: usize) -> Template {
         counts_apart: false,
         next_process: 1,
         warp: Warp::default(),
+        manners: Manners::default(),
+        host: Arc::default(),
     };
     let process = world.process();
     let plan = make_plan(&process);

@@ -49,7 +49,7 @@ impl<S: Store> Engine<S> {
                 self.fail_invoice(tx, &mut rows, &refusal.code, refusal.class)
                     .await?;
             }
-            AttemptKind::Refund => self.release(tx, &mut rows).await?,
+            AttemptKind::Refund => self.save_released(tx, &mut rows).await?,
         }
         tx.decide_run_items(rows.attempt.id, Decision::Declined, self.now())
             .await?;
@@ -72,10 +72,9 @@ impl<S: Store> Engine<S> {
         Ok(settled(&rows, None))
     }
 
-    /// A refund that was refused gives its reservation back.
-    async fn release<T: Tx>(&self, tx: &mut T, rows: &mut Rows) -> Result<(), VerbError> {
+    /// A refund that was refused has given its reservation back.
+    async fn save_released<T: Tx>(&self, tx: &mut T, rows: &mut Rows) -> Result<(), VerbError> {
         if let Some(payment) = &mut rows.payment {
-            payment.reserved_minor = (payment.reserved_minor - rows.attempt.amount.minor()).max(0);
             tx.save_payment(payment).await?;
             payment.version += 1;
         }

@@ -6,22 +6,21 @@
 use chrono::{DateTime, Utc};
 use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
-use sha2::{Digest, Sha256};
 
-use crate::domain::evidence::{Evidence, Proves, Unusable};
+use crate::domain::evidence::{Evidence, Proves};
 use crate::domain::mode::Mode;
 use crate::domain::money::Currency;
 use crate::engine::ports::{
     CallReport, ChargeCall, ConfirmCall, DeleteOutcome, IssueOutcome, ProviderError, RefundCall,
     TransactionSeen,
 };
-use crate::provider::http::{ANSWER_LIMIT, Exchange, Http, LIST_LIMIT, Origin, Patience, hex};
+use crate::provider::http::{ANSWER_LIMIT, Exchange, Http, LIST_LIMIT, Origin, Patience};
 use crate::secret::Secret;
 
 use super::codes::{self, CallKind};
 use super::map::{self, Expected, NotOk};
 use super::options::{self, TossOptions, TossSetupError};
-use super::report::{Unsendable, list_error, report, unsendable};
+use super::report::{Unsendable, issue_key, issued, list_error, report, unsendable};
 use super::{body, wire};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -148,32 +147,10 @@ impl TossClient {
     }
 
     pub(super) async fn issue_once(&self, auth_key: &Secret, customer_key: &str) -> IssueOutcome {
-        // An auth key works once; should the network deliver the request twice, the second copy
-        // gets the first one's answer under this key.
-        let digest = Sha256::digest(auth_key.expose().as_bytes());
-        let idem_key = format!("issue-{}", hex(&digest));
         let body = body::issue(auth_key, customer_key);
         let path = ["v1", "billing", "authorizations", "issue"];
-        let exchange = match self.post(&path, &idem_key, body).await {
-            Ok(exchange) => exchange,
-            Err(why) => return IssueOutcome::Refused(why.refusal()),
-        };
-        let issued = map::ok_body(&exchange, CallKind::Issue).and_then(|body| {
-            map::billing(body, customer_key, self.merchant_id.as_deref()).map_err(NotOk::Unusable)
-        });
-        match issued {
-            Ok((billing_key, card)) => IssueOutcome::Issued {
-                billing_key,
-                card,
-                provider_customer: None,
-            },
-            Err(NotOk::Refused(refusal)) => IssueOutcome::Refused(refusal),
-            Err(NotOk::NotSent) => IssueOutcome::NotSent,
-            Err(NotOk::Unusable(why)) => IssueOutcome::Unusable(why),
-            Err(NotOk::NotFound | NotOk::Throttled { .. } | NotOk::Busy) => {
-                IssueOutcome::Unusable(Unusable::ServerError)
-            }
-        }
+        let sent = self.post(&path, &issue_key(auth_key), body).await;
+        issued(sent, customer_key, self.merchant_id.as_deref())
     }
 
     pub(super) async fn delete_once(&self, billing_key: &Secret) -> DeleteOutcome {

@@ -1,9 +1,12 @@
 //! From one exchange to what the port hands back, and what is refused before it is sent.
 
-use crate::domain::evidence::{Evidence, Proves, Refusal};
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::evidence::{Evidence, Proves, Refusal, Unusable};
 use crate::domain::failure::FailureClass;
-use crate::engine::ports::{CallReport, ProviderError};
-use crate::provider::http::Exchange;
+use crate::engine::ports::{CallReport, IssueOutcome, ProviderError};
+use crate::provider::http::{Exchange, hex};
+use crate::secret::Secret;
 
 use super::codes::CallKind;
 use super::map::{self, Expected, NotOk};
@@ -56,6 +59,40 @@ pub(super) fn report(sent: Result<Exchange, Unsendable>, expected: &Expected<'_>
         body_sha256: exchange.body_sha256(),
         elapsed_ms: exchange.elapsed_ms,
         is_replay: false,
+    }
+}
+
+/// An auth key works once; should the network deliver the request twice, the second copy gets the first one's answer
+/// under this key.
+pub(super) fn issue_key(auth_key: &Secret) -> String {
+    let digest = Sha256::digest(auth_key.expose().as_bytes());
+    format!("issue-{}", hex(&digest))
+}
+
+/// What came of registering a card.
+pub(super) fn issued(
+    sent: Result<Exchange, Unsendable>,
+    customer_key: &str,
+    merchant_id: Option<&str>,
+) -> IssueOutcome {
+    let exchange = match sent {
+        Ok(exchange) => exchange,
+        Err(why) => return IssueOutcome::Refused(why.refusal()),
+    };
+    let issued = map::ok_body(&exchange, CallKind::Issue)
+        .and_then(|body| map::billing(body, customer_key, merchant_id).map_err(NotOk::Unusable));
+    match issued {
+        Ok((billing_key, card)) => IssueOutcome::Issued {
+            billing_key,
+            card,
+            provider_customer: None,
+        },
+        Err(NotOk::Refused(refusal)) => IssueOutcome::Refused(refusal),
+        Err(NotOk::NotSent) => IssueOutcome::NotSent,
+        Err(NotOk::Unusable(why)) => IssueOutcome::Unusable(why),
+        Err(NotOk::NotFound | NotOk::Throttled { .. } | NotOk::Busy) => {
+            IssueOutcome::Unusable(Unusable::ServerError)
+        }
     }
 }
 

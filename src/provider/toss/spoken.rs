@@ -6,14 +6,15 @@
 use zeroize::Zeroizing;
 
 use crate::engine::ports::{
-    CallReport, ChargeCall, ChargeRequest, ConfirmCall, RefundCall, RefundRequest,
+    CallReport, ChargeCall, ChargeRequest, ConfirmCall, IssueOutcome, RefundCall, RefundRequest,
 };
 use crate::provider::http::{Exchange, Trouble};
+use crate::secret::Secret;
 
 use super::body;
 use super::codes::CallKind;
 use super::map::Expected;
-use super::report::report;
+use super::report::{self, report};
 
 /// What was heard after asking.
 #[derive(Debug, Clone)]
@@ -95,6 +96,21 @@ pub fn order(order_id: &str, heard: Heard, elapsed_ms: u64) -> CallReport {
 pub fn payment(provider_ref: &str, heard: Heard, elapsed_ms: u64) -> CallReport {
     let expected = Expected::payment(provider_ref);
     report(Ok(heard.exchange(elapsed_ms)), &expected)
+}
+
+/// The bytes that turn an auth key into a billing key.
+pub fn issue_body(auth_key: &Secret, customer_key: &str) -> Vec<u8> {
+    body::issue(auth_key, customer_key)
+}
+
+/// The key under which they go out.
+pub fn issue_key(auth_key: &Secret) -> String {
+    report::issue_key(auth_key)
+}
+
+/// What was heard about a registered card.
+pub fn issued(customer_key: &str, heard: Heard, elapsed_ms: u64) -> IssueOutcome {
+    report::issued(Ok(heard.exchange(elapsed_ms)), customer_key, None)
 }
 
 impl<'a> Expected<'a> {
