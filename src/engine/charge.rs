@@ -103,7 +103,7 @@ impl<S: Store> Engine<S> {
         let method = self
             .method_to_charge(tx, &invoice, subscription.as_ref().map(|(s, _)| s))
             .await?;
-        let attempt_no = next_attempt_no(&attempts)?;
+        let attempt_no = next_attempt_no(&attempts)?.max(first_number(&invoice));
         Ok(ChargeWork {
             verb,
             invoice,
@@ -416,6 +416,15 @@ pub(super) fn next_attempt_no(
     highest
         .checked_add(1)
         .ok_or_else(|| VerbError::Range("too many attempts".to_owned()))
+}
+
+/// A checkout gives its invoice's first name to the payment window, where the customer may still be: no charge of ours
+/// goes by that name, or a look-up would take the one for the other.
+const fn first_number(invoice: &Invoice) -> u32 {
+    match invoice.kind {
+        InvoiceKind::OneTime => 2,
+        _ => 1,
+    }
 }
 
 /// A renewal's amount must be what its term gives; anything else was tampered with.

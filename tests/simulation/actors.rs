@@ -122,6 +122,7 @@ fn above_limit(request: Request) -> Request {
             reason,
             also_cancel,
         },
+        Request::ApproveReturn { attempt } => Request::AskReturn { attempt },
         other => other,
     }
 }

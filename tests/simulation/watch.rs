@@ -6,7 +6,6 @@ use chrono::Duration;
 
 use paydeck::domain::approval::{Approval, Asked, is_same_person};
 use paydeck::domain::attempt::{Attempt, AttemptKind};
-use paydeck::domain::operator::Verb;
 use paydeck::domain::states::{ApprovalState, AttemptState, InvoiceState};
 
 use crate::memory::db::{AttemptRow, Committed, Tables};
@@ -151,7 +150,7 @@ impl Watch {
         }
         for commit in &log {
             self.after_commit(commit, &db.tables, &net, now);
-            self.two_persons(commit, world.manners.refund_alone);
+            self.two_persons(commit, &db.tables, world.manners.refund_alone);
         }
         if net.offline.movements() != self.movements {
             self.movements = net.offline.movements();
@@ -198,7 +197,7 @@ impl Watch {
     }
 
     /// What needs two persons has two, each approval is used once, and what is done is what was asked for.
-    fn two_persons(&mut self, commit: &Committed, alone: Option<i64>) {
+    fn two_persons(&mut self, commit: &Committed, tables: &Tables, alone: Option<i64>) {
         let granted: Vec<&Approval> = commit
             .approvals
             .iter()
@@ -231,6 +230,11 @@ impl Watch {
                     Asked::NotExecuted(attempt) => {
                         attempt.0 == *id && now.state == AttemptState::NotExecuted
                     }
+                    Asked::Return(attempt) => {
+                        attempt.0 == *id
+                            && now.state == AttemptState::Ready
+                            && now.amount == after.amount
+                    }
                 }
             });
             if done.count() != 1 {
@@ -247,20 +251,30 @@ impl Watch {
                 && now.kind == AttemptKind::Refund
                 && now.state != AttemptState::WaitingApproval
                 && alone.is_some_and(|alone| now.amount.minor() > alone);
-            let is_declared =
-                now.state == AttemptState::NotExecuted && from != Some(AttemptState::NotExecuted);
+            // What the provider itself canceled needs nobody's word.
+            let is_canceled = after
+                .evidence_id
+                .and_then(|id| tables.evidence.committed(id))
+                .is_some_and(|row| row.outcome == "canceled");
+            let is_declared = now.state == AttemptState::NotExecuted
+                && from != Some(AttemptState::NotExecuted)
+                && !is_canceled;
+            let is_sent_back = from == Some(AttemptState::WaitingApproval)
+                && matches!(now.state, AttemptState::Ready | AttemptState::Sent);
+            let is_large = alone.is_some_and(|alone| now.amount.minor() > alone);
             let has_approval = granted.iter().any(|approval| match approval.asked {
                 Asked::Refund(payment) => is_new_refund && now.payment_id == Some(payment),
                 Asked::NotExecuted(attempt) => is_declared && attempt.0 == *id,
+                Asked::Return(attempt) => is_sent_back && attempt.0 == *id,
             });
-            if (is_new_refund || is_declared) && !has_approval {
+            let needs_two = is_new_refund || is_declared || (is_sent_back && is_large);
+            if needs_two && !has_approval {
                 self.says(Law::TwoPersons, format!("attempt {id} is {}", now.state));
             }
-            let is_sent_back = from == Some(AttemptState::WaitingApproval)
-                && matches!(now.state, AttemptState::Ready | AttemptState::Sent);
+            let prepared_by = before.as_ref().map_or("", |row| &row.attempt.operator);
             let is_pressed = commit.audits.iter().any(|row| {
-                row.entry.verb == Verb::Approve.as_str()
-                    && !is_same_person(&row.entry.person, &now.operator)
+                let by = &row.entry.approver;
+                !by.is_empty() && !is_same_person(by, prepared_by)
             });
             if is_sent_back && !is_pressed {
                 self.says(Law::TwoPersons, format!("return {id}"));
