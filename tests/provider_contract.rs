@@ -1,5 +1,7 @@
-//! The Toss client over real loopback HTTP: against hand-made answers that go wrong in every way,
-//! and against the simulator under every setting of what nobody has verified.
+//! The providers' clients over real loopback HTTP.
+//!
+//! `stories` (against both simulators, under every fault) and `lines` (against hand-made answers that go
+//! wrong in every way) are one set that every client passes; the other files hold what only one has.
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -10,12 +12,22 @@
 mod bench;
 #[path = "provider_contract/canary.rs"]
 mod canary;
+#[path = "provider_contract/lines.rs"]
+mod lines;
 #[path = "provider_contract/nasty.rs"]
 mod nasty;
 #[path = "provider_contract/responder.rs"]
 mod responder;
+#[path = "provider_contract/shop.rs"]
+mod shop;
 #[path = "provider_contract/simulated.rs"]
 mod simulated;
+#[path = "provider_contract/stories.rs"]
+mod stories;
+#[path = "provider_contract/stripe_answers.rs"]
+mod stripe_answers;
+#[path = "provider_contract/stripe_simulated.rs"]
+mod stripe_simulated;
 
 use std::time::Duration;
 

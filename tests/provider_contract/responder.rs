@@ -37,6 +37,12 @@ impl Drop for Responder {
 impl Responder {
     /// Does `act` for every connection.
     pub async fn start(act: Act) -> Self {
+        Self::choosing(move |_| act.clone()).await
+    }
+
+    /// Does what `choose` says about the head of each request; a reset without reading is asked for with
+    /// an empty one.
+    pub async fn choosing(choose: impl Fn(&str) -> Act + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -45,7 +51,7 @@ impl Responder {
             let mut open = Vec::new();
             loop {
                 let (stream, _) = listener.accept().await.expect("a connection");
-                open.extend(serve(stream, &act, &log).await);
+                open.extend(serve(stream, &choose, &log).await);
             }
         });
         Self {
@@ -61,19 +67,24 @@ impl Responder {
     }
 }
 
-async fn serve(mut stream: TcpStream, act: &Act, log: &Mutex<Vec<String>>) -> Option<TcpStream> {
-    if matches!(act, Act::ResetUnread) {
+async fn serve(
+    mut stream: TcpStream,
+    choose: &(impl Fn(&str) -> Act + Send),
+    log: &Mutex<Vec<String>>,
+) -> Option<TcpStream> {
+    if matches!(choose(""), Act::ResetUnread) {
         log.lock().expect("no panic in the log").push(String::new());
         stream.set_zero_linger().expect("a socket option");
         return None;
     }
     let request = read_request(&mut stream).await;
+    let act = choose(&request);
     log.lock().expect("no panic in the log").push(request);
     match act {
         // The client may have gone away already.
-        Act::Write(bytes) => drop(stream.write_all(bytes).await),
+        Act::Write(bytes) => drop(stream.write_all(&bytes).await),
         Act::Hang(bytes) => {
-            stream.write_all(bytes).await.expect("written");
+            stream.write_all(&bytes).await.expect("written");
             return Some(stream);
         }
         Act::Reset => stream.set_zero_linger().expect("a socket option"),

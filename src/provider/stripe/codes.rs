@@ -69,6 +69,7 @@ pub struct Listed {
     /// What it means for dunning.
     #[serde(deserialize_with = "class")]
     pub class: FailureClass,
+    prepare: Option<ProvesWord>,
     charge: Option<ProvesWord>,
     register: Option<ProvesWord>,
     refund: Option<ProvesWord>,
@@ -79,13 +80,13 @@ impl Listed {
     /// What it proves for a call it was reviewed for; [`Proves::Unlisted`] for any other.
     pub fn proves(&self, call: CallKind) -> Proves {
         let own = match call {
-            CallKind::Prepare | CallKind::Charge => &self.charge,
-            CallKind::Refund => &self.refund,
-            CallKind::Register => &self.register,
-            CallKind::Abandon | CallKind::Detach | CallKind::LookUp | CallKind::Change => &None,
+            CallKind::Prepare => self.prepare.as_ref().or(self.charge.as_ref()),
+            CallKind::Charge => self.charge.as_ref(),
+            CallKind::Refund => self.refund.as_ref(),
+            CallKind::Register => self.register.as_ref(),
+            CallKind::Abandon | CallKind::Detach | CallKind::LookUp | CallKind::Change => None,
         };
         let proves = own
-            .as_ref()
             .or(self.any.as_ref())
             .map_or(Proves::Unlisted, |word| word.0);
         match (call, proves) {
@@ -328,6 +329,8 @@ mod tests {
         assert_eq!(of(CallKind::Charge, 401).proves, Proves::ConfigTrouble);
         assert_eq!(of(CallKind::Refund, 403).proves, Proves::ConfigTrouble);
         assert_eq!(of(CallKind::Charge, 400).proves, Proves::Unlisted);
+        // To prepare moves no money: nothing was made.
+        assert_eq!(of(CallKind::Prepare, 400).proves, Proves::NotExecuted);
         // More than is left: somebody gave money back, and the payment has to be read.
         assert_eq!(of(CallKind::Refund, 400).proves, Proves::LookUp);
         let nothing = classify(CallKind::Charge, Words::default(), 400);

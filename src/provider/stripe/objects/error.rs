@@ -82,6 +82,8 @@ impl StripeError {
     fn refused(operation: &'static str, refusal: Refusal) -> Self {
         match (refusal.http_status, refusal.proves) {
             (404, _) if refusal.code == "resource_missing" => Self::NotFound { operation },
+            // The caller's key was used for something else.
+            _ if refusal.code == "idempotency_error" => Self::Refused { operation, refusal },
             (_, Proves::ConfigTrouble) => Self::KeyRefused { operation, refusal },
             (402, Proves::NotExecuted) => Self::Declined { operation, refusal },
             // A 402 whose words we do not know, and every server error: it may have been done.
