@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use paydeck::domain::mode::Mode;
 use paydeck::engine::ports::{ChargeLook, ConfirmCall, Desk, Provider, RefundCall, RegisterCall};
+use paydeck::provider::stripe::{PayWith, StripeClient, StripeOptions};
 use paydeck::provider::toss::{TossClient, TossOptions};
 use paydeck::secret::Secret;
 
@@ -119,6 +120,95 @@ async fn all_calls(base_url: &str) -> String {
     )
 }
 
+const STRIPE_KEY: &str = "sk_test_CANARYsecret";
+const STRIPE_CARD: &str = "pm_CANARYcard";
+
+fn stripe_acts() -> Vec<Act> {
+    let echo = format!(
+        r#"{{"error":{{"type":"card_error","code":"card_declined","message":"{STRIPE_KEY} {STRIPE_CARD}","param":"{STRIPE_CARD}"}}}}"#
+    );
+    let echo_in_code = format!(r#"{{"error":{{"code":"{STRIPE_CARD}","type":"{STRIPE_KEY}"}}}}"#);
+    let paid = include_str!("../../assets/fixtures/stripe/intent_succeeded.json");
+    assert!(
+        paid.contains("CANARY"),
+        "a client secret stands in the body"
+    );
+    let declined = include_str!("../../assets/fixtures/stripe/errors/declined_charge.json");
+    let method = include_str!("../../assets/fixtures/stripe/payment_method.json")
+        .replace("pm_1PdK1", STRIPE_CARD);
+    let redirect = format!("location: /v1/payment_methods/{STRIPE_CARD}\r\n");
+    vec![
+        Act::Close,
+        Act::Reset,
+        Act::ResetUnread,
+        Act::Hang(answer("200 OK", "", paid)[..80].to_vec()),
+        Act::Write(b"not http at all\r\n\r\n".to_vec()),
+        Act::Write(answer("200 OK", "", paid)),
+        Act::Write(answer("200 OK", "", &method)),
+        Act::Write(answer("302 Found", &redirect, "")),
+        Act::Write(answer("400 Bad Request", "", &echo)),
+        Act::Write(answer("400 Bad Request", "", &echo_in_code)),
+        Act::Write(answer("401 Unauthorized", "", &echo)),
+        Act::Write(answer("402 Payment Required", "", declined)),
+        Act::Write(answer("404 Not Found", "", &echo)),
+        Act::Write(answer("429 Too Many Requests", "", "")),
+        Act::Write(answer("500 Oops", "", &echo)),
+    ]
+}
+
+/// The same of a client of Stripe.
+async fn all_stripe_calls(base_url: &str) -> String {
+    let client = StripeClient::new(StripeOptions {
+        base_url: base_url.to_owned(),
+        secret_key: Secret::new(STRIPE_KEY),
+        mode: Mode::Sim,
+        connect_timeout: Duration::from_millis(200),
+        total_timeout: Duration::from_millis(200),
+    })
+    .expect("a client");
+    let desk = &mut Desk::new();
+    let key = Secret::new(format!("cus_QK2 {STRIPE_CARD}"));
+    let mut attempt = crate::shop::Attempt::new(&client, &key, "pd7QK2-INV1-1");
+    let prepared = attempt.prepare(&client).await;
+    attempt.provider_ref = Some("pi_3PdK1".to_owned());
+    let charged = attempt.send(&client).await;
+    let looked = attempt.look(&client).await;
+    let refund = RefundCall {
+        provider_ref: "pi_3PdK1",
+        body: b"amount=1",
+        idem_key: "k2",
+    };
+    let refunded = client.refund(desk, refund).await;
+    let read = client.look_up_payment(desk, "pi_3PdK1").await;
+    let ended = client.abandon(desk, "pi_3PdK1", "k3").await;
+    let auth_key = Secret::new(STRIPE_CARD);
+    let call = RegisterCall {
+        auth_key: &auth_key,
+        customer_key: "ck",
+        provider_customer: Some("cus_QK2"),
+    };
+    let issued = client.issue(desk, call).await;
+    let deleted = client.delete_key(desk, &key).await;
+    let day = chrono::DateTime::from_timestamp(1_700_000_000, 0).expect("a date");
+    let listed = client.transactions(desk, day, day, None, 10).await;
+    let tested = client.self_test(desk).await;
+    let customer = client.customer("cus_QK2").await;
+    let invoice = client.invoice("in_1").await;
+    let paid = client
+        .pay_invoice("k4", "in_1", PayWith::Card(STRIPE_CARD))
+        .await;
+    let displayed = [
+        listed.as_ref().err().map(ToString::to_string),
+        tested.as_ref().err().map(ToString::to_string),
+        invoice.as_ref().err().map(ToString::to_string),
+        paid.as_ref().err().map(ToString::to_string),
+    ];
+    format!(
+        "{client:?} {prepared:?} {charged:?} {looked:?} {refunded:?} {read:?} {ended:?} {issued:?} {deleted:?} \
+         {listed:?} {tested:?} {customer:?} {invoice:?} {paid:?} {displayed:?}"
+    )
+}
+
 #[tokio::test]
 async fn no_error_path_prints_or_logs_a_key() {
     let log = Log::default();
@@ -139,10 +229,19 @@ async fn no_error_path_prints_or_logs_a_key() {
             "every call reaches the responder"
         );
     }
+    for act in stripe_acts() {
+        let responder = Responder::start(act).await;
+        printed.push_str(&all_stripe_calls(&responder.base_url).await);
+        assert!(
+            responder.requests().len() >= 11,
+            "every call reaches the responder"
+        );
+    }
     let refused = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let nobody = format!("http://{}", refused.local_addr().expect("an address"));
     drop(refused);
     printed.push_str(&all_calls(&nobody).await);
+    printed.push_str(&all_stripe_calls(&nobody).await);
     let logged = String::from_utf8_lossy(&log.0.lock().expect("no panic in the log")).into_owned();
     assert!(!logged.is_empty(), "the http crates log at this level");
     let encoded = {
@@ -162,6 +261,10 @@ async fn no_error_path_prints_or_logs_a_key() {
 
 #[test]
 fn a_live_client_is_built_or_refused_without_naming_its_key() {
+    let stripe = StripeOptions::new(Secret::new("sk_live_CANARY"), Mode::Live);
+    let printed = format!("{stripe:?} {:?}", StripeClient::new(stripe.clone()));
+    assert!(!printed.contains("CANARY"), "{printed}");
+    assert!(printed.contains("api.stripe.com"), "{printed}");
     // Where the machine has no CA roots it is refused: live money needs them.
     let opts = TossOptions::new(Secret::new("live_sk_CANARY"), Mode::Live);
     let printed = format!("{opts:?} {:?}", TossClient::new(opts.clone()));

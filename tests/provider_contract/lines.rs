@@ -55,7 +55,10 @@ const STRIPE: Tongue = Tongue {
     ),
     alterations: &[
         ("pd7QK2-INV1-1", "pd7QK2-INV9-9"),
-        ("\"amount\": 4900,\n  \"amount_capturable\"", "\"amount\": 9900,\n  \"amount_capturable\""),
+        (
+            "\"amount\": 4900,\n  \"amount_capturable\"",
+            "\"amount\": 9900,\n  \"amount_capturable\"",
+        ),
         ("\"currency\": \"krw\"", "\"currency\": \"jpy\""),
         ("\"livemode\": false", "\"livemode\": true"),
         ("\"id\": \"pi_3PdK1\"", "\"id\": \"pi_another\""),
@@ -125,7 +128,11 @@ async fn a_connection_that_ends_without_an_answer_proves_nothing_and_is_not_retr
     for tongue in TONGUES {
         for act in [Act::Close, Act::Reset, Act::ResetUnread] {
             let (report, requests) = tongue.charge_against(act.clone(), PATIENT).await;
-            assert_eq!(report.evidence, Evidence::Unusable(Unusable::Broken), "{act:?}");
+            assert_eq!(
+                report.evidence,
+                Evidence::Unusable(Unusable::Broken),
+                "{act:?}"
+            );
             assert_eq!(requests.len(), 1, "{act:?}");
         }
     }
@@ -162,7 +169,14 @@ async fn bodies_that_are_no_payment_are_unreadable() {
     for tongue in TONGUES {
         let pad = format!("{{\"pad\":\"{}\",", "x".repeat(300 * 1024));
         let huge = tongue.paid.replacen('{', &pad, 1);
-        for body in ["<html>ok</html>", "", "{", "[]", "{\"error\":{}}", huge.as_str()] {
+        for body in [
+            "<html>ok</html>",
+            "",
+            "{",
+            "[]",
+            "{\"error\":{}}",
+            huge.as_str(),
+        ] {
             let (report, _) = tongue.charge_against(ok(body), PATIENT).await;
             assert_eq!(report.evidence, Evidence::Unusable(Unusable::Unreadable));
         }
@@ -176,7 +190,11 @@ async fn bodies_that_are_no_payment_are_unreadable() {
 async fn a_redirect_is_not_followed() {
     for tongue in TONGUES {
         let target = Responder::start(ok(tongue.paid)).await;
-        for status in ["301 Moved Permanently", "302 Found", "307 Temporary Redirect"] {
+        for status in [
+            "301 Moved Permanently",
+            "302 Found",
+            "307 Temporary Redirect",
+        ] {
             let location = format!("location: {}/v1/x\r\n", target.base_url);
             let act = Act::Write(answer(status, &location, ""));
             let (report, requests) = tongue.charge_against(act, PATIENT).await;
@@ -200,7 +218,11 @@ async fn an_answer_about_anything_else_is_a_mismatch() {
             let altered = tongue.paid.replace(from, to);
             assert_ne!(altered, tongue.paid, "{from}");
             let (report, _) = tongue.charge_against(ok(&altered), PATIENT).await;
-            assert_eq!(report.evidence, Evidence::Unusable(Unusable::Mismatch), "{to}");
+            assert_eq!(
+                report.evidence,
+                Evidence::Unusable(Unusable::Mismatch),
+                "{to}"
+            );
         }
     }
 }
@@ -209,14 +231,17 @@ async fn an_answer_about_anything_else_is_a_mismatch() {
 async fn codes_decide_and_throttling_says_how_long() {
     for tongue in TONGUES {
         let (status, body) = tongue.declined;
-        let (report, _) = tongue.charge_against(Act::Write(answer(status, "", body)), PATIENT).await;
+        let (report, _) = tongue
+            .charge_against(Act::Write(answer(status, "", body)), PATIENT)
+            .await;
         let Evidence::Refused(refusal) = report.evidence else {
             panic!("{report:?}");
         };
         assert_eq!(refusal.proves, Proves::NotExecuted);
         // The same words with a server error prove nothing.
-        let (report, _) =
-            tongue.charge_against(Act::Write(answer("500 Oops", "", body)), PATIENT).await;
+        let (report, _) = tongue
+            .charge_against(Act::Write(answer("500 Oops", "", body)), PATIENT)
+            .await;
         let Evidence::Refused(refusal) = report.evidence else {
             panic!("{report:?}");
         };
@@ -245,14 +270,23 @@ async fn a_request_that_cannot_be_written_down_is_refused_before_anything_is_sen
         let responder = Responder::start(ok(tongue.paid)).await;
         let client = client(tongue.name, &responder.base_url, tongue.secret_key, PATIENT);
         let desk = &mut Desk::new();
-        for (billing_key, idem) in [("", "k1"), ("..", "k1"), (tongue.billing_key, ""), (tongue.billing_key, "a\nb")] {
+        for (billing_key, idem) in [
+            ("", "k1"),
+            ("..", "k1"),
+            (tongue.billing_key, ""),
+            (tongue.billing_key, "a\nb"),
+        ] {
             let mut attempt = Attempt::new(client.as_ref(), &Secret::new(billing_key), "order-1");
             attempt.idem = idem.to_owned();
             let report = attempt.send(client.as_ref()).await;
             let Evidence::Refused(refusal) = report.evidence else {
                 panic!("{report:?}");
             };
-            assert_eq!(refusal.proves, Proves::NotExecuted, "{billing_key:?} {idem:?}");
+            assert_eq!(
+                refusal.proves,
+                Proves::NotExecuted,
+                "{billing_key:?} {idem:?}"
+            );
         }
         for reference in ["", "..", "."] {
             let looked = client.look_up_payment(desk, reference).await;

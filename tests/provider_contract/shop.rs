@@ -187,7 +187,12 @@ impl Shop {
 
     /// A client with less patience.
     pub fn hasty(&self, total: Duration) -> Box<dyn Provider> {
-        client(self.name, &self.base_url(), Self::secret_key(self.name), total)
+        client(
+            self.name,
+            &self.base_url(),
+            Self::secret_key(self.name),
+            total,
+        )
     }
 
     /// A client with a key that nobody was given.
@@ -208,7 +213,10 @@ impl Shop {
             "{method} /_sandbox/{path} HTTP/1.1\r\nhost: sandbox\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );
-        stream.write_all(request.as_bytes()).await.expect("a request");
+        stream
+            .write_all(request.as_bytes())
+            .await
+            .expect("a request");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.expect("an answer");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
@@ -313,7 +321,10 @@ impl Shop {
 
     pub async fn payment(&self, provider_ref: &str) -> Evidence {
         let desk = &mut Desk::new();
-        self.client.look_up_payment(desk, provider_ref).await.evidence
+        self.client
+            .look_up_payment(desk, provider_ref)
+            .await
+            .evidence
     }
 
     pub async fn transactions(&self, limit: u32) -> Result<Vec<TransactionSeen>, ProviderError> {

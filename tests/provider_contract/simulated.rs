@@ -344,10 +344,18 @@ fn every_code_has_texts_of_its_own_in_both_languages() {
         "PAYDECK_BAD_REFERENCE",
         "PAYDECK_BAD_IDEMPOTENCY_KEY",
         "PAYDECK_CURRENCY_NOT_SUPPORTED",
+        "PAYDECK_BAD_AMOUNT",
+        "PAYDECK_NOT_SUPPORTED",
+        "uncoded",
     ];
     for lang in Lang::ALL {
         let locale = Locale::get(lang);
-        for code in codes::all().map(|(code, _)| code).chain(ours) {
+        let stripes = paydeck::provider::stripe::codes::all().map(|(code, _)| code);
+        for code in codes::all()
+            .map(|(code, _)| code)
+            .chain(stripes)
+            .chain(ours)
+        {
             for part in ["meaning", "say", "next"] {
                 let key = format!("failure.{code}.{part}");
                 assert!(locale.find(&key).is_some(), "{lang:?} {key}");

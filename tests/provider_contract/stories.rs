@@ -108,18 +108,23 @@ async fn a_charge_is_executed_once_however_often_it_is_sent(shop: Shop) {
 
 async fn eight_senders_at_once_execute_a_charge_once(shop: Shop) {
     let key = shop.card().await;
-    shop.control("POST", "clock", json!({ "advance_seconds": 1 })).await;
+    shop.control("POST", "clock", json!({ "advance_seconds": 1 }))
+        .await;
     let mut attempt = Attempt::new(shop.client.as_ref(), &key, "order-1");
-    attempt.prepare(shop.client.as_ref()).await.expect("prepared");
+    attempt
+        .prepare(shop.client.as_ref())
+        .await
+        .expect("prepared");
     let sends = (1..=8).map(|n| attempt.send_number(shop.client.as_ref(), n));
     let told = futures_util::future::join_all(sends).await;
     assert_eq!(shop.executed().await, (1, 0));
-    let captured = told
-        .iter()
-        .filter(|report| matches!(&report.evidence, Evidence::Seen(s) if s.status == SeenStatus::Captured));
+    let captured = told.iter().filter(
+        |report| matches!(&report.evidence, Evidence::Seen(s) if s.status == SeenStatus::Captured),
+    );
     assert!(captured.count() >= 1, "{told:?}");
     for report in &told {
-        let is_denial = matches!(&report.evidence, Evidence::Refused(r) if r.proves == Proves::NotExecuted);
+        let is_denial =
+            matches!(&report.evidence, Evidence::Refused(r) if r.proves == Proves::NotExecuted);
         assert!(!is_denial, "{report:?}");
     }
 }
@@ -200,8 +205,12 @@ fn is_captured(evidence: &Evidence) -> bool {
 async fn an_answer_later_than_our_patience_is_a_time_out_and_found_afterwards(shop: Shop) {
     let key = shop.card().await;
     let mut attempt = Attempt::new(shop.client.as_ref(), &key, "order-1");
-    attempt.prepare(shop.client.as_ref()).await.expect("prepared");
-    shop.fault(At::Charge, json!({ "kind": "slow", "ms": 60_000 })).await;
+    attempt
+        .prepare(shop.client.as_ref())
+        .await
+        .expect("prepared");
+    shop.fault(At::Charge, json!({ "kind": "slow", "ms": 60_000 }))
+        .await;
     let hasty = shop.hasty(Duration::from_millis(400));
     let report = attempt.send(hasty.as_ref()).await;
     assert_eq!(report.evidence, Evidence::Unusable(Unusable::TimedOut));
@@ -212,7 +221,8 @@ async fn an_answer_later_than_our_patience_is_a_time_out_and_found_afterwards(sh
 
 async fn a_charge_that_arrives_after_we_gave_up_is_found_by_looking(shop: Shop) {
     let key = shop.card().await;
-    shop.fault(At::Charge, json!({ "kind": "late", "ms": 20 })).await;
+    shop.fault(At::Charge, json!({ "kind": "late", "ms": 20 }))
+        .await;
     let (attempt, lost) = shop.charge(&key, "order-1").await;
     assert_eq!(lost, Evidence::Unusable(Unusable::Broken));
     for _ in 0..10_000 {
@@ -221,7 +231,10 @@ async fn a_charge_that_arrives_after_we_gave_up_is_found_by_looking(shop: Shop) 
             return;
         }
         // Not there yet is no proof that it never will be.
-        assert!(["not_seen", "not_started"].contains(&told(&looked).as_str()), "{looked:?}");
+        assert!(
+            ["not_seen", "not_started"].contains(&told(&looked).as_str()),
+            "{looked:?}"
+        );
         tokio::task::yield_now().await;
     }
     panic!("the late charge was never found");
@@ -229,14 +242,21 @@ async fn a_charge_that_arrives_after_we_gave_up_is_found_by_looking(shop: Shop) 
 
 async fn a_declined_charge_is_never_seen_as_paid_and_a_new_one_is_free(shop: Shop) {
     let key = shop.card().await;
-    shop.fault(At::Charge, json!({ "kind": "decline", "code": "REJECT_CARD_PAYMENT" })).await;
+    shop.fault(
+        At::Charge,
+        json!({ "kind": "decline", "code": "REJECT_CARD_PAYMENT" }),
+    )
+    .await;
     let (mut attempt, evidence) = shop.charge(&key, "order-1").await;
     let refusal = refused(evidence);
     assert_eq!(refusal.class, FailureClass::Soft);
     assert_eq!(refusal.proves, Proves::NotExecuted);
     let looked = seen(attempt.look(shop.client.as_ref()).await);
     assert_eq!(looked.status, SeenStatus::Failed);
-    assert_eq!(looked.failure.map(|failure| failure.class), Some(FailureClass::Soft));
+    assert_eq!(
+        looked.failure.map(|failure| failure.class),
+        Some(FailureClass::Soft)
+    );
     // The same attempt is over, whatever is sent.
     for _ in 0..3 {
         let again = refused(attempt.send(shop.client.as_ref()).await.evidence);
@@ -246,7 +266,10 @@ async fn a_declined_charge_is_never_seen_as_paid_and_a_new_one_is_free(shop: Sho
         );
     }
     assert_eq!(shop.executed().await, (0, 0));
-    assert_eq!(shop.paid(&key, "order-2").await.status, SeenStatus::Captured);
+    assert_eq!(
+        shop.paid(&key, "order-2").await.status,
+        SeenStatus::Captured
+    );
     assert_eq!(shop.executed().await, (1, 0));
 }
 
@@ -315,8 +338,15 @@ async fn every_fault_of_a_refund_is_told_as_what_it_proves(shop: Shop) {
         balance -= 100 * executed;
         assert_eq!(shop.executed().await.1, given, "{fault}");
         let read = seen(shop.payment(&paid.provider_ref).await);
-        let ours = read.cancels.iter().filter(|c| c.reason.contains(&format!("[rf:{tag}]")));
-        assert_eq!(i64::try_from(ours.count()).expect("few"), executed, "{fault}");
+        let ours = read
+            .cancels
+            .iter()
+            .filter(|c| c.reason.contains(&format!("[rf:{tag}]")));
+        assert_eq!(
+            i64::try_from(ours.count()).expect("few"),
+            executed,
+            "{fault}"
+        );
         assert_eq!(read.balance_minor, balance, "{fault}");
     }
 }
@@ -362,11 +392,17 @@ async fn the_list_is_complete_whatever_the_page(shop: Shop) {
     let key = shop.card().await;
     for n in 1..=5 {
         let paid = shop.paid(&key, &format!("order-{n}")).await;
-        seen(shop.refund(&paid.provider_ref, 900, 4_900, &format!("r{n}")).await);
+        seen(
+            shop.refund(&paid.provider_ref, 900, 4_900, &format!("r{n}"))
+                .await,
+        );
     }
     for limit in [1, 3, 10, 100] {
         let rows = shop.transactions(limit).await.expect("a list");
-        let mut keys: Vec<&str> = rows.iter().map(|row| row.transaction_key.as_str()).collect();
+        let mut keys: Vec<&str> = rows
+            .iter()
+            .map(|row| row.transaction_key.as_str())
+            .collect();
         keys.sort_unstable();
         keys.dedup();
         assert_eq!((rows.len(), keys.len()), (10, 10), "by {limit}");
@@ -404,16 +440,28 @@ async fn a_list_the_provider_refuses_is_an_error_and_not_an_empty_list(shop: Sho
 }
 
 async fn the_self_test_passes_and_a_strangers_key_fails_it(shop: Shop) {
-    shop.client.self_test(&mut Desk::new()).await.expect("look-up works");
+    shop.client
+        .self_test(&mut Desk::new())
+        .await
+        .expect("look-up works");
     let stranger = shop.stranger();
     let failed = stranger.self_test(&mut Desk::new()).await;
     assert!(
-        matches!(failed, Err(ProviderError::Refused { status: 401 | 400, .. })),
+        matches!(
+            failed,
+            Err(ProviderError::Refused {
+                status: 401 | 400,
+                ..
+            })
+        ),
         "{failed:?}"
     );
     let key = shop.card().await;
     let mut attempt = Attempt::new(shop.client.as_ref(), &key, "order-1");
-    attempt.prepare(shop.client.as_ref()).await.expect("prepared");
+    attempt
+        .prepare(shop.client.as_ref())
+        .await
+        .expect("prepared");
     let refusal = refused(attempt.send(stranger.as_ref()).await.evidence);
     assert_eq!(refusal.proves, Proves::ConfigTrouble);
     assert_eq!(shop.executed().await, (0, 0));

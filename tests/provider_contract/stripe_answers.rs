@@ -12,7 +12,8 @@ use paydeck::engine::ports::{
 };
 use paydeck::provider::stripe::{
     BalanceFilter, EventFilter, InvoiceFilter, InvoiceStatus, NewPrice, PauseBehavior, PayWith,
-    StripeClient, StripeError, StripeOptions, SubscriptionFilter, SubscriptionStatus, VERSION, Which,
+    StripeClient, StripeError, StripeOptions, SubscriptionFilter, SubscriptionStatus, VERSION,
+    Which,
 };
 use paydeck::secret::Secret;
 
@@ -93,8 +94,12 @@ async fn a_charge_is_prepared_under_one_key_and_confirmed_under_another_for_each
         panic!("{made:?}");
     };
     assert_eq!(provider_ref, INTENT);
-    client.charge(&mut Desk::new(), confirming(&key, Some(INTENT), 1)).await;
-    client.charge(&mut Desk::new(), confirming(&key, Some(INTENT), 2)).await;
+    client
+        .charge(&mut Desk::new(), confirming(&key, Some(INTENT), 1))
+        .await;
+    client
+        .charge(&mut Desk::new(), confirming(&key, Some(INTENT), 2))
+        .await;
     let requests: Vec<_> = responder.requests().iter().map(|r| parts(r)).collect();
     let lines: Vec<&str> = requests.iter().map(|(line, ..)| line.as_str()).collect();
     assert_eq!(
@@ -105,11 +110,26 @@ async fn a_charge_is_prepared_under_one_key_and_confirmed_under_another_for_each
             "POST /v1/payment_intents/pi_3PdK1/confirm"
         ]
     );
-    for ((_, head, _), key) in requests.iter().zip(["k1:create", "k1:confirm:1", "k1:confirm:2"]) {
-        assert!(head.contains(&format!("\r\nidempotency-key: {key}\r\n")), "{head}");
-        assert!(head.contains("\r\nauthorization: bearer sk_test_contract\r\n"), "{head}");
-        assert!(head.contains(&format!("\r\nstripe-version: {VERSION}\r\n")), "{head}");
-        assert!(head.contains("\r\ncontent-type: application/x-www-form-urlencoded\r\n"), "{head}");
+    for ((_, head, _), key) in requests
+        .iter()
+        .zip(["k1:create", "k1:confirm:1", "k1:confirm:2"])
+    {
+        assert!(
+            head.contains(&format!("\r\nidempotency-key: {key}\r\n")),
+            "{head}"
+        );
+        assert!(
+            head.contains("\r\nauthorization: bearer sk_test_contract\r\n"),
+            "{head}"
+        );
+        assert!(
+            head.contains(&format!("\r\nstripe-version: {VERSION}\r\n")),
+            "{head}"
+        );
+        assert!(
+            head.contains("\r\ncontent-type: application/x-www-form-urlencoded\r\n"),
+            "{head}"
+        );
     }
     assert_eq!(
         requests[0].2,
@@ -139,17 +159,28 @@ async fn nothing_is_confirmed_that_was_not_prepared_and_nothing_is_asked_about_i
         idem_key: "k1",
     };
     let confirmed = client.confirm(desk, confirm).await;
-    assert!(matches!(confirmed.evidence, Evidence::Refused(r) if r.code == "PAYDECK_NOT_SUPPORTED"));
+    assert!(
+        matches!(confirmed.evidence, Evidence::Refused(r) if r.code == "PAYDECK_NOT_SUPPORTED")
+    );
     assert!(responder.requests().is_empty());
 }
 
 #[tokio::test]
 async fn a_stored_answer_is_told_as_a_replay() {
-    let replayed = answer("200 OK", "idempotent-replayed: true\r\n", fixture!("intent_succeeded.json"));
+    let replayed = answer(
+        "200 OK",
+        "idempotent-replayed: true\r\n",
+        fixture!("intent_succeeded.json"),
+    );
     let key = key();
-    for (act, is_replay) in [(Act::Write(replayed), true), (ok(fixture!("intent_succeeded.json")), false)] {
+    for (act, is_replay) in [
+        (Act::Write(replayed), true),
+        (ok(fixture!("intent_succeeded.json")), false),
+    ] {
         let (_responder, client) = against(act).await;
-        let report = client.charge(&mut Desk::new(), confirming(&key, Some(INTENT), 1)).await;
+        let report = client
+            .charge(&mut Desk::new(), confirming(&key, Some(INTENT), 1))
+            .await;
         assert_eq!(report.is_replay, is_replay);
         assert!(matches!(report.evidence, Evidence::Seen(_)));
     }
@@ -160,14 +191,26 @@ async fn an_intent_is_ended_once_and_a_paid_one_is_to_be_looked_up() {
     let canceled = fixture!("intent_prepared.json").replace("requires_confirmation", "canceled");
     for (act, expected) in [
         (ok(&canceled), "canceled"),
-        (refusing("400 Bad Request", fixture!("errors/canceled_before.json")), "canceled"),
-        (refusing("400 Bad Request", fixture!("errors/unexpected_state.json")), "refused look_up"),
-        (refusing("404 Not Found", fixture!("errors/no_such_intent.json")), "refused config_trouble"),
+        (
+            refusing("400 Bad Request", fixture!("errors/canceled_before.json")),
+            "canceled",
+        ),
+        (
+            refusing("400 Bad Request", fixture!("errors/unexpected_state.json")),
+            "refused look_up",
+        ),
+        (
+            refusing("404 Not Found", fixture!("errors/no_such_intent.json")),
+            "refused config_trouble",
+        ),
         (refusing("500 Oops", ""), "server_error"),
         (Act::Close, "broken"),
     ] {
         let (responder, client) = against(act).await;
-        let report = client.abandon(&mut Desk::new(), INTENT, "k1").await.expect("a fence");
+        let report = client
+            .abandon(&mut Desk::new(), INTENT, "k1")
+            .await
+            .expect("a fence");
         assert_eq!(crate::shop::told(&report.evidence), expected);
         let requests = responder.requests();
         let (line, _, body) = parts(&requests[0]);
@@ -229,8 +272,11 @@ async fn read_back(intent: Act, refunds: Act) -> (Evidence, usize) {
 
 #[tokio::test]
 async fn a_refund_that_does_not_hold_its_payment_is_read_back() {
-    let (evidence, requests) =
-        read_back(ok(fixture!("intent_succeeded.json")), ok(fixture!("refunds.json"))).await;
+    let (evidence, requests) = read_back(
+        ok(fixture!("intent_succeeded.json")),
+        ok(fixture!("refunds.json")),
+    )
+    .await;
     let Evidence::Seen(seen) = evidence else {
         panic!("{evidence:?}");
     };
@@ -245,9 +291,17 @@ async fn a_refund_that_does_not_hold_its_payment_is_read_back() {
         refusing("500 Oops", ""),
     ] {
         let (evidence, _) = read_back(trouble.clone(), ok(fixture!("refunds.json"))).await;
-        assert_eq!(evidence, Evidence::Unusable(Unusable::Unreadable), "{trouble:?}");
+        assert_eq!(
+            evidence,
+            Evidence::Unusable(Unusable::Unreadable),
+            "{trouble:?}"
+        );
         let (evidence, _) = read_back(ok(fixture!("intent_succeeded.json")), trouble.clone()).await;
-        assert_eq!(evidence, Evidence::Unusable(Unusable::Unreadable), "{trouble:?}");
+        assert_eq!(
+            evidence,
+            Evidence::Unusable(Unusable::Unreadable),
+            "{trouble:?}"
+        );
     }
 }
 
@@ -327,7 +381,10 @@ async fn a_card_is_attached_to_a_customer_that_is_made_once() {
         };
         assert_eq!(billing_key.expose(), "cus_QK2 pm_1PdK1");
         assert_eq!(provider_customer.as_deref(), Some("cus_QK2"));
-        assert_eq!((card.issuer.as_str(), card.last4().as_str()), ("visa", "4242"));
+        assert_eq!(
+            (card.issuer.as_str(), card.last4().as_str()),
+            ("visa", "4242")
+        );
         assert_eq!(card.expiry, Some((2034, 12)));
         let requests = responder.requests();
         assert_eq!(requests.len(), if known.is_some() { 1 } else { 2 });
@@ -340,8 +397,12 @@ async fn a_card_is_attached_to_a_customer_that_is_made_once() {
 
 #[tokio::test]
 async fn a_card_of_somebody_else_or_of_the_other_mode_is_not_taken() {
-    for (from, to) in [("cus_QK2", "cus_other"), ("\"livemode\": false", "\"livemode\": true")] {
-        let (_responder, client) = against(ok(&fixture!("payment_method.json").replace(from, to))).await;
+    for (from, to) in [
+        ("cus_QK2", "cus_other"),
+        ("\"livemode\": false", "\"livemode\": true"),
+    ] {
+        let (_responder, client) =
+            against(ok(&fixture!("payment_method.json").replace(from, to))).await;
         let auth_key = Secret::new("pm_1PdK1");
         let call = RegisterCall {
             auth_key: &auth_key,
@@ -358,23 +419,46 @@ async fn a_card_of_somebody_else_or_of_the_other_mode_is_not_taken() {
 
 #[tokio::test]
 async fn a_card_counts_as_let_go_only_when_stripe_shows_it_without_a_customer() {
-    let free = fixture!("payment_method.json").replace("\"customer\": \"cus_QK2\"", "\"customer\": null");
+    let free =
+        fixture!("payment_method.json").replace("\"customer\": \"cus_QK2\"", "\"customer\": null");
     assert_ne!(free, fixture!("payment_method.json"));
     let not_attached = r#"{"error":{"type":"invalid_request_error","message":"not attached"}}"#;
     for (detach, read, expected) in [
         (ok(&free), Act::Close, "Deleted"),
-        (ok(fixture!("payment_method.json")), Act::Close, "Unanswered"),
-        (refusing("400 Bad Request", not_attached), ok(&free), "Deleted"),
-        (refusing("400 Bad Request", not_attached), ok(fixture!("payment_method.json")), "Refused"),
-        (refusing("400 Bad Request", not_attached), Act::Close, "Refused"),
+        (
+            ok(fixture!("payment_method.json")),
+            Act::Close,
+            "Unanswered",
+        ),
+        (
+            refusing("400 Bad Request", not_attached),
+            ok(&free),
+            "Deleted",
+        ),
+        (
+            refusing("400 Bad Request", not_attached),
+            ok(fixture!("payment_method.json")),
+            "Refused",
+        ),
+        (
+            refusing("400 Bad Request", not_attached),
+            Act::Close,
+            "Refused",
+        ),
         (Act::Close, Act::Close, "Unanswered"),
         (refusing("500 Oops", ""), Act::Close, "Unanswered"),
     ] {
         let responder = Responder::choosing(move |request| {
-            if request.starts_with("POST") { detach.clone() } else { read.clone() }
+            if request.starts_with("POST") {
+                detach.clone()
+            } else {
+                read.clone()
+            }
         })
         .await;
-        let outcome = stripe(&responder.base_url).delete_key(&mut Desk::new(), &key()).await;
+        let outcome = stripe(&responder.base_url)
+            .delete_key(&mut Desk::new(), &key())
+            .await;
         let name = match outcome {
             DeleteOutcome::Deleted => "Deleted",
             DeleteOutcome::Refused(_) => "Refused",
@@ -387,10 +471,22 @@ async fn a_card_counts_as_let_go_only_when_stripe_shows_it_without_a_customer() 
 #[tokio::test]
 async fn the_self_test_demands_the_one_answer_that_proves_look_up_works() {
     for (act, passes) in [
-        (refusing("404 Not Found", fixture!("errors/no_such_intent.json")), true),
-        (refusing("404 Not Found", fixture!("errors/unknown_url.json")), false),
-        (refusing("401 Unauthorized", fixture!("errors/wrong_key.json")), false),
-        (refusing("403 Forbidden", fixture!("errors/no_permission.json")), false),
+        (
+            refusing("404 Not Found", fixture!("errors/no_such_intent.json")),
+            true,
+        ),
+        (
+            refusing("404 Not Found", fixture!("errors/unknown_url.json")),
+            false,
+        ),
+        (
+            refusing("401 Unauthorized", fixture!("errors/wrong_key.json")),
+            false,
+        ),
+        (
+            refusing("403 Forbidden", fixture!("errors/no_permission.json")),
+            false,
+        ),
         (refusing("404 Not Found", ""), false),
         (ok(fixture!("intent_succeeded.json")), false),
         (Act::Close, false),
@@ -406,10 +502,20 @@ async fn charges_and_refunds_of_the_balance_are_listed_in_their_own_currency() {
     let (responder, client) = against(ok(fixture!("balance.json"))).await;
     let at = |seconds| DateTime::from_timestamp(seconds, 0).expect("an instant");
     let (from, to) = (at(1_763_700_000), at(1_763_800_000));
-    let rows = client.transactions(&mut Desk::new(), from, to, None, 10).await.expect("rows");
+    let rows = client
+        .transactions(&mut Desk::new(), from, to, None, 10)
+        .await
+        .expect("rows");
     let told: Vec<_> = rows
         .iter()
-        .map(|r| (r.provider_ref.as_str(), r.order_id.as_str(), r.is_cancel, r.amount))
+        .map(|r| {
+            (
+                r.provider_ref.as_str(),
+                r.order_id.as_str(),
+                r.is_cancel,
+                r.amount,
+            )
+        })
         .collect();
     assert_eq!(
         told,
@@ -424,23 +530,41 @@ async fn charges_and_refunds_of_the_balance_are_listed_in_their_own_currency() {
         "GET /v1/balance_transactions?created[gte]=1763700000&created[lt]=1763800000&limit=10\
          &expand[0]=data.source&expand[1]=data.source.charge"
     );
-    let entries = client.balance_entries(BalanceFilter::default(), None, 10).await.expect("rows");
+    let entries = client
+        .balance_entries(BalanceFilter::default(), None, 10)
+        .await
+        .expect("rows");
     let charge = entries.items.last().expect("a charge");
     let dollars = |cents| Money::new(cents, Currency::USD);
-    assert_eq!((charge.amount, charge.fee, charge.net), (dollars(340), dollars(40), dollars(300)));
+    assert_eq!(
+        (charge.amount, charge.fee, charge.net),
+        (dollars(340), dollars(40), dollars(300))
+    );
     assert_eq!(entries.items.len(), 4);
 }
 
 #[tokio::test]
 async fn a_subscription_is_read_with_its_period_from_wherever_it_stands() {
     let (_responder, client) = against(ok(fixture!("subscription.json"))).await;
-    let newer = client.subscription("sub_1PdK1").await.expect("a subscription");
+    let newer = client
+        .subscription("sub_1PdK1")
+        .await
+        .expect("a subscription");
     let (_responder, client) = against(ok(fixture!("subscription_older.json"))).await;
-    let older = client.subscription("sub_1PdK1").await.expect("a subscription");
+    let older = client
+        .subscription("sub_1PdK1")
+        .await
+        .expect("a subscription");
     let end = DateTime::from_timestamp(1_765_592_000, 0);
     assert_eq!((newer.period_end, older.period_end), (end, end));
-    assert_eq!((newer.period_start, newer.status), (older.period_start, SubscriptionStatus::Active));
-    assert_eq!(newer.pause.and_then(|pause| pause.behavior), Some(PauseBehavior::KeepAsDraft));
+    assert_eq!(
+        (newer.period_start, newer.status),
+        (older.period_start, SubscriptionStatus::Active)
+    );
+    assert_eq!(
+        newer.pause.and_then(|pause| pause.behavior),
+        Some(PauseBehavior::KeepAsDraft)
+    );
     assert!(older.ends_with_period && !newer.ends_with_period);
     assert_eq!(older.cancel_at, end);
     assert!(older.canceled_at.is_some());
@@ -464,7 +588,10 @@ async fn an_invoice_is_read_with_its_subscription_from_wherever_it_stands() {
 
 #[tokio::test]
 async fn an_event_names_what_to_ask_about_whatever_its_version() {
-    let page = format!(r#"{{"object":"list","has_more":true,"data":[{}]}}"#, fixture!("event.json"));
+    let page = format!(
+        r#"{{"object":"list","has_more":true,"data":[{}]}}"#,
+        fixture!("event.json")
+    );
     let (responder, client) = against(ok(&page)).await;
     let filter = EventFilter {
         kinds: &["invoice.paid", "invoice.payment_failed"],
@@ -493,7 +620,10 @@ async fn an_event_names_what_to_ask_about_whatever_its_version() {
         ..EventFilter::default()
     };
     let refused = client.events(filter, 100).await;
-    assert!(matches!(refused, Err(StripeError::Refused { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StripeError::Refused { .. })),
+        "{refused:?}"
+    );
     assert_eq!(responder.requests().len(), 1);
 }
 
@@ -503,20 +633,42 @@ async fn each_change_of_an_object_is_one_request() {
     let inv = fixture!("invoice.json");
     let (subs, client) = against(ok(sub)).await;
     let at = DateTime::from_timestamp(1_800_000_000, 0);
-    client.cancel_subscription_at_period_end("k", "sub_1").await.expect("done");
-    client.undo_subscription_cancel("k", "sub_1").await.expect("done");
+    client
+        .cancel_subscription_at_period_end("k", "sub_1")
+        .await
+        .expect("done");
+    client
+        .undo_subscription_cancel("k", "sub_1")
+        .await
+        .expect("done");
     client.cancel_subscription_now("sub_1").await.expect("done");
-    client.pause_collection("k", "sub_1", PauseBehavior::Void, at).await.expect("done");
+    client
+        .pause_collection("k", "sub_1", PauseBehavior::Void, at)
+        .await
+        .expect("done");
     client.resume_collection("k", "sub_1").await.expect("done");
     let (invoices, client) = against(ok(inv)).await;
-    client.pay_invoice("k", "in_1", PayWith::Default).await.expect("done");
-    client.pay_invoice("k", "in_1", PayWith::Card("pm_2")).await.expect("done");
+    client
+        .pay_invoice("k", "in_1", PayWith::Default)
+        .await
+        .expect("done");
+    client
+        .pay_invoice("k", "in_1", PayWith::Card("pm_2"))
+        .await
+        .expect("done");
     client.void_invoice("k", "in_1").await.expect("done");
-    client.mark_invoice_uncollectible("k", "in_1").await.expect("done");
+    client
+        .mark_invoice_uncollectible("k", "in_1")
+        .await
+        .expect("done");
     let mut told = Vec::new();
     for request in subs.requests().iter().chain(&invoices.requests()) {
         let (line, head, body) = parts(request);
-        assert_eq!(head.contains("idempotency-key: k"), line.starts_with("POST"), "{head}");
+        assert_eq!(
+            head.contains("idempotency-key: k"),
+            line.starts_with("POST"),
+            "{head}"
+        );
         told.push(format!("{line} {body}"));
     }
     assert_eq!(
@@ -558,30 +710,78 @@ async fn a_price_is_made_in_stripes_own_counting_or_not_at_all() {
         ..new
     };
     let refused = client.create_price("k", odd).await;
-    assert!(matches!(refused, Err(StripeError::Refused { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StripeError::Refused { .. })),
+        "{refused:?}"
+    );
     assert_eq!(responder.requests().len(), 1);
 }
 
 #[tokio::test]
 async fn an_error_of_an_object_says_what_may_be_done_next() {
     for (act, expected) in [
-        (refusing("402 Payment Required", fixture!("errors/declined_charge.json")), "declined"),
-        (refusing("404 Not Found", fixture!("errors/subscription_gone.json")), "not found"),
-        (refusing("400 Bad Request", fixture!("errors/invoice_already_paid.json")), "refused"),
-        (refusing("400 Bad Request", fixture!("errors/missing_in_parameter.json")), "refused"),
-        (refusing("401 Unauthorized", fixture!("errors/wrong_key.json")), "key refused"),
-        (refusing("403 Forbidden", fixture!("errors/no_permission.json")), "key refused"),
-        (refusing("400 Bad Request", fixture!("errors/other_parameters.json")), "refused"),
-        (refusing("409 Conflict", fixture!("errors/in_progress.json")), "later"),
-        (refusing("429 Too Many Requests", fixture!("errors/rate_limit.json")), "later"),
-        (refusing("500 Oops", fixture!("errors/server_error.json")), "unknown"),
+        (
+            refusing(
+                "402 Payment Required",
+                fixture!("errors/declined_charge.json"),
+            ),
+            "declined",
+        ),
+        (
+            refusing("404 Not Found", fixture!("errors/subscription_gone.json")),
+            "not found",
+        ),
+        (
+            refusing(
+                "400 Bad Request",
+                fixture!("errors/invoice_already_paid.json"),
+            ),
+            "refused",
+        ),
+        (
+            refusing(
+                "400 Bad Request",
+                fixture!("errors/missing_in_parameter.json"),
+            ),
+            "refused",
+        ),
+        (
+            refusing("401 Unauthorized", fixture!("errors/wrong_key.json")),
+            "key refused",
+        ),
+        (
+            refusing("403 Forbidden", fixture!("errors/no_permission.json")),
+            "key refused",
+        ),
+        (
+            refusing("400 Bad Request", fixture!("errors/other_parameters.json")),
+            "refused",
+        ),
+        (
+            refusing("409 Conflict", fixture!("errors/in_progress.json")),
+            "later",
+        ),
+        (
+            refusing("429 Too Many Requests", fixture!("errors/rate_limit.json")),
+            "later",
+        ),
+        (
+            refusing("500 Oops", fixture!("errors/server_error.json")),
+            "unknown",
+        ),
         (refusing("503 Oops", "<html>"), "unknown"),
         (Act::Close, "unknown"),
         (ok("{}"), "unknown"),
-        (ok(&fixture!("invoice.json").replace("\"livemode\": false", "\"livemode\": true")), "unknown"),
+        (
+            ok(&fixture!("invoice.json").replace("\"livemode\": false", "\"livemode\": true")),
+            "unknown",
+        ),
     ] {
         let (responder, client) = against(act.clone()).await;
-        let error = client.pay_invoice("k", "in_1", PayWith::Default).await.expect_err("no success");
+        let error = client
+            .pay_invoice("k", "in_1", PayWith::Default)
+            .await
+            .expect_err("no success");
         let told = match error {
             StripeError::NotReached { .. } => "not reached",
             StripeError::TryLater { .. } => "later",
@@ -604,14 +804,20 @@ async fn lists_are_filtered_and_paged_by_stripe() {
         customer: Some("cus_1"),
         which: Which::All,
     };
-    client.subscriptions(subscriptions, Some("sub_9"), 500).await.expect("a page");
+    client
+        .subscriptions(subscriptions, Some("sub_9"), 500)
+        .await
+        .expect("a page");
     let invoices = InvoiceFilter {
         subscription: Some("sub_1"),
         status: Some(InvoiceStatus::Open),
         ..InvoiceFilter::default()
     };
     client.invoices(invoices, None, 10).await.expect("a page");
-    client.payment_methods("cus_1", None, 10).await.expect("a page");
+    client
+        .payment_methods("cus_1", None, 10)
+        .await
+        .expect("a page");
     let lines: Vec<String> = responder.requests().iter().map(|r| parts(r).0).collect();
     assert_eq!(
         lines,
@@ -625,7 +831,10 @@ async fn lists_are_filtered_and_paged_by_stripe() {
     let page = r#"{"object":"list","has_more":false,"data":[{"id":"in_1"}]}"#;
     let (_responder, client) = against(ok(page)).await;
     let listed = client.invoices(InvoiceFilter::default(), None, 10).await;
-    assert!(matches!(listed, Err(StripeError::Unknown { .. })), "{listed:?}");
+    assert!(
+        matches!(listed, Err(StripeError::Unknown { .. })),
+        "{listed:?}"
+    );
 }
 
 #[tokio::test]
@@ -638,7 +847,9 @@ async fn a_status_that_is_not_decided_is_told_as_it_is() {
         let body = fixture!("intent_prepared.json").replace("requires_confirmation", status);
         let (_responder, client) = against(ok(&body)).await;
         let key = key();
-        let report = client.charge(&mut Desk::new(), confirming(&key, Some(INTENT), 1)).await;
+        let report = client
+            .charge(&mut Desk::new(), confirming(&key, Some(INTENT), 1))
+            .await;
         let Evidence::Seen(seen) = report.evidence else {
             panic!("{report:?}");
         };

@@ -59,16 +59,26 @@ async fn whatever_goes_wrong_while_preparing_takes_no_money_and_makes_one_intent
     {
         shop.fault_at("stripe_intent_create", fault.clone()).await;
         let mut attempt = Attempt::new(shop.client.as_ref(), &key, &format!("order-{n}"));
-        let report = attempt.prepare(shop.client.as_ref()).await.expect_err("not prepared");
+        let report = attempt
+            .prepare(shop.client.as_ref())
+            .await
+            .expect_err("not prepared");
         assert_ne!(told(&report.evidence), "captured", "{fault}");
         let looked = attempt.look(shop.client.as_ref()).await;
         assert_eq!(looked, Evidence::NotSeen, "{fault}");
-        assert_eq!(shop.executed().await.0, i64::try_from(n).expect("few"), "{fault}");
+        assert_eq!(
+            shop.executed().await.0,
+            i64::try_from(n).expect("few"),
+            "{fault}"
+        );
         let paid = seen(attempt.send(shop.client.as_ref()).await.evidence);
         assert_eq!(paid.status, SeenStatus::Captured, "{fault}");
         // Asked again under the same key, it is the same intent.
         let first = attempt.provider_ref.take();
-        attempt.prepare(shop.client.as_ref()).await.expect("prepared");
+        attempt
+            .prepare(shop.client.as_ref())
+            .await
+            .expect("prepared");
         assert_eq!(attempt.provider_ref, first, "{fault}");
     }
 }
@@ -84,14 +94,22 @@ async fn what_was_ended_can_never_be_charged_and_what_was_charged_cannot_be_ende
     assert_eq!(looked.status, SeenStatus::NotStarted);
     let intent = ended.provider_ref.clone().expect("an intent");
     for _ in 0..2 {
-        let report = shop.client.abandon(desk, &intent, "a1").await.expect("a fence");
+        let report = shop
+            .client
+            .abandon(desk, &intent, "a1")
+            .await
+            .expect("a fence");
         assert_eq!(seen(report.evidence).status, SeenStatus::Canceled);
     }
     let late = ended.send(shop.client.as_ref()).await.evidence;
     assert_eq!(seen(late).status, SeenStatus::Canceled);
     assert_eq!(shop.executed().await, (0, 0));
     let paid = shop.paid(&key, "order-2").await;
-    let report = shop.client.abandon(desk, &paid.provider_ref, "a2").await.expect("a fence");
+    let report = shop
+        .client
+        .abandon(desk, &paid.provider_ref, "a2")
+        .await
+        .expect("a fence");
     assert_eq!(refused(report.evidence).proves, Proves::LookUp);
     assert_eq!(seen(shop.payment(&paid.provider_ref).await), paid);
 }
@@ -101,10 +119,18 @@ async fn an_end_whose_answer_is_lost_is_seen_by_looking() {
     let shop = shop().await;
     let key = shop.card().await;
     let mut attempt = Attempt::new(shop.client.as_ref(), &key, "order-1");
-    attempt.prepare(shop.client.as_ref()).await.expect("prepared");
-    shop.fault_at("stripe_intent_cancel", json!("lost_after_commit")).await;
+    attempt
+        .prepare(shop.client.as_ref())
+        .await
+        .expect("prepared");
+    shop.fault_at("stripe_intent_cancel", json!("lost_after_commit"))
+        .await;
     let intent = attempt.provider_ref.clone().expect("an intent");
-    let lost = shop.client.abandon(&mut Desk::new(), &intent, "a1").await.expect("a fence");
+    let lost = shop
+        .client
+        .abandon(&mut Desk::new(), &intent, "a1")
+        .await
+        .expect("a fence");
     assert_eq!(lost.evidence, Evidence::Unusable(Unusable::Broken));
     let looked = seen(attempt.look(shop.client.as_ref()).await);
     assert_eq!(looked.status, SeenStatus::Canceled);
@@ -134,9 +160,15 @@ async fn a_card_that_wants_its_owner_is_the_customers_matter() {
     let (attempt, evidence) = shop.charge(&key, "order-1").await;
     let refusal = refused(evidence);
     assert_eq!(refusal.code, "authentication_required");
-    assert_eq!((refusal.class, refusal.proves), (FailureClass::NeedsCustomer, Proves::NotExecuted));
+    assert_eq!(
+        (refusal.class, refusal.proves),
+        (FailureClass::NeedsCustomer, Proves::NotExecuted)
+    );
     let looked = seen(attempt.look(shop.client.as_ref()).await);
-    assert_eq!(looked.failure.map(|f| f.class), Some(FailureClass::NeedsCustomer));
+    assert_eq!(
+        looked.failure.map(|f| f.class),
+        Some(FailureClass::NeedsCustomer)
+    );
     assert_eq!(shop.executed().await, (0, 0));
 }
 
@@ -144,19 +176,51 @@ async fn a_card_that_wants_its_owner_is_the_customers_matter() {
 async fn a_card_that_declines_cannot_be_attached_and_says_why() {
     let shop = shop().await;
     for (name, code, class) in [
-        ("pm_card_visa_chargeDeclined", "generic_decline", FailureClass::Soft),
-        ("pm_card_visa_chargeDeclinedInsufficientFunds", "insufficient_funds", FailureClass::Soft),
-        ("pm_card_visa_chargeDeclinedLostCard", "lost_card", FailureClass::Hard),
-        ("pm_card_visa_chargeDeclinedStolenCard", "stolen_card", FailureClass::Hard),
-        ("pm_card_chargeDeclinedExpiredCard", "expired_card", FailureClass::NeedsCustomer),
-        ("pm_card_chargeDeclinedIncorrectCvc", "incorrect_cvc", FailureClass::NeedsCustomer),
-        ("pm_card_chargeDeclinedProcessingError", "processing_error", FailureClass::Soft),
+        (
+            "pm_card_visa_chargeDeclined",
+            "generic_decline",
+            FailureClass::Soft,
+        ),
+        (
+            "pm_card_visa_chargeDeclinedInsufficientFunds",
+            "insufficient_funds",
+            FailureClass::Soft,
+        ),
+        (
+            "pm_card_visa_chargeDeclinedLostCard",
+            "lost_card",
+            FailureClass::Hard,
+        ),
+        (
+            "pm_card_visa_chargeDeclinedStolenCard",
+            "stolen_card",
+            FailureClass::Hard,
+        ),
+        (
+            "pm_card_chargeDeclinedExpiredCard",
+            "expired_card",
+            FailureClass::NeedsCustomer,
+        ),
+        (
+            "pm_card_chargeDeclinedIncorrectCvc",
+            "incorrect_cvc",
+            FailureClass::NeedsCustomer,
+        ),
+        (
+            "pm_card_chargeDeclinedProcessingError",
+            "processing_error",
+            FailureClass::Soft,
+        ),
     ] {
         let outcome = shop.registering(&Secret::new(name)).await;
         let IssueOutcome::Refused(refusal) = outcome else {
             panic!("{name}: {outcome:?}");
         };
-        assert_eq!((refusal.code.as_str(), refusal.class), (code, class), "{name}");
+        assert_eq!(
+            (refusal.code.as_str(), refusal.class),
+            (code, class),
+            "{name}"
+        );
         assert_eq!(refusal.proves, Proves::NotExecuted);
     }
 }
@@ -173,7 +237,8 @@ async fn a_refund_that_waits_is_not_done_and_one_that_came_back_is_told_apart() 
     let paid = shop.paid(&failing, "order-2").await;
     let given = seen(shop.refund(&paid.provider_ref, 1_000, 4_900, "r2").await);
     assert!(given.cancels[0].is_done, "{given:?}");
-    shop.control("POST", "clock", json!({ "advance_seconds": 10 * 86_400 })).await;
+    shop.control("POST", "clock", json!({ "advance_seconds": 10 * 86_400 }))
+        .await;
     let later = seen(shop.payment(&paid.provider_ref).await);
     assert!(later.cancels.is_empty(), "{later:?}");
     assert_eq!(later.undone[0].reason, "고객 요청 [rf:r2]");
@@ -185,9 +250,15 @@ async fn every_kind_of_currency_is_charged_to_the_unit() {
     let shop = shop().await;
     let key = shop.card().await;
     let client = stripe(&shop);
-    for (n, (code, minor)) in [("KRW", 9_900), ("JPY", 9_900), ("USD", 29_000), ("KWD", 12_340), ("ISK", 500)]
-        .into_iter()
-        .enumerate()
+    for (n, (code, minor)) in [
+        ("KRW", 9_900),
+        ("JPY", 9_900),
+        ("USD", 29_000),
+        ("KWD", 12_340),
+        ("ISK", 500),
+    ]
+    .into_iter()
+    .enumerate()
     {
         let amount = Money::new(minor, Currency::parse(code).expect("a currency"));
         let order = format!("order-{n}");
@@ -250,13 +321,25 @@ async fn a_subscription_that_stripe_runs_is_mirrored_and_acted_on() {
         name: Some("김두리"),
         ..CustomerChange::default()
     };
-    let read = client.update_customer("u1", &customer.id, renamed).await.expect("a customer");
+    let read = client
+        .update_customer("u1", &customer.id, renamed)
+        .await
+        .expect("a customer");
     assert_eq!(read.name.as_deref(), Some("김두리"));
-    let cards = client.payment_methods(&customer.id, None, 10).await.expect("cards");
+    let cards = client
+        .payment_methods(&customer.id, None, 10)
+        .await
+        .expect("cards");
     assert_eq!(cards.items.len(), 1);
 
     let product = client
-        .create_product("p1", NewProduct { name: "Gold", plan_code: "gold" })
+        .create_product(
+            "p1",
+            NewProduct {
+                name: "Gold",
+                plan_code: "gold",
+            },
+        )
         .await
         .expect("a product");
     let price = client
@@ -287,16 +370,25 @@ async fn a_subscription_that_stripe_runs_is_mirrored_and_acted_on() {
     assert!(subscription.period_end > subscription.period_start);
     let name = subscription.id.as_str();
 
-    let ending = client.cancel_subscription_at_period_end("e1", name).await.expect("ending");
+    let ending = client
+        .cancel_subscription_at_period_end("e1", name)
+        .await
+        .expect("ending");
     assert!(ending.ends_with_period);
     assert_eq!(ending.cancel_at, ending.period_end);
-    let going_on = client.undo_subscription_cancel("e2", name).await.expect("going on");
+    let going_on = client
+        .undo_subscription_cancel("e2", name)
+        .await
+        .expect("going on");
     assert!(!going_on.ends_with_period && going_on.cancel_at.is_none());
     let paused = client
         .pause_collection("e3", name, PauseBehavior::Void, None)
         .await
         .expect("paused");
-    assert_eq!(paused.pause.and_then(|p| p.behavior), Some(PauseBehavior::Void));
+    assert_eq!(
+        paused.pause.and_then(|p| p.behavior),
+        Some(PauseBehavior::Void)
+    );
     assert_eq!(paused.status, SubscriptionStatus::Active);
     let resumed = client.resume_collection("e4", name).await.expect("resumed");
     assert_eq!(resumed.pause, None);
@@ -305,23 +397,40 @@ async fn a_subscription_that_stripe_runs_is_mirrored_and_acted_on() {
     let invoice = client.invoice(invoice).await.expect("an invoice");
     assert_eq!(invoice.status, InvoiceStatus::Paid);
     assert_eq!(invoice.subscription.as_deref(), Some(name));
-    let again = client.pay_invoice("i1", &invoice.id, PayWith::Default).await;
-    assert!(matches!(again, Err(StripeError::Refused { .. })), "{again:?}");
+    let again = client
+        .pay_invoice("i1", &invoice.id, PayWith::Default)
+        .await;
+    assert!(
+        matches!(again, Err(StripeError::Refused { .. })),
+        "{again:?}"
+    );
 
     let ended = client.cancel_subscription_now(name).await.expect("ended");
     assert_eq!(ended.status, SubscriptionStatus::Canceled);
     let twice = client.cancel_subscription_now(name).await;
-    assert!(matches!(twice, Err(StripeError::NotFound { .. })), "{twice:?}");
+    assert!(
+        matches!(twice, Err(StripeError::NotFound { .. })),
+        "{twice:?}"
+    );
     for (which, count) in [(Which::Running, 0), (Which::Ended, 1), (Which::All, 1)] {
         let filter = SubscriptionFilter {
             customer: Some(&customer.id),
             which,
         };
-        let page = client.subscriptions(filter, None, 10).await.expect("a page");
+        let page = client
+            .subscriptions(filter, None, 10)
+            .await
+            .expect("a page");
         assert_eq!(page.items.len(), count, "{which:?}");
     }
-    client.deactivate_price("p3", &price.id).await.expect("inactive");
-    client.deactivate_product("p4", &product.id).await.expect("inactive");
+    client
+        .deactivate_price("p3", &price.id)
+        .await
+        .expect("inactive");
+    client
+        .deactivate_product("p4", &product.id)
+        .await
+        .expect("inactive");
 
     let filter = EventFilter {
         kinds: &["customer.subscription.deleted", "invoice.paid"],
@@ -333,7 +442,10 @@ async fn a_subscription_that_stripe_runs_is_mirrored_and_acted_on() {
         assert_eq!(about.len(), 1, "{kind}");
         assert_eq!(about[0].subscription.as_deref(), Some(name), "{kind}");
     }
-    let books = client.balance_entries(BalanceFilter::default(), None, 100).await.expect("books");
+    let books = client
+        .balance_entries(BalanceFilter::default(), None, 100)
+        .await
+        .expect("books");
     assert!(books.items.iter().all(|entry| entry.fee.minor() >= 0));
     assert!(!books.items.is_empty());
 }
@@ -351,9 +463,18 @@ async fn paying_an_invoice_is_the_retry_of_a_subscription_that_stripe_runs() {
         .attach_payment_method("pm_card_chargeCustomerFail", &customer.id)
         .await
         .expect("a card");
-    let good = client.attach_payment_method("pm_card_visa", &customer.id).await.expect("a card");
+    let good = client
+        .attach_payment_method("pm_card_visa", &customer.id)
+        .await
+        .expect("a card");
     let product = client
-        .create_product("p1", NewProduct { name: "Gold", plan_code: "gold" })
+        .create_product(
+            "p1",
+            NewProduct {
+                name: "Gold",
+                plan_code: "gold",
+            },
+        )
         .await
         .expect("a product");
     let price = client
@@ -383,14 +504,26 @@ async fn paying_an_invoice_is_the_retry_of_a_subscription_that_stripe_runs() {
     assert_eq!(subscription.status, SubscriptionStatus::Incomplete);
     let invoice = subscription.latest_invoice.as_deref().expect("an invoice");
     let declined = client.pay_invoice("i1", invoice, PayWith::Default).await;
-    assert!(matches!(declined, Err(StripeError::Declined { .. })), "{declined:?}");
-    shop.fault_at("stripe_invoice_pay", json!("lost_after_commit")).await;
-    let lost = client.pay_invoice("i2", invoice, PayWith::Card(&good.id)).await;
+    assert!(
+        matches!(declined, Err(StripeError::Declined { .. })),
+        "{declined:?}"
+    );
+    shop.fault_at("stripe_invoice_pay", json!("lost_after_commit"))
+        .await;
+    let lost = client
+        .pay_invoice("i2", invoice, PayWith::Card(&good.id))
+        .await;
     assert!(matches!(lost, Err(StripeError::Unknown { .. })), "{lost:?}");
-    let paid = client.pay_invoice("i2", invoice, PayWith::Card(&good.id)).await.expect("a replay");
+    let paid = client
+        .pay_invoice("i2", invoice, PayWith::Card(&good.id))
+        .await
+        .expect("a replay");
     assert_eq!(paid.status, InvoiceStatus::Paid);
     assert_eq!(paid.paid, Money::new(9_900, Currency::KRW));
-    let running = client.subscription(&subscription.id).await.expect("a subscription");
+    let running = client
+        .subscription(&subscription.id)
+        .await
+        .expect("a subscription");
     assert_eq!(running.status, SubscriptionStatus::Active);
     assert_eq!(shop.executed().await, (1, 0));
 }
@@ -402,10 +535,16 @@ async fn refunds_of_one_payment_are_read_however_many_there_are() {
     let paid = shop.paid(&key, "order-1").await;
     for n in 0..105 {
         let left = 4_900 - 10 * n;
-        seen(shop.refund(&paid.provider_ref, 10, left, &format!("r{n}")).await);
+        seen(
+            shop.refund(&paid.provider_ref, 10, left, &format!("r{n}"))
+                .await,
+        );
     }
     let read = seen(shop.payment(&paid.provider_ref).await);
-    assert_eq!((read.cancels.len(), read.balance_minor), (105, 4_900 - 1_050));
+    assert_eq!(
+        (read.cancels.len(), read.balance_minor),
+        (105, 4_900 - 1_050)
+    );
     shop.fault(At::Payment, json!("truncated_json")).await;
     let broken = shop.payment(&paid.provider_ref).await;
     assert_eq!(broken, Evidence::Unusable(Unusable::Unreadable));
