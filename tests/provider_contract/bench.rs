@@ -41,11 +41,6 @@ impl Bench {
         Self { running, client }
     }
 
-    /// A client of the same simulator with another key or less patience.
-    pub fn other_client(&self, secret_key: &str, total: Duration) -> TossClient {
-        client(&self.running.base_url(), secret_key, total)
-    }
-
     pub async fn control(&self, method: &str, path: &str, body: Value) -> Value {
         let mut stream = TcpStream::connect(self.running.addr())
             .await
@@ -154,14 +149,6 @@ impl Bench {
         let look = looking_for(order_id);
         let report = self.client.look_up_charge(&mut Desk::new(), look).await;
         report.evidence
-    }
-
-    pub async fn payment(&self, provider_ref: &str) -> Evidence {
-        let desk = &mut Desk::new();
-        self.client
-            .look_up_payment(desk, provider_ref)
-            .await
-            .evidence
     }
 
     /// Every row of the last and the next day, by pages of `limit`.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use paydeck::domain::evidence::{Evidence, Proves, SeenStatus, Unusable};
 use paydeck::engine::ports::{
-    CallReport, ChargeCall, ConfirmCall, DeleteOutcome, Desk, IssueOutcome, Provider,
-    ProviderError, RefundCall, RefundRequest,
+    CallReport, ChargeCall, ConfirmCall, DeleteOutcome, Desk, IssueOutcome, Provider, RefundCall,
+    RefundRequest,
 };
 use paydeck::secret::Secret;
 
@@ -15,10 +15,8 @@ use crate::{Charge, charge, client, won};
 
 const SECRET_KEY: &str = "test_sk_contract";
 const DONE: &str = include_str!("../../assets/fixtures/toss/payment_done.json");
-const DECLINED: &str = include_str!("../../assets/fixtures/toss/error_declined.json");
 const BILLING: &str = include_str!("../../assets/fixtures/toss/billing.json");
 const PATIENT: Duration = Duration::from_secs(20);
-const IMPATIENT: Duration = Duration::from_millis(300);
 
 const CHARGE: Charge<'static> = Charge {
     billing_key: "Z_t5vOvQxrj4499PeiJcjen28-V2RyqgYTwN44Rdzk0=",

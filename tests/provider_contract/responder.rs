@@ -42,7 +42,7 @@ impl Responder {
 
     /// Does what `choose` says about the head of each request; a reset without reading is asked for with
     /// an empty one.
-    pub async fn choosing(choose: impl Fn(&str) -> Act + Send + 'static) -> Self {
+    pub async fn choosing(choose: impl Fn(&str) -> Act + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -69,7 +69,7 @@ impl Responder {
 
 async fn serve(
     mut stream: TcpStream,
-    choose: &(impl Fn(&str) -> Act + Send),
+    choose: &(impl Fn(&str) -> Act + Send + Sync),
     log: &Mutex<Vec<String>>,
 ) -> Option<TcpStream> {
     if matches!(choose(""), Act::ResetUnread) {

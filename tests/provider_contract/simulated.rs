@@ -1,8 +1,6 @@
 //! Toss against its simulator, under every setting of what nobody has verified about it. What every
 //! provider must do is in `stories`. Executions are counted in the simulator's books.
 
-use std::time::Duration;
-
 use paydeck::domain::evidence::{Evidence, Proves, SeenStatus, Unusable};
 use paydeck::domain::failure::FailureClass;
 use paydeck::engine::ports::{DeleteOutcome, Desk, IssueOutcome, Provider, ProviderError};
@@ -13,7 +11,7 @@ use paydeck::sandbox::{
     TransactionsOrder, UnknownBillingKey,
 };
 use paydeck::secret::Secret;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::bench::{Bench, CUSTOMER, refused, registering, seen};
 

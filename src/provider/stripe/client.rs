@@ -1,7 +1,9 @@
 //! The Stripe client: what is asked is sent once, and what was heard is judged by `map`.
 //!
-//! It decides nothing about money and retries nothing. One call sends one request, but for two: a payment
-//! is read with its refunds, page by page, and registering a card may make the customer first.
+//! It decides nothing about money and retries nothing. One call sends one request, with these exceptions, of
+//! which none can move money twice: a payment is read with its refunds, page by page; registering a card may
+//! make the customer first; a card that cannot be detached is asked about; an intent that Stripe answers
+//! with a stored server error is asked for under the next key.
 
 use reqwest::header::{HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
@@ -23,6 +25,8 @@ use super::wire;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Most pages of refunds of one payment that are read: two thousand refunds.
 const MAX_PAGES: u32 = 20;
+/// Most keys under which one call asks for an intent.
+const MAX_KEYS: u32 = 5;
 
 /// A client for one secret key. Cloning shares its connections.
 #[derive(Clone)]
@@ -108,15 +112,22 @@ impl StripeClient {
         }
     }
 
+    /// A server error that Stripe has stored under a key is all that this key will ever say. The intent is
+    /// then asked for under the next: one too many takes no money, because only the one whose name is
+    /// stored is ever confirmed.
     pub(super) async fn prepare_once(&self, call: PrepareCall<'_>) -> PrepareOutcome {
         let expected = Expected::prepare(&call, self.mode);
-        let asked = match request::prepare(&call) {
-            Ok(asked) => asked,
-            Err(why) => return PrepareOutcome::Not(why.report(expected.call)),
-        };
-        match self.send(asked).await {
-            Ok(exchange) => prepared(&exchange, &expected),
-            Err(why) => PrepareOutcome::Not(why.report(expected.call)),
+        let mut nth = 1;
+        loop {
+            let asked = match request::prepare(&call, nth) {
+                Ok(asked) => asked,
+                Err(why) => return PrepareOutcome::Not(why.report(expected.call)),
+            };
+            match self.send(asked).await {
+                Ok(exchange) if is_dead_key(&exchange) && nth < MAX_KEYS => nth += 1,
+                Ok(exchange) => return prepared(&exchange, &expected),
+                Err(why) => return PrepareOutcome::Not(why.report(expected.call)),
+            }
         }
     }
 
@@ -225,6 +236,11 @@ impl StripeClient {
         let expected = Expected::abandon(provider_ref, self.mode);
         self.judged(request::abandon(provider_ref), &expected).await
     }
+}
+
+/// Whether this is a server error that was stored under the key of the request.
+pub(super) fn is_dead_key(exchange: &Exchange) -> bool {
+    exchange.is_replay && exchange.status.is_some_and(|status| status >= 500)
 }
 
 /// What came of preparing, by what was heard.

@@ -7,7 +7,7 @@
 //!
 //! A charge is an intent that is made, stored by its name, and only then confirmed. An intent is paid at
 //! most once whatever is sent, which is the fence under every repetition; to cancel it is the proof that
-//! nothing more will happen. Invariant: no method sends a POST twice.
+//! nothing more will happen. Invariant: no method sends the same request twice.
 
 pub mod amount;
 mod body;

@@ -203,14 +203,19 @@ fn stored(bytes: &[u8]) -> Result<Form, Unsendable> {
     }
 }
 
-/// Makes an intent that waits to be confirmed.
-pub(super) fn prepare(call: &PrepareCall<'_>) -> Result<Asked, Unsendable> {
+/// Makes an intent that waits to be confirmed, under the `nth` key for it, from 1. The next key is for when
+/// Stripe has stored a server error under this one.
+pub(super) fn prepare(call: &PrepareCall<'_>, nth: u32) -> Result<Asked, Unsendable> {
     amount::to_wire(call.amount)?;
     let who = Credential::read(call.billing_key)?;
     let body = stored(call.body)?
         .text(&["customer"], who.customer)
         .text(&["payment_method"], who.method);
-    let key = format!("{}:create", non_empty(call.idem_key)?);
+    let idem_key = non_empty(call.idem_key)?;
+    let key = match nth {
+        0 | 1 => format!("{idem_key}:create"),
+        nth => format!("{idem_key}:create:{nth}"),
+    };
     checked(Asked::post(&["payment_intents"], Some(&key), body))
 }
 
@@ -356,13 +361,14 @@ mod tests {
     }
 
     fn prepare_of(billing_key: &str, body: &[u8]) -> Result<Asked, Unsendable> {
-        prepare(&PrepareCall {
+        let call = PrepareCall {
             billing_key: &Secret::new(billing_key),
             body,
             idem_key: KEY,
             order_id: "order-1",
             amount: Money::new(4_900, Currency::KRW),
-        })
+        };
+        prepare(&call, 1)
     }
 
     fn text(asked: &Asked) -> (&str, String, Option<&str>) {

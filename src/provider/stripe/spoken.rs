@@ -100,9 +100,14 @@ fn ask(call: CallKind, asked: Result<Asked, Unsendable>) -> Ask {
     }
 }
 
-/// What is asked to prepare a charge.
-pub fn ask_prepare(call: &PrepareCall<'_>) -> Ask {
-    ask(CallKind::Prepare, request::prepare(call))
+/// What is asked to prepare a charge, under the `nth` key for it, from 1.
+pub fn ask_prepare(call: &PrepareCall<'_>, nth: u32) -> Ask {
+    ask(CallKind::Prepare, request::prepare(call, nth))
+}
+
+/// Whether a server error was stored under the key: the client then asks under the next one.
+pub fn is_dead_key(heard: &Heard) -> bool {
+    client::is_dead_key(&heard.clone().exchange(0))
 }
 
 /// What is asked to confirm one.

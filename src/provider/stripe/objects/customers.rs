@@ -70,6 +70,9 @@ impl Read for Customer {
     }
 
     fn read(wire: wire::Customer) -> Option<Self> {
+        if wire.object != "customer" {
+            return None;
+        }
         let settings = wire.invoice_settings.as_ref();
         let default = settings.and_then(|s| s.default_payment_method.as_ref());
         Some(Self {

@@ -8,6 +8,7 @@ use super::{Expandable, Metadata, Ref};
 #[derive(Deserialize)]
 pub(in crate::provider::stripe) struct Customer {
     pub id: String,
+    pub object: String,
     #[serde(default)]
     pub deleted: bool,
     pub livemode: Option<bool>,
