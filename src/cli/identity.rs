@@ -143,7 +143,7 @@ fn name(people: &[Person], mode: Mode, facts: &Facts) -> (String, Vec<Role>, &'s
             None => (account(), Vec::new(), "nobody"),
         };
     }
-    match people.iter().find(|person| person.uid == Some(facts.uid)) {
+    match people.iter().find(|person| person.uids.contains(&facts.uid)) {
         Some(person) => (person.name.clone(), person.roles.clone(), "uid"),
         None if mode == Mode::Sim && people.is_empty() => {
             (account(), vec![Role::Admin], "simulator")
@@ -161,7 +161,7 @@ mod tests {
     fn kim() -> Person {
         Person {
             name: "kim".into(),
-            uid: Some(1_001),
+            uids: vec![1_001, 2_001],
             keys: Vec::new(),
             roles: vec![Role::Support],
         }
@@ -211,7 +211,7 @@ mod tests {
         let print = fingerprint(&format!("publickey ssh-ed25519 {KEY}")).unwrap();
         let lee = Person {
             name: "lee".into(),
-            uid: None,
+            uids: Vec::new(),
             keys: vec![print.clone()],
             roles: vec![Role::Oncall],
         };

@@ -13,6 +13,7 @@ use super::process;
 use crate::config::{Settings, TossAddress};
 use crate::domain::billing::Install;
 use crate::domain::customer::SealedKey;
+use crate::domain::mode::ProviderName;
 use crate::domain::operator::Verb;
 use crate::engine::ports::{
     Attempts as _, Desk, KeyVault, KeyVaultError, NoSpool, Provider, RunLeases as _, SealedFor,
@@ -22,7 +23,7 @@ use crate::engine::{Engine, EngineSettings, Parts, RefundAlone, RefundLimits};
 use crate::provider::toss::{TossClient, TossOptions};
 use crate::secret::Secret;
 use crate::spool::FileSpool;
-use crate::store::SqlStore;
+use crate::store::{SqlStore, account_key};
 use crate::vault::Vault;
 
 /// What verbs that act are called on.
@@ -34,7 +35,7 @@ pub async fn engine(
     permit: Option<&Permit>,
 ) -> Result<Arc<LiveEngine>, CliError> {
     let vault = vault(opened).await?;
-    let provider = provider(opened)?;
+    let provider = provider(opened).await?;
     let install = install(&opened.store).await?;
     let engine = Arc::new(Engine::new(Parts {
         store: opened.store.clone(),
@@ -108,7 +109,7 @@ pub async fn vault(opened: &Opened) -> Result<Vault, CliError> {
 }
 
 /// The provider's client. In mode sim the simulator must be there.
-pub fn provider(opened: &mut Opened) -> Result<Arc<dyn Provider>, CliError> {
+pub async fn provider(opened: &mut Opened) -> Result<Arc<dyn Provider>, CliError> {
     if let Some(trouble) = opened.simulator_trouble.take() {
         return Err(trouble);
     }
@@ -127,7 +128,11 @@ pub fn provider(opened: &mut Opened) -> Result<Arc<dyn Provider>, CliError> {
         connect_timeout: settings.timeouts.connect,
         total_timeout: settings.timeouts.total,
     })?;
-    Ok(Arc::new(client))
+    // Its answers must be about the account whose books this database keeps.
+    Ok(match opened.store.meta(account_key(ProviderName::Toss)).await? {
+        Some(account) => Arc::new(client.with_merchant_id(account)),
+        None => Arc::new(client),
+    })
 }
 
 /// What this host keeps while the database is away.

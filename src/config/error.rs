@@ -105,7 +105,9 @@ pub enum Problem {
     NotAKey,
     #[error("is set, and so is {other}; keep one")]
     Both { other: &'static str },
-    #[error("names nobody who could be recognised: set uid or keys")]
+    #[error("is the same person as {other}: one person has one entry, with all uids and keys")]
+    SamePerson { other: String },
+    #[error("names nobody who could be recognised: set uid, uids or keys")]
     NobodyRecognised,
     #[error("belongs to {other} as well")]
     SharedIdentity { other: String },

@@ -146,6 +146,7 @@ impl Default for RawRefundLimits {
 #[serde(default)]
 pub(super) struct RawPerson {
     pub(super) uid: Option<i64>,
+    pub(super) uids: Vec<i64>,
     pub(super) keys: Vec<String>,
     pub(super) roles: Vec<String>,
 }

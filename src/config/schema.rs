@@ -43,6 +43,7 @@ pub(super) const KEYS: &[(&str, Kind)] = &[
     ("limits.refunds_per_day", Kind::Whole),
     ("limits.daily_multiple", Kind::Whole),
     ("people.*.uid", Kind::Whole),
+    ("people.*.uids", Kind::Wholes),
     ("people.*.keys", Kind::Texts),
     ("people.*.roles", Kind::Texts),
     ("vault.key_file", Kind::Text),

@@ -109,8 +109,10 @@ pub struct Limits {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
+    /// In composed form, so that one name has one writing.
     pub name: String,
-    pub uid: Option<u32>,
+    /// Of every account that is this person's.
+    pub uids: Vec<u32>,
     /// Fingerprints of SSH keys: `SHA256:…`.
     pub keys: Vec<String>,
     pub roles: Vec<Role>,

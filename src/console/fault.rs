@@ -50,7 +50,7 @@ impl Fault {
     }
 
     /// Every kind there is, for the test that each has its texts.
-    pub const KINDS: [&'static str; 63] = [
+    pub const KINDS: [&'static str; 65] = [
         "denied_read_only",
         "denied_role",
         "stale",
@@ -84,6 +84,8 @@ impl Fault {
         "was_seen",
         "too_few_look_ups",
         "listed",
+        "list_proves_nothing",
+        "other_account",
         "provider_list",
         "settled",
         "amount_mismatch",
@@ -224,6 +226,10 @@ impl From<&Refused> for Fault {
             Refused::ChargesOnly => Self::new("charges_only"),
             Refused::MayBeExecuted(why) => of_absence(*why),
             Refused::Listed => Self::new("listed"),
+            Refused::ListProvesNothing { rows } => {
+                Self::new("list_proves_nothing").text("rows", rows.to_string())
+            }
+            Refused::OtherAccount => Self::new("other_account"),
             Refused::AmountMismatch => Self::new("amount_mismatch"),
             Refused::OtherAmount { wanted, given } => Self::new("other_amount")
                 .with("wanted", Detail::Money(*wanted))

@@ -11,6 +11,7 @@ use super::mode::Mode;
 use super::money::Money;
 use super::operator::Verb;
 use super::states::ApprovalState;
+use crate::text::composed;
 
 /// How long a request waits for the second person, in minutes.
 pub const APPROVAL_MINUTES: i64 = 30;
@@ -112,9 +113,11 @@ impl Approval {
     }
 }
 
-/// Whether two names mean one person: accounts, keys and capital letters make no second one.
+/// Whether two names mean one person: accounts, keys, capital letters and how a syllable is put together make no
+/// second one.
 pub fn is_same_person(one: &str, other: &str) -> bool {
-    one.trim().to_lowercase() == other.trim().to_lowercase()
+    let plain = |name: &str| composed(&name.trim().to_lowercase());
+    plain(one) == plain(other)
 }
 
 #[cfg(test)]
@@ -170,6 +173,12 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn a_syllable_typed_in_parts_is_the_same_name() {
+        assert!(is_same_person("서현", "\u{1109}\u{1165}\u{1112}\u{1167}\u{11ab}"));
+        assert!(!is_same_person("서현", "서혀"));
     }
 
     #[test]

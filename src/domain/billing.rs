@@ -32,6 +32,14 @@ impl Install {
         format!("pd{}-{}-{attempt_no}", self.id8, invoice.ulid())
     }
 
+    /// Whether an order id is one of this installation's.
+    pub fn made(&self, order_id: &str) -> bool {
+        order_id
+            .strip_prefix("pd")
+            .and_then(|rest| rest.strip_prefix(&self.id8))
+            .is_some_and(|rest| rest.starts_with('-'))
+    }
+
     /// The idempotency key: the same for every send of one attempt, another for the next attempt.
     pub fn idempotency_key(
         &self,

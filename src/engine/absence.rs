@@ -296,7 +296,8 @@ impl<S: Store> Engine<S> {
         Ok((from, here.max(business) + Duration::days(1)))
     }
 
-    /// None when the order is on the list.
+    /// None when the order is on the list. A list without one order of this installation may be anybody's: it proves
+    /// nothing.
     async fn search_list(
         &self,
         attempt: &Attempt,
@@ -307,17 +308,22 @@ impl<S: Store> Engine<S> {
         let _counted = self.count_call();
         let mut desk = Desk::new();
         let mut after: Option<String> = None;
-        let mut rows = 0;
+        let (mut rows, mut has_ours) = (0, false);
         for _ in 0..LIST_PAGES {
             let page = provider
                 .transactions(&mut desk, from, to, after.as_deref(), LIST_PAGE)
-                .await?;
+                .await
+                .map_err(other_account)?;
             if page.iter().any(|row| row.order_id == attempt.order_id) {
                 return Ok(None);
             }
             rows += page.len();
+            has_ours |= page.iter().any(|row| self.parts.install.made(&row.order_id));
             let next = page.last().map(|row| row.transaction_key.clone());
             let is_last = page.len() < usize::try_from(LIST_PAGE).unwrap_or(usize::MAX);
+            if is_last && !has_ours {
+                return Err(VerbError::Refused(Refused::ListProvesNothing { rows }));
+            }
             if is_last {
                 return Ok(Some(Unlisted {
                     attempt: attempt.id,
@@ -432,6 +438,14 @@ impl<S: Store> Engine<S> {
         let declared = attempt.settled_at.unwrap_or(now);
         let is_expected = self.now() - declared < Duration::days(LOOKED_FOR_DAYS);
         is_expected.then(|| now + Duration::hours(LOOKED_FOR_EVERY_H))
+    }
+}
+
+/// The list of another account: not a question of the provider's, but of our key.
+fn other_account(error: ProviderError) -> VerbError {
+    match error {
+        ProviderError::OtherAccount { .. } => VerbError::Refused(Refused::OtherAccount),
+        other => VerbError::Provider(other),
     }
 }
 

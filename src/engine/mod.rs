@@ -10,6 +10,7 @@ pub mod queries;
 pub mod settings;
 
 mod absence;
+mod account;
 mod after_payment;
 mod apply;
 mod approval;
@@ -44,7 +45,7 @@ mod target;
 mod two_steps;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -93,6 +94,7 @@ pub struct Engine<S> {
     parts: Parts<S>,
     breaker: Breaker,
     in_flight: AtomicUsize,
+    is_account_pinned: AtomicBool,
 }
 
 impl<S: Store> Engine<S> {
@@ -103,6 +105,7 @@ impl<S: Store> Engine<S> {
             parts,
             breaker,
             in_flight: AtomicUsize::new(0),
+            is_account_pinned: AtomicBool::new(false),
         }
     }
 

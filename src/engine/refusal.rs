@@ -151,6 +151,15 @@ pub enum Refused {
     /// The provider's list of transactions has it.
     #[error("the provider's list of transactions has it")]
     Listed,
+    /// Nothing of this installation is on the provider's list of those days: it may be anybody's.
+    #[error("none of the {rows} transactions on the provider's list is ours: it proves nothing")]
+    ListProvesNothing {
+        /// So many rows are on it.
+        rows: usize,
+    },
+    /// The key that is configured is another account's.
+    #[error("the provider's answers are about another account: check the key")]
+    OtherAccount,
     /// The attempt is settled.
     #[error("the attempt is settled")]
     Settled,

@@ -14,7 +14,7 @@ use chrono::{DateTime, Duration, Utc};
 use crate::domain::attempt::{
     Attempt, AttemptKind, NextStep, Unsettled, Verdict, learn_charge, learn_refund,
 };
-use crate::domain::evidence::{Evidence, EvidenceSource, Refusal};
+use crate::domain::evidence::{Evidence, EvidenceSource, Refusal, SeenStatus};
 use crate::domain::invoice::Invoice;
 use crate::domain::payment::Payment;
 use crate::domain::run::Decision;
@@ -88,6 +88,9 @@ impl<S: Store> Engine<S> {
         let mut rows = self.lock_rows(tx, &returned.attempt).await?;
         self.keep_evidence(tx, &rows, returned, source).await?;
         let evidence = &returned.report.evidence;
+        if matches!(evidence, Evidence::Seen(seen) if seen.status == SeenStatus::Captured) {
+            self.pin_account(tx, &rows).await?;
+        }
         let verdict = match rows.attempt.kind {
             AttemptKind::Charge => learn_charge(&rows.attempt, evidence, source, rows.now),
             AttemptKind::Refund => learn_refund(&rows.attempt, evidence, source, rows.now),

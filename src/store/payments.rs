@@ -4,6 +4,7 @@ use super::batch::Written;
 use super::sql::{Row, Stmt, args, each_of, ids_of, locked};
 use super::tx::SqlTx;
 use crate::domain::ids::{AttemptId, CustomerId, InvoiceId, Noun, PaymentId, SubscriptionId};
+use crate::domain::mode::ProviderName;
 use crate::domain::payment::Payment;
 use crate::engine::ports::{NewPayment, NewRefund, Payments, StoreError};
 
@@ -79,7 +80,29 @@ impl SqlTx<'_> {
     }
 }
 
+const PIN_ACCOUNT: Stmt =
+    Stmt::both("insert into meta (key, value) values ($1, $2) on conflict (key) do nothing");
+const ACCOUNT: Stmt = Stmt::both("select value from meta where key = $1");
+
+/// Under which name of `meta` the account at a provider is kept.
+pub const fn account_key(provider: ProviderName) -> &'static str {
+    match provider {
+        ProviderName::Toss => "toss_account",
+        ProviderName::Stripe => "stripe_account",
+    }
+}
+
 impl Payments for SqlTx<'_> {
+    async fn pin_account(&mut self, provider: ProviderName, account: &str) -> R<String> {
+        let key = account_key(provider);
+        self.execute(&PIN_ACCOUNT, args![key, account]).await?;
+        let row = self.maybe(&ACCOUNT, args![key]).await?;
+        match row {
+            Some(row) => row.counts("meta").text("value"),
+            None => Err(StoreError::Other("what was pinned is gone".into())),
+        }
+    }
+
     async fn insert_payment(&mut self, new: &NewPayment<'_>) -> R<PaymentId> {
         let values = args![
             new.public_id.as_str(),

@@ -17,4 +17,4 @@ pub use digits::{decimal, group_thousands, grouped_decimal};
 pub use ime::latin_keys;
 pub use jamo::{Needle, initials, is_initials_query, jamo, needle, phone_key, search_key};
 pub use layout::{Align, fit, pad_left, pad_right, short_id, width, wrap};
-pub use shown::Shown;
+pub use shown::{Shown, composed};

@@ -14,6 +14,11 @@ use super::layout;
 
 const MARKS_PER_BASE: u8 = 2;
 
+/// A text with its syllables and accents put together, so that one writing stands for one word.
+pub fn composed(text: &str) -> String {
+    text.nfc().collect()
+}
+
 /// A string a person may see: on the screen, in a log, in an export, on standard output.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Shown {

@@ -216,6 +216,8 @@ pub struct Db {
     pub last_refused: Vec<Constraint>,
     /// Who does which statement, and whose each transaction is, where somebody wants to know.
     pub doings: Option<Doings>,
+    /// The account at the provider that was written down.
+    pub account: Option<String>,
     last_tx: TxNo,
 }
 
@@ -240,6 +242,7 @@ impl Db {
             lazy: Vec::new(),
             last_refused: Vec::new(),
             doings: None,
+            account: None,
             last_tx: 0,
         }
     }

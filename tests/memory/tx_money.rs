@@ -6,6 +6,7 @@ use paydeck::domain::approval::Asked;
 use paydeck::domain::attempt::{Attempt, AttemptKind, LookUp, Sighting, Source};
 use paydeck::domain::evidence::EvidenceSource;
 use paydeck::domain::ids::{AttemptId, EvidenceId, InvoiceId, Noun, PaymentId};
+use paydeck::domain::mode::ProviderName;
 use paydeck::domain::money::{Currency, Money};
 use paydeck::domain::payment::Payment;
 use paydeck::domain::states::{ApprovalState, AttemptState};
@@ -557,6 +558,12 @@ pub fn is_to_be_worked_on(attempt: &Attempt, now: DateTime<Utc>, leases: bool) -
 }
 
 impl Payments for MemTx<'_> {
+    async fn pin_account(&mut self, _provider: ProviderName, account: &str) -> R<String> {
+        self.step("pin account").await?;
+        let mut db = self.db();
+        Ok(db.account.get_or_insert_with(|| account.to_owned()).clone())
+    }
+
     async fn insert_payment(&mut self, new: &NewPayment<'_>) -> R<PaymentId> {
         let id = self
             .number("insert payment", Kind::Payment, |t| &mut t.payments)

@@ -172,9 +172,10 @@ pub fn config(out: &mut Output, settings: &Settings) -> Result<(), CliError> {
         .people
         .iter()
         .map(|person| {
+            let uids: Vec<String> = person.uids.iter().map(ToString::to_string).collect();
             Record::of("person")
                 .text("name", &person.name)
-                .number_if("uid", person.uid)
+                .text("uids", &uids.join(", "))
                 .text("keys", &person.keys.join(", "))
                 .words("roles", "role", roles(&person.roles))
         })

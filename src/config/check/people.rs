@@ -6,8 +6,10 @@ use super::Check;
 use crate::config::error::{ConfigError, Problem};
 use crate::config::raw::{RawLimits, RawPerson};
 use crate::config::settings::{Limits, Person};
+use crate::domain::approval::is_same_person;
 use crate::domain::money::{Currency, Money};
 use crate::domain::operator::Role;
+use crate::text::composed;
 
 impl Check<'_> {
     pub(super) fn limits(&self, raw: &RawLimits) -> Result<Limits, ConfigError> {
@@ -61,9 +63,15 @@ impl Check<'_> {
         raw: BTreeMap<String, RawPerson>,
     ) -> Result<Vec<Person>, ConfigError> {
         let mut people: Vec<Person> = Vec::with_capacity(raw.len());
-        for (name, raw) in raw {
-            let person = self.person(name, raw)?;
-            if let Some((key, other)) = shared_identity(&person, &people) {
+        for (written, raw) in raw {
+            let person = self.person(&written, raw)?;
+            let is_other_writing = |other: &&Person| is_same_person(&other.name, &person.name);
+            if let Some(other) = people.iter().find(is_other_writing) {
+                let other = other.name.clone();
+                let key = format!("people.{written}");
+                return Err(self.invalid(&key, Problem::SamePerson { other }));
+            }
+            if let Some((key, other)) = shared_identity(&written, &person, &people) {
                 return Err(self.invalid(&key, Problem::SharedIdentity { other }));
             }
             people.push(person);
@@ -71,12 +79,13 @@ impl Check<'_> {
         Ok(people)
     }
 
-    fn person(&self, name: String, raw: RawPerson) -> Result<Person, ConfigError> {
+    fn person(&self, name: &str, raw: RawPerson) -> Result<Person, ConfigError> {
         let key = |of: &str| format!("people.{name}.{of}");
-        let uid = raw
-            .uid
-            .map(|uid| self.whole(&key("uid"), uid, (0, i64::from(u32::MAX))))
-            .transpose()?;
+        let one = raw.uid.into_iter().map(|uid| ("uid", uid));
+        let uids = one
+            .chain(raw.uids.into_iter().map(|uid| ("uids", uid)))
+            .map(|(of, uid)| self.whole(&key(of), uid, (0, i64::from(u32::MAX))))
+            .collect::<Result<Vec<u32>, _>>()?;
         if let Some(value) = raw.keys.iter().find(|text| !is_fingerprint(text)) {
             return Err(self.invalid(
                 &key("keys"),
@@ -85,7 +94,7 @@ impl Check<'_> {
                 },
             ));
         }
-        if uid.is_none() && raw.keys.is_empty() {
+        if uids.is_empty() && raw.keys.is_empty() {
             return Err(self.invalid(&format!("people.{name}"), Problem::NobodyRecognised));
         }
         if raw.roles.is_empty() {
@@ -98,8 +107,8 @@ impl Check<'_> {
             .map(|role| self.choice(&key("roles"), role, &allowed))
             .collect::<Result<_, _>>()?;
         Ok(Person {
-            name,
-            uid,
+            name: composed(name),
+            uids,
             keys: raw.keys,
             roles,
         })
@@ -124,15 +133,16 @@ fn is_fingerprint(text: &str) -> bool {
 }
 
 /// One uid or key, one person: otherwise the audit trail would name the wrong one.
-fn shared_identity(person: &Person, others: &[Person]) -> Option<(String, String)> {
-    let shares_uid = |other: &&Person| person.uid.is_some() && other.uid == person.uid;
+fn shared_identity(written: &str, person: &Person, others: &[Person]) -> Option<(String, String)> {
+    let shares_uid = |other: &&Person| other.uids.iter().any(|uid| person.uids.contains(uid));
     let shares_key = |other: &&Person| other.keys.iter().any(|key| person.keys.contains(key));
     let named =
-        |of: &str, other: &Person| (format!("people.{}.{of}", person.name), other.name.clone());
+        |of: &str, other: &Person| (format!("people.{written}.{of}"), other.name.clone());
+    let uid_key = if person.uids.len() > 1 { "uids" } else { "uid" };
     let by_uid = others
         .iter()
         .find(shares_uid)
-        .map(|other| named("uid", other));
+        .map(|other| named(uid_key, other));
     by_uid.or_else(|| {
         others
             .iter()

@@ -240,7 +240,7 @@ fn what_is_wrong_is_named_with_file_line_and_key() {
         ),
         (
             "[people.kim]\nroles = [\"support\"]",
-            "config.toml:4: people.kim names nobody who could be recognised: set uid or keys",
+            "config.toml:4: people.kim names nobody who could be recognised: set uid, uids or keys",
         ),
         (
             "[people.kim]\nuid = 1\nroles = [\"boss\"]",
@@ -408,6 +408,23 @@ fn people_keep_their_names_as_written() {
         .map(|person| person.name.as_str())
         .collect();
     assert_eq!(names, ["Kim", "박 서현"]);
+}
+
+#[test]
+fn one_person_with_several_accounts_has_one_entry() {
+    let two = "[people.kim]\nuids = [1001, 2002]\nuid = 7\nroles = [\"support\", \"finance\"]\n";
+    let settings = loaded(&format!("{SIM}{two}")).unwrap();
+    assert_eq!(settings.people[0].uids, [7, 1001, 2002]);
+    let shared = format!("{two}[people.lee]\nuid = 2002\nroles = [\"finance\"]\n");
+    assert!(message(&format!("{SIM}{shared}")).contains("people.lee.uid belongs to kim as well"));
+    let parts = "\u{1109}\u{1165}\u{1112}\u{1167}\u{11ab}";
+    for (one, other) in [("kim", "KIM"), ("서현", parts), ("kim", " kim ")] {
+        let twice = format!(
+            "[people.\"{one}\"]\nuid = 1\nroles = [\"support\"]\n[people.\"{other}\"]\nuid = 2\nroles = [\"finance\"]\n"
+        );
+        let said = message(&format!("{SIM}{twice}"));
+        assert!(said.contains("is the same person as"), "{said}");
+    }
 }
 
 #[test]

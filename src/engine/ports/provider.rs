@@ -226,6 +226,12 @@ pub enum ProviderError {
         /// HTTP status.
         status: u16,
     },
+    /// The answer is about somebody else's books: another account's key is configured.
+    #[error("{operation}: the answer is another account's")]
+    OtherAccount {
+        /// What was asked.
+        operation: &'static str,
+    },
     /// The answer could not be used.
     #[error("{operation}: unusable answer")]
     Unusable {
@@ -241,6 +247,10 @@ pub trait Provider: Send + Sync {
     fn name(&self) -> ProviderName;
     /// Live, test or sim, by its keys.
     fn mode(&self) -> Mode;
+    /// Whose books its answers are about, where that is known: the account it was told, or that of the first answer.
+    fn account(&self) -> Option<String> {
+        None
+    }
     /// The exact bytes of a charge.
     fn charge_body(&self, request: &ChargeRequest<'_>) -> Vec<u8>;
     /// The exact bytes of a refund.

@@ -12,6 +12,7 @@ use crate::domain::ids::{
     PlanId, ProductId, PublicId, RunId, SubscriptionId,
 };
 use crate::domain::invoice::Invoice;
+use crate::domain::mode::ProviderName;
 use crate::domain::money::Currency;
 use crate::domain::payment::Payment;
 use crate::domain::plan::{Plan, Product};
@@ -356,6 +357,13 @@ pub trait Payments: Send {
     fn payments_of(&mut self, invoice: InvoiceId) -> impl Future<Output = R<Vec<Payment>>> + Send;
     /// Writes refunded and reserved back if the version is unchanged; the version grows by one.
     fn save_payment(&mut self, payment: &Payment) -> impl Future<Output = R<()>> + Send;
+    /// Whose books at a provider this database is about: the account that is written down, which is this one where none
+    /// was before.
+    fn pin_account(
+        &mut self,
+        provider: ProviderName,
+        account: &str,
+    ) -> impl Future<Output = R<String>> + Send;
     /// Keeps an executed refund; false when its transaction key is known already.
     fn insert_refund(&mut self, new: &NewRefund<'_>) -> impl Future<Output = R<bool>> + Send;
 }

@@ -3,11 +3,13 @@
 //! It decides nothing about money; `map` says what an answer proves. The billing key stands in the
 //! URL, where the provider wants it, and nowhere else; URLs never leave `http`.
 
+use std::sync::{Arc, OnceLock};
+
 use chrono::{DateTime, Utc};
 use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
 
-use crate::domain::evidence::{Evidence, Proves};
+use crate::domain::evidence::{Evidence, Proves, SeenStatus, Unusable};
 use crate::domain::mode::Mode;
 use crate::domain::money::Currency;
 use crate::engine::ports::{
@@ -39,7 +41,8 @@ pub struct TossClient {
     http: Http,
     mode: Mode,
     test_code: Option<HeaderValue>,
-    merchant_id: Option<String>,
+    /// Whose books these are: what is known beforehand, or what the first answer about an order of ours says.
+    merchant_id: Arc<OnceLock<String>>,
 }
 
 impl std::fmt::Debug for TossClient {
@@ -70,7 +73,7 @@ impl TossClient {
             http,
             mode,
             test_code: None,
-            merchant_id: None,
+            merchant_id: Arc::default(),
         })
     }
 
@@ -88,9 +91,26 @@ impl TossClient {
     #[must_use]
     pub fn with_merchant_id(self, merchant_id: impl Into<String>) -> Self {
         Self {
-            merchant_id: Some(merchant_id.into()),
+            merchant_id: Arc::new(OnceLock::from(merchant_id.into())),
             ..self
         }
+    }
+
+    /// Whose books these are, where it is known.
+    pub(super) fn merchant(&self) -> Option<&str> {
+        self.merchant_id.get().map(String::as_str)
+    }
+
+    /// What an exchange about one of our payments proves. The first one that shows it says whose books these are.
+    fn report(&self, sent: Result<Exchange, Unsendable>, expected: &Expected<'_>) -> CallReport {
+        let seen_of = sent.as_ref().ok().and_then(map::merchant_of);
+        let report = report(sent, expected);
+        if let (Evidence::Seen(seen), Some(merchant)) = (&report.evidence, seen_of)
+            && seen.status == SeenStatus::Captured
+        {
+            let _first_stays = self.merchant_id.set(merchant);
+        }
+        report
     }
 
     pub(super) fn money_mode(&self) -> Mode {
@@ -100,7 +120,7 @@ impl TossClient {
     /// The same expectation, of our own merchant id.
     fn ours<'a>(&'a self, expected: Expected<'a>) -> Expected<'a> {
         Expected {
-            merchant_id: self.merchant_id.as_deref(),
+            merchant_id: self.merchant(),
             ..expected
         }
     }
@@ -133,7 +153,7 @@ impl TossClient {
         let path = ["v1", "billing", call.billing_key.expose()];
         let expected = self.ours(Expected::charge(&call));
         let sent = self.post(&path, call.idem_key, call.body.to_vec()).await;
-        report(sent, &expected)
+        self.report(sent, &expected)
     }
 
     pub(super) async fn confirm_once(&self, call: ConfirmCall<'_>) -> CallReport {
@@ -143,14 +163,14 @@ impl TossClient {
         let expected = self.ours(Expected::confirm(&call));
         let path = ["v1", "payments", "confirm"];
         let sent = self.post(&path, call.idem_key, body::confirm(&call)).await;
-        report(sent, &expected)
+        self.report(sent, &expected)
     }
 
     pub(super) async fn issue_once(&self, auth_key: &Secret, customer_key: &str) -> IssueOutcome {
         let body = body::issue(auth_key, customer_key);
         let path = ["v1", "billing", "authorizations", "issue"];
         let sent = self.post(&path, &issue_key(auth_key), body).await;
-        issued(sent, customer_key, self.merchant_id.as_deref())
+        issued(sent, customer_key, self.merchant())
     }
 
     pub(super) async fn delete_once(&self, billing_key: &Secret) -> DeleteOutcome {
@@ -194,7 +214,12 @@ impl TossClient {
             let exchange = self.http.get(url, LIST_LIMIT).await;
             let body = map::ok_body(&exchange, CallKind::LookUp)
                 .map_err(|not_ok| list_error(OPERATION, not_ok))?;
-            let rows = map::transactions(body).ok_or_else(unusable)?;
+            let rows = map::transactions(body, self.merchant()).map_err(|why| match why {
+                Unusable::Mismatch => ProviderError::OtherAccount {
+                    operation: OPERATION,
+                },
+                _ => unusable(),
+            })?;
             let is_last = rows.len() < wanted;
             let next = rows.last().map(|row| row.transaction_key.clone());
             page.extend(rows.into_iter().filter(|row| row.at < to));
@@ -253,18 +278,19 @@ impl TossClient {
     pub(super) async fn find_order(&self, order_id: &str) -> CallReport {
         let expected = self.ours(Expected::order(order_id));
         let sent = self.get(&["v1", "payments", "orders", order_id]).await;
-        report(sent, &expected)
+        self.report(sent, &expected)
     }
 
     pub(super) async fn find_payment(&self, provider_ref: &str) -> CallReport {
         let expected = self.ours(Expected::payment(provider_ref));
-        report(self.get(&["v1", "payments", provider_ref]).await, &expected)
+        let sent = self.get(&["v1", "payments", provider_ref]).await;
+        self.report(sent, &expected)
     }
 
     pub(super) async fn refund_once(&self, call: RefundCall<'_>) -> CallReport {
         let expected = self.ours(Expected::refund(&call));
         let path = ["v1", "payments", call.provider_ref, "cancel"];
         let sent = self.post(&path, call.idem_key, call.body.to_vec()).await;
-        report(sent, &expected)
+        self.report(sent, &expected)
     }
 }

@@ -234,11 +234,30 @@ fn card_kind(word: Option<&str>) -> &'static str {
     }
 }
 
+/// Whose books an answer about a payment is from; none where it does not say.
+pub(super) fn merchant_of(exchange: &Exchange) -> Option<String> {
+    let (status, body) = exchange.answer().ok()?;
+    let payment: wire::Payment = serde_json::from_slice(body).ok()?;
+    payment.m_id.filter(|id| status == 200 && !id.is_empty())
+}
+
 /// A page of the transaction list. One row that cannot be read spoils the page: a row left out
-/// would look like money that is missing.
-pub(super) fn transactions(body: &[u8]) -> Option<Vec<TransactionSeen>> {
-    let rows: Vec<wire::Transaction> = serde_json::from_slice(body).ok()?;
-    rows.iter().map(transaction).collect()
+/// would look like money that is missing. One of another merchant is a mismatch.
+pub(super) fn transactions(
+    body: &[u8],
+    merchant_id: Option<&str>,
+) -> Result<Vec<TransactionSeen>, Unusable> {
+    let rows: Vec<wire::Transaction> =
+        serde_json::from_slice(body).map_err(|_| Unusable::Unreadable)?;
+    let is_others = |row: &wire::Transaction| {
+        let theirs = row.m_id.as_deref();
+        merchant_id.is_some_and(|ours| theirs.is_some_and(|theirs| theirs != ours))
+    };
+    if rows.iter().any(is_others) {
+        return Err(Unusable::Mismatch);
+    }
+    let seen: Option<_> = rows.iter().map(transaction).collect();
+    seen.ok_or(Unusable::Unreadable)
 }
 
 fn transaction(row: &wire::Transaction) -> Option<TransactionSeen> {

@@ -22,6 +22,10 @@ impl Provider for TossClient {
         self.money_mode()
     }
 
+    fn account(&self) -> Option<String> {
+        self.merchant().map(ToOwned::to_owned)
+    }
+
     fn charge_body(&self, request: &ChargeRequest<'_>) -> Vec<u8> {
         body::charge(request)
     }

@@ -83,6 +83,7 @@ pub(super) struct Transfer {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Transaction {
+    pub m_id: Option<String>,
     pub transaction_key: String,
     pub payment_key: String,
     pub order_id: Option<String>,

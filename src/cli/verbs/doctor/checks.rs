@@ -140,7 +140,7 @@ fn clock(opened: &Opened) -> Finding {
 
 /// A look-up that the provider must know, or say that it does not.
 async fn provider(out: &Output, opened: &mut Opened) -> Finding {
-    let provider = match wiring::provider(opened) {
+    let provider = match wiring::provider(opened).await {
         Ok(provider) => provider,
         Err(error) => return failed("provider", &error, out),
     };

@@ -299,19 +299,21 @@ fn a_billing_key_of_another_customer_is_a_mismatch() {
 
 #[test]
 fn rows_of_the_transaction_list_have_absolute_amounts_and_a_direction() {
-    let rows = transactions(fixture!("transactions.json")).expect("rows");
+    let rows = transactions(fixture!("transactions.json"), None).expect("rows");
     let told: Vec<(bool, i64)> = rows
         .iter()
         .map(|row| (row.is_cancel, row.amount.minor()))
         .collect();
     assert_eq!(told, [(false, 4_900), (true, 1_000), (true, 3_900)]);
-    assert_eq!(transactions(b"[]"), Some(Vec::new()));
+    assert_eq!(transactions(b"[]", Some("tother")), Ok(Vec::new()));
+    let others = transactions(fixture!("transactions.json"), Some("tother"));
+    assert_eq!(others, Err(Unusable::Mismatch), "rows of another merchant");
 }
 
 #[test]
 fn one_unreadable_row_spoils_the_page() {
     let page = String::from_utf8_lossy(fixture!("transactions.json"))
         .replace("2024-02-13T12:20:23+09:00", "some day");
-    assert_eq!(transactions(page.as_bytes()), None);
-    assert_eq!(transactions(b"{}"), None);
+    assert_eq!(transactions(page.as_bytes(), None), Err(Unusable::Unreadable));
+    assert_eq!(transactions(b"{}", None), Err(Unusable::Unreadable));
 }
