@@ -5,7 +5,7 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -19,11 +19,24 @@ pub fn machine_now() -> DateTime<Utc> {
 }
 
 /// The machine's clock, moved by an offset that may change while the process runs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct OffsetClock {
     offset_us: AtomicI64,
+    /// When this clock was made, by both clocks of the machine.
+    began: (Instant, DateTime<Utc>),
     /// The simulator whose clock this one follows.
     simulator: OnceLock<String>,
+}
+
+impl Default for OffsetClock {
+    #[expect(clippy::disallowed_methods, reason = "the home of the wall clock")]
+    fn default() -> Self {
+        Self {
+            offset_us: AtomicI64::new(0),
+            began: (Instant::now(), machine_now()),
+            simulator: OnceLock::new(),
+        }
+    }
 }
 
 impl OffsetClock {
@@ -55,6 +68,13 @@ impl Clock for OffsetClock {
         let now = machine_now();
         now.checked_add_signed(TimeDelta::microseconds(self.offset_us()))
             .unwrap_or(now)
+    }
+
+    fn uptime(&self) -> Duration {
+        let (began, wall) = self.began;
+        // The first stands still while the machine sleeps, the second may be put back: whichever went further.
+        let slept = (machine_now() - wall).to_std().unwrap_or_default();
+        began.elapsed().max(slept)
     }
 
     fn sleep_until(&self, at: DateTime<Utc>) -> BoxFuture<'_, ()> {
@@ -93,5 +113,14 @@ mod tests {
         let clock = OffsetClock::starting_at(start);
         let now = clock.now();
         assert!(now >= start && now - start < TimeDelta::minutes(1));
+    }
+
+    #[test]
+    fn what_has_passed_does_not_depend_on_business_time() {
+        let clock = OffsetClock::default();
+        let before = clock.uptime();
+        clock.set_offset_us(-86_400_000_000);
+        let after = clock.uptime();
+        assert!(after >= before && after - before < Duration::from_secs(60));
     }
 }

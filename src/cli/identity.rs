@@ -143,7 +143,10 @@ fn name(people: &[Person], mode: Mode, facts: &Facts) -> (String, Vec<Role>, &'s
             None => (account(), Vec::new(), "nobody"),
         };
     }
-    match people.iter().find(|person| person.uids.contains(&facts.uid)) {
+    match people
+        .iter()
+        .find(|person| person.uids.contains(&facts.uid))
+    {
         Some(person) => (person.name.clone(), person.roles.clone(), "uid"),
         None if mode == Mode::Sim && people.is_empty() => {
             (account(), vec![Role::Admin], "simulator")

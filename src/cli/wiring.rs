@@ -129,10 +129,12 @@ pub async fn provider(opened: &mut Opened) -> Result<Arc<dyn Provider>, CliError
         total_timeout: settings.timeouts.total,
     })?;
     // Its answers must be about the account whose books this database keeps.
-    Ok(match opened.store.meta(account_key(ProviderName::Toss)).await? {
-        Some(account) => Arc::new(client.with_merchant_id(account)),
-        None => Arc::new(client),
-    })
+    Ok(
+        match opened.store.meta(account_key(ProviderName::Toss)).await? {
+            Some(account) => Arc::new(client.with_merchant_id(account)),
+            None => Arc::new(client),
+        },
+    )
 }
 
 /// What this host keeps while the database is away.

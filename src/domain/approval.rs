@@ -177,7 +177,10 @@ mod tests {
 
     #[test]
     fn a_syllable_typed_in_parts_is_the_same_name() {
-        assert!(is_same_person("서현", "\u{1109}\u{1165}\u{1112}\u{1167}\u{11ab}"));
+        assert!(is_same_person(
+            "서현",
+            "\u{1109}\u{1165}\u{1112}\u{1167}\u{11ab}"
+        ));
         assert!(!is_same_person("서현", "서혀"));
     }
 

@@ -2,6 +2,7 @@
 //! of it.
 
 mod absence;
+mod bound;
 mod learn;
 
 use chrono::{DateTime, Utc};
@@ -16,6 +17,7 @@ pub use absence::{
     ABSENT_AFTER_H, ABSENT_APART_H, ABSENT_LOOK_UPS, LOOKED_FOR_DAYS, LOOKED_FOR_EVERY_H, LookUp,
     NotAbsent, SentTimes, Sighting, absence,
 };
+pub use bound::{AnswerSeen, SAME_AFTER_RESENDS, SAME_FOR_H, is_the_same_for_long};
 pub use learn::{
     AUTHENTICATION_H, Contradiction, NextStep, REPLAY_SETTLE_S, Unsettled, Verdict, learn_charge,
     learn_refund, next_check_delay_s,

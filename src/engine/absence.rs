@@ -318,7 +318,9 @@ impl<S: Store> Engine<S> {
                 return Ok(None);
             }
             rows += page.len();
-            has_ours |= page.iter().any(|row| self.parts.install.made(&row.order_id));
+            has_ours |= page
+                .iter()
+                .any(|row| self.parts.install.made(&row.order_id));
             let next = page.last().map(|row| row.transaction_key.clone());
             let is_last = page.len() < usize::try_from(LIST_PAGE).unwrap_or(usize::MAX);
             if is_last && !has_ours {

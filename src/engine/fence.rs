@@ -114,7 +114,11 @@ impl<S: Store> Engine<S> {
             }
         };
         let was_refused = matches!(report.evidence, Evidence::Refused(_));
-        let returned = Returned { attempt, report };
+        let returned = Returned {
+            attempt,
+            report,
+            asked: None,
+        };
         let settled = self
             .settle_until_written(&returned, EvidenceSource::LookUp, actor)
             .await?;

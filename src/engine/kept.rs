@@ -138,6 +138,7 @@ impl<S: Store> Engine<S> {
                 ..attempt
             },
             report: kept.report.clone(),
+            asked: None,
         };
         self.settle_one(&returned, EvidenceSource::Answer, actor)
             .await

@@ -3,6 +3,8 @@
 //! The last look commits `sent` with a lease before a byte leaves. The call happens outside any
 //! transaction. What came back goes to the one settling path, which is tried until it is written.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
 use crate::domain::attempt::{Attempt, AttemptKind};
@@ -29,12 +31,16 @@ pub(super) struct Outgoing {
     pub attempt: Attempt,
     /// The billing key; none for a refund.
     pub key: Option<Secret>,
+    /// When it was marked, by the clock's uptime. It leaves within its lease or not at all.
+    pub marked: Duration,
 }
 
 /// What came back for one attempt.
 pub(super) struct Returned {
     pub attempt: Attempt,
     pub report: CallReport,
+    /// When it was asked, by the clock's uptime; none where nobody was, or another process did.
+    pub asked: Option<Duration>,
 }
 
 impl<S: Store> Engine<S> {
@@ -111,7 +117,11 @@ impl<S: Store> Engine<S> {
         attempt.send_count = attempt.send_count.saturating_add(1);
         attempt.next_check_at = Some(now);
         tx.save_attempt(&attempt, fence).await?;
-        Ok(Outgoing { attempt, key })
+        Ok(Outgoing {
+            attempt,
+            key,
+            marked: self.parts.clock.uptime(),
+        })
     }
 
     /// The billing key of a charge; a refund needs none.
@@ -159,7 +169,21 @@ impl<S: Store> Engine<S> {
 
     /// The one call. No transaction is open; the desk proves it.
     pub(super) async fn call_once(&self, outgoing: Outgoing) -> Returned {
-        let Outgoing { attempt, key } = outgoing;
+        let lease = Duration::from_secs(u64::try_from(self.parts.settings.lease_s).unwrap_or(0));
+        let asked = self.parts.clock.uptime();
+        let Outgoing {
+            attempt,
+            key,
+            marked,
+        } = outgoing;
+        // This process stood still: others may have taken the attempt over, and what it was meant for may be gone.
+        if asked.saturating_sub(marked) >= lease {
+            return Returned {
+                attempt,
+                report: nothing_left(),
+                asked: None,
+            };
+        }
         let _counted = self.count_call();
         let mut desk = Desk::new();
         let report = match (self.provider(attempt.provider), attempt.kind, &key) {
@@ -197,7 +221,11 @@ impl<S: Store> Engine<S> {
         };
         self.breaker
             .record(report.evidence.is_trouble(), self.now());
-        Returned { attempt, report }
+        Returned {
+            attempt,
+            report,
+            asked: Some(asked),
+        }
     }
 
     /// Asks the provider what became of an attempt.
@@ -205,8 +233,13 @@ impl<S: Store> Engine<S> {
         if is_unconfirmed(&attempt) {
             // Nobody has to be asked: without a name nothing was ever confirmed.
             let report = CallReport::bare(Evidence::NotSeen);
-            return Returned { attempt, report };
+            return Returned {
+                attempt,
+                report,
+                asked: None,
+            };
         }
+        let asked = self.parts.clock.uptime();
         let _counted = self.count_call();
         let mut desk = Desk::new();
         let report = match (
@@ -227,7 +260,11 @@ impl<S: Store> Engine<S> {
             }
             (_, AttemptKind::Charge | AttemptKind::Refund, _) => nothing_left(),
         };
-        Returned { attempt, report }
+        Returned {
+            attempt,
+            report,
+            asked: Some(asked),
+        }
     }
 
     /// Settles, and tries again while the database does not let us: the answer must not be lost.

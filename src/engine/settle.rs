@@ -3,6 +3,7 @@
 //! In one transaction: evidence, the attempt's state, invoice, payment, ledger, subscription,
 //! dunning, notice, audit. Settling twice with the same evidence changes nothing.
 
+mod bound;
 mod charged;
 mod declined;
 mod refunded;
@@ -185,7 +186,7 @@ impl<S: Store> Engine<S> {
             trace_id: report.trace_id.as_deref(),
             body_sha256: report.body_sha256.as_deref(),
             elapsed_ms: report.elapsed_ms,
-            at: rows.now,
+            at: self.asked_at(returned, source, rows.now),
         })
         .await?;
         Ok(())
@@ -244,11 +245,12 @@ impl<S: Store> Engine<S> {
     ) -> Result<Settled, VerbError> {
         let fence = fence_of(&rows.attempt);
         let was_sent = rows.attempt.state == AttemptState::Sent;
+        let is_bound = self.is_bound(tx, &rows.attempt, source).await?;
         let newly_human = unsettled.needs_human && !rows.attempt.needs_human;
         let delay = self.next_look_s(&rows.attempt, unsettled.next);
         let attempt = &mut rows.attempt;
         attempt.state = AttemptState::Unknown;
-        attempt.needs_human |= unsettled.needs_human;
+        attempt.needs_human |= unsettled.needs_human || is_bound;
         if source == EvidenceSource::LookUp {
             attempt.checks = attempt.checks.saturating_add(1);
             attempt.not_seen = attempt
@@ -268,6 +270,8 @@ impl<S: Store> Engine<S> {
             .await?;
         if newly_human {
             self.page(tx, &rows, evidence.name()).await?;
+        } else if is_bound {
+            self.page(tx, &rows, "same_answer").await?;
         }
         if was_sent {
             self.audit_settle(tx, &rows, actor, "unknown", "").await?;

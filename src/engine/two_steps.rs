@@ -74,6 +74,7 @@ impl<S: Store> Engine<S> {
                 Err(Box::new(Returned {
                     attempt: outgoing.attempt,
                     report,
+                    asked: None,
                 }))
             }
         }
@@ -168,12 +169,21 @@ impl<S: Store> Engine<S> {
 
 impl Named {
     fn stored_as(self, stored: Option<Attempt>) -> Result<Outgoing, Box<Returned>> {
-        let Outgoing { attempt, key } = self.outgoing;
+        let Outgoing {
+            attempt,
+            key,
+            marked,
+        } = self.outgoing;
         match stored {
-            Some(attempt) => Ok(Outgoing { attempt, key }),
+            Some(attempt) => Ok(Outgoing {
+                attempt,
+                key,
+                marked,
+            }),
             None => Err(Box::new(Returned {
                 attempt,
                 report: nothing_left(),
+                asked: None,
             })),
         }
     }

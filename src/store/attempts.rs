@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 use super::batch::Written;
 use super::sql::{Cells, Row, Stmt, args, each_of, ids_of, locked};
 use super::tx::SqlTx;
-use crate::domain::attempt::{AlsoCancel, Attempt, AttemptKind, LookUp, Sighting, Source};
+use crate::domain::attempt::{
+    AlsoCancel, AnswerSeen, Attempt, AttemptKind, LookUp, Sighting, Source,
+};
 use crate::domain::evidence::{EvidenceSource, Proves, Refusal};
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::{
@@ -157,6 +159,9 @@ const INSERT_EVIDENCE: Stmt = Stmt::of_rows(
 );
 const LOOK_UPS: Stmt =
     Stmt::both("select source, outcome, at from evidence where attempt_id = $1 order by at, id");
+const ANSWERS: Stmt = Stmt::both(
+    "select http_status, code, at from evidence where attempt_id = $1 and source = 'answer' order by at, id",
+);
 const EVIDENCE_IDS: Stmt = ids_of!("evidence");
 
 fn read_refusal(cells: &Cells<'_>) -> R<Option<Refusal>> {
@@ -428,6 +433,20 @@ impl Attempts for SqlTx<'_> {
         let id = EvidenceId(id);
         self.evidence.push((new.attempt_id, id));
         Ok(id)
+    }
+
+    async fn answers_of(&mut self, id: AttemptId) -> R<Vec<AnswerSeen>> {
+        let rows = self.rows(&ANSWERS, args![id]).await?;
+        let answer = |row: &Row| {
+            let cells = row.counts("evidence");
+            let status = cells.opt_i64("http_status")?;
+            Ok(AnswerSeen {
+                at: cells.at("at")?,
+                http_status: status.and_then(|status| u16::try_from(status).ok()),
+                code: cells.opt_text("code")?,
+            })
+        };
+        rows.iter().map(answer).collect()
     }
 
     async fn look_ups_of(&mut self, id: AttemptId) -> R<Vec<LookUp>> {

@@ -31,8 +31,8 @@ mod subscriptions;
 mod tx;
 mod url;
 
-pub use payments::account_key;
 pub use open::{Access, OpenOptions, SqlStore};
+pub use payments::account_key;
 pub use schema::{
     Migrated, NewDatabase, SCHEMA_VERSION, create, is_empty, migrate, rehearse_create,
     rehearse_migrate,

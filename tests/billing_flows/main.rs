@@ -19,6 +19,7 @@ mod world;
 
 mod away;
 mod billing_run;
+mod bound;
 mod checkout;
 mod commit_unknown;
 mod concurrency;

@@ -111,18 +111,31 @@ async fn a_return_above_the_approvers_limit_needs_a_second_person() {
 #[tokio::test]
 async fn whose_books_these_are_is_pinned_by_the_first_answer_and_another_account_calls_a_person() {
     on_each_tuned(limits, async |w| {
-        const CALLED: &str = "select count(*) from outbox where kind = 'page' and key like '%other_account'";
+        const CALLED: &str =
+            "select count(*) from outbox where kind = 'page' and key like '%other_account'";
         w.subscriber("key-one").await;
-        assert_eq!(w.text("select value from meta where key = 'toss_account'").await, "tpaydeck");
+        assert_eq!(
+            w.text("select value from meta where key = 'toss_account'")
+                .await,
+            "tpaydeck"
+        );
         w.another_engine("again").await;
         w.subscriber("key-two").await;
         assert_eq!(w.number(CALLED).await, 0);
-        w.execute("update meta set value = 'tother' where key = 'toss_account'").await;
+        w.execute("update meta set value = 'tother' where key = 'toss_account'")
+            .await;
         w.advance_days(31).await;
         let later = w.another_engine("later").await;
-        later.billing_run(&crate::world::admin(), w.clock_now(), &mut |_| {}).await.expect("a run");
+        later
+            .billing_run(&crate::world::admin(), w.clock_now(), &mut |_| {})
+            .await
+            .expect("a run");
         assert!(w.number(CALLED).await >= 1);
-        assert_eq!(w.text("select value from meta where key = 'toss_account'").await, "tother");
+        assert_eq!(
+            w.text("select value from meta where key = 'toss_account'")
+                .await,
+            "tother"
+        );
     })
     .await;
 }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -39,22 +39,40 @@ use crate::support::{postgres, sqlite};
 
 /// Business time that a test moves by hand.
 #[derive(Clone)]
-pub struct TestClock(Arc<AtomicI64>);
+pub struct TestClock {
+    now_us: Arc<AtomicI64>,
+    /// The process stands still for so long before each look at what has passed.
+    still_us: Arc<AtomicU64>,
+    stood_us: Arc<AtomicU64>,
+}
 
 impl TestClock {
     fn at(text: &str) -> Self {
         let at: DateTime<Utc> = text.parse().expect("an instant");
-        Self(Arc::new(AtomicI64::new(at.timestamp_micros())))
+        Self {
+            now_us: Arc::new(AtomicI64::new(at.timestamp_micros())),
+            still_us: Arc::default(),
+            stood_us: Arc::default(),
+        }
+    }
+
+    pub fn stand_still_for(&self, us: u64) {
+        self.still_us.store(us, Ordering::SeqCst);
     }
 
     pub fn set(&self, to: DateTime<Utc>) {
-        self.0.store(to.timestamp_micros(), Ordering::SeqCst);
+        self.now_us.store(to.timestamp_micros(), Ordering::SeqCst);
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> DateTime<Utc> {
-        DateTime::from_timestamp_micros(self.0.load(Ordering::SeqCst)).expect("in range")
+        DateTime::from_timestamp_micros(self.now_us.load(Ordering::SeqCst)).expect("in range")
+    }
+
+    fn uptime(&self) -> Duration {
+        let still = self.still_us.load(Ordering::SeqCst);
+        Duration::from_micros(self.stood_us.fetch_add(still, Ordering::SeqCst) + still)
     }
 
     fn sleep_until(&self, at: DateTime<Utc>) -> BoxFuture<'_, ()> {

@@ -76,6 +76,8 @@ pub struct EvidenceRow {
     pub attempt_id: AttemptId,
     pub source: EvidenceSource,
     pub outcome: String,
+    pub http_status: Option<u16>,
+    pub code: Option<String>,
     pub at: DateTime<Utc>,
 }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 
 use paydeck::domain::approval::Asked;
-use paydeck::domain::attempt::{Attempt, AttemptKind, LookUp, Sighting, Source};
+use paydeck::domain::attempt::{AnswerSeen, Attempt, AttemptKind, LookUp, Sighting, Source};
 use paydeck::domain::evidence::EvidenceSource;
 use paydeck::domain::ids::{AttemptId, EvidenceId, InvoiceId, Noun, PaymentId};
 use paydeck::domain::mode::ProviderName;
@@ -80,7 +80,8 @@ impl MemTx<'_> {
             || proof.is_some_and(|row| {
                 row.attempt_id == new.attempt.id
                     && row.source != EvidenceSource::Person
-                    && row.outcome == "canceled"
+                    && (row.outcome == "canceled"
+                        || (row.outcome == "unconfirmed" && new.attempt.provider_ref.is_none()))
             })
     }
 
@@ -300,11 +301,34 @@ impl Attempts for MemTx<'_> {
             attempt_id: new.attempt_id,
             source: new.source,
             outcome: new.outcome.to_owned(),
+            http_status: new.http_status,
+            code: new.code.map(str::to_owned),
             at: new.at,
         };
         self.write(Write::Evidence(id, Box::new(row))).await?;
         self.evidence.push((new.attempt_id, id));
         Ok(id)
+    }
+
+    async fn answers_of(&mut self, id: AttemptId) -> R<Vec<AnswerSeen>> {
+        self.step("answers of").await?;
+        let db = self.db();
+        let mut rows: Vec<(i64, AnswerSeen)> = db
+            .tables
+            .evidence
+            .rows_of(self.no)
+            .filter(|(_, row)| row.attempt_id == id && row.source == EvidenceSource::Answer)
+            .map(|(no, row)| {
+                let answer = AnswerSeen {
+                    at: row.at,
+                    http_status: row.http_status,
+                    code: row.code.clone(),
+                };
+                (no, answer)
+            })
+            .collect();
+        rows.sort_by_key(|(no, answer)| (answer.at, *no));
+        Ok(rows.into_iter().map(|(_, answer)| answer).collect())
     }
 
     async fn look_ups_of(&mut self, id: AttemptId) -> R<Vec<LookUp>> {

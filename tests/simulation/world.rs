@@ -45,6 +45,11 @@ impl Clock for SkewedClock {
         self.stage.now() + Duration::microseconds(self.skew.load(Ordering::Relaxed))
     }
 
+    fn uptime(&self) -> std::time::Duration {
+        let passed = self.stage.now().timestamp_micros();
+        std::time::Duration::from_micros(u64::try_from(passed).unwrap_or(0))
+    }
+
     fn sleep_until(&self, at: DateTime<Utc>) -> BoxFuture<'_, ()> {
         let until = at.timestamp_micros() - self.skew.load(Ordering::Relaxed);
         let wait = self.stage.wait(Reason::Until(until));

@@ -4,11 +4,13 @@ alter table approval add constraint approval_about check (
         (verb = 'refund' and (payment_id is null) <> (attempt_id is null))
         or (verb = 'force-state' and attempt_id is not null and payment_id is null));
 
--- A charge is declared not executed by two persons, or by the provider that canceled it before it took anything.
+-- A charge is declared not executed by two persons; or its provider canceled it before it took anything; or it was only
+-- prepared at a provider that charges in two steps, and nobody knows its name, so that nobody can confirm it.
 create function not_declared() returns trigger language plpgsql as $$
 begin
     if not exists (select 1 from approval p where p.attempt_id = new.id and p.verb = 'force-state' and p.state = 'granted')
-        and not exists (select 1 from evidence e where e.id = new.evidence_id and e.attempt_id = new.id and e.source <> 'person' and e.outcome = 'canceled')
+        and not exists (select 1 from evidence e where e.id = new.evidence_id and e.attempt_id = new.id and e.source <> 'person'
+            and (e.outcome = 'canceled' or (e.outcome = 'unconfirmed' and new.provider_ref is null)))
     then
         raise exception using errcode = '23514', message = 'not_declared', constraint = 'not_declared';
     end if;

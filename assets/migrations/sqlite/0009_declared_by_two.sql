@@ -62,9 +62,11 @@ create trigger approval_used before update on approval when old.state <> 'waitin
 begin select raise(abort, 'approval_used'); end;
 create trigger approval_kept before delete on approval begin select raise(abort, 'append_only'); end;
 
--- A charge is declared not executed by two persons, or by the provider that canceled it before it took anything.
+-- A charge is declared not executed by two persons; or its provider canceled it before it took anything; or it was only
+-- prepared at a provider that charges in two steps, and nobody knows its name, so that nobody can confirm it.
 create trigger attempt_declared before update of state on attempt
 when old.state <> new.state and new.state = 'not_executed'
     and not exists (select 1 from approval p where p.attempt_id = new.id and p.verb = 'force-state' and p.state = 'granted')
-    and not exists (select 1 from evidence e where e.id = new.evidence_id and e.attempt_id = new.id and e.source <> 'person' and e.outcome = 'canceled')
+    and not exists (select 1 from evidence e where e.id = new.evidence_id and e.attempt_id = new.id and e.source <> 'person'
+        and (e.outcome = 'canceled' or (e.outcome = 'unconfirmed' and new.provider_ref is null)))
 begin select raise(abort, 'not_declared'); end;

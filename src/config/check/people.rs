@@ -136,8 +136,7 @@ fn is_fingerprint(text: &str) -> bool {
 fn shared_identity(written: &str, person: &Person, others: &[Person]) -> Option<(String, String)> {
     let shares_uid = |other: &&Person| other.uids.iter().any(|uid| person.uids.contains(uid));
     let shares_key = |other: &&Person| other.keys.iter().any(|key| person.keys.contains(key));
-    let named =
-        |of: &str, other: &Person| (format!("people.{written}.{of}"), other.name.clone());
+    let named = |of: &str, other: &Person| (format!("people.{written}.{of}"), other.name.clone());
     let uid_key = if person.uids.len() > 1 { "uids" } else { "uid" };
     let by_uid = others
         .iter()

@@ -340,6 +340,7 @@ impl<S: Store> Engine<S> {
         Ok(Step::Send(Box::new(Outgoing {
             attempt,
             key: Some(key),
+            marked: self.parts.clock.uptime(),
         })))
     }
 

@@ -312,6 +312,7 @@ impl<'e, S: Store> Drive<'e, S> {
             .map(|outgoing| Returned {
                 attempt: outgoing.attempt,
                 report: nothing_left(),
+                asked: None,
             })
             .collect();
         for batch in unsent.chunks(SETTLE_BATCH) {

@@ -20,6 +20,8 @@ mod store;
 mod store_error;
 mod stored;
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
 use crate::domain::customer::SealedKey;
@@ -54,6 +56,11 @@ impl Desk {
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> DateTime<Utc>;
+    /// Time that has passed on this machine since some beginning, also while it or this process slept, and whatever
+    /// happens to business time. Only differences mean something.
+    fn uptime(&self) -> Duration {
+        Duration::from_micros(u64::try_from(self.now().timestamp_micros()).unwrap_or(0))
+    }
     /// Ends at or after `at`.
     fn sleep_until(&self, at: DateTime<Utc>) -> BoxFuture<'_, ()>;
     /// Takes over what another process did to the time: the simulator's may be moved.

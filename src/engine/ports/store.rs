@@ -4,7 +4,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::domain::approval::Approval;
-use crate::domain::attempt::{Attempt, LookUp};
+use crate::domain::attempt::{AnswerSeen, Attempt, LookUp};
 use crate::domain::audit::AuditEntry;
 use crate::domain::customer::{Customer, PaymentMethod, SealedKey};
 use crate::domain::ids::{
@@ -320,6 +320,8 @@ pub trait Attempts: Send {
     ) -> impl Future<Output = R<EvidenceId>> + Send;
     /// What look-ups of an attempt said, oldest first, from the evidence that is kept.
     fn look_ups_of(&mut self, id: AttemptId) -> impl Future<Output = R<Vec<LookUp>>> + Send;
+    /// What the sends of an attempt were answered with, oldest first.
+    fn answers_of(&mut self, id: AttemptId) -> impl Future<Output = R<Vec<AnswerSeen>>> + Send;
 }
 
 /// What one person asks for and another approves.

@@ -314,6 +314,9 @@ fn rows_of_the_transaction_list_have_absolute_amounts_and_a_direction() {
 fn one_unreadable_row_spoils_the_page() {
     let page = String::from_utf8_lossy(fixture!("transactions.json"))
         .replace("2024-02-13T12:20:23+09:00", "some day");
-    assert_eq!(transactions(page.as_bytes(), None), Err(Unusable::Unreadable));
+    assert_eq!(
+        transactions(page.as_bytes(), None),
+        Err(Unusable::Unreadable)
+    );
     assert_eq!(transactions(b"{}", None), Err(Unusable::Unreadable));
 }
