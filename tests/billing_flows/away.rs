@@ -36,13 +36,11 @@ async fn killed_in_mid_charge(w: &World, invoice: InvoiceId) {
     let process = w.another_engine("killed").await;
     let plan = process.plan(&operator, &retry).await.expect("a plan");
     let apply = process.apply(&operator, &retry, &plan.fingerprint);
-    let out = w.until_sent();
+    // It lives until the charge is executed: dropped earlier, its request might never have left.
+    let is_executed = async { while w.executed().await.0 < 2 {} };
     tokio::select! {
         ended = apply => panic!("{ended:?}"),
-        () = out => {}
-    }
-    while w.executed().await.0 < 2 {
-        tokio::task::yield_now().await;
+        () = is_executed => {}
     }
 }
 

@@ -5,13 +5,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection, Row};
+use sqlx::Row;
 
 use paydeck::domain::audit::{AuditEntry, AuditRecord, is_intact};
 use paydeck::domain::ids::SubscriptionId;
 use paydeck::domain::mode::Mode;
 use paydeck::engine::Reconciled;
-use paydeck::store::DatabaseUrl;
 
 use crate::world::World;
 
@@ -80,75 +79,6 @@ impl World {
         .await;
     }
 
-    /// The one number that a query gives.
-    pub async fn ask(&self, sql: &str) -> i64 {
-        let sql = AssertSqlSafe(sql.to_owned());
-        match &self.url {
-            DatabaseUrl::Sqlite(path) => {
-                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-                let mut connection = sqlx::SqliteConnection::connect_with(&options)
-                    .await
-                    .expect("a connection");
-                sqlx::query_scalar(sql).fetch_one(&mut connection).await
-            }
-            DatabaseUrl::Postgres(address) => {
-                let mut connection = sqlx::PgConnection::connect(address)
-                    .await
-                    .expect("a connection");
-                sqlx::query_scalar(sql).fetch_one(&mut connection).await
-            }
-        }
-        .expect("a number")
-    }
-
-    /// The first column of every row.
-    pub async fn column(&self, sql: &str) -> Vec<String> {
-        let sql = AssertSqlSafe(sql.to_owned());
-        match &self.url {
-            DatabaseUrl::Sqlite(path) => {
-                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-                let mut connection = sqlx::SqliteConnection::connect_with(&options)
-                    .await
-                    .expect("a connection");
-                sqlx::query_scalar(sql).fetch_all(&mut connection).await
-            }
-            DatabaseUrl::Postgres(address) => {
-                let mut connection = sqlx::PgConnection::connect(address)
-                    .await
-                    .expect("a connection");
-                sqlx::query_scalar(sql).fetch_all(&mut connection).await
-            }
-        }
-        .expect("texts")
-    }
-
-    pub async fn change(&self, sql: &str) {
-        let sql = AssertSqlSafe(sql.to_owned());
-        match &self.url {
-            DatabaseUrl::Sqlite(path) => {
-                let options = sqlx::sqlite::SqliteConnectOptions::new()
-                    .filename(path)
-                    .busy_timeout(std::time::Duration::from_secs(5));
-                let mut connection = sqlx::SqliteConnection::connect_with(&options)
-                    .await
-                    .expect("a connection");
-                sqlx::query(sql)
-                    .execute(&mut connection)
-                    .await
-                    .expect("changed");
-            }
-            DatabaseUrl::Postgres(address) => {
-                let mut connection = sqlx::PgConnection::connect(address)
-                    .await
-                    .expect("a connection");
-                sqlx::query(sql)
-                    .execute(&mut connection)
-                    .await
-                    .expect("changed");
-            }
-        }
-    }
-
     pub async fn no_faults(&self) {
         self.control("DELETE", "faults", Value::Null).await;
     }
@@ -202,7 +132,7 @@ impl World {
         macro_rules! read {
             ($connection:expr) => {
                 sqlx::query(ALL)
-                    .fetch_all(&mut $connection)
+                    .fetch_all($connection)
                     .await
                     .expect("the audit trail")
                     .iter()
@@ -230,20 +160,6 @@ impl World {
                     .collect()
             };
         }
-        match &self.url {
-            DatabaseUrl::Sqlite(path) => {
-                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-                let mut connection = sqlx::SqliteConnection::connect_with(&options)
-                    .await
-                    .expect("a connection");
-                read!(connection)
-            }
-            DatabaseUrl::Postgres(address) => {
-                let mut connection = sqlx::PgConnection::connect(address)
-                    .await
-                    .expect("a connection");
-                read!(connection)
-            }
-        }
+        over_the_line!(self, connection => read!(connection))
     }
 }

@@ -12,11 +12,15 @@
 #[path = "../support/roles.rs"]
 mod roles;
 
+#[macro_use]
+mod line;
+
 mod fleet;
 #[path = "../support/mod.rs"]
 mod support;
 mod world;
 
+mod any_hour;
 mod away;
 mod billing_run;
 mod bound;

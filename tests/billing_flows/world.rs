@@ -1,6 +1,7 @@
 //! A whole billing system in one test: the engine, a real database, the real client and the
 //! simulator behind real HTTP. Money is counted in the simulator's ledger, never in our tables.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -8,8 +9,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Asia::Seoul;
+use chrono_tz::Tz;
 use serde_json::{Value, json};
-use sqlx::Connection;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -115,6 +116,7 @@ pub struct World {
     vault: Arc<Vault>,
     settings: EngineSettings,
     keys: TempDir,
+    pub kept_line: crate::line::Kept,
     _database: Kept,
 }
 
@@ -148,14 +150,26 @@ pub fn won(minor: i64) -> Money {
 impl World {
     /// None when there is no such database on this machine; the support code says so loudly.
     pub async fn open(base: Base, tune: impl FnOnce(&mut EngineSettings)) -> Option<Self> {
+        Self::open_in(Seoul, base, tune).await
+    }
+
+    /// The same with another billing zone.
+    pub async fn open_in(
+        zone: Tz,
+        base: Base,
+        tune: impl FnOnce(&mut EngineSettings),
+    ) -> Option<Self> {
+        let clock = TestClock::at("2026-03-10T00:00:00Z");
         let (kept, address) = match base {
             Base::Sqlite => {
                 let file = sqlite::file();
+                sqlite::write_private(file.path(), sqlite_model(clock.now()).await);
                 let address = format!("sqlite:{}", file.path().display());
                 (Kept::Sqlite(file), address)
             }
             Base::Postgres => {
-                let database = postgres::database()?;
+                let make = async |address: String| create(&address, clock.now()).await;
+                let database = postgres::database_like(&model_name(), make).await?;
                 let address = database.url.clone();
                 (Kept::Postgres(database), address)
             }
@@ -165,21 +179,6 @@ impl World {
         let key_file = keys.path().join("vault.key");
         vault::create_key_file(&key_file).expect("a key file");
         let vault = Arc::new(Vault::load(&key_file).expect("a vault"));
-        let clock = TestClock::at("2026-03-10T00:00:00Z");
-        let key_id = vault.key_id().to_string();
-        store::create(
-            &url,
-            &NewDatabase {
-                mode: Mode::Sim,
-                zone: Seoul,
-                key_id: &key_id,
-                install_id: "testtest",
-                install_secret: "install secret",
-                at: clock.now(),
-            },
-        )
-        .await
-        .expect("a database");
         let simulator = paydeck::sandbox::start(SandboxOptions {
             seed: Some(7),
             ..SandboxOptions::default()
@@ -193,7 +192,12 @@ impl World {
             ..TossOptions::new(Secret::new(SECRET_KEY), Mode::Sim)
         };
         let provider: Arc<dyn Provider> = Arc::new(TossClient::new(options).expect("a client"));
-        let mut settings = EngineSettings::standard(Mode::Sim, Seoul);
+        let own = format!(
+            "update meta set value = case key when 'zone' then '{zone}' else '{}' end where key in ('zone', 'key_id')",
+            vault.key_id()
+        );
+        let kept_line = crate::line::Kept::to(&url, &own).await;
+        let mut settings = EngineSettings::standard(Mode::Sim, zone);
         settings.look_up_s = vec![0];
         settings.lease_s = 1;
         tune(&mut settings);
@@ -215,6 +219,7 @@ impl World {
             vault,
             settings,
             keys,
+            kept_line,
             _database: kept,
         };
         world.set_time(world.clock.now()).await;
@@ -293,7 +298,7 @@ impl World {
         let DatabaseUrl::Sqlite(path) = &self.url else {
             return Vec::new();
         };
-        let mut connection = sqlite_connection(path).await;
+        let mut connection = crate::line::sqlite_connection(path).await;
         let rows: Vec<(String, Vec<u8>, String, String)> =
             sqlx::query_as("select public_id, sealed, key_id, key_hash from payment_method")
                 .fetch_all(&mut connection)
@@ -512,69 +517,6 @@ impl World {
         PaymentId(self.number("select max(id) from payment").await)
     }
 
-    pub async fn number(&self, sql: &'static str) -> i64 {
-        match &self.url {
-            DatabaseUrl::Sqlite(path) => {
-                let mut connection = sqlite_connection(path).await;
-                sqlx::query_scalar(sql)
-                    .fetch_one(&mut connection)
-                    .await
-                    .expect("a number")
-            }
-            DatabaseUrl::Postgres(address) => {
-                let mut connection = sqlx::PgConnection::connect(address)
-                    .await
-                    .expect("a connection");
-                sqlx::query_scalar(sql)
-                    .fetch_one(&mut connection)
-                    .await
-                    .expect("a number")
-            }
-        }
-    }
-
-    pub async fn text(&self, sql: &'static str) -> String {
-        match &self.url {
-            DatabaseUrl::Sqlite(path) => {
-                let mut connection = sqlite_connection(path).await;
-                sqlx::query_scalar(sql)
-                    .fetch_one(&mut connection)
-                    .await
-                    .expect("a text")
-            }
-            DatabaseUrl::Postgres(address) => {
-                let mut connection = sqlx::PgConnection::connect(address)
-                    .await
-                    .expect("a connection");
-                sqlx::query_scalar(sql)
-                    .fetch_one(&mut connection)
-                    .await
-                    .expect("a text")
-            }
-        }
-    }
-
-    pub async fn execute(&self, sql: &'static str) {
-        match &self.url {
-            DatabaseUrl::Sqlite(path) => {
-                let mut connection = sqlite_connection(path).await;
-                sqlx::query(sql)
-                    .execute(&mut connection)
-                    .await
-                    .expect("executed");
-            }
-            DatabaseUrl::Postgres(address) => {
-                let mut connection = sqlx::PgConnection::connect(address)
-                    .await
-                    .expect("a connection");
-                sqlx::query(sql)
-                    .execute(&mut connection)
-                    .await
-                    .expect("executed");
-            }
-        }
-    }
-
     /// The database lets requests for approval be altered: what a hand at the file could do.
     pub async fn without_approval_rules(&self) {
         let drop_it = match &self.url {
@@ -614,17 +556,41 @@ impl World {
     }
 }
 
-fn spool_in(keys: &TempDir) -> PathBuf {
-    keys.path().join("spool")
+/// What every world's database begins as.
+async fn create(address: &str, at: DateTime<Utc>) {
+    let url = DatabaseUrl::parse(address).expect("an address");
+    let new = NewDatabase {
+        mode: Mode::Sim,
+        zone: Seoul,
+        key_id: "",
+        install_id: "testtest",
+        install_secret: "install secret",
+        at,
+    };
+    store::create(&url, &new).await.expect("a database");
 }
 
-async fn sqlite_connection(path: &Path) -> sqlx::SqliteConnection {
-    let options = sqlx::sqlite::SqliteConnectOptions::new()
-        .filename(path)
-        .busy_timeout(Duration::from_secs(5));
-    sqlx::SqliteConnection::connect_with(&options)
-        .await
-        .expect("a connection")
+/// It is made once for each build of these tests.
+fn model_name() -> String {
+    let exe = std::env::current_exe().expect("this test");
+    let built = std::fs::metadata(&exe).and_then(|found| found.modified());
+    let mut hasher = DefaultHasher::new();
+    (exe, built.expect("a time")).hash(&mut hasher);
+    format!("paydeck_model_{:016x}", hasher.finish())
+}
+
+async fn sqlite_model(at: DateTime<Utc>) -> &'static [u8] {
+    static MODEL: tokio::sync::OnceCell<Vec<u8>> = tokio::sync::OnceCell::const_new();
+    let model = MODEL.get_or_init(async || {
+        let file = sqlite::file();
+        create(&format!("sqlite:{}", file.path().display()), at).await;
+        std::fs::read(file.path()).expect("a file")
+    });
+    model.await
+}
+
+fn spool_in(keys: &TempDir) -> PathBuf {
+    keys.path().join("spool")
 }
 
 async fn engine(

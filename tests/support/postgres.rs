@@ -57,6 +57,54 @@ pub fn database() -> Option<TestDb> {
     })
 }
 
+/// The same, as a copy of a database that `make` fills once on each server: every later copy takes no work but the
+/// server's. The name says what is in it; databases of the same name are the same.
+pub async fn database_like(model: &str, make: impl AsyncFnOnce(String)) -> Option<TestDb> {
+    let Some(server) = server() else {
+        leave_out();
+        return None;
+    };
+    let lock = File::create(Path::new(SHARED).join("postgres_model.lock")).expect("a lock file");
+    lock.lock().expect("lock against other test processes");
+    let is_made = format!("comment on database {model} is 'made'");
+    if execute(server, &is_made).await.is_err() {
+        let half = format!("{model}_half");
+        for statement in [
+            format!("drop database if exists {half} with (force)"),
+            format!("create database {half} template template0"),
+        ] {
+            execute(server, &statement).await.expect("begin a model");
+        }
+        make(with_database(server, &half)).await;
+        execute(server, &format!("alter database {half} rename to {model}"))
+            .await
+            .expect("keep a model");
+    }
+    drop(lock);
+    Some(copy(server, model).await)
+}
+
+async fn copy(server: &str, of: &str) -> TestDb {
+    let name = format!(
+        "paydeck_test_{}",
+        Ulid::generate().to_string().to_lowercase()
+    );
+    execute(server, &format!("create database {name} template {of}"))
+        .await
+        .expect("copy a database");
+    TestDb {
+        url: with_database(server, &name),
+        name,
+    }
+}
+
+impl TestDb {
+    /// Another database with what this one holds now. Nobody may be connected to this one meanwhile.
+    pub async fn snapshot(&self) -> TestDb {
+        copy(server().expect("the server of this one"), &self.name).await
+    }
+}
+
 impl Drop for TestDb {
     fn drop(&mut self) {
         let Some(server) = server() else { return };
