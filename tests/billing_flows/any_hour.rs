@@ -24,9 +24,11 @@ use crate::fleet::DiesAfter;
 use crate::world::{Base, World, admin};
 
 const DAY: i64 = 86_400;
+/// The last second of 2030. Rules of later years are guesses, and tables differ in them.
+const LAST: i64 = 1_924_991_999;
 /// Of more missed periods than this, only the newest are written down for a person.
 const MOST_MISSED: usize = 24;
-/// Clocks that change at midnight, by half an hour, twice for Ramadan, in the south, or not at all.
+/// Clocks that change at midnight, by half an hour, in the south, or not at all any more; of rules that both tables know.
 const ZONES: [&str; 16] = [
     "Asia/Seoul",
     "America/New_York",
@@ -34,7 +36,7 @@ const ZONES: [&str; 16] = [
     "America/Havana",
     "America/St_Johns",
     "Africa/Cairo",
-    "Africa/Casablanca",
+    "America/Mexico_City",
     "Asia/Beirut",
     "Asia/Kathmandu",
     "Atlantic/Azores",
@@ -211,7 +213,7 @@ impl Played {
     fn at(&self, run: &Run) -> i64 {
         let first = |whose: usize| &self.billed[whose % self.billed.len()];
         let begins = self.billed.iter().map(|one| one.due(0)).min();
-        match run.when {
+        let at = match run.when {
             When::Near {
                 whose,
                 period,
@@ -224,7 +226,8 @@ impl Played {
                 last.expect("a time").timestamp().as_second()
             }
             When::Anywhen(seconds) => begins.expect("somebody") + seconds,
-        }
+        };
+        at.min(LAST)
     }
 
     /// The runs with their times, in the order in which they take place.
@@ -250,12 +253,15 @@ type Line = String;
 type Fate = (i32, Vec<Line>);
 
 fn line(billed: &Billed, index: i32, is_charged: bool) -> Line {
+    line_at(billed, index, billed.due(index), is_charged)
+}
+
+fn line_at(billed: &Billed, index: i32, due: i64, is_charged: bool) -> Line {
     let state = if is_charged { "paid 1" } else { "draft 0" };
     format!(
-        "1 {index} {} {} {} {} {state}",
+        "1 {index} {} {} {due} {} {state}",
         billed.date(index),
         billed.date(index + 1),
-        billed.due(index),
         billed.price
     )
 }
@@ -353,9 +359,9 @@ async fn sell(w: &World, pattern: SubscriptionId, billed: &[Billed]) -> Vec<i64>
     ids
 }
 
-async fn invoices_of(w: &World, id: i64, kind: &str) -> Vec<Line> {
+async fn invoices_of(w: &World, id: i64) -> Vec<Line> {
     w.column(&format!(
-        "select i.term_no || ' ' || i.period_index || ' ' || i.period_from || ' ' || i.period_to || ' ' || (i.due_at / 1000000) || ' ' || i.amount_minor || ' ' || i.state || ' ' || (select count(*) from payment p where p.invoice_id = i.id and p.captured_minor = i.amount_minor) from invoice i where i.subscription_id = {id} and i.kind = '{kind}' order by i.period_index"
+        "select i.term_no || ' ' || i.period_index || ' ' || i.period_from || ' ' || i.period_to || ' ' || (i.due_at / 1000000) || ' ' || i.amount_minor || ' ' || i.state || ' ' || (select count(*) from payment p where p.invoice_id = i.id and p.captured_minor = i.amount_minor) from invoice i where i.subscription_id = {id} and i.kind = 'renewal' order by i.period_index"
     ))
     .await
 }
@@ -366,7 +372,7 @@ async fn play(w: &World, pattern: SubscriptionId, played: &Played) -> usize {
     play_runs(w, &runs).await;
     let mut invoices = 0;
     for (id, billed) in ids.iter().zip(&played.billed) {
-        let found = invoices_of(w, *id, "renewal").await;
+        let found = invoices_of(w, *id).await;
         let expected = fates(billed, 0, &runs);
         let times: Vec<_> = runs
             .iter()
@@ -402,6 +408,8 @@ fn schedules_on(base: Base, otherwise: u32) {
         .enable_all()
         .build()
         .expect("a runtime");
+    // What is dropped after a failure needs it, too.
+    let _inside = runtime.enter();
     let Some(w) = runtime.block_on(World::open(base, settings)) else {
         return;
     };
@@ -488,8 +496,10 @@ async fn what_is_sold_at_any_second_of_a_billing_zone_is_billed_by_that_zones_da
                     price,
                 };
                 let id = w.number("select max(id) from subscription").await;
-                assert_eq!(invoices_of(&w, id, "first").await, [line(&billed, 0, true)]);
-                sold.push((id, billed));
+                // The first period is paid for when it is sold.
+                let first = line_at(&billed, 0, at, true);
+                assert_eq!(invoices_of(&w, id).await, [first.clone()]);
+                sold.push((id, billed, first));
             }
         }
         let mut runs = Vec::new();
@@ -509,8 +519,9 @@ async fn what_is_sold_at_any_second_of_a_billing_zone_is_billed_by_that_zones_da
             }
         }
         play_runs(&w, &runs).await;
-        for (id, billed) in &sold {
-            let found = invoices_of(&w, *id, "renewal").await;
+        for (id, billed, first) in &sold {
+            let mut found = invoices_of(&w, *id).await;
+            assert_eq!(found.remove(0), *first);
             let expected = fates(billed, 1, &runs);
             assert!(
                 expected.contains(&found),

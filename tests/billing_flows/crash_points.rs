@@ -10,7 +10,7 @@ use paydeck::domain::attempt::AlsoCancel;
 use paydeck::domain::ids::{CustomerId, InvoiceId, PaymentId, PlanId, SubscriptionId};
 use paydeck::domain::payment::RefundAmount;
 use paydeck::engine::ports::{Clock, Exclusivity};
-use paydeck::engine::{Engine, Request};
+use paydeck::engine::{Engine, EngineSettings, Request};
 use paydeck::store::SqlStore;
 
 use crate::fleet::DiesAfter;
@@ -58,29 +58,35 @@ impl Operation {
 pub struct Bench {
     pub world: World,
     customer: CustomerId,
-    subscription: SubscriptionId,
+    pub subscription: SubscriptionId,
     plan: PlanId,
 }
 
 /// More targets than any sweep uses up.
 const TARGETS: usize = 260;
 
+pub fn settings(settings: &mut EngineSettings) {
+    settings.exclusivity = Exclusivity::Any;
+    // One fault after the other is not an outage here.
+    settings.breaker_after = u32::MAX;
+}
+
 pub async fn bench(base: Base, operation: Operation) -> Option<Bench> {
-    let world = World::open(base, |settings| {
-        settings.exclusivity = Exclusivity::Any;
-        // One fault after the other is not an outage here.
-        settings.breaker_after = u32::MAX;
-    })
-    .await?;
+    let world = World::open(base, settings).await?;
+    Some(bench_in(world, operation, TARGETS).await)
+}
+
+/// A bench with so many targets.
+pub async fn bench_in(world: World, operation: Operation, targets: usize) -> Bench {
     let (customer, subscription) = world.subscriber("key-one").await;
     let plan = PlanId(world.number("select min(id) from plan").await);
     match operation {
         Operation::OneTime | Operation::Subscribe => {}
         Operation::Cancel | Operation::RunRow => {
-            world.many_like(subscription, TARGETS).await;
+            world.many_like(subscription, targets).await;
         }
         Operation::Charge | Operation::Retry | Operation::Refund => {
-            world.many_like(subscription, TARGETS).await;
+            world.many_like(subscription, targets).await;
             world.advance_days(31).await;
             if operation != Operation::Refund {
                 world
@@ -101,16 +107,16 @@ pub async fn bench(base: Base, operation: Operation) -> Option<Bench> {
             .await;
         world.advance_days(31).await;
     }
-    Some(Bench {
+    Bench {
         world,
         customer,
         subscription,
         plan,
-    })
+    }
 }
 
 impl Bench {
-    async fn next(&self, sql: &str) -> i64 {
+    pub async fn next(&self, sql: &str) -> i64 {
         self.world.ask(sql).await
     }
 
@@ -177,24 +183,29 @@ impl Bench {
         }
     }
 
-    /// Does the operation, of which [`Self::one_is_due`] for a run, through a process that may be troubled. Whether it came to its end.
-    pub async fn tries(&self, process: &Engine<SqlStore>, operation: Operation) -> bool {
+    /// What is asked for; a run takes what is due.
+    pub async fn asked(&self, operation: Operation) -> Option<Request> {
+        match operation {
+            Operation::RunRow => None,
+            _ => Some(self.request(operation).await),
+        }
+    }
+
+    /// Does what was asked for, or bills what is due, through a process that may be troubled. Whether it came to its end.
+    pub async fn tries(&self, process: &Engine<SqlStore>, asked: Option<&Request>) -> bool {
         let operator = admin();
-        let ended = if operation == Operation::RunRow {
+        let Some(request) = asked else {
             let until = self.world.clock.now();
             let run = process.billing_run(&operator, until, &mut |_| {}).await;
-            run.map(|_| ())
-        } else {
-            let request = self.request(operation).await;
-            match process.plan(&operator, &request).await {
-                Ok(plan) => process
-                    .apply(&operator, &request, &plan.fingerprint)
-                    .await
-                    .map(|_| ()),
-                Err(error) => Err(error),
-            }
+            return run.is_ok();
         };
-        ended.is_ok()
+        match process.plan(&operator, request).await {
+            Ok(plan) => process
+                .apply(&operator, request, &plan.fingerprint)
+                .await
+                .is_ok(),
+            Err(_) => false,
+        }
     }
 
     /// One more is due for the run.

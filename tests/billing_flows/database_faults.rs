@@ -1,18 +1,21 @@
 //! The database fails at any statement: money moves once or not at all, the books say which, and nothing stays open.
 //!
 //! PostgreSQL: the wire is cut at every message, before it arrives or before it is answered. SQLite: every page written is
-//! the last that fits, by a limit of the system on the length of files; the operation goes on when there is room again.
-//! Of the messages that arrive and are not answered it takes every fourth, of the pages every second, unless
-//! `DATABASE_FAULTS=all`.
+//! the last that fits, by a limit of the system on the length of files (an I/O error) or by a disk that is full; the
+//! operation goes on when there is room again. Of the messages that arrive and are not answered it takes every fourth, of the
+//! pages every second, of those of a full disk every sixth, unless `DATABASE_FAULTS=all`.
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
+use sqlx::Connection as _;
+use tempfile::TempDir;
 
-use paydeck::engine::Engine;
+use paydeck::engine::{Engine, Request};
 use paydeck::store::{DatabaseUrl, SqlStore};
 
 use crate::crash_points::{Bench, Operation, bench};
@@ -26,15 +29,17 @@ const MOST_PAGES: u64 = 400;
 const FRAME: u64 = 4_096 + 24;
 /// Says to this test's own child that it may be limited.
 const LIMITED: &str = "PAYDECK_TEST_LIMITED";
+/// Names the file that holds the limit, where there is no space left beyond it.
+const FULL: &str = "PAYDECK_TEST_FULL";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Task {
+pub enum Task {
     Do(Operation),
     /// A charge whose answer was lost is looked up.
     Settle,
 }
 
-const TASKS: [Task; 4] = [
+pub const TASKS: [Task; 4] = [
     Task::Do(Operation::Charge),
     Task::Do(Operation::Refund),
     Task::Do(Operation::RunRow),
@@ -42,29 +47,42 @@ const TASKS: [Task; 4] = [
 ];
 
 impl Task {
-    const fn operation(self) -> Operation {
+    pub const fn operation(self) -> Operation {
         match self {
             Self::Do(operation) => operation,
             Self::Settle => Operation::Charge,
         }
     }
 
-    async fn prepare(self, bench: &Bench) {
+    pub async fn prepare(self, bench: &Bench) {
         if self.operation() == Operation::RunRow {
             bench.one_is_due().await;
         }
         if self == Self::Settle {
             let w = &bench.world;
             w.fault("charge", json!("lost_after_commit"), 1).await;
-            bench.tries(&w.engine, Operation::Charge).await;
+            let charge = bench.asked(Operation::Charge).await;
+            bench.tries(&w.engine, charge.as_ref()).await;
             assert_eq!(w.open_attempts().await, 1);
             w.expire_leases().await;
         }
     }
 
-    async fn tries(self, bench: &Bench, process: &Engine<SqlStore>) -> bool {
+    pub async fn asked(self, bench: &Bench) -> Option<Request> {
         match self {
-            Self::Do(operation) => bench.tries(process, operation).await,
+            Self::Do(operation) => bench.asked(operation).await,
+            Self::Settle => None,
+        }
+    }
+
+    pub async fn tries(
+        self,
+        bench: &Bench,
+        process: &Engine<SqlStore>,
+        asked: Option<&Request>,
+    ) -> bool {
+        match self {
+            Self::Do(_) => bench.tries(process, asked).await,
             Self::Settle => {
                 let looked = process.reconcile_once(&admin()).await;
                 looked.is_ok_and(|looked| looked.settled == 1)
@@ -73,7 +91,7 @@ impl Task {
     }
 
     /// After a fault: everything is settled, and at most one charge or cancel was executed.
-    async fn settles(self, bench: &Bench, moved_before: i64, was_struck: bool, at: &str) {
+    pub async fn settles(self, bench: &Bench, moved_before: i64, was_struck: bool, at: &str) {
         let w = &bench.world;
         w.settle_everything().await;
         if self.operation() == Operation::RunRow {
@@ -90,11 +108,11 @@ impl Task {
     }
 }
 
-fn is_whole() -> bool {
+pub fn is_whole() -> bool {
     std::env::var("DATABASE_FAULTS").is_ok_and(|word| word == "all")
 }
 
-fn tell(line: &str) {
+pub fn tell(line: &str) {
     writeln!(std::io::stderr(), "{line}").expect("a line");
 }
 
@@ -117,9 +135,10 @@ async fn a_postgres_that_goes_away_at_any_message_never_charges_twice() {
                 let at = format!("{task:?}, {cut:?} message {nth}");
                 let before = bench.moved().await;
                 task.prepare(&bench).await;
+                let asked = task.asked(&bench).await;
                 let cuts = proxy.cuts();
                 proxy.cut_at_any(cut, nth);
-                task.tries(&bench, &process).await;
+                task.tries(&bench, &process, asked.as_ref()).await;
                 let was_cut = proxy.cuts() > cuts;
                 proxy.mend();
                 task.settles(&bench, before, was_cut, &at).await;
@@ -138,6 +157,11 @@ async fn a_postgres_that_goes_away_at_any_message_never_charges_twice() {
 
 /// No file may grow beyond this.
 fn limit_files(to: Option<u64>) {
+    if let Some(control) = std::env::var_os(FULL) {
+        let limit = to.map_or(-1, |to| i64::try_from(to).expect("small"));
+        std::fs::write(control, limit.to_ne_bytes()).expect("a limit");
+        return;
+    }
     let now = getrlimit(Resource::Fsize);
     let limit = Rlimit {
         current: to,
@@ -154,9 +178,9 @@ fn length_of_log(bench: &Bench) -> u64 {
     std::fs::metadata(log).map_or(0, |found| found.len())
 }
 
-/// What the limit sends is ignored by a child of a shell that ignores it; this process would die of it.
-#[test]
-fn a_sqlite_that_cannot_write_at_any_page_never_charges_twice() {
+/// This test's own child, in which files may be limited. What such a limit sends is ignored by a child of a shell that
+/// ignores it; this process would die of it.
+fn limited_child(environment: &[(&str, &OsStr)]) {
     let ended = Command::new("sh")
         .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
         .arg(std::env::current_exe().expect("this test"))
@@ -166,6 +190,7 @@ fn a_sqlite_that_cannot_write_at_any_page_never_charges_twice() {
             "--nocapture",
         ])
         .env(LIMITED, "1")
+        .envs(environment.iter().copied())
         // By pipes: a file that it wrote to would be limited too.
         .output()
         .expect("a child");
@@ -174,25 +199,82 @@ fn a_sqlite_that_cannot_write_at_any_page_never_charges_twice() {
     tell(said.trim_end());
 }
 
+#[test]
+fn a_sqlite_that_cannot_write_at_any_page_never_charges_twice() {
+    limited_child(&[]);
+}
+
+/// The system says that there is no space left, to every write that would make a file longer: by a few lines of C that are
+/// loaded before the system's library.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_sqlite_whose_disk_is_full_at_any_page_never_charges_twice() {
+    let place = TempDir::with_prefix("paydeck-full-").expect("a directory");
+    let library = place.path().join("full_disk.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/full_disk.c");
+    let made = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .args([source, "-ldl"])
+        .status();
+    assert!(made.expect("the compiler that SQLite needs too").success());
+    let control = place.path().join("limit");
+    std::fs::write(&control, (-1_i64).to_ne_bytes()).expect("a limit");
+    limited_child(&[
+        ("LD_PRELOAD", library.as_os_str()),
+        (FULL, control.as_os_str()),
+    ]);
+}
+
+/// What SQLite calls it.
+async fn is_said_to_be_full() {
+    const CODE: &str = "13";
+    let place = TempDir::with_prefix("paydeck-full-").expect("a directory");
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(place.path().join("any.db"))
+        .create_if_missing(true);
+    let mut connection = sqlx::SqliteConnection::connect_with(&options)
+        .await
+        .expect("a connection");
+    limit_files(Some(0));
+    let refused = sqlx::query("create table any (one integer)")
+        .execute(&mut connection)
+        .await;
+    limit_files(None);
+    let Err(sqlx::Error::Database(said)) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(said.code().as_deref(), Some(CODE), "{said}");
+}
+
 #[tokio::test]
 async fn a_child_that_may_be_limited() {
     if std::env::var_os(LIMITED).is_none() {
         return;
     }
+    let is_full = std::env::var_os(FULL).is_some();
+    if is_full {
+        is_said_to_be_full().await;
+    }
+    let step = match (is_whole(), is_full) {
+        (true, _) => 1,
+        (false, false) => 2,
+        (false, true) => 6,
+    };
     let mut points = 0;
     for task in TASKS {
         let bench = bench(Base::Sqlite, task.operation()).await.expect("SQLite");
         let process = bench.world.another_engine("limited").await;
-        let step = if is_whole() { 1 } else { 2 };
         for pages in (0..MOST_PAGES).step_by(step) {
             let at = format!("{task:?}, {pages} pages fit");
             let before = bench.moved().await;
             task.prepare(&bench).await;
+            let asked = task.asked(&bench).await;
             // An empty log: each page that is written makes it longer.
             bench.world.change("pragma wal_checkpoint(truncate)").await;
             limit_files(Some(pages * FRAME));
             let is_well = {
-                let tries = task.tries(&bench, &process);
+                let tries = task.tries(&bench, &process, asked.as_ref());
                 tokio::pin!(tries);
                 // What cannot be written is tried again: then there is room.
                 loop {
@@ -217,6 +299,9 @@ async fn a_child_that_may_be_limited() {
         bench.check(task.operation(), &format!("{task:?}")).await;
         bench.world.audit_is_intact().await;
     }
-    tell(&format!("pages that SQLite could not write: {points}"));
-    assert!(points >= 40, "{points}");
+    let what = if is_full { "a full disk" } else { "a limit" };
+    tell(&format!(
+        "pages that SQLite could not write for {what}: {points}"
+    ));
+    assert!(points * step >= 80, "{points}");
 }

@@ -49,6 +49,20 @@ impl<F: Future> Future for DiesAfter<F> {
     }
 }
 
+/// Lets a future come so far and no further: None when it has waited so often and can go on.
+pub async fn until_waited<F: Future>(mut future: Pin<&mut F>, waits: u32) -> Option<F::Output> {
+    let mut left = waits;
+    std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if left == 0 => Poll::Ready(None),
+        Poll::Pending => {
+            left -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
 impl World {
     /// Makes `count` more subscriptions like `pattern`: same customer, card, term and dates.
     pub async fn many_like(&self, pattern: SubscriptionId, count: usize) {

@@ -31,7 +31,7 @@ use paydeck::store::SqlStore;
 
 use crate::world::{World, on_each, on_each_tuned, won};
 
-fn person(name: &str, role: Role, uid: &str) -> Operator {
+pub fn person(name: &str, role: Role, uid: &str) -> Operator {
     Operator {
         person: name.into(),
         roles: vec![role],
@@ -41,21 +41,21 @@ fn person(name: &str, role: Role, uid: &str) -> Operator {
 }
 
 /// Asks for refunds up to a limit.
-fn lee() -> Operator {
+pub fn lee() -> Operator {
     person("lee", Role::Support, "1002")
 }
 
 /// Approves.
-fn choi() -> Operator {
+pub fn choi() -> Operator {
     person("choi", Role::Finance, "1003")
 }
 
 /// Looks up.
-fn on_call() -> Operator {
+pub fn on_call() -> Operator {
     person("min", Role::Admin, "1006")
 }
 
-async fn act_as(
+pub async fn act_as(
     engine: &Engine<SqlStore>,
     operator: &Operator,
     request: &Request,
@@ -64,7 +64,7 @@ async fn act_as(
     engine.apply(operator, request, &plan.fingerprint).await
 }
 
-async fn asked(w: &World, operator: &Operator, request: &Request) -> ApprovalId {
+pub async fn asked(w: &World, operator: &Operator, request: &Request) -> ApprovalId {
     let outcome = act_as(&w.engine, operator, request).await.expect("asked");
     let Outcome::Asked(receipt) = outcome else {
         panic!("{outcome:?}")
@@ -417,7 +417,7 @@ async fn a_prepared_return_that_is_given_up_lets_go_of_its_reservation() {
 }
 
 /// The real client of a provider whose questions are answered as if it knew nothing.
-struct Blind(Arc<dyn Provider>);
+pub struct Blind(pub Arc<dyn Provider>);
 
 impl Provider for Blind {
     fn name(&self) -> ProviderName {
@@ -505,7 +505,7 @@ impl Provider for Blind {
     }
 }
 
-fn not_executed(attempt: AttemptId) -> Request {
+pub fn not_executed(attempt: AttemptId) -> Request {
     Request::AskNotExecuted {
         attempt,
         reason: "nobody can find it".into(),
@@ -513,14 +513,14 @@ fn not_executed(attempt: AttemptId) -> Request {
     }
 }
 
-const SENT_LONG_AGO: &str = "update attempt set first_sent_at = first_sent_at - 108000000000, last_sent_at = last_sent_at - 108000000000 where state = 'unknown'";
+pub const SENT_LONG_AGO: &str = "update attempt set first_sent_at = first_sent_at - 108000000000, last_sent_at = last_sent_at - 108000000000 where state = 'unknown'";
 const SENT_WEEKS_AGO: &str = "update attempt set first_sent_at = first_sent_at - 1900800000000, last_sent_at = last_sent_at - 1900800000000 where state = 'unknown'";
-const FOUR_LOOKS: &str = "insert into evidence (attempt_id, source, outcome, elapsed_ms, at)
+pub const FOUR_LOOKS: &str = "insert into evidence (attempt_id, source, outcome, elapsed_ms, at)
     select a.id, 'look_up', 'not_seen', 1, a.last_sent_at + n.h * 3600000000
     from attempt a cross join (select 1 as h union all select 2 union all select 3 union all select 4) n where a.state = 'unknown'";
 const A_CLOSE_LOOK: &str = "insert into evidence (attempt_id, source, outcome, elapsed_ms, at)
     select id, 'look_up', 'not_seen', 1, last_sent_at + 4 * 3600000000 + 60000000 from attempt where state = 'unknown'";
-const A_FIFTH_LOOK: &str = "insert into evidence (attempt_id, source, outcome, elapsed_ms, at)
+pub const A_FIFTH_LOOK: &str = "insert into evidence (attempt_id, source, outcome, elapsed_ms, at)
     select id, 'look_up', 'not_seen', 1, last_sent_at + 5 * 3600000000 from attempt where state = 'unknown'";
 
 fn absence(outcome: &Result<Outcome, VerbError>) -> Option<NotAbsent> {
@@ -705,7 +705,7 @@ async fn a_success_found_after_it_was_charged_again_is_a_duplicate_with_a_prepar
 
 const NEWEST_CHARGE: &str =
     "select state from attempt where kind = 'charge' order by id desc limit 1";
-const A_DAY_LATER: &str = "update attempt set next_check_at = 0 where state = 'not_executed' and next_check_at is not null";
+pub const A_DAY_LATER: &str = "update attempt set next_check_at = 0 where state = 'not_executed' and next_check_at is not null";
 const STILL_LOOKED_FOR: &str =
     "select count(*) from attempt where state = 'not_executed' and next_check_at is not null";
 const PAGES: &str = "select count(*) from outbox where kind = 'page'";
@@ -717,7 +717,7 @@ async fn nobody_saw_it(w: &World, sent: &'static str) {
     }
 }
 
-async fn newest_attempt(w: &World) -> AttemptId {
+pub async fn newest_attempt(w: &World) -> AttemptId {
     AttemptId(w.number("select max(id) from attempt").await)
 }
 

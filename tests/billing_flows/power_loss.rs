@@ -345,3 +345,46 @@ async fn after_an_older_snapshot_was_put_back_a_run_charges_nobody_again() {
         "the provider says what was paid: {summary:?}"
     );
 }
+
+/// The same on PostgreSQL: what the run after it sends has the same order ids and keys, byte for byte.
+#[tokio::test]
+async fn after_an_older_copy_of_postgres_was_put_back_the_same_requests_go_out_and_nobody_is_charged_again()
+ {
+    const SENT: &str = "select order_id || ' ' || idem_key || ' ' || encode(body, 'hex') from attempt where source = 'run' order by 1";
+    let Some(mut w) = World::open(Base::Postgres, |_| {}).await else {
+        return;
+    };
+    let (_, pattern) = w.subscriber("key-one").await;
+    w.many_like(pattern, 7).await;
+    let copy = w.snapshot().await.expect("a copy");
+
+    w.advance_days(31).await;
+    w.run().await;
+    assert_eq!(w.executed().await, (1 + 8, 0));
+    let sent = w.column(SENT).await;
+    let payment = w.last_payment().await;
+    w.done(Request::Refund {
+        payment,
+        amount: RefundAmount::Full,
+        reason: "asked".into(),
+        also_cancel: AlsoCancel::No,
+    })
+    .await;
+    let was_paid = "select count(*) from payment";
+    assert_eq!(w.number(was_paid).await, 1 + 8);
+
+    let gone = w.put_back(&copy).await;
+    assert_eq!(w.number(was_paid).await, 1, "nobody here knows of the run");
+    let again = w.run().await;
+    w.settle_everything().await;
+    assert_eq!(w.executed().await, (1 + 8, 1), "nobody is charged twice");
+    assert_eq!(
+        w.column(SENT).await,
+        sent,
+        "the same order ids, keys and bytes"
+    );
+    assert_eq!(again.due, 8);
+    assert_eq!(w.number(was_paid).await, 1 + 8);
+    w.audit_is_intact().await;
+    drop(gone);
+}

@@ -101,10 +101,11 @@ pub enum Base {
     Postgres,
 }
 
-#[expect(dead_code, reason = "kept for what its drop does")]
 enum Kept {
-    Sqlite(sqlite::SqliteFile),
+    Sqlite(#[expect(dead_code, reason = "kept for what its drop does")] sqlite::SqliteFile),
     Postgres(postgres::TestDb),
+    /// Somebody else keeps it.
+    Nothing,
 }
 
 pub struct World {
@@ -117,7 +118,7 @@ pub struct World {
     settings: EngineSettings,
     keys: TempDir,
     pub kept_line: crate::line::Kept,
-    _database: Kept,
+    database: Kept,
 }
 
 /// Runs a story on SQLite, and on PostgreSQL where there is a server.
@@ -174,7 +175,23 @@ impl World {
                 (Kept::Postgres(database), address)
             }
         };
-        let url = DatabaseUrl::parse(&address).expect("an address");
+        Some(Self::on(kept, &address, (clock, zone), tune).await)
+    }
+
+    /// Makes a world in a database that is empty and stays when the world has gone.
+    pub async fn in_database(address: &str, tune: impl FnOnce(&mut EngineSettings)) -> Self {
+        let clock = TestClock::at("2026-03-10T00:00:00Z");
+        create(address, clock.now()).await;
+        Self::on(Kept::Nothing, address, (clock, Seoul), tune).await
+    }
+
+    async fn on(
+        kept: Kept,
+        address: &str,
+        (clock, zone): (TestClock, Tz),
+        tune: impl FnOnce(&mut EngineSettings),
+    ) -> Self {
+        let url = DatabaseUrl::parse(address).expect("an address");
         let keys = TempDir::with_prefix("paydeck-keys-").expect("a directory");
         let key_file = keys.path().join("vault.key");
         vault::create_key_file(&key_file).expect("a key file");
@@ -220,10 +237,33 @@ impl World {
             settings,
             keys,
             kept_line,
-            _database: kept,
+            database: kept,
         };
         world.set_time(world.clock.now()).await;
-        Some(world)
+        world
+    }
+
+    /// The same world after a copy of its database was made: the copy, where it is PostgreSQL. Everything else of it has
+    /// other connections then.
+    pub async fn snapshot(&mut self) -> Option<postgres::TestDb> {
+        self.engine.store().close().await;
+        self.hang_up().await;
+        let copy = match &self.database {
+            Kept::Postgres(database) => Some(database.snapshot().await),
+            Kept::Sqlite(_) | Kept::Nothing => None,
+        };
+        self.engine = self.another_engine("after the copy").await;
+        copy
+    }
+
+    /// From here on the database is that copy; gives the address of what it was.
+    pub async fn put_back(&mut self, copy: &postgres::TestDb) -> DatabaseUrl {
+        self.engine.store().close().await;
+        self.hang_up().await;
+        let url = DatabaseUrl::parse(&copy.url).expect("an address");
+        let before = std::mem::replace(&mut self.url, url);
+        self.engine = self.another_engine("put back").await;
+        before
     }
 
     /// Where this host's processes keep what the database does not take.

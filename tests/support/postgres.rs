@@ -66,8 +66,8 @@ pub async fn database_like(model: &str, make: impl AsyncFnOnce(String)) -> Optio
     };
     let lock = File::create(Path::new(SHARED).join("postgres_model.lock")).expect("a lock file");
     lock.lock().expect("lock against other test processes");
-    let is_made = format!("comment on database {model} is 'made'");
-    if execute(server, &is_made).await.is_err() {
+    let fails_without_it = format!("alter database {model} connection limit -1");
+    if execute(server, &fails_without_it).await.is_err() {
         let half = format!("{model}_half");
         for statement in [
             format!("drop database if exists {half} with (force)"),
@@ -115,6 +115,76 @@ impl Drop for TestDb {
                 self.name
             ));
         }
+    }
+}
+
+/// A server of one test's own, which may be killed. What it has confirmed it keeps over that.
+pub struct OwnServer {
+    bin: PathBuf,
+    directory: PathBuf,
+}
+
+impl OwnServer {
+    /// None where there are no programs to start one with, and none is required.
+    pub fn start() -> Option<Self> {
+        let Some(bin) = installed_binaries() else {
+            leave_out();
+            return None;
+        };
+        fs::create_dir_all(SHARED).expect("make the build's temporary directory");
+        let directory = start_server(&bin, &Path::new(SHARED).join("postgres.own"));
+        keep_lease(directory.join("lease"));
+        Some(Self { bin, directory })
+    }
+
+    /// An empty database; it ends with the server.
+    pub async fn database(&self, name: &str) -> String {
+        let server = url_of(&self.directory);
+        for statement in [
+            format!("create database {name} template template0"),
+            // The shared server forgets the last commits when it is killed; this one must not.
+            format!("alter database {name} set synchronous_commit = on"),
+        ] {
+            execute(&server, &statement)
+                .await
+                .expect("create a database");
+        }
+        with_database(&server, name)
+    }
+
+    /// Every process of it is killed, and it comes back.
+    pub fn restarts(&self) {
+        let marker = self.directory.join("restarting");
+        File::create(&marker).expect("tell the watcher");
+        let control = self.bin.join("pg_ctl");
+        // The server refuses to run as root.
+        let mut command = if rustix::process::getuid().is_root() {
+            let mut command = Command::new("runuser");
+            command.args(["-u", "postgres", "--"]).arg(control);
+            command
+        } else {
+            Command::new(control)
+        };
+        let restarted = command
+            .args(["restart", "--mode=immediate", "--wait", "--pgdata"])
+            .arg(self.directory.join("data"))
+            .arg("--log")
+            .arg(self.directory.join("data/server.log"))
+            .current_dir(&self.directory)
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        assert!(restarted.expect("run pg_ctl").success(), "it stays away");
+        fs::remove_file(marker).expect("tell the watcher");
+    }
+}
+
+impl Drop for OwnServer {
+    fn drop(&mut self) {
+        // The watcher sees that nobody needs it.
+        let _gone = fs::remove_file(self.directory.join("lease"));
     }
 }
 

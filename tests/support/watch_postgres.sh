@@ -18,6 +18,12 @@ stop_server() {
     cd / && rm -rf "$dir"
 }
 
+# A server that a test restarts is away for a moment.
+is_up() {
+    [ -e "$dir/restarting" ] || as_owner "$bin/pg_ctl" status -D "$dir/data" ||
+        { sleep 1 && { [ -e "$dir/restarting" ] || as_owner "$bin/pg_ctl" status -D "$dir/data"; }; }
+}
+
 is_idle() {
     [ ! -e "$dir/lease" ] || [ -n "$(find "$dir/lease" -mmin +1)" ]
 }
@@ -37,7 +43,7 @@ fi
 echo ready
 exec >/dev/null 2>&1
 
-while [ -e "$dir/lease" ] && as_owner "$bin/pg_ctl" status -D "$dir/data"; do
+while [ -e "$dir/lease" ] && is_up; do
     sleep 5
     is_idle || continue
     # Nobody may find the server from here on; whoever found it just before has touched the lease by now.
