@@ -306,6 +306,71 @@ async fn a_refund_that_does_not_hold_its_payment_is_read_back() {
 }
 
 #[tokio::test]
+async fn a_stored_answer_to_a_refund_is_old_and_the_payment_is_read() {
+    let failed =
+        fixture!("refunds.json").replace("\"status\": \"succeeded\"", "\"status\": \"failed\"");
+    let responder = Responder::choosing(move |request| {
+        if request.starts_with("POST") {
+            let replayed = "idempotent-replayed: true\r\n";
+            Act::Write(answer("200 OK", replayed, fixture!("refund.json")))
+        } else if request.starts_with("GET /v1/refunds") {
+            ok(&failed)
+        } else {
+            ok(fixture!("intent_succeeded.json"))
+        }
+    })
+    .await;
+    let Evidence::Seen(seen) = refunding(&stripe(&responder.base_url)).await else {
+        panic!("not seen");
+    };
+    let is_ours = |reason: &str| reason.contains("[rf:7QK2]");
+    assert!(!seen.cancels.iter().any(|c| is_ours(&c.reason)));
+    assert!(seen.undone.iter().any(|c| is_ours(&c.reason)));
+    assert_eq!(responder.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn an_intent_behind_a_stored_server_error_is_asked_for_under_the_next_key() {
+    let key = key();
+    let call = PrepareCall {
+        billing_key: &key,
+        body: b"amount=4900&currency=krw",
+        idem_key: "k1",
+        order_id: "pd7QK2-INV1-1",
+        amount: won(4_900),
+    };
+    let stored = || Act::Write(answer("500 Oops", "idempotent-replayed: true\r\n", ""));
+    for (dead, requests, is_prepared) in [("k1:create\r\n", 2, true), ("k1:create", 5, false)] {
+        let responder = Responder::choosing(move |request| {
+            if request.contains(dead) {
+                stored()
+            } else {
+                ok(fixture!("intent_prepared.json"))
+            }
+        })
+        .await;
+        let client = stripe(&responder.base_url);
+        let made = client.prepare(&mut Desk::new(), call).await;
+        match made {
+            PrepareOutcome::Prepared { provider_ref } => {
+                assert!(is_prepared);
+                assert_eq!(provider_ref, INTENT);
+            }
+            PrepareOutcome::Not(report) => {
+                assert!(!is_prepared);
+                assert_eq!(report.evidence, Evidence::Unusable(Unusable::ServerError));
+            }
+        }
+        assert_eq!(responder.requests().len(), requests);
+    }
+    // One that is not stored may still be about our request: it is asked for once.
+    let (responder, client) = against(refusing("500 Oops", "")).await;
+    let made = client.prepare(&mut Desk::new(), call).await;
+    assert!(matches!(made, PrepareOutcome::Not(_)));
+    assert_eq!(responder.requests().len(), 1);
+}
+
+#[tokio::test]
 async fn a_payment_is_read_with_every_page_of_its_refunds() {
     let responder = Responder::choosing(|request| {
         let line = request.lines().next().unwrap_or_default();

@@ -6,25 +6,19 @@
 //! with a stored server error is asked for under the next key.
 
 use reqwest::header::{HeaderName, HeaderValue};
-use sha2::{Digest, Sha256};
 
-use crate::domain::evidence::{Evidence, PaymentSeen, Unusable};
+use crate::domain::evidence::Evidence;
 use crate::domain::mode::Mode;
-use crate::engine::ports::{
-    CallReport, ChargeCall, ChargeLook, PrepareCall, PrepareOutcome, RefundCall,
-};
-use crate::provider::http::{Exchange, Http, LIST_LIMIT, Origin, Patience, hex};
+use crate::engine::ports::{CallReport, ChargeCall, PrepareCall, PrepareOutcome};
+use crate::provider::http::{Exchange, Http, LIST_LIMIT, Origin, Patience};
 
 use super::amount;
-use super::codes::{self, CallKind};
-use super::map::{self, Expected, Given, NotOk};
+use super::codes;
+use super::map::{self, Expected, NotOk};
 use super::options::{self, StripeOptions, StripeSetupError};
 use super::request::{self, Asked, Method, Unsendable};
-use super::wire;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// Most pages of refunds of one payment that are read: two thousand refunds.
-const MAX_PAGES: u32 = 20;
 /// Most keys under which one call asks for an intent.
 const MAX_KEYS: u32 = 5;
 
@@ -97,7 +91,7 @@ impl StripeClient {
         })
     }
 
-    async fn judged(
+    pub(super) async fn judged(
         &self,
         asked: Result<Asked, Unsendable>,
         expected: &Expected<'_>,
@@ -136,102 +130,6 @@ impl StripeClient {
         self.judged(request::confirm(&call), &expected).await
     }
 
-    /// A charge that was never prepared was never confirmed: there is nothing to ask about. One that was
-    /// paid and has gone back in part is read with its refunds.
-    pub(super) async fn find_charge(&self, look: ChargeLook<'_>) -> CallReport {
-        let Some(intent) = look.provider_ref else {
-            return CallReport::bare(Evidence::NotSeen);
-        };
-        let expected = Expected::look(&look, self.mode);
-        let found = self.judged(request::intent(intent), &expected).await;
-        match &found.evidence {
-            Evidence::Seen(seen) if has_gone_back(seen) => {
-                self.read_payment(intent, &expected).await
-            }
-            _ => found,
-        }
-    }
-
-    /// What is known of an intent by its name alone.
-    pub(super) async fn find_intent(&self, provider_ref: &str) -> Evidence {
-        let expected = Expected::payment(provider_ref, self.mode);
-        self.judged(request::intent(provider_ref), &expected)
-            .await
-            .evidence
-    }
-
-    pub(super) async fn find_payment(&self, provider_ref: &str) -> CallReport {
-        let expected = Expected::payment(provider_ref, self.mode);
-        self.read_payment(provider_ref, &expected).await
-    }
-
-    /// The intent, then all of its refunds.
-    async fn read_payment(&self, provider_ref: &str, expected: &Expected<'_>) -> CallReport {
-        let mut reading = Reading::default();
-        let outcome = self.read_parts(provider_ref, expected, &mut reading).await;
-        reading.report(match outcome {
-            Ok(seen) => Evidence::Seen(seen),
-            Err(evidence) => evidence,
-        })
-    }
-
-    async fn read_parts(
-        &self,
-        provider_ref: &str,
-        expected: &Expected<'_>,
-        reading: &mut Reading,
-    ) -> Result<PaymentSeen, Evidence> {
-        let unasked = |why: Unsendable| why.report(CallKind::LookUp).evidence;
-        let asked = request::intent(provider_ref).map_err(unasked)?;
-        let exchange = self.send(asked).await.map_err(unasked)?;
-        reading.note(&exchange);
-        let intent = read_intent(&exchange)?;
-        let mut refunds: Vec<wire::Refund> = Vec::new();
-        for _ in 0..MAX_PAGES {
-            let after = refunds.last().map(|refund| refund.id.clone());
-            let asked = request::refunds_of(provider_ref, after.as_deref()).map_err(unasked)?;
-            let exchange = self.send(asked).await.map_err(unasked)?;
-            reading.note(&exchange);
-            let page = read_refunds(&exchange, provider_ref)?;
-            let is_last = !page.has_more || page.data.is_empty();
-            refunds.extend(page.data);
-            if is_last {
-                return map::seen(&intent, Some(&refunds), expected).map_err(Evidence::Unusable);
-            }
-        }
-        Err(Evidence::Unusable(Unusable::Unreadable))
-    }
-
-    pub(super) async fn refund_once(&self, call: RefundCall<'_>) -> CallReport {
-        let expected = Expected::refund(&call, self.mode);
-        let asked = match request::refund(&call) {
-            Ok(asked) => asked,
-            Err(why) => return why.report(expected.call),
-        };
-        let exchange = match self.send(asked).await {
-            Ok(exchange) => exchange,
-            Err(why) => return why.report(expected.call),
-        };
-        match refunded(&exchange, &expected) {
-            Some(evidence) => report(&exchange, evidence),
-            None => self.read_back(call.provider_ref, &exchange).await,
-        }
-    }
-
-    /// The refund was taken in. Whatever goes wrong while reading the payment back, the request has left.
-    async fn read_back(&self, provider_ref: &str, answer: &Exchange) -> CallReport {
-        let found = self.find_payment(provider_ref).await;
-        let evidence = match found.evidence {
-            Evidence::Seen(seen) => Evidence::Seen(seen),
-            Evidence::Unusable(Unusable::Mismatch) => Evidence::Unusable(Unusable::Mismatch),
-            _ => Evidence::Unusable(Unusable::Unreadable),
-        };
-        CallReport {
-            elapsed_ms: answer.elapsed_ms.saturating_add(found.elapsed_ms),
-            ..report(answer, evidence)
-        }
-    }
-
     pub(super) async fn abandon_once(&self, provider_ref: &str) -> CallReport {
         let expected = Expected::abandon(provider_ref, self.mode);
         self.judged(request::abandon(provider_ref), &expected).await
@@ -253,41 +151,6 @@ pub(super) fn prepared(exchange: &Exchange, expected: &Expected<'_>) -> PrepareO
     }
 }
 
-/// What came of a refund; none where the payment has to be read.
-pub(super) fn refunded(exchange: &Exchange, expected: &Expected<'_>) -> Option<Evidence> {
-    let given = map::ok_body(exchange, expected.call)
-        .and_then(|body| map::given(body, expected).map_err(NotOk::Unusable));
-    match given {
-        Ok(Given::Seen(seen)) => Some(Evidence::Seen(seen)),
-        Ok(Given::ReadBack) => None,
-        Err(not_ok) => Some(not_ok.into()),
-    }
-}
-
-/// The intent of a look-up's first answer.
-pub(super) fn read_intent(exchange: &Exchange) -> Result<wire::Intent, Evidence> {
-    let body = map::ok_body(exchange, CallKind::LookUp)?;
-    map::intent(body).map_err(Evidence::Unusable)
-}
-
-/// A page of refunds. An account that knows the payment and not its refunds is none that we understand.
-pub(super) fn read_refunds(
-    exchange: &Exchange,
-    provider_ref: &str,
-) -> Result<wire::List<wire::Refund>, Evidence> {
-    let body = map::ok_body(exchange, CallKind::LookUp).map_err(|not_ok| match not_ok {
-        NotOk::NotFound => Evidence::Unusable(Unusable::Unreadable),
-        not_ok => not_ok.into(),
-    })?;
-    map::refunds(body, provider_ref).map_err(Evidence::Unusable)
-}
-
-/// Whether money of it has gone back that is not listed yet.
-pub(super) fn has_gone_back(seen: &PaymentSeen) -> bool {
-    seen.status == crate::domain::evidence::SeenStatus::Captured
-        && seen.balance_minor != seen.total.minor()
-}
-
 /// One exchange and what it proves.
 pub(super) fn report(exchange: &Exchange, evidence: Evidence) -> CallReport {
     CallReport {
@@ -297,40 +160,5 @@ pub(super) fn report(exchange: &Exchange, evidence: Evidence) -> CallReport {
         body_sha256: exchange.body_sha256(),
         elapsed_ms: exchange.elapsed_ms,
         is_replay: exchange.is_replay,
-    }
-}
-
-/// Several exchanges that make one look-up: the trace of the first, the status of the last, and one hash
-/// over all bodies.
-#[derive(Default)]
-pub(super) struct Reading {
-    status: Option<u16>,
-    trace_id: Option<String>,
-    bodies: Option<Sha256>,
-    elapsed_ms: u64,
-}
-
-impl Reading {
-    pub fn note(&mut self, exchange: &Exchange) {
-        self.status = exchange.status;
-        if self.trace_id.is_none() {
-            self.trace_id.clone_from(&exchange.trace_id);
-        }
-        if let Ok(body) = &exchange.body {
-            let hash = self.bodies.take().unwrap_or_default();
-            self.bodies = Some(hash.chain_update(body.as_slice()));
-        }
-        self.elapsed_ms = self.elapsed_ms.saturating_add(exchange.elapsed_ms);
-    }
-
-    pub fn report(self, evidence: Evidence) -> CallReport {
-        CallReport {
-            evidence,
-            http_status: self.status,
-            trace_id: self.trace_id,
-            body_sha256: self.bodies.map(|hash| hex(&hash.finalize())),
-            elapsed_ms: self.elapsed_ms,
-            is_replay: false,
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Stripe: charges in two steps, refunds, cards, look-ups and its list of both; and what only Stripe has.
 //!
-//! `request` is what is asked, `client` sends it, `wire` is what stands in the JSON, `map` turns it into
+//! `request` is what is asked, `client` sends it, `payment` reads and gives back, `wire` is what stands in the JSON, `map` turns it into
 //! evidence, `codes` knows what each error means, `amount` counts as Stripe counts, `body` makes the bytes
 //! that are stored, `port` is the face the engine sees, `objects` the rest. Wire formats stop here; nothing
 //! decides whether an attempt succeeded.
@@ -18,6 +18,7 @@ mod form;
 mod map;
 mod objects;
 mod options;
+mod payment;
 mod port;
 mod register;
 mod request;

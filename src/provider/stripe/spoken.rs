@@ -13,9 +13,10 @@ use crate::engine::ports::{
 };
 use crate::provider::http::{Exchange, Trouble};
 
-use super::client::{self, Reading};
+use super::client;
 use super::codes::CallKind;
-use super::map::{self, Expected};
+use super::map::{self, Expected, NotOk};
+use super::payment::{self, Reading};
 use super::request::{self, Unsendable};
 use super::{body, wire};
 
@@ -165,7 +166,7 @@ pub fn abandon(provider_ref: &str, mode: Mode, heard: Heard, elapsed_ms: u64) ->
 /// client would read it now, and whoever looks later does.
 pub fn refund(call: &RefundCall<'_>, mode: Mode, heard: Heard, elapsed_ms: u64) -> CallReport {
     let exchange = heard.exchange(elapsed_ms);
-    let evidence = client::refunded(&exchange, &Expected::refund(call, mode))
+    let evidence = payment::refunded(&exchange, &Expected::refund(call, mode))
         .unwrap_or(Evidence::Unusable(Unusable::Unreadable));
     client::report(&exchange, evidence)
 }
@@ -178,7 +179,7 @@ pub fn look(look: &ChargeLook<'_>, mode: Mode, heard: Heard, elapsed_ms: u64) ->
 
 /// Whether money of it has gone back: then it is asked for again, with its refunds.
 pub fn needs_refunds(report: &CallReport) -> bool {
-    matches!(&report.evidence, Evidence::Seen(seen) if client::has_gone_back(seen))
+    matches!(&report.evidence, Evidence::Seen(seen) if payment::has_gone_back(seen))
 }
 
 /// What was heard about a payment: the intent, then each page of its refunds.
@@ -193,19 +194,16 @@ pub fn payment(
     let mut reading = Reading::default();
     let exchange = intent.exchange(elapsed_ms);
     reading.note(&exchange);
-    let seen = client::read_intent(&exchange).and_then(|intent| {
+    let seen = payment::read_intent(&exchange).and_then(|intent| {
         let mut refunds: Vec<wire::Refund> = Vec::new();
         for heard in pages {
             let exchange = heard.exchange(elapsed_ms);
             reading.note(&exchange);
-            refunds.extend(client::read_refunds(&exchange, provider_ref)?.data);
+            refunds.extend(payment::read_refunds(&exchange, provider_ref)?.data);
         }
-        map::seen(&intent, Some(&refunds), &expected).map_err(Evidence::Unusable)
+        map::seen(&intent, Some(&refunds), &expected).map_err(NotOk::Unusable)
     });
-    reading.report(match seen {
-        Ok(seen) => Evidence::Seen(seen),
-        Err(evidence) => evidence,
-    })
+    reading.report(seen)
 }
 
 fn judged(exchange: &Exchange, expected: &Expected<'_>) -> CallReport {

@@ -53,7 +53,7 @@ impl Read for BalanceEntry {
             fee: money(wire.fee, &wire.currency)?,
             net: money(wire.net, &wire.currency)?,
             is_available: wire.status.as_deref() == Some("available"),
-            available_on: maybe_instant(wire.available_on)?,
+            available_on: maybe_instant(wire.available_on),
             created: wire::instant(wire.created)?,
             category: wire.reporting_category.unwrap_or_default(),
             id: wire.id,

@@ -118,12 +118,9 @@ impl StripeClient {
     }
 }
 
-/// Fields that are an instant or nothing; one that cannot be is unreadable.
-pub(super) fn maybe_instant(seconds: Option<i64>) -> Option<Option<DateTime<Utc>>> {
-    match seconds {
-        Some(seconds) => wire::instant(seconds).map(Some),
-        None => Some(None),
-    }
+/// A field that is an instant or nothing; one that cannot be is nothing.
+pub(super) fn maybe_instant(seconds: Option<i64>) -> Option<DateTime<Utc>> {
+    seconds.and_then(wire::instant)
 }
 
 /// An amount with its currency.

@@ -84,7 +84,7 @@ impl Read for Customer {
             email: wire.email,
             currency: wire.currency,
             is_delinquent: wire.delinquent.unwrap_or(false),
-            created: maybe_instant(wire.created)?,
+            created: maybe_instant(wire.created),
         })
     }
 }

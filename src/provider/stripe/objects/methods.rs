@@ -41,7 +41,7 @@ impl Read for PaymentMethod {
             id: wire.id,
             kind: wire.kind.unwrap_or_default(),
             card: wire.card.map(register::card).unwrap_or_default(),
-            created: maybe_instant(wire.created)?,
+            created: maybe_instant(wire.created),
         })
     }
 }

@@ -156,17 +156,14 @@ impl Read for Subscription {
             status: SubscriptionStatus::parse(&wire.status),
             customer: wire.customer.id().to_owned(),
             items: items.into_iter().map(item).collect::<Option<_>>()?,
-            period_start: maybe_instant(start)?,
-            period_end: maybe_instant(end)?,
+            period_start: maybe_instant(start),
+            period_end: maybe_instant(end),
             ends_with_period: wire.cancel_at_period_end,
-            cancel_at: maybe_instant(wire.cancel_at)?,
-            canceled_at: maybe_instant(wire.canceled_at)?,
-            ended_at: maybe_instant(wire.ended_at)?,
-            trial_end: maybe_instant(wire.trial_end)?,
-            pause: match wire.pause_collection {
-                Some(pause) => Some(read_pause(&pause)?),
-                None => None,
-            },
+            cancel_at: maybe_instant(wire.cancel_at),
+            canceled_at: maybe_instant(wire.canceled_at),
+            ended_at: maybe_instant(wire.ended_at),
+            trial_end: maybe_instant(wire.trial_end),
+            pause: wire.pause_collection.as_ref().map(read_pause),
             payment_method: name_of(wire.default_payment_method.as_ref()),
             latest_invoice: name_of(wire.latest_invoice.as_ref()),
             created: wire::instant(wire.created)?,
@@ -198,14 +195,12 @@ fn item(wire: wire::Item) -> Option<SubscriptionItem> {
     })
 }
 
-fn read_pause(wire: &wire::PauseCollection) -> Option<Pause> {
-    let known = PauseBehavior::ALL.into_iter();
-    Some(Pause {
-        behavior: known
-            .into_iter()
-            .find(|behavior| behavior.as_str() == wire.behavior),
-        resumes_at: maybe_instant(wire.resumes_at)?,
-    })
+fn read_pause(wire: &wire::PauseCollection) -> Pause {
+    let mut known = PauseBehavior::ALL.into_iter();
+    Pause {
+        behavior: known.find(|behavior| behavior.as_str() == wire.behavior),
+        resumes_at: maybe_instant(wire.resumes_at),
+    }
 }
 
 /// Which subscriptions of a list.

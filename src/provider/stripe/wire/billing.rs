@@ -145,6 +145,7 @@ pub(in crate::provider::stripe) struct SubscriptionDetails {
 
 /// When an invoice went where.
 #[derive(Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names are Stripe's")]
 pub(in crate::provider::stripe) struct Transitions {
     pub paid_at: Option<i64>,
     pub voided_at: Option<i64>,
