@@ -53,6 +53,8 @@ pub enum Flaw {
     ApprovedOnce,
     /// What is approved is not what is done.
     AlteredRequest,
+    /// The provider's name of what was prepared is not written.
+    ProviderRef,
 }
 
 /// A set of them.

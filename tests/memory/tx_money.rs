@@ -360,6 +360,9 @@ impl MemTx<'_> {
     }
 
     fn with_flaws(&self, mut row: AttemptRow) -> AttemptRow {
+        if self.has(Flaw::ProviderRef) && row.attempt.kind == AttemptKind::Charge {
+            row.attempt.provider_ref = None;
+        }
         if self.has(Flaw::NextLook) && row.attempt.state == AttemptState::Unknown {
             row.attempt.next_check_at =
                 row.attempt.next_check_at.map(|at| at + Duration::days(400));

@@ -303,7 +303,9 @@ async fn registers_a_card(
     operator: &Operator,
     chance: &mut Chance,
 ) {
-    let auth_key = around.net.opens_window("customer-0");
+    let Some(auth_key) = around.net.opens_window("customer-0") else {
+        return;
+    };
     for _ in 0..=chance.below(2) {
         let request = Request::AddMethod {
             customer: CustomerId(1),
@@ -333,7 +335,9 @@ async fn pays_in_the_browser(
     let Some(order_id) = receipt.order_id else {
         return;
     };
-    let payment_key = around.net.authenticates(&order_id, amount.minor());
+    let Some(payment_key) = around.net.authenticates(&order_id, amount.minor()) else {
+        return;
+    };
     for _ in 0..=chance.below(2) {
         // The customer takes some time, and sometimes longer than the session lasts.
         let pause = [0, 3_000_000, 700_000_000][chance.below(3)];

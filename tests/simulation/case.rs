@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
 use paydeck::domain::ids::{InvoiceId, SubscriptionId};
+use paydeck::domain::mode::ProviderName;
 use paydeck::domain::states::InvoiceState;
 use paydeck::engine::Request;
 use paydeck::sandbox::{Fault, LookupAfterDecline, OrderReuse, Switches};
@@ -81,13 +82,13 @@ fn switches(chance: &mut Chance) -> Switches {
     }
 }
 
-fn set_up(seed: u64, mistakes: Mistakes, chance: &mut Chance) -> Play {
+fn set_up(provider: ProviderName, seed: u64, mistakes: Mistakes, chance: &mut Chance) -> Play {
     let personality = if chance.per_mille(500) {
         Personality::Serial
     } else {
         Personality::ReadCommitted
     };
-    let mut world = World::new(seed, 1 + chance.below(MOST), personality);
+    let mut world = World::new(provider, seed, 1 + chance.below(MOST), personality);
     world.warp = Warp::new(mistakes.wrong);
     world.manners = Manners {
         refund_alone: chance.per_mille(400).then_some(2_000),
@@ -212,9 +213,9 @@ fn is_anybody_busy(play: &Play) -> bool {
 }
 
 /// Plays one case to its end.
-pub fn play(seed: u64, mistakes: Mistakes, telling: Telling) -> Told {
+pub fn play(provider: ProviderName, seed: u64, mistakes: Mistakes, telling: Telling) -> Told {
     let mut chance = Chance::new(seed);
-    let mut play = set_up(seed, mistakes, &mut chance);
+    let mut play = set_up(provider, seed, mistakes, &mut chance);
     if telling == Telling::Aloud {
         play.trace = Some(Vec::new());
         play.world.net.state().trace = Some(Vec::new());

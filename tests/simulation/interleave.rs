@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use paydeck::domain::attempt::AlsoCancel;
 use paydeck::domain::ids::{InvoiceId, PaymentId, SubscriptionId};
+use paydeck::domain::mode::ProviderName;
 use paydeck::domain::money::{Currency, Money};
 use paydeck::domain::payment::RefundAmount;
 use paydeck::domain::states::InvoiceState;
@@ -34,6 +35,7 @@ enum Pair {
 
 #[derive(Debug, Clone)]
 struct Cast {
+    provider: ProviderName,
     pair: Pair,
     has_run: bool,
     personality: Personality,
@@ -107,7 +109,7 @@ fn requests(pair: Pair, play: &Play) -> [Request; 2] {
 }
 
 fn open(cast: &Cast) -> Opening {
-    let mut world = World::new(1, 1, cast.personality);
+    let mut world = World::new(cast.provider, 1, 1, cast.personality);
     world.counts_apart = true;
     world.warp = Warp::new(cast.mistakes.wrong);
     {
@@ -175,6 +177,7 @@ fn row(name: &str, cast: &Cast, reach: Reach) -> Found {
 
 fn on_sqlite(pair: Pair) -> Cast {
     Cast {
+        provider: ProviderName::Toss,
         pair,
         has_run: true,
         personality: Personality::Serial,
@@ -228,6 +231,22 @@ fn every_interleaving_over_one_invoice_keeps_the_laws() {
             1,
         ),
     ];
+    let on_stripe = |pair| Cast {
+        provider: ProviderName::Stripe,
+        ..without_run(pair)
+    };
+    plays.extend([
+        (
+            "two steps, charge and retry",
+            on_stripe(Pair::ChargeAndRetry),
+            0,
+        ),
+        (
+            "two steps, charge and cancel",
+            on_stripe(Pair::ChargeAndCancel),
+            0,
+        ),
+    ]);
     if is_whole() {
         let answer_lost = Cast {
             trouble: lost,

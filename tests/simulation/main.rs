@@ -13,6 +13,7 @@
 mod actors;
 mod case;
 mod interleave;
+mod ledger;
 #[path = "../memory/mod.rs"]
 mod memory;
 mod mutants;
@@ -22,10 +23,13 @@ mod points;
 mod prints;
 mod report;
 mod spool;
+mod stripe;
 mod tree;
 mod warp;
 mod watch;
 mod world;
+
+use paydeck::domain::mode::ProviderName;
 
 use case::{Mistakes, Telling};
 
@@ -38,19 +42,42 @@ fn is_for_seeds_alone() -> bool {
     number("SIM_CASES").or(number("SIM_SEED")).is_some()
 }
 
+/// The providers that are played: `SIM_PROVIDER=stripe` leaves the other out.
+fn providers() -> Vec<ProviderName> {
+    let wanted = std::env::var("SIM_PROVIDER").ok();
+    let all = ProviderName::ALL.into_iter();
+    all.filter(|name| {
+        wanted
+            .as_deref()
+            .is_none_or(|wanted| wanted == name.as_str())
+    })
+    .collect()
+}
+
 #[test]
 fn no_seeded_case_breaks_a_law() {
     if let Some(seed) = number("SIM_SEED") {
-        let told = case::play(seed, Mistakes::default(), Telling::Aloud);
-        println!("{}", told.trace.join("\n"));
-        for violation in &told.violations {
-            println!("VIOLATION {:?}: {}", violation.law, violation.what);
+        for provider in providers() {
+            let told = case::play(provider, seed, Mistakes::default(), Telling::Aloud);
+            println!("{provider}\n{}", told.trace.join("\n"));
+            for violation in &told.violations {
+                println!("VIOLATION {:?}: {}", violation.law, violation.what);
+            }
+            assert!(told.violations.is_empty(), "seed {seed} breaks a law");
         }
-        assert!(told.violations.is_empty(), "seed {seed} breaks a law");
         return;
     }
     let cases = number("SIM_CASES").unwrap_or(300_000);
-    let figures = report::many(number("SIM_FIRST").unwrap_or(1), cases, Mistakes::default());
-    println!("{}", figures.json());
-    assert!(figures.broken.is_empty(), "{}", figures.complaint());
+    let providers = providers();
+    let share = cases / u64::try_from(providers.len().max(1)).unwrap_or(1);
+    let first = number("SIM_FIRST").unwrap_or(1);
+    let mut complaints = Vec::new();
+    for provider in providers {
+        let figures = report::many(provider, first, share, Mistakes::default());
+        println!("{}", figures.json());
+        if !figures.broken.is_empty() {
+            complaints.push(format!("{provider}\n{}", figures.complaint()));
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }

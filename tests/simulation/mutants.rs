@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use paydeck::domain::mode::ProviderName;
+
 use crate::case::{self, Mistakes, Telling};
 use crate::memory::flaw::{Flaw, Flaws};
 use crate::warp::Wrong;
@@ -11,7 +13,9 @@ use crate::watch::Law;
 /// A mistake is noticed within so many cases.
 const MOST_CASES: u64 = 40_000;
 
+#[derive(Clone)]
 struct Mutant {
+    provider: ProviderName,
     name: &'static str,
     mistakes: Mistakes,
 }
@@ -21,6 +25,7 @@ fn flawed(name: &'static str, flaws: &[Flaw]) -> Mutant {
         .iter()
         .fold(Flaws::default(), |all, flaw| all.with(*flaw));
     Mutant {
+        provider: ProviderName::Toss,
         name,
         mistakes: Mistakes {
             flaws,
@@ -31,6 +36,7 @@ fn flawed(name: &'static str, flaws: &[Flaw]) -> Mutant {
 
 fn wrong(name: &'static str, wrong: Wrong) -> Mutant {
     Mutant {
+        provider: ProviderName::Toss,
         name,
         mistakes: Mistakes {
             wrong,
@@ -133,6 +139,7 @@ fn mutants() -> Vec<Mutant> {
         ),
         flawed("another amount than was approved", &[Flaw::AlteredRequest]),
         Mutant {
+            provider: ProviderName::Toss,
             name: "the host forgets a key",
             mistakes: Mistakes {
                 host_forgets: true,
@@ -142,6 +149,7 @@ fn mutants() -> Vec<Mutant> {
         // Who looks after what is open.
         flawed("giving up after six looks", &[Flaw::GivesUp]),
         Mutant {
+            provider: ProviderName::Toss,
             name: "no reconciler",
             mistakes: Mistakes {
                 has_no_reconciler: true,
@@ -151,11 +159,43 @@ fn mutants() -> Vec<Mutant> {
     ]
 }
 
+/// What only means something, or nothing, where a charge is one step: under the provider's own name a charge is taken
+/// once, whatever key or order it goes by; there is no window, and a refund names no balance.
+const OF_ONE_STEP: [&str; 6] = [
+    "a new key for each send",
+    "a new order id for each send",
+    "the client tries again by itself",
+    "already refunded is a success",
+    "already processed is a success",
+    "the host forgets a key",
+];
+
+/// The same mistakes where a charge is two steps, and those that can be made there alone.
+fn in_two_steps() -> Vec<Mutant> {
+    let own = [
+        wrong("a charge is made in one request", Wrong::OneShot),
+        flawed(
+            "a charge is confirmed before it is named",
+            &[Flaw::ProviderRef],
+        ),
+    ];
+    let common = mutants();
+    let common = common
+        .into_iter()
+        .filter(|m| !OF_ONE_STEP.contains(&m.name));
+    let on_stripe = |mutant: Mutant| Mutant {
+        provider: ProviderName::Stripe,
+        ..mutant
+    };
+    own.into_iter().chain(common).map(on_stripe).collect()
+}
+
 /// The laws that the first case to notice a mistake saw broken, and how many cases it took.
 fn noticed(mutant: &Mutant) -> Option<(u64, BTreeSet<Law>)> {
     for seed in 1..=MOST_CASES {
-        let mistakes = mutant.mistakes;
-        let told = std::panic::catch_unwind(|| case::play(seed, mistakes, Telling::Silent));
+        let (provider, mistakes) = (mutant.provider, mutant.mistakes);
+        let told =
+            std::panic::catch_unwind(|| case::play(provider, seed, mistakes, Telling::Silent));
         let Ok(told) = told else {
             panic!("{}: the play itself broke in case {seed}", mutant.name);
         };
@@ -172,12 +212,13 @@ fn every_planted_mistake_is_noticed() {
         return;
     }
     let mut missed = Vec::new();
-    for mutant in mutants() {
+    for mutant in mutants().into_iter().chain(in_two_steps()) {
+        let name = format!("{}: {}", mutant.provider, mutant.name);
         match noticed(&mutant) {
             Some((cases, laws)) => {
-                println!("{:42} {:>6} cases  {laws:?}", mutant.name, cases);
+                println!("{name:50} {cases:>6} cases  {laws:?}");
             }
-            None => missed.push(mutant.name),
+            None => missed.push(name),
         }
     }
     assert!(missed.is_empty(), "nobody noticed: {missed:?}");

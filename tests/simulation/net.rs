@@ -15,10 +15,11 @@ use paydeck::engine::ports::{
     IssueOutcome, Provider, ProviderError, RefundCall, RefundRequest, RegisterCall,
     TransactionSeen,
 };
-use paydeck::provider::toss::spoken::{self, Heard};
-use paydeck::sandbox::{Asked, CardDraft, Commit, ErrorBody, Fault, Offline, Said};
+use paydeck::provider::toss::spoken;
+use paydeck::sandbox::{Asked, Commit, ErrorBody, Fault, Offline};
 use paydeck::secret::Secret;
 
+use crate::ledger::{Heard, Ledger, Said};
 use crate::memory::stage::{Chance, Granted, Reason, Stage, instant};
 use crate::warp::Warp;
 
@@ -26,9 +27,6 @@ use crate::warp::Warp;
 const PATIENCE_US: i64 = 70_000_000;
 /// A look-up shows a payment at the latest this long after it was taken. The protocol relies on a minute.
 const LONGEST_LAG_S: i64 = 50;
-
-/// The reason of refunds that nobody asked us for.
-pub const AT_DESK: &str = "at the desk";
 
 /// What goes wrong with one call.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,7 +68,7 @@ pub struct Launch {
 
 #[derive(Debug)]
 pub struct State {
-    pub offline: Offline,
+    pub offline: Ledger,
     pub flights: Vec<Flight>,
     answers: Vec<(u64, Said)>,
     entered: Vec<String>,
@@ -100,7 +98,7 @@ pub struct Net {
 }
 
 impl Net {
-    pub fn new(stage: &Arc<Stage>, offline: Offline, seed: u64) -> Arc<Self> {
+    pub fn new(stage: &Arc<Stage>, offline: Ledger, seed: u64) -> Arc<Self> {
         Arc::new(Self {
             stage: Arc::clone(stage),
             state: Mutex::new(State {
@@ -128,49 +126,75 @@ impl Net {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The customer registers a card in the provider's window.
-    pub fn opens_window(&self, customer_key: &str) -> String {
+    /// The customer registers a card in the provider's window, where it has one.
+    pub fn opens_window(&self, customer_key: &str) -> Option<String> {
         let now = self.stage.now();
-        let mut state = self.state();
-        let key = state
-            .offline
-            .open_window(customer_key, CardDraft::default(), now);
-        key.unwrap_or_default()
+        self.state().offline.open_window(customer_key, now)
     }
 
-    /// The customer authenticates a payment in the provider's window.
-    pub fn authenticates(&self, order_id: &str, amount: i64) -> String {
+    /// The customer authenticates a payment in the provider's window, where it has one.
+    pub fn authenticates(&self, order_id: &str, amount: i64) -> Option<String> {
         let now = self.stage.now();
-        let key = self.state().offline.authenticate(order_id, amount, now);
-        key.unwrap_or_default()
+        self.state().offline.authenticate(order_id, amount, now)
     }
 
     /// Somebody gives a part of a payment back at the provider's own desk.
     pub fn refunds_at_the_desk(&self, chance: &mut Chance) {
         let now = self.stage.now();
         let mut state = self.state();
-        let paid: Vec<_> = state.offline.approved().filter(|p| p.balance > 0).collect();
+        let approved = state.offline.approved();
+        let paid: Vec<_> = approved.iter().filter(|p| p.balance > 0).collect();
         if paid.is_empty() {
             return;
         }
-        let payment = &paid[chance.below(paid.len())];
+        let payment = paid[chance.below(paid.len())];
         let amount = payment
             .balance
             .min([1_000, 4_000, i64::MAX][chance.below(3)]);
         state.refunds_at_desk += 1;
         let key = format!("desk-{}", state.refunds_at_desk);
-        let body = format!(r#"{{"cancelReason":"{AT_DESK}","cancelAmount":{amount}}}"#);
-        let asked = Asked {
-            method: "POST",
-            path: format!("/v1/payments/{}/cancel", payment.key),
-            idempotency_key: Some(key),
-            body: body.into_bytes(),
-        };
-        state.offline.carry_out(&asked, None, now);
-        state.note(|| format!("        at the desk: {amount} of {}", asked.path));
+        state.offline.refund_at_desk(&payment.key, amount, key, now);
+        state.note(|| format!("        at the desk: {amount} of {}", payment.order_id));
     }
 
-    async fn ask(&self, asked: Asked) -> Heard {
+    /// The provider's list of what it took, all of it on one page.
+    pub async fn list(
+        &self,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        after: Option<&str>,
+    ) -> Result<Vec<TransactionSeen>, ProviderError> {
+        self.stage.wait(Reason::Turn("list")).await;
+        let mut state = self.state();
+        let is_away = state.left > 0 && {
+            let share = state.per_mille;
+            state.chance.per_mille(share)
+        };
+        if is_away {
+            state.left -= 1;
+            state.troubles += 1;
+            return Err(ProviderError::NotReached { operation: "list" });
+        }
+        if after.is_some() {
+            return Ok(Vec::new());
+        }
+        let taken = state.offline.approved();
+        let rows = taken.into_iter().filter_map(|payment| {
+            let at = payment.approved_at.filter(|at| *at >= from && *at < to)?;
+            Some(TransactionSeen {
+                transaction_key: format!("t-{}", payment.key),
+                provider_ref: payment.key,
+                order_id: payment.order_id,
+                status: "DONE".to_owned(),
+                is_cancel: false,
+                at,
+                amount: Money::new(payment.amount, Currency::KRW),
+            })
+        });
+        Ok(rows.collect())
+    }
+
+    pub async fn ask(&self, asked: Asked) -> Heard {
         self.stage.wait(Reason::Turn("connect")).await;
         let now = self.stage.lock().now;
         let call = {
@@ -184,7 +208,7 @@ impl Net {
                     Some(Trouble::Wire(fault)) => Some(fault.clone()),
                     _ => None,
                 };
-                return heard(
+                return Heard::Said(
                     state
                         .offline
                         .carry_out(&asked, fault.as_ref(), instant(now)),
@@ -200,38 +224,12 @@ impl Net {
             Granted::Go => {
                 let mut state = self.state();
                 match state.answers.iter().position(|(of, _)| *of == call) {
-                    Some(at) => heard(state.answers.swap_remove(at).1),
-                    None => Heard::Broken,
+                    Some(at) => Heard::Said(state.answers.swap_remove(at).1),
+                    None => Heard::Said(Said::Broken),
                 }
             }
             Granted::InVain => Heard::Silence,
         }
-    }
-}
-
-fn heard(said: Said) -> Heard {
-    match said {
-        Said::Broken => Heard::Broken,
-        Said::Answer {
-            status,
-            retry_after_seconds,
-            body,
-        } => Heard::Answer {
-            status,
-            retry_after_s: retry_after_seconds.map(u64::from),
-            body,
-        },
-    }
-}
-
-fn print_said(said: &Said, ink: &mut impl Hasher) {
-    match said {
-        Said::Broken => 0.hash(ink),
-        Said::Answer {
-            status,
-            retry_after_seconds,
-            body,
-        } => (status, retry_after_seconds, body).hash(ink),
     }
 }
 
@@ -247,7 +245,10 @@ impl State {
     /// Whether a request with this key or body may still be carried out.
     pub fn is_flying(&self, key: &str) -> bool {
         self.flights.iter().any(|flight| {
-            flight.asked.idempotency_key.as_deref() == Some(key)
+            // What only prepares takes nothing.
+            let under = flight.asked.idempotency_key.as_deref().unwrap_or_default();
+            let rest = under.strip_prefix(key);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(":confirm:"))
                 && !matches!(flight.phase, Phase::IsAnswered(_))
         })
     }
@@ -271,7 +272,7 @@ impl State {
     pub fn print_of_answer(&self, call: u64) -> u64 {
         let mut ink = DefaultHasher::new();
         for (_, said) in self.answers.iter().filter(|(of, _)| *of == call) {
-            print_said(said, &mut ink);
+            said.hash(&mut ink);
         }
         ink.finish()
     }
@@ -287,7 +288,7 @@ impl State {
             match &flight.phase {
                 Phase::Arrives => 0.hash(&mut ink),
                 Phase::IsCarriedOut => 1.hash(&mut ink),
-                Phase::IsAnswered(said) => print_said(said, &mut ink),
+                Phase::IsAnswered(said) => said.hash(&mut ink),
             }
             flight.trouble.is_some().hash(&mut ink);
             prints.push(ink.finish());
@@ -325,7 +326,11 @@ impl State {
             return None;
         }
         let trouble = if is_post {
-            let all = posted_troubles(asked.path.ends_with("/cancel"), &mut self.chance);
+            let all = posted_troubles(
+                self.offline.provider(),
+                is_refund(&asked.path),
+                &mut self.chance,
+            );
             all[self.chance.below(all.len())].clone()
         } else {
             let all = asked_troubles();
@@ -341,13 +346,17 @@ impl State {
     }
 
     fn may_lag(&self, asked: &Asked, now: DateTime<Utc>) -> bool {
-        match asked.path.strip_prefix("/v1/payments/orders/") {
-            Some(order) => self
-                .offline
-                .taken_at(order)
-                .is_none_or(|at| (now - at).num_seconds() < LONGEST_LAG_S),
-            None => true,
+        let is_new = |at: DateTime<Utc>| (now - at).num_seconds() < LONGEST_LAG_S;
+        if let Some(order) = asked.path.strip_prefix("/v1/payments/orders/") {
+            return self.offline.taken_at(order).is_none_or(is_new);
         }
+        let Some(rest) = asked.path.strip_prefix("/v1/payment_intents/") else {
+            return true;
+        };
+        let intent = rest.split('?').next().unwrap_or_default();
+        let taken = self.offline.approved();
+        let payment = taken.iter().find(|payment| payment.key == intent);
+        payment.and_then(|p| p.approved_at).is_none_or(is_new)
     }
 
     fn launch(&mut self, asked: Asked, trouble: Option<Trouble>, now: i64) -> u64 {
@@ -470,14 +479,31 @@ fn failing(status: u16, commit: Commit, body: ErrorBody) -> Trouble {
     })
 }
 
+fn is_refund(path: &str) -> bool {
+    path.ends_with("/refunds") || (path.starts_with("/v1/payments/") && path.ends_with("/cancel"))
+}
+
 /// Every fault of a call that moves money.
-pub fn posted_troubles(is_cancel: bool, chance: &mut Chance) -> Vec<Trouble> {
+pub fn posted_troubles(
+    provider: ProviderName,
+    is_refund: bool,
+    chance: &mut Chance,
+) -> Vec<Trouble> {
     use Commit::{After, Before};
     let among = |chance: &mut Chance, low: u64, high: u64| low + chance.next() % (high - low);
-    let already = if is_cancel {
-        "ALREADY_CANCELED_PAYMENT"
-    } else {
-        "ALREADY_PROCESSED_PAYMENT"
+    let already = match (provider, is_refund) {
+        (ProviderName::Toss, true) => "ALREADY_CANCELED_PAYMENT",
+        (ProviderName::Toss, false) => "ALREADY_PROCESSED_PAYMENT",
+        (ProviderName::Stripe, true) => "charge_already_refunded",
+        (ProviderName::Stripe, false) => "payment_intent_unexpected_state",
+    };
+    let (soft, hard, odd) = match provider {
+        ProviderName::Toss => ("REJECT_CARD_PAYMENT", "INVALID_STOPPED_CARD", "FDS_ERROR"),
+        ProviderName::Stripe => ("insufficient_funds", "lost_card", "fraudulent"),
+    };
+    let passing = match provider {
+        ProviderName::Toss => "PROVIDER_ERROR",
+        ProviderName::Stripe => "lock_timeout",
     };
     let decline = |code: &str| Trouble::Wire(Fault::Decline { code: code.into() });
     vec![
@@ -506,11 +532,11 @@ pub fn posted_troubles(is_cancel: bool, chance: &mut Chance) -> Vec<Trouble> {
         Trouble::Wire(Fault::RateLimited {
             retry_after_seconds: Some(3),
         }),
-        decline("REJECT_CARD_PAYMENT"),
-        decline("INVALID_STOPPED_CARD"),
-        decline("FDS_ERROR"),
-        coded(400, "PROVIDER_ERROR", Before),
-        coded(400, "PROVIDER_ERROR", After),
+        decline(soft),
+        decline(hard),
+        decline(odd),
+        coded(400, passing, Before),
+        coded(400, passing, After),
         coded(400, already, After),
         coded(401, "UNAUTHORIZED_KEY", Before),
         Trouble::Wire(Fault::UnknownCode {
@@ -579,9 +605,7 @@ impl SimProvider {
         let (asked, again) = self.warp.asked(asked);
         let heard = self.net.ask(asked).await;
         match again {
-            Some(again) if matches!(heard, Heard::Broken | Heard::Silence) => {
-                self.net.ask(again).await
-            }
+            Some(again) if heard.is_lost() => self.net.ask(again).await,
             _ => heard,
         }
     }
@@ -626,7 +650,7 @@ impl Provider for SimProvider {
         Box::pin(async move {
             let path = format!("/v1/billing/{}", segment(call.billing_key.expose()));
             let heard = self.post(path, call.idem_key, call.body.to_vec()).await;
-            let report = spoken::charge(&call, heard.clone(), self.elapsed());
+            let report = spoken::charge(&call, heard.clone().by_toss(), self.elapsed());
             self.warp
                 .answered(report, &heard, call.order_id, call.amount)
         })
@@ -636,7 +660,7 @@ impl Provider for SimProvider {
         Box::pin(async move {
             let path = format!("/v1/payments/{}/cancel", call.provider_ref);
             let heard = self.post(path, call.idem_key, call.body.to_vec()).await;
-            let report = spoken::refund(&call, heard.clone(), self.elapsed());
+            let report = spoken::refund(&call, heard.by_toss(), self.elapsed());
             self.warp.refunded(report, call.body, call.provider_ref)
         })
     }
@@ -646,7 +670,7 @@ impl Provider for SimProvider {
             let body = spoken::confirm_body(&call);
             let path = "/v1/payments/confirm".to_owned();
             let heard = self.post(path, call.idem_key, body).await;
-            spoken::confirm(&call, heard, self.elapsed())
+            spoken::confirm(&call, heard.by_toss(), self.elapsed())
         })
     }
 
@@ -658,7 +682,7 @@ impl Provider for SimProvider {
         Box::pin(async move {
             let order_id = look.order_id;
             let heard = self.get(format!("/v1/payments/orders/{order_id}")).await;
-            let report = spoken::order(order_id, heard, self.elapsed());
+            let report = spoken::order(order_id, heard.by_toss(), self.elapsed());
             self.warp.looked_up(report, order_id)
         })
     }
@@ -670,7 +694,7 @@ impl Provider for SimProvider {
     ) -> BoxFuture<'a, CallReport> {
         Box::pin(async move {
             let heard = self.get(format!("/v1/payments/{provider_ref}")).await;
-            let report = spoken::payment(provider_ref, heard, self.elapsed());
+            let report = spoken::payment(provider_ref, heard.by_toss(), self.elapsed());
             self.warp.looked_up_refund(report)
         })
     }
@@ -681,7 +705,7 @@ impl Provider for SimProvider {
             let path = "/v1/billing/authorizations/issue".to_owned();
             let key = spoken::issue_key(call.auth_key);
             let heard = self.post(path, &key, body).await;
-            let outcome = spoken::issued(call.customer_key, heard, self.elapsed());
+            let outcome = spoken::issued(call.customer_key, heard.by_toss(), self.elapsed());
             if let IssueOutcome::Issued { billing_key, .. } = &outcome {
                 let key = billing_key.expose().to_owned();
                 self.net.state().heard_keys.push(key);
@@ -702,34 +726,7 @@ impl Provider for SimProvider {
         after: Option<&'a str>,
         _: u32,
     ) -> BoxFuture<'a, Result<Vec<TransactionSeen>, ProviderError>> {
-        Box::pin(async move {
-            self.net.stage.wait(Reason::Turn("list")).await;
-            let mut state = self.net.state();
-            let is_away = state.left > 0 && {
-                let share = state.per_mille;
-                state.chance.per_mille(share)
-            };
-            if is_away {
-                state.left -= 1;
-                state.troubles += 1;
-                return Err(ProviderError::NotReached { operation: "list" });
-            }
-            // All of it is one page.
-            let taken = state.offline.approved().filter(|_| after.is_none());
-            let rows = taken.filter_map(|payment| {
-                let at = payment.approved_at.filter(|at| *at >= from && *at < to)?;
-                Some(TransactionSeen {
-                    transaction_key: format!("t-{}", payment.key),
-                    provider_ref: payment.key,
-                    order_id: payment.order_id,
-                    status: "DONE".to_owned(),
-                    is_cancel: false,
-                    at,
-                    amount: Money::new(payment.amount, Currency::KRW),
-                })
-            });
-            Ok(rows.collect())
-        })
+        Box::pin(self.net.list(from, to, after))
     }
 
     fn self_test<'a>(&'a self, _: &'a mut Desk) -> BoxFuture<'a, Result<(), ProviderError>> {

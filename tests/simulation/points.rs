@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use paydeck::domain::attempt::AlsoCancel;
 use paydeck::domain::ids::{CustomerId, InvoiceId, PaymentId, PlanId, SubscriptionId};
+use paydeck::domain::mode::ProviderName;
 use paydeck::domain::money::{Currency, Money};
 use paydeck::domain::payment::RefundAmount;
 use paydeck::domain::states::InvoiceState;
@@ -53,6 +54,7 @@ enum Strike {
 
 #[derive(Debug, Clone)]
 struct Point {
+    provider: ProviderName,
     operation: Operation,
     /// After so many turns of the one who acts.
     turns: u32,
@@ -61,9 +63,9 @@ struct Point {
     troubles: Vec<Option<Trouble>>,
 }
 
-fn troubles(operation: Operation) -> Vec<Option<Trouble>> {
+fn troubles(provider: ProviderName, operation: Operation) -> Vec<Option<Trouble>> {
     let is_cancel = matches!(operation, Operation::Refund | Operation::PartialRefund);
-    let all = net::posted_troubles(is_cancel, &mut Chance::new(7));
+    let all = net::posted_troubles(provider, is_cancel, &mut Chance::new(7));
     let faults = all.into_iter().map(Some);
     // A cancel of a subscription calls nobody.
     let faults = faults.filter(|_| operation != Operation::CancelNow);
@@ -110,7 +112,7 @@ fn request(operation: Operation, play: &Play) -> Option<Request> {
 /// Plays one point. None when the operation was over before so many turns.
 fn play(point: &Point, telling: Telling) -> Option<Told> {
     let seed = u64::from(point.turns) + 1;
-    let world = World::new(seed, 2, Personality::ReadCommitted);
+    let world = World::new(point.provider, seed, 2, Personality::ReadCommitted);
     world.net.state().script = point.troubles.iter().cloned().collect();
     let mut play = Play::new(world, seed);
     play.order = Order::InTurn;
@@ -173,9 +175,15 @@ fn complain(row: &mut Row, point: &Point, told: &Told) {
 }
 
 /// Every wait of an operation under these troubles, with this strike.
-fn every_wait(row: &mut Row, operation: Operation, strike: Strike, troubles: &[Option<Trouble>]) {
+fn every_wait(
+    row: &mut Row,
+    (provider, operation): (ProviderName, Operation),
+    strike: Strike,
+    troubles: &[Option<Trouble>],
+) {
     for turns in 1.. {
         let point = Point {
+            provider,
             operation,
             turns,
             strike,
@@ -189,11 +197,12 @@ fn every_wait(row: &mut Row, operation: Operation, strike: Strike, troubles: &[O
     }
 }
 
-fn cover(operation: Operation) -> Row {
+fn cover(provider: ProviderName, operation: Operation) -> Row {
     let mut row = Row::default();
-    for trouble in troubles(operation) {
+    for trouble in troubles(provider, operation) {
         for strike in [Strike::Death, Strike::DatabaseAway] {
-            every_wait(&mut row, operation, strike, std::slice::from_ref(&trouble));
+            let about = (provider, operation);
+            every_wait(&mut row, about, strike, std::slice::from_ref(&trouble));
         }
     }
     row
@@ -214,17 +223,23 @@ fn every_wait_of_every_operation_survives_every_fault() {
     if crate::is_for_seeds_alone() {
         return;
     }
+    for provider in ProviderName::ALL {
+        every_wait_on(provider);
+    }
+}
+
+fn every_wait_on(provider: ProviderName) {
     let rows = on_threads(
         OPERATIONS
             .into_iter()
             .map(|operation| -> Box<dyn FnOnce() -> Row + Send> {
-                Box::new(move || cover(operation))
+                Box::new(move || cover(provider, operation))
             })
             .collect(),
     );
-    let mut table = String::from("operation      waits  faults  cases  broken\n");
+    let mut table = format!("{provider}\noperation      waits  faults  cases  broken\n");
     for (operation, row) in OPERATIONS.iter().zip(&rows) {
-        let faults = troubles(*operation).len();
+        let faults = troubles(provider, *operation).len();
         let _text = writeln!(
             table,
             "{:<14} {:>5} {faults:>7} {:>6} {:>7}",
@@ -246,24 +261,27 @@ fn pairs_of_faults_on_charge_and_refund_are_survived_at_every_wait() {
         return;
     }
     let is_whole = std::env::var("SIM_PAIRS").is_ok_and(|word| word == "all");
-    let part = move |operation: Operation| {
+    let part = move |provider: ProviderName, operation: Operation| {
         let mut row = Row::default();
-        let all = troubles(operation);
+        let all = troubles(provider, operation);
         let mut number = 0_u64;
         for first in &all {
             for second in &all {
                 number += 1;
                 if is_whole || number.is_multiple_of(10) {
                     let pair = [first.clone(), second.clone()];
-                    every_wait(&mut row, operation, Strike::Death, &pair);
+                    every_wait(&mut row, (provider, operation), Strike::Death, &pair);
                 }
             }
         }
         row
     };
     let rows = on_threads(vec![
-        Box::new(move || part(Operation::Charge)) as Box<dyn FnOnce() -> Row + Send>,
-        Box::new(move || part(Operation::Refund)),
+        Box::new(move || part(ProviderName::Toss, Operation::Charge))
+            as Box<dyn FnOnce() -> Row + Send>,
+        Box::new(move || part(ProviderName::Toss, Operation::Refund)),
+        Box::new(move || part(ProviderName::Stripe, Operation::Charge)),
+        Box::new(move || part(ProviderName::Stripe, Operation::Refund)),
     ]);
     let cases: u64 = rows.iter().map(|row| row.cases).sum();
     println!("pairs: {cases} cases");

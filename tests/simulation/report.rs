@@ -5,6 +5,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use paydeck::domain::mode::ProviderName;
+
 use crate::case::{self, Mistakes, Telling};
 use crate::watch::{Law, Violation};
 
@@ -14,6 +16,7 @@ pub struct Figures {
     pub sends: u64,
     pub faults: u64,
     pub steps: u64,
+    pub provider: &'static str,
     pub seed: u64,
     pub took: Duration,
     /// The first seeds that broke each law.
@@ -41,7 +44,8 @@ impl Figures {
     pub fn json(&self) -> String {
         let all: u64 = self.broken.values().map(|(count, _)| count).sum();
         format!(
-            "{{\"provider\":\"toss\",\"cases\":{},\"sends\":{},\"faults\":{},\"double\":{},\"over_refund\":{},\"lost\":{},\"stuck\":{},\"violations\":{all},\"seed\":{},\"seconds\":{}}}",
+            "{{\"provider\":\"{}\",\"cases\":{},\"sends\":{},\"faults\":{},\"double\":{},\"over_refund\":{},\"lost\":{},\"stuck\":{},\"violations\":{all},\"seed\":{},\"seconds\":{}}}",
+            self.provider,
             self.cases,
             self.sends,
             self.faults,
@@ -65,7 +69,7 @@ impl Figures {
 }
 
 /// Plays cases `first..first + cases`.
-pub fn many(first: u64, cases: u64, mistakes: Mistakes) -> Figures {
+pub fn many(provider: ProviderName, first: u64, cases: u64, mistakes: Mistakes) -> Figures {
     #[expect(
         clippy::disallowed_methods,
         reason = "how long it really takes is one of the figures"
@@ -75,6 +79,7 @@ pub fn many(first: u64, cases: u64, mistakes: Mistakes) -> Figures {
     let next = AtomicU64::new(first);
     let all = Mutex::new(Figures {
         seed: first,
+        provider: provider.as_str(),
         ..Figures::default()
     });
     std::thread::scope(|scope| {
@@ -86,7 +91,7 @@ pub fn many(first: u64, cases: u64, mistakes: Mistakes) -> Figures {
                     if seed >= first + cases {
                         break;
                     }
-                    let told = case::play(seed, mistakes, Telling::Silent);
+                    let told = case::play(provider, seed, mistakes, Telling::Silent);
                     own.cases += 1;
                     own.sends += told.sends;
                     own.faults += told.faults;

@@ -8,6 +8,7 @@ use paydeck::domain::approval::{Approval, Asked, is_same_person};
 use paydeck::domain::attempt::{Attempt, AttemptKind};
 use paydeck::domain::states::{ApprovalState, AttemptState, InvoiceState};
 
+use crate::ledger::AT_DESK;
 use crate::memory::db::{AttemptRow, Committed, Tables};
 use crate::memory::stage::instant;
 use crate::net;
@@ -56,6 +57,8 @@ pub enum Law {
     ApprovedOnce,
     /// A billing key that was issued is in no database and on no host.
     KeyKept,
+    /// Money was taken under a name that our books do not have.
+    NamedFirst,
 }
 
 #[derive(Debug, Clone)]
@@ -86,6 +89,7 @@ fn tagged(net: &net::State, tag: &str) -> usize {
     let tag = format!("[{tag}]");
     net.offline
         .approved()
+        .into_iter()
         .flat_map(|payment| payment.cancels)
         .filter(|(reason, _)| reason.ends_with(&tag))
         .count()
@@ -124,6 +128,10 @@ impl Watch {
         }
         for launch in &launches {
             let is_confirming = launch.path.ends_with("/confirm");
+            if launch.key.is_empty() {
+                // It ends what was prepared, and takes nothing.
+                continue;
+            }
             let is_written = if launch.path.ends_with("/issue") {
                 let body: serde_json::Value =
                     serde_json::from_slice(&launch.body).unwrap_or_default();
@@ -132,8 +140,14 @@ impl Watch {
             } else {
                 db.tables.attempts.rows().any(|(_, row)| {
                     let attempt = &row.attempt;
-                    attempt.idem_key == launch.key
-                    && (attempt.body == launch.body || is_confirming)
+                    let rest = launch.key.strip_prefix(&attempt.idem_key);
+                    let says_more = attempt.provider.charges_in_two_steps();
+                    let is_ours = match says_more {
+                        true => launch.body.starts_with(&attempt.body),
+                        false => launch.body == attempt.body,
+                    };
+                    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+                    && (is_ours || is_confirming)
                     && attempt.send_count > 0
                     // Somebody may have settled it since: the same bytes under the same key do no harm.
                     && !matches!(
@@ -350,7 +364,7 @@ impl Watch {
     }
 
     fn after_movement(&mut self, tables: &Tables, net: &net::State) {
-        let approved: Vec<_> = net.offline.approved().collect();
+        let approved: Vec<_> = net.offline.approved();
         for (at, payment) in approved.iter().enumerate() {
             let ulid = ulid_of(&payment.order_id);
             if approved[..at]
@@ -364,6 +378,11 @@ impl Watch {
                 .rows()
                 .map(|(_, row)| &row.attempt)
                 .find(|a| a.kind == AttemptKind::Charge && a.order_id == payment.order_id);
+            if net.offline.provider().charges_in_two_steps()
+                && attempt.is_none_or(|a| a.provider_ref.as_deref() != Some(&payment.key))
+            {
+                self.says(Law::NamedFirst, payment.order_id.clone());
+            }
             let is_written_off = attempt.is_some_and(|a| {
                 matches!(
                     a.state,
@@ -374,7 +393,7 @@ impl Watch {
                 self.says(Law::NeverWrittenOff, payment.order_id.clone());
             }
             for (n, (reason, amount)) in payment.cancels.iter().enumerate() {
-                if reason == net::AT_DESK {
+                if reason == AT_DESK {
                     continue;
                 }
                 let is_again = payment.cancels[..n]
@@ -440,7 +459,7 @@ impl Watch {
     }
 
     fn compare_payments(&mut self, tables: &Tables, net: &net::State) {
-        let approved: Vec<_> = net.offline.approved().collect();
+        let approved: Vec<_> = net.offline.approved();
         // What a person has to look at is open, and so are its books.
         let waits = |order: &str| {
             tables.attempts.rows().any(|(_, row)| {
@@ -468,7 +487,7 @@ impl Watch {
             };
             let returned: i64 = theirs.cancels.iter().map(|(_, amount)| amount).sum();
             // Whoever refunds at the provider's own desk tells nobody: our books follow when they look.
-            let at_desk = theirs.cancels.iter().filter(|(why, _)| why == net::AT_DESK);
+            let at_desk = theirs.cancels.iter().filter(|(why, _)| why == AT_DESK);
             let asked = returned - at_desk.map(|(_, amount)| amount).sum::<i64>();
             let is_equal = ours.captured.minor() == theirs.amount
                 && (asked..=returned).contains(&ours.refunded_minor);

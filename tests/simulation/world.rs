@@ -20,14 +20,16 @@ use paydeck::engine::ports::{
 use paydeck::engine::{
     Engine, EngineSettings, Parts, PlanInput, RefundAlone, RefundLimits, Request,
 };
-use paydeck::sandbox::{CardDraft, Fault, Offline, Switches};
+use paydeck::sandbox::Fault;
 use paydeck::secret::Secret;
 
+use crate::ledger::Ledger;
 use crate::memory::db::{Personality, Tables};
 use crate::memory::stage::{Reason, Stage};
 use crate::memory::store::{MemStore, Shared};
 use crate::net::{Net, SimProvider, Trouble};
 use crate::spool::{Host, HostSpool};
+use crate::stripe::StripeProvider;
 use crate::warp::Warp;
 
 /// The most subscriptions of one world.
@@ -181,10 +183,16 @@ impl World {
             Arc::clone(&self.ids)
         };
         let skew = Arc::new(AtomicI64::new(0));
-        let provider: Arc<dyn Provider> = Arc::new(SimProvider {
-            net: Arc::clone(&self.net),
-            warp: self.warp.clone(),
-        });
+        let provider: Arc<dyn Provider> = match self.net.state().offline.provider() {
+            ProviderName::Toss => Arc::new(SimProvider {
+                net: Arc::clone(&self.net),
+                warp: self.warp.clone(),
+            }),
+            ProviderName::Stripe => Arc::new(StripeProvider {
+                net: Arc::clone(&self.net),
+                warp: self.warp.clone(),
+            }),
+        };
         self.host.begins(id);
         let engine = Engine::new(Parts {
             store: MemStore::new(&self.shared, id),
@@ -212,8 +220,17 @@ impl World {
     }
 
     /// A fresh world of `subscriptions` subscriptions, due today.
-    pub fn new(seed: u64, subscriptions: usize, personality: Personality) -> Self {
-        let template = &TEMPLATES[subscriptions.clamp(1, MOST) - 1];
+    pub fn new(
+        provider: ProviderName,
+        seed: u64,
+        subscriptions: usize,
+        personality: Personality,
+    ) -> Self {
+        let templates = match provider {
+            ProviderName::Toss => &*ON_TOSS,
+            ProviderName::Stripe => &*ON_STRIPE,
+        };
+        let template = &templates[subscriptions.clamp(1, MOST) - 1];
         let stage = Stage::played(template.now, seed);
         let shared = Shared::new(Arc::clone(&stage), personality, template.tables.clone());
         let net = Net::new(&stage, template.offline.copy(seed), seed.rotate_left(17));
@@ -235,11 +252,16 @@ impl World {
 struct Template {
     now: DateTime<Utc>,
     tables: Tables,
-    offline: Offline,
+    offline: Ledger,
     ids: u64,
 }
 
-static TEMPLATES: LazyLock<Vec<Template>> = LazyLock::new(|| (1..=MOST).map(template).collect());
+static ON_TOSS: LazyLock<Vec<Template>> = LazyLock::new(|| templates(ProviderName::Toss));
+static ON_STRIPE: LazyLock<Vec<Template>> = LazyLock::new(|| templates(ProviderName::Stripe));
+
+fn templates(provider: ProviderName) -> Vec<Template> {
+    (1..=MOST).map(|n| template(provider, n)).collect()
+}
 
 /// Runs what cannot wait.
 fn at_once<T>(future: impl Future<Output = T>) -> T {
@@ -253,12 +275,11 @@ fn at_once<T>(future: impl Future<Output = T>) -> T {
 
 /// The first subscription is past due after a declined renewal and due for dunning; the others have paid
 /// and are due for renewal. Each has an old payment to refund.
-fn template(subscriptions: usize) -> Template {
+fn template(provider: ProviderName, subscriptions: usize) -> Template {
     let start: DateTime<Utc> = "2026-03-10T00:00:00Z".parse().expect("an instant");
     let stage = Stage::calm(start);
     let shared = Shared::new(Arc::clone(&stage), Personality::Serial, Tables::default());
-    let offline = Offline::new(1, Switches::default()).expect("books");
-    let net = Net::new(&stage, offline, 1);
+    let net = Net::new(&stage, Ledger::new(provider, 1), 1);
     let mut world = World {
         stage: Arc::clone(&stage),
         shared: Arc::clone(&shared),
@@ -292,6 +313,10 @@ fn template(subscriptions: usize) -> Template {
     let decline = Fault::Decline {
         code: "REJECT_CARD_PAYMENT".to_owned(),
     };
+    // The first step of two is let through: a card declines when it is charged.
+    if provider.charges_in_two_steps() {
+        net.state().script.push_back(None);
+    }
     net.state().script.push_back(Some(Trouble::Wire(decline)));
     let runner = person("run");
     let mut unheard = |_| {};
@@ -347,7 +372,7 @@ fn make_customer(process: &Process, world: &World, n: usize) -> CustomerId {
         .net
         .state()
         .offline
-        .register(&key, CardDraft::default(), world.stage.now())
+        .register(&key, world.stage.now())
         .expect("a billing key");
     let public_id = PublicId::new(Noun::Method, &format!("{n:026}"));
     let store = MemStore::new(&world.shared, 2);
@@ -357,7 +382,7 @@ fn make_customer(process: &Process, world: &World, n: usize) -> CustomerId {
         tx.insert_method(&NewMethod {
             public_id: &public_id,
             customer_id: customer,
-            provider: ProviderName::Toss,
+            provider: world.net.state().offline.provider(),
             mode: Mode::Sim,
             card: &Card::default(),
             key: &SealedKey {

@@ -1,0 +1,296 @@
+//! The providers' books, driven without a line: each simulator's own rules under one roof.
+
+use chrono::{DateTime, Utc};
+
+use paydeck::domain::mode::ProviderName;
+use paydeck::provider::{stripe, toss};
+use paydeck::sandbox::{self, Asked, Booked, CardDraft, Fault, Offline, Switches};
+
+/// The reason of refunds that nobody asked us for.
+pub const AT_DESK: &str = "at the desk";
+/// Refunds that we asked for carry a tag that begins so.
+const OUR_TAG: &str = "rf:";
+
+/// What comes back.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Said {
+    Answer {
+        status: u16,
+        retry_after_s: Option<u64>,
+        is_replay: bool,
+        body: Vec<u8>,
+    },
+    /// The line broke, before or in the answer.
+    Broken,
+}
+
+/// What was heard after asking.
+#[derive(Debug, Clone)]
+pub enum Heard {
+    NoConnection,
+    Silence,
+    Said(Said),
+}
+
+impl Heard {
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Silence | Self::Said(Said::Broken))
+    }
+
+    pub fn is_ok(&self) -> bool {
+        matches!(self, Self::Said(Said::Answer { status: 200, .. }))
+    }
+
+    pub fn by_toss(self) -> toss::spoken::Heard {
+        match self {
+            Self::NoConnection => toss::spoken::Heard::NoConnection,
+            Self::Silence => toss::spoken::Heard::Silence,
+            Self::Said(Said::Broken) => toss::spoken::Heard::Broken,
+            Self::Said(Said::Answer {
+                status,
+                retry_after_s,
+                body,
+                ..
+            }) => toss::spoken::Heard::Answer {
+                status,
+                retry_after_s,
+                body,
+            },
+        }
+    }
+
+    pub fn by_stripe(self) -> stripe::spoken::Heard {
+        match self {
+            Self::NoConnection => stripe::spoken::Heard::NoConnection,
+            Self::Silence => stripe::spoken::Heard::Silence,
+            Self::Said(Said::Broken) => stripe::spoken::Heard::Broken,
+            Self::Said(Said::Answer {
+                status,
+                retry_after_s,
+                is_replay,
+                body,
+            }) => stripe::spoken::Heard::Answer {
+                status,
+                retry_after_s,
+                replayed: if is_replay {
+                    stripe::spoken::Replayed::Yes
+                } else {
+                    stripe::spoken::Replayed::No
+                },
+                body,
+            },
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Books {
+    Toss(Offline),
+    Stripe(sandbox::stripe::Offline),
+}
+
+/// One provider's books.
+#[derive(Debug)]
+pub struct Ledger {
+    books: Books,
+    movements: usize,
+}
+
+impl Ledger {
+    pub fn new(provider: ProviderName, seed: u64) -> Self {
+        let switches = Switches::default();
+        let books = match provider {
+            ProviderName::Toss => Books::Toss(Offline::new(seed, switches).expect("books")),
+            ProviderName::Stripe => Books::Stripe(sandbox::stripe::Offline::new(seed, switches)),
+        };
+        Self {
+            books,
+            movements: 0,
+        }
+    }
+
+    pub fn provider(&self) -> ProviderName {
+        match &self.books {
+            Books::Toss(_) => ProviderName::Toss,
+            Books::Stripe(_) => ProviderName::Stripe,
+        }
+    }
+
+    pub fn switch(&mut self, switches: Switches) {
+        match &mut self.books {
+            Books::Toss(offline) => offline.switch(switches),
+            Books::Stripe(offline) => offline.switch(switches),
+        }
+    }
+
+    /// The same books again, with other identifiers from now on.
+    #[must_use]
+    pub fn copy(&self, seed: u64) -> Self {
+        let books = match &self.books {
+            Books::Toss(offline) => Books::Toss(offline.copy(seed)),
+            Books::Stripe(offline) => Books::Stripe(offline.copy(seed)),
+        };
+        Self {
+            books,
+            movements: self.movements,
+        }
+    }
+
+    /// A card of a customer, and what a charge of it needs.
+    pub fn register(&mut self, customer_key: &str, now: DateTime<Utc>) -> Option<String> {
+        match &mut self.books {
+            Books::Toss(offline) => offline.register(customer_key, CardDraft::default(), now),
+            Books::Stripe(offline) => {
+                let (customer, method) = offline.register("pm_card_visa", now)?;
+                Some(format!("{customer} {method}"))
+            }
+        }
+    }
+
+    /// The customer registers a card in the provider's window, where it has one.
+    pub fn open_window(&mut self, customer_key: &str, now: DateTime<Utc>) -> Option<String> {
+        match &mut self.books {
+            Books::Toss(offline) => offline.open_window(customer_key, CardDraft::default(), now),
+            Books::Stripe(_) => None,
+        }
+    }
+
+    /// The customer authenticates a payment in the provider's window, where it has one.
+    pub fn authenticate(
+        &mut self,
+        order_id: &str,
+        amount: i64,
+        now: DateTime<Utc>,
+    ) -> Option<String> {
+        match &mut self.books {
+            Books::Toss(offline) => offline.authenticate(order_id, amount, now),
+            Books::Stripe(_) => None,
+        }
+    }
+
+    /// Somebody gives money back at the provider's own desk.
+    pub fn refund_at_desk(&mut self, payment: &str, amount: i64, key: String, now: DateTime<Utc>) {
+        let (path, body) = match &self.books {
+            Books::Toss(_) => (
+                format!("/v1/payments/{payment}/cancel"),
+                format!(r#"{{"cancelReason":"{AT_DESK}","cancelAmount":{amount}}}"#),
+            ),
+            Books::Stripe(_) => (
+                "/v1/refunds".to_owned(),
+                format!("payment_intent={payment}&amount={amount}"),
+            ),
+        };
+        let asked = Asked {
+            method: "POST",
+            path,
+            idempotency_key: Some(key),
+            body: body.into_bytes(),
+        };
+        self.carry_out(&asked, None, now);
+    }
+
+    /// "A request under this key is being processed."
+    pub fn busy(&self) -> Said {
+        match &self.books {
+            Books::Toss(offline) => of_toss(offline.busy()),
+            Books::Stripe(offline) => of_stripe(offline.busy()),
+        }
+    }
+
+    pub fn carry_out(&mut self, asked: &Asked, fault: Option<&Fault>, now: DateTime<Utc>) -> Said {
+        let said = match &mut self.books {
+            Books::Toss(offline) => of_toss(offline.carry_out(asked, fault, now)),
+            Books::Stripe(offline) => {
+                let asked = sandbox::stripe::Asked {
+                    method: asked.method,
+                    path: asked.path.clone(),
+                    idempotency_key: asked.idempotency_key.clone(),
+                    version: None,
+                    body: asked.body.clone(),
+                };
+                of_stripe(offline.carry_out(&asked, fault, now))
+            }
+        };
+        if asked.method == "POST" {
+            self.movements = match &self.books {
+                Books::Toss(offline) => offline.movements(),
+                Books::Stripe(offline) => offline.movements(),
+            };
+        }
+        said
+    }
+
+    /// Everything that took money, in the order it was executed.
+    pub fn approved(&self) -> Vec<Booked> {
+        match &self.books {
+            Books::Toss(offline) => offline.approved().collect(),
+            Books::Stripe(offline) => offline.approved().into_iter().map(as_booked).collect(),
+        }
+    }
+
+    /// How many charges and refunds were executed.
+    pub fn movements(&self) -> usize {
+        self.movements
+    }
+
+    /// When the order's money was taken, if it was.
+    pub fn taken_at(&self, order_id: &str) -> Option<DateTime<Utc>> {
+        match &self.books {
+            Books::Toss(offline) => offline.taken_at(order_id),
+            Books::Stripe(offline) => offline.taken_at(order_id),
+        }
+    }
+}
+
+fn as_booked(booked: sandbox::stripe::Booked) -> Booked {
+    let cancels = booked.refunds.into_iter().map(|(tag, amount)| {
+        let reason = if tag.starts_with(OUR_TAG) {
+            format!("[{tag}]")
+        } else {
+            AT_DESK.to_owned()
+        };
+        (reason, amount)
+    });
+    Booked {
+        key: booked.intent,
+        order_id: booked.order_id,
+        amount: booked.amount,
+        balance: booked.balance,
+        approved_at: booked.approved_at,
+        cancels: cancels.collect(),
+    }
+}
+
+fn of_toss(said: sandbox::Said) -> Said {
+    match said {
+        sandbox::Said::Broken => Said::Broken,
+        sandbox::Said::Answer {
+            status,
+            retry_after_seconds,
+            body,
+        } => Said::Answer {
+            status,
+            retry_after_s: retry_after_seconds.map(u64::from),
+            is_replay: false,
+            body,
+        },
+    }
+}
+
+fn of_stripe(said: sandbox::stripe::Said) -> Said {
+    match said {
+        sandbox::stripe::Said::Broken => Said::Broken,
+        sandbox::stripe::Said::Answer {
+            status,
+            is_replay,
+            retry_after_seconds,
+            body,
+            ..
+        } => Said::Answer {
+            status,
+            retry_after_s: retry_after_seconds.map(u64::from),
+            is_replay,
+            body,
+        },
+    }
+}
