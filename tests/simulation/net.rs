@@ -83,6 +83,8 @@ pub struct State {
     /// Billing keys that a process was told. They exist nowhere else.
     pub heard_keys: Vec<String>,
     refunds_at_desk: u64,
+    /// Keys under which the provider will answer with the same server error for as long as it keeps them.
+    pub dead_keys: Vec<String>,
     /// How long a request is on its way.
     pub latency_us: i64,
     pub sends: u64,
@@ -114,6 +116,7 @@ impl Net {
                 launches: Vec::new(),
                 heard_keys: Vec::new(),
                 refunds_at_desk: 0,
+                dead_keys: Vec::new(),
                 latency_us: 50_000,
                 sends: 0,
                 troubles: 0,
@@ -328,7 +331,7 @@ impl State {
         let trouble = if is_post {
             let all = posted_troubles(
                 self.offline.provider(),
-                is_refund(&asked.path),
+                Posted::by(&asked.path),
                 &mut self.chance,
             );
             all[self.chance.below(all.len())].clone()
@@ -440,6 +443,7 @@ impl State {
                         }
                     )
                 });
+                self.note_dead_key(&flight.asked, &said);
                 flight.phase = Phase::IsAnswered(said);
                 flight.at = now + ms(waits.after);
                 self.flights.push(flight);
@@ -452,6 +456,18 @@ impl State {
                 self.answer(&flight, said);
             }
         }
+    }
+
+    fn note_dead_key(&mut self, asked: &Asked, said: &Said) {
+        let Said::Answer {
+            status: 500..,
+            is_replay: true,
+            ..
+        } = said
+        else {
+            return;
+        };
+        self.dead_keys.extend(asked.idempotency_key.clone());
     }
 
     fn answer(&mut self, flight: &Flight, said: Said) {
@@ -479,19 +495,43 @@ fn failing(status: u16, commit: Commit, body: ErrorBody) -> Trouble {
     })
 }
 
-fn is_refund(path: &str) -> bool {
-    path.ends_with("/refunds") || (path.starts_with("/v1/payments/") && path.ends_with("/cancel"))
+/// What a request does to money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Posted {
+    /// A charge gets its name; nothing is taken.
+    Prepared,
+    Charged,
+    Refunded,
+    /// What was prepared is ended.
+    Ended,
+}
+
+impl Posted {
+    fn by(path: &str) -> Self {
+        if path == "/v1/payment_intents" {
+            Self::Prepared
+        } else if path.ends_with("/refunds") || path.starts_with("/v1/payments/") {
+            match path.ends_with("/confirm") {
+                true => Self::Charged,
+                false => Self::Refunded,
+            }
+        } else if path.ends_with("/cancel") {
+            Self::Ended
+        } else {
+            Self::Charged
+        }
+    }
 }
 
 /// Every fault of a call that moves money.
 pub fn posted_troubles(
     provider: ProviderName,
-    is_refund: bool,
+    posted: Posted,
     chance: &mut Chance,
 ) -> Vec<Trouble> {
     use Commit::{After, Before};
     let among = |chance: &mut Chance, low: u64, high: u64| low + chance.next() % (high - low);
-    let already = match (provider, is_refund) {
+    let already = match (provider, posted == Posted::Refunded) {
         (ProviderName::Toss, true) => "ALREADY_CANCELED_PAYMENT",
         (ProviderName::Toss, false) => "ALREADY_PROCESSED_PAYMENT",
         (ProviderName::Stripe, true) => "charge_already_refunded",
@@ -501,12 +541,8 @@ pub fn posted_troubles(
         ProviderName::Toss => ("REJECT_CARD_PAYMENT", "INVALID_STOPPED_CARD", "FDS_ERROR"),
         ProviderName::Stripe => ("insufficient_funds", "lost_card", "fraudulent"),
     };
-    let passing = match provider {
-        ProviderName::Toss => "PROVIDER_ERROR",
-        ProviderName::Stripe => "lock_timeout",
-    };
     let decline = |code: &str| Trouble::Wire(Fault::Decline { code: code.into() });
-    vec![
+    let mut troubles = vec![
         Trouble::Refused,
         Trouble::Silence,
         Trouble::Twice {
@@ -532,12 +568,6 @@ pub fn posted_troubles(
         Trouble::Wire(Fault::RateLimited {
             retry_after_seconds: Some(3),
         }),
-        decline(soft),
-        decline(hard),
-        decline(odd),
-        coded(400, passing, Before),
-        coded(400, passing, After),
-        coded(400, already, After),
         coded(401, "UNAUTHORIZED_KEY", Before),
         Trouble::Wire(Fault::UnknownCode {
             status: 400,
@@ -551,7 +581,19 @@ pub fn posted_troubles(
         Trouble::Wire(Fault::WrongAmount { amount: None }),
         Trouble::Wire(Fault::UnknownFields),
         Trouble::Wire(Fault::InProgress),
-    ]
+    ];
+    if matches!(posted, Posted::Charged | Posted::Refunded) {
+        troubles.extend([decline(soft), decline(hard), decline(odd)]);
+        troubles.push(coded(400, already, After));
+        match provider {
+            ProviderName::Toss => troubles.extend([
+                coded(400, "PROVIDER_ERROR", Before),
+                coded(400, "PROVIDER_ERROR", After),
+            ]),
+            ProviderName::Stripe => troubles.push(coded(429, "lock_timeout", Before)),
+        }
+    }
+    troubles
 }
 
 /// Every fault of a look-up.

@@ -18,7 +18,7 @@ use crate::actors;
 use crate::case::{self, Telling, Told};
 use crate::memory::db::{Personality, Trouble as DatabaseTrouble};
 use crate::memory::stage::Chance;
-use crate::net::{self, Trouble};
+use crate::net::{self, Posted, Trouble};
 use crate::play::{Moves, Order, Play};
 use crate::world::World;
 
@@ -63,13 +63,26 @@ struct Point {
     troubles: Vec<Option<Trouble>>,
 }
 
-fn troubles(provider: ProviderName, operation: Operation) -> Vec<Option<Trouble>> {
-    let is_cancel = matches!(operation, Operation::Refund | Operation::PartialRefund);
-    let all = net::posted_troubles(provider, is_cancel, &mut Chance::new(7));
-    let faults = all.into_iter().map(Some);
-    // A cancel of a subscription calls nobody.
-    let faults = faults.filter(|_| operation != Operation::CancelNow);
-    std::iter::once(None).chain(faults).collect()
+/// What goes wrong with the first calls, each a case: nothing, each fault of the call, and where a charge is two steps,
+/// each fault of either.
+fn troubles(provider: ProviderName, operation: Operation) -> Vec<Vec<Option<Trouble>>> {
+    let all = |posted| net::posted_troubles(provider, posted, &mut Chance::new(7));
+    let mut cases = vec![vec![None]];
+    match operation {
+        // A cancel of a subscription calls nobody.
+        Operation::CancelNow => {}
+        Operation::Refund | Operation::PartialRefund => {
+            cases.extend(all(Posted::Refunded).into_iter().map(|one| vec![Some(one)]));
+        }
+        _ if provider.charges_in_two_steps() => {
+            let first = all(Posted::Prepared).into_iter();
+            cases.extend(first.map(|one| vec![Some(one)]));
+            let second = all(Posted::Charged).into_iter();
+            cases.extend(second.map(|one| vec![None, Some(one)]));
+        }
+        _ => cases.extend(all(Posted::Charged).into_iter().map(|one| vec![Some(one)])),
+    }
+    cases
 }
 
 fn request(operation: Operation, play: &Play) -> Option<Request> {
@@ -202,7 +215,7 @@ fn cover(provider: ProviderName, operation: Operation) -> Row {
     for trouble in troubles(provider, operation) {
         for strike in [Strike::Death, Strike::DatabaseAway] {
             let about = (provider, operation);
-            every_wait(&mut row, about, strike, std::slice::from_ref(&trouble));
+            every_wait(&mut row, about, strike, &trouble);
         }
     }
     row
@@ -269,7 +282,7 @@ fn pairs_of_faults_on_charge_and_refund_are_survived_at_every_wait() {
             for second in &all {
                 number += 1;
                 if is_whole || number.is_multiple_of(10) {
-                    let pair = [first.clone(), second.clone()];
+                    let pair = [&first[..], &second[..]].concat();
                     every_wait(&mut row, (provider, operation), Strike::Death, &pair);
                 }
             }

@@ -422,7 +422,9 @@ impl Watch {
                 attempt.state,
                 AttemptState::Ready | AttemptState::Sent | AttemptState::Unknown
             );
-            if is_open && !attempt.needs_human {
+            // Whoever sends it again hears a stored server error, until a day has passed and a person is called.
+            let is_behind_error = net.dead_keys.contains(&attempt.idem_key);
+            if is_open && !attempt.needs_human && !is_behind_error {
                 self.says(
                     Law::NothingStuck,
                     format!("attempt {id} is {}", attempt.state),
@@ -464,7 +466,7 @@ impl Watch {
         let waits = |order: &str| {
             tables.attempts.rows().any(|(_, row)| {
                 let attempt = &row.attempt;
-                attempt.needs_human
+                (attempt.needs_human || net.dead_keys.contains(&attempt.idem_key))
                     && matches!(attempt.state, AttemptState::Sent | AttemptState::Unknown)
                     && (attempt.order_id == order
                         || attempt
