@@ -93,7 +93,8 @@ enum Books {
 #[derive(Debug)]
 pub struct Ledger {
     books: Books,
-    movements: usize,
+    /// What took money, as it stands: reading it out of the books takes long.
+    approved: Vec<Booked>,
 }
 
 impl Ledger {
@@ -105,7 +106,7 @@ impl Ledger {
         };
         Self {
             books,
-            movements: 0,
+            approved: Vec::new(),
         }
     }
 
@@ -132,7 +133,7 @@ impl Ledger {
         };
         Self {
             books,
-            movements: self.movements,
+            approved: self.approved.clone(),
         }
     }
 
@@ -211,35 +212,40 @@ impl Ledger {
                 of_stripe(offline.carry_out(&asked, fault, now))
             }
         };
-        if asked.method == "POST" {
-            self.movements = match &self.books {
-                Books::Toss(offline) => offline.movements(),
-                Books::Stripe(offline) => offline.movements(),
+        if may_move_money(asked) {
+            self.approved = match &self.books {
+                Books::Toss(offline) => offline.approved().collect(),
+                Books::Stripe(offline) => offline.approved().into_iter().map(as_booked).collect(),
             };
         }
         said
     }
 
     /// Everything that took money, in the order it was executed.
-    pub fn approved(&self) -> Vec<Booked> {
-        match &self.books {
-            Books::Toss(offline) => offline.approved().collect(),
-            Books::Stripe(offline) => offline.approved().into_iter().map(as_booked).collect(),
-        }
+    pub fn approved(&self) -> &[Booked] {
+        &self.approved
     }
 
     /// How many charges and refunds were executed.
     pub fn movements(&self) -> usize {
-        self.movements
+        let one = |payment: &Booked| 1 + payment.cancels.len();
+        self.approved.iter().map(one).sum()
     }
 
     /// When the order's money was taken, if it was.
     pub fn taken_at(&self, order_id: &str) -> Option<DateTime<Utc>> {
-        match &self.books {
-            Books::Toss(offline) => offline.taken_at(order_id),
-            Books::Stripe(offline) => offline.taken_at(order_id),
-        }
+        let mut approved = self.approved.iter();
+        approved
+            .find(|payment| payment.order_id == order_id)?
+            .approved_at
     }
+}
+
+/// Looking takes nothing, and neither does preparing, unless it says that it confirms at once.
+fn may_move_money(asked: &Asked) -> bool {
+    let is_first_step = asked.path == "/v1/payment_intents";
+    let confirms = || String::from_utf8_lossy(&asked.body).contains("confirm=true");
+    asked.method == "POST" && (!is_first_step || confirms())
 }
 
 fn as_booked(booked: sandbox::stripe::Booked) -> Booked {

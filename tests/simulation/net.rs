@@ -145,12 +145,17 @@ impl Net {
     pub fn refunds_at_the_desk(&self, chance: &mut Chance) {
         let now = self.stage.now();
         let mut state = self.state();
-        let approved = state.offline.approved();
-        let paid: Vec<_> = approved.iter().filter(|p| p.balance > 0).collect();
+        let paid: Vec<_> = state
+            .offline
+            .approved()
+            .iter()
+            .filter(|p| p.balance > 0)
+            .cloned()
+            .collect();
         if paid.is_empty() {
             return;
         }
-        let payment = paid[chance.below(paid.len())];
+        let payment = &paid[chance.below(paid.len())];
         let amount = payment
             .balance
             .min([1_000, 4_000, i64::MAX][chance.below(3)]);
@@ -181,8 +186,8 @@ impl Net {
         if after.is_some() {
             return Ok(Vec::new());
         }
-        let taken = state.offline.approved();
-        let rows = taken.into_iter().filter_map(|payment| {
+        let taken = state.offline.approved().iter().cloned();
+        let rows = taken.filter_map(|payment| {
             let at = payment.approved_at.filter(|at| *at >= from && *at < to)?;
             Some(TransactionSeen {
                 transaction_key: format!("t-{}", payment.key),

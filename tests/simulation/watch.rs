@@ -89,8 +89,8 @@ fn tagged(net: &net::State, tag: &str) -> usize {
     let tag = format!("[{tag}]");
     net.offline
         .approved()
-        .into_iter()
-        .flat_map(|payment| payment.cancels)
+        .iter()
+        .flat_map(|payment| &payment.cancels)
         .filter(|(reason, _)| reason.ends_with(&tag))
         .count()
 }
@@ -364,7 +364,7 @@ impl Watch {
     }
 
     fn after_movement(&mut self, tables: &Tables, net: &net::State) {
-        let approved: Vec<_> = net.offline.approved();
+        let approved = net.offline.approved();
         for (at, payment) in approved.iter().enumerate() {
             let ulid = ulid_of(&payment.order_id);
             if approved[..at]
@@ -461,7 +461,7 @@ impl Watch {
     }
 
     fn compare_payments(&mut self, tables: &Tables, net: &net::State) {
-        let approved: Vec<_> = net.offline.approved();
+        let approved = net.offline.approved();
         // What a person has to look at is open, and so are its books.
         let waits = |order: &str| {
             tables.attempts.rows().any(|(_, row)| {
@@ -475,7 +475,7 @@ impl Watch {
                             .is_some_and(|row| row.payment.order_id == order))
             })
         };
-        for theirs in &approved {
+        for theirs in approved {
             let ours = tables
                 .payments
                 .rows()
