@@ -291,6 +291,18 @@ fn come_to_rest(play: &mut Play, mistakes: Mistakes, moves: &mut Moves) {
     if play.watch.found.is_empty() {
         play.watch.at_rest(&play.world);
     }
+    let is_anything_behind_an_error = !play.world.net.state().dead_keys.is_empty();
+    if play.watch.found.is_empty() && is_anything_behind_an_error && !mistakes.has_no_reconciler {
+        let house = play.process();
+        for _ in 0..26 {
+            play.world.stage.lock().now += 62 * MINUTE;
+            let part = actors::looks_once(house.clone());
+            to_its_end(play, &house, part, moves);
+        }
+        if play.watch.found.is_empty() {
+            play.watch.a_day_later(&play.world);
+        }
+    }
 }
 
 pub fn told(mut play: Play) -> Told {

@@ -354,6 +354,23 @@ fn flawed(pair: Pair, flaws: &[Flaw]) -> Cast {
     }
 }
 
+/// A settled state may move here, and none does: the fence of state and epoch lets nobody write who has not read it.
+#[test]
+fn without_the_rule_about_settled_states_every_interleaving_keeps_the_laws() {
+    if crate::is_for_seeds_alone() {
+        return;
+    }
+    for pair in [Pair::ChargeAndRetry, Pair::ChargeAndCancel] {
+        let cast = Cast {
+            personality: Personality::Serial,
+            ..flawed(pair, &[Flaw::SettledState])
+        };
+        let found = row("settled states may move", &cast, whole(1));
+        expect_nothing(&found);
+        assert!(found.is_finished && found.ends > 0);
+    }
+}
+
 fn wrong(pair: Pair, wrong: Wrong) -> Cast {
     Cast {
         has_run: false,

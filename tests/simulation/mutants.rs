@@ -18,6 +18,8 @@ struct Mutant {
     provider: ProviderName,
     name: &'static str,
     mistakes: Mistakes,
+    /// The law that has to notice, where others might as well.
+    by: Option<Law>,
 }
 
 fn flawed(name: &'static str, flaws: &[Flaw]) -> Mutant {
@@ -31,6 +33,7 @@ fn flawed(name: &'static str, flaws: &[Flaw]) -> Mutant {
             flaws,
             ..Mistakes::default()
         },
+        by: None,
     }
 }
 
@@ -42,6 +45,14 @@ fn wrong(name: &'static str, wrong: Wrong) -> Mutant {
             wrong,
             ..Mistakes::default()
         },
+        by: None,
+    }
+}
+
+fn noticed_by(law: Law, mutant: Mutant) -> Mutant {
+    Mutant {
+        by: Some(law),
+        ..mutant
     }
 }
 
@@ -126,18 +137,36 @@ fn mutants() -> Vec<Mutant> {
         ),
         flawed("no date for the next look", &[Flaw::NextLook]),
         // What needs two persons, and what is kept on the host.
-        flawed("who asked approves", &[Flaw::FourEyes]),
-        flawed(
-            "an approval is used again",
-            &[
-                Flaw::ApprovedOnce,
-                Flaw::OpenRefundIndex,
-                Flaw::RowLocks,
-                Flaw::AttemptNames,
-                Flaw::Versions,
-            ],
+        noticed_by(
+            Law::TwoPersons,
+            flawed("who asked approves", &[Flaw::FourEyes]),
         ),
-        flawed("another amount than was approved", &[Flaw::AlteredRequest]),
+        noticed_by(
+            Law::ApprovedOnce,
+            flawed(
+                "an approval is used again",
+                &[
+                    Flaw::ApprovedOnce,
+                    Flaw::OpenRefundIndex,
+                    Flaw::RowLocks,
+                    Flaw::AttemptNames,
+                    Flaw::Versions,
+                ],
+            ),
+        ),
+        noticed_by(
+            Law::ApprovedOnce,
+            flawed("another amount than was approved", &[Flaw::AlteredRequest]),
+        ),
+        // Who may work on what is open.
+        noticed_by(
+            Law::OneHolder,
+            flawed("a lease holds nobody off", &[Flaw::Leases]),
+        ),
+        noticed_by(
+            Law::OneHolder,
+            flawed("the fence does not grow", &[Flaw::Epochs]),
+        ),
         Mutant {
             provider: ProviderName::Toss,
             name: "the host forgets a key",
@@ -145,6 +174,7 @@ fn mutants() -> Vec<Mutant> {
                 host_forgets: true,
                 ..Mistakes::default()
             },
+            by: None,
         },
         // Who looks after what is open.
         flawed("giving up after six looks", &[Flaw::GivesUp]),
@@ -155,6 +185,7 @@ fn mutants() -> Vec<Mutant> {
                 has_no_reconciler: true,
                 ..Mistakes::default()
             },
+            by: None,
         },
     ]
 }
@@ -199,8 +230,10 @@ fn noticed(mutant: &Mutant) -> Option<(u64, BTreeSet<Law>)> {
         let Ok(told) = told else {
             panic!("{}: the play itself broke in case {seed}", mutant.name);
         };
-        if !told.violations.is_empty() {
-            return Some((seed, told.violations.iter().map(|v| v.law).collect()));
+        let laws = || told.violations.iter().map(|violation| violation.law);
+        let is_it = mutant.by.is_none_or(|law| laws().any(|other| other == law));
+        if !told.violations.is_empty() && is_it {
+            return Some((seed, laws().collect()));
         }
     }
     None

@@ -59,6 +59,8 @@ pub enum Law {
     KeyKept,
     /// Money was taken under a name that our books do not have.
     NamedFirst,
+    /// Somebody took an attempt that another holds, or took it under the other's fence.
+    OneHolder,
 }
 
 #[derive(Debug, Clone)]
@@ -269,7 +271,7 @@ impl Watch {
             let is_canceled = after
                 .evidence_id
                 .and_then(|id| tables.evidence.committed(id))
-                .is_some_and(|row| row.outcome == "canceled");
+                .is_some_and(|row| matches!(row.outcome.as_str(), "canceled" | "unconfirmed"));
             let is_declared = now.state == AttemptState::NotExecuted
                 && from != Some(AttemptState::NotExecuted)
                 && !is_canceled;
@@ -333,6 +335,7 @@ impl Watch {
             }
         }
         if let Some(before) = before {
+            self.one_holder(id, &before.attempt, attempt, now);
             let from = before.attempt.state;
             let has_proof = after.evidence_id > before.evidence_id;
             if from != to && (!from.can_move_to(to) || (!from.is_open() && !has_proof)) {
@@ -360,6 +363,22 @@ impl Watch {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Two processes never send for one attempt: who takes it waits for the other's lease, and gets a fence of his own.
+    fn one_holder(&mut self, id: i64, before: &Attempt, after: &Attempt, now: i64) {
+        if before.lease_owner.is_none() || before.lease_owner == after.lease_owner {
+            return;
+        }
+        if before.lease_until.is_some_and(|until| until > instant(now)) {
+            self.says(Law::OneHolder, format!("attempt {id} was held"));
+        }
+        if after.lease_epoch <= before.lease_epoch {
+            self.says(
+                Law::OneHolder,
+                format!("attempt {id}: the fence of another"),
+            );
         }
     }
 
@@ -407,6 +426,19 @@ impl Watch {
                 if is_again || !asked {
                     self.says(Law::RefundOnce, format!("{reason}: {amount}"));
                 }
+            }
+        }
+    }
+
+    /// A day after the first send, whoever hears nothing but a stored server error has been called.
+    pub fn a_day_later(&mut self, world: &World) {
+        let net = world.net.state();
+        let db = world.shared.db();
+        for (id, row) in db.tables.attempts.rows() {
+            let attempt = &row.attempt;
+            let is_behind_error = net.dead_keys.contains(&attempt.idem_key);
+            if attempt.state.is_open() && is_behind_error && !attempt.needs_human {
+                self.says(Law::NothingStuck, format!("nobody was called about {id}"));
             }
         }
     }
