@@ -602,6 +602,13 @@ async fn keys_are_bearers_or_basic_and_a_wrong_one_is_a_401_without_a_code() {
             .status,
         401
     );
+    let ready = paydeck::sandbox::ready_line(&bench.running);
+    let ready: Value = serde_json::from_str(&ready).expect("JSON");
+    assert_eq!(ready["stripe_secret_keys"], json!(["sk_test_paydeck_sim"]));
+    assert_eq!(
+        ready["base_urls"]["stripe"],
+        json!(bench.running.base_url())
+    );
 }
 
 #[tokio::test]

@@ -117,7 +117,7 @@ pub enum Command {
     Migrate,
     /// Check configuration, database, keys, provider and clock.
     Doctor(DoctorArgs),
-    /// Run the simulator of Toss Payments until a signal comes.
+    /// Run the simulator of Toss Payments and Stripe until a signal comes.
     Sandbox(SandboxArgs),
     /// Search customers, subscriptions, payments, orders, cards and amounts.
     Find(FindArgs),

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::cards::{self, Behaviour, Scripted};
 use super::charge::{self, Asked};
+use super::collect;
 use super::form::Form;
 use super::intent::status;
-use super::invoice;
 use super::json;
 use super::kind::Kind;
 use super::method;
@@ -205,7 +205,7 @@ fn pay(room: &mut Room<'_>, mut intent: Value, card: &Value) -> Value {
     };
     room.tell(event, &intent);
     if !is_held {
-        invoice::paid_by(room, &intent);
+        collect::paid_by(room, &intent);
     }
     intent
 }
@@ -282,7 +282,7 @@ fn ask_owner(room: &mut Room<'_>, mut intent: Value, ways: &Ways) -> Value {
     json::set(&mut intent, "status", "requires_action");
     room.save(Kind::Intent, &intent);
     room.tell("payment_intent.requires_action", &intent);
-    invoice::waits_for_owner(room, &intent);
+    collect::waits_for_owner(room, &intent);
     intent
 }
 
@@ -312,6 +312,6 @@ pub fn challenge(room: &mut Room<'_>, id: &str, agrees: bool) -> Result<Value, P
         .with("payment_method", json::shown(card));
     back_to_start(room, &mut intent, &problem);
     room.tell("payment_intent.payment_failed", &intent);
-    invoice::owner_refused(room, &intent);
+    collect::owner_refused(room, &intent);
     Ok(intent)
 }

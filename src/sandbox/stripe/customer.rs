@@ -94,7 +94,7 @@ pub fn delete(room: &mut Room<'_>, id: &str) -> Result<Value, Problem> {
     }
     room.follow_clock_of(Some(id));
     for subscription in room.book.of_customer(Kind::Subscription, id) {
-        super::subscription::end(room, subscription, "cancellation_requested");
+        super::cycle::end(room, subscription, "cancellation_requested");
     }
     for mut found in room.book.of_customer(Kind::PaymentMethod, id) {
         json::set(&mut found, "customer", Value::Null);

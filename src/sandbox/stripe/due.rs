@@ -3,7 +3,7 @@
 use super::json;
 use super::kind::Kind;
 use super::room::Room;
-use super::{balance, charge, invoice, refund, subscription};
+use super::{balance, charge, collect, cycle, refund};
 
 /// Everything on a clock that falls due by then happens, each at its own time.
 pub fn catch_up(room: &mut Room<'_>, clock: Option<&str>, by: i64) {
@@ -18,8 +18,8 @@ pub fn catch_up(room: &mut Room<'_>, clock: Option<&str>, by: i64) {
             Kind::Charge => charge::fall_due(room, &object),
             Kind::Refund => refund::fall_due(room, &object),
             Kind::Transaction => balance::fall_due(room, object),
-            Kind::Subscription => subscription::fall_due(room, object),
-            Kind::Invoice => invoice::fall_due(room, object),
+            Kind::Subscription => cycle::fall_due(room, object),
+            Kind::Invoice => collect::fall_due(room, object),
             // Events are kept for thirty days.
             _ => room.book.remove(&id),
         }

@@ -9,7 +9,7 @@ use super::room::Room;
 use super::routes::{Action, Route};
 use super::{
     attempt, balance, catalog, charge, clock, customer, endpoint, intent, invoice, invoice_item,
-    json, list, method, refund, search, subscription,
+    json, list, method, refund, search, subscription, subscription_change,
 };
 
 /// The object that the operation answers with, not yet expanded.
@@ -77,7 +77,7 @@ fn update(room: &mut Room<'_>, kind: Kind, id: &str, form: &Form) -> Result<Valu
         Kind::Intent => intent::update(room, id, form),
         Kind::Charge => charge::update(room, id, form),
         Kind::Refund => refund::update(room, id, form),
-        Kind::Subscription => subscription::update(room, id, form),
+        Kind::Subscription => subscription_change::update(room, id, form),
         Kind::Invoice => invoice::update(room, id, form),
         Kind::InvoiceItem => invoice_item::update(room, id, form),
         Kind::Endpoint => endpoint::update(room, id, form),
