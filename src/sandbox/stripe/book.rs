@@ -195,6 +195,11 @@ impl Book {
         self.entries.get(id).map(|entry| (entry.created, entry.seq))
     }
 
+    /// When the next thing falls due on the account's own clock.
+    pub fn next_due(&self) -> Option<i64> {
+        self.first_due(None, i64::MAX).map(|(at, _, _)| at)
+    }
+
     /// What falls due first on a clock, if anything does by then.
     pub fn first_due(&self, clock: Option<&str>, by: i64) -> Option<(i64, Kind, Arc<str>)> {
         let clock: Option<Arc<str>> = clock.map(Into::into);

@@ -24,8 +24,8 @@ use super::problem::Problem;
 use super::room::DEFAULT_VERSION;
 
 const BATCH: usize = 64;
-/// How late what falls due by itself may happen.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// How long a jump of the simulated clock may go unnoticed.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// How old an event may be that is delivered by a later start.
 const TRIED_FOR: i64 = 3 * 86_400;
 
@@ -93,7 +93,7 @@ impl Teller {
         loop {
             tokio::select! {
                 count = errands.recv_many(&mut batch, BATCH) => if count == 0 { return },
-                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                () = self.something_falls_due() => {}
             }
             let waiting: Vec<Waiting> = batch
                 .drain(..)
@@ -106,6 +106,19 @@ impl Teller {
             for waiting in waiting {
                 waiting.answer(is_kept);
             }
+        }
+    }
+
+    /// Completes when there is something to catch up with; never while nothing can fall due.
+    async fn something_falls_due(&self) {
+        let Some(at) = self.account.book.next_due() else {
+            return std::future::pending().await;
+        };
+        let seconds = at.saturating_sub(self.shared.clock.now().timestamp());
+        let wait = Duration::from_secs(u64::try_from(seconds).unwrap_or(0)).min(LOOK_AGAIN);
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = self.shared.clock.moved() => {}
         }
     }
 
