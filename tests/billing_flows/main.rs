@@ -41,6 +41,7 @@ mod lost_answers;
 mod power_loss;
 #[path = "roles.rs"]
 mod roles_of_requests;
+mod rows_under_fault;
 mod scenarios;
 mod second_person;
 mod subscriptions;

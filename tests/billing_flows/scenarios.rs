@@ -13,16 +13,16 @@ use crate::world::{World, on_each, won};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Scenario {
-    title: String,
+pub struct Scenario {
+    pub title: String,
     given: Given,
     #[serde(rename = "do")]
-    action: Action,
+    pub action: Action,
     #[serde(default)]
     clock: Skew,
     #[serde(default)]
-    fault: Vec<Struck>,
-    expect: Expected,
+    pub fault: Vec<Struck>,
+    pub expect: Expected,
 }
 
 /// How far our clock is from the provider's. Leases and look-ups go by the database's time, which stays.
@@ -46,31 +46,31 @@ enum Given {
 
 #[derive(Deserialize, PartialEq, Eq, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
-enum Action {
+pub enum Action {
     Run,
     Refund,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Struck {
-    endpoint: String,
-    fault: serde_json::Value,
+pub struct Struck {
+    pub endpoint: String,
+    pub fault: serde_json::Value,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Expected {
+pub struct Expected {
     /// The attempt, right after the action.
     first: String,
     /// The attempt, when everything that can be learnt was learnt.
-    attempt: String,
+    pub attempt: String,
     invoice: String,
     subscription: String,
     dunning: Option<String>,
     /// Executed by the provider during the scenario.
-    charges: i64,
-    cancels: i64,
+    pub charges: i64,
+    pub cancels: i64,
     /// People called.
     pages: i64,
 }
@@ -158,8 +158,13 @@ async fn play(w: &World, name: &str, scenario: &Scenario) {
         .await;
 }
 
-#[tokio::test]
-async fn every_scenario_ends_as_its_file_says() {
+impl Struck {
+    pub fn takes_seconds(&self) -> bool {
+        self.fault["ms"].as_i64().is_some_and(|ms| ms >= 1_000)
+    }
+}
+
+pub fn every_scenario() -> Vec<(String, Scenario)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/scenarios");
     let mut scenarios: Vec<(String, Scenario)> = std::fs::read_dir(directory)
         .expect("a directory")
@@ -177,7 +182,14 @@ async fn every_scenario_ends_as_its_file_says() {
         .collect();
     scenarios.sort_by(|a, b| a.0.cmp(&b.0));
     assert!(scenarios.len() >= 15, "{} scenarios", scenarios.len());
+    scenarios
+}
+
+#[tokio::test]
+async fn every_scenario_ends_as_its_file_says() {
+    let scenarios = every_scenario();
     on_each(async |w| {
+        w.without_rules_of_declaring().await;
         for (name, scenario) in &scenarios {
             play(&w, name, scenario).await;
         }

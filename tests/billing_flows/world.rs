@@ -566,6 +566,15 @@ impl World {
         self.execute(drop_it).await;
     }
 
+    /// A test may put away what nobody can settle, which takes two persons otherwise.
+    pub async fn without_rules_of_declaring(&self) {
+        let drop_it = match &self.url {
+            DatabaseUrl::Sqlite(_) => "drop trigger attempt_declared",
+            DatabaseUrl::Postgres(_) => "drop trigger attempt_d_declared on attempt",
+        };
+        self.execute(drop_it).await;
+    }
+
     /// Everything that must hold whatever happened: L2, L6, the ledger, the audit chain's length,
     /// the tallies of the first screen.
     pub async fn books_are_straight(&self) {
