@@ -368,7 +368,10 @@ impl Watch {
 
     /// Two processes never send for one attempt: who takes it waits for the other's lease, and gets a fence of his own.
     fn one_holder(&mut self, id: i64, before: &Attempt, after: &Attempt, now: i64) {
-        if before.lease_owner.is_none() || before.lease_owner == after.lease_owner {
+        // What was never sent may go at last by whoever began it: its state alone lets one of them.
+        let was_never_sent = before.state == AttemptState::Ready;
+        let is_same = before.lease_owner == after.lease_owner;
+        if before.lease_owner.is_none() || is_same || was_never_sent {
             return;
         }
         if before.lease_until.is_some_and(|until| until > instant(now)) {
