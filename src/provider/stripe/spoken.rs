@@ -209,3 +209,91 @@ pub fn payment(
 fn judged(exchange: &Exchange, expected: &Expected<'_>) -> CallReport {
     client::report(exchange, map::evidence(exchange, expected))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::evidence::{Proves, SeenStatus};
+    use crate::domain::money::{Currency, Money};
+    use crate::secret::Secret;
+
+    use super::*;
+
+    const PAID: &str = include_str!("../../../assets/fixtures/stripe/intent_succeeded.json");
+    const REFUND: &str = include_str!("../../../assets/fixtures/stripe/refund.json");
+    const REFUNDS: &str = include_str!("../../../assets/fixtures/stripe/refunds.json");
+
+    fn ok(body: &str, replayed: Replayed) -> Heard {
+        Heard::Answer {
+            status: 200,
+            retry_after_s: None,
+            replayed,
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_charge_is_asked_and_judged_without_a_network_as_with_one() {
+        let key = Secret::new("cus_1 pm_1");
+        let call = |provider_ref| ChargeCall {
+            billing_key: &key,
+            body: b"amount=4900",
+            idem_key: "k1",
+            order_id: "pd7QK2-INV1-1",
+            amount: Money::new(4_900, Currency::KRW),
+            provider_ref,
+            send_no: 3,
+        };
+        let Ask::Send(asked) = ask_charge(&call(Some("pi_3PdK1"))) else {
+            panic!("nothing is asked");
+        };
+        assert_eq!(asked.method(), Method::Post);
+        assert_eq!(asked.target(), "/v1/payment_intents/pi_3PdK1/confirm");
+        assert_eq!(asked.idem_key(), Some("k1:confirm:3"));
+        let Ask::Known(report) = ask_charge(&call(None)) else {
+            panic!("it is asked");
+        };
+        assert!(matches!(report.evidence, Evidence::Refused(r) if r.proves == Proves::NotExecuted));
+        let of = |heard| charge(&call(Some("pi_3PdK1")), Mode::Sim, heard, 7);
+        let paid = of(ok(PAID, Replayed::Yes));
+        assert!(matches!(&paid.evidence, Evidence::Seen(s) if s.status == SeenStatus::Captured));
+        assert!(paid.is_replay);
+        assert_eq!(paid.elapsed_ms, 7);
+        assert_eq!(of(Heard::NoConnection).evidence, Evidence::NotSent);
+        let silent = Evidence::Unusable(Unusable::TimedOut);
+        assert_eq!(of(Heard::Silence).evidence, silent);
+        assert_eq!(
+            of(Heard::Broken).evidence,
+            Evidence::Unusable(Unusable::Broken)
+        );
+        let live = charge(
+            &call(Some("pi_3PdK1")),
+            Mode::Live,
+            ok(PAID, Replayed::No),
+            1,
+        );
+        assert_eq!(live.evidence, Evidence::Unusable(Unusable::Mismatch));
+    }
+
+    #[test]
+    fn a_refund_whose_payment_is_not_at_hand_is_no_answer_yet_and_is_found_by_reading() {
+        let call = RefundCall {
+            provider_ref: "pi_3PdK1",
+            body: b"amount=1000",
+            idem_key: "k2",
+        };
+        let of = |replayed| refund(&call, Mode::Sim, ok(REFUND, replayed), 1).evidence;
+        assert!(matches!(of(Replayed::No), Evidence::Seen(s) if s.cancels.len() == 1));
+        assert_eq!(of(Replayed::Yes), Evidence::Unusable(Unusable::Unreadable));
+        let pages = vec![ok(REFUNDS, Replayed::No)];
+        let read = payment("pi_3PdK1", Mode::Sim, ok(PAID, Replayed::No), pages, 1);
+        assert!(matches!(read.evidence, Evidence::Seen(s) if s.cancels.len() == 2));
+        let lost = payment(
+            "pi_3PdK1",
+            Mode::Sim,
+            ok(PAID, Replayed::No),
+            vec![Heard::Broken],
+            1,
+        );
+        assert_eq!(lost.evidence, Evidence::Unusable(Unusable::Broken));
+    }
+}
