@@ -28,6 +28,8 @@ mod stories;
 mod stripe_answers;
 #[path = "provider_contract/stripe_simulated.rs"]
 mod stripe_simulated;
+#[path = "provider_contract/stripe_subscriptions.rs"]
+mod stripe_subscriptions;
 
 use std::time::Duration;
 
