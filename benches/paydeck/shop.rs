@@ -162,7 +162,15 @@ async fn subscribe(
     let id = act(engine, create).await?;
     let customer = CustomerId(row(engine, Noun::Customer, &id).await?);
     let auth_key = Secret::new(simulator.auth_key(client, &key).await?.as_str());
-    act(engine, Request::AddMethod { customer, auth_key }).await?;
+    act(
+        engine,
+        Request::AddMethod {
+            customer,
+            auth_key,
+            provider: None,
+        },
+    )
+    .await?;
     let plan = plan.ok_or_eyre("no plan")?;
     act(
         engine,

@@ -13,6 +13,7 @@ use crate::domain::money::MoneyError;
 use crate::engine::VerbError;
 use crate::engine::ports::StoreError;
 use crate::engine::queries::{FilterError, ReportError};
+use crate::provider::stripe::StripeSetupError;
 use crate::provider::toss::TossSetupError;
 use crate::sandbox::SandboxError;
 use crate::telemetry::TelemetryError;
@@ -29,6 +30,8 @@ pub enum CliError {
     Telemetry(#[from] TelemetryError),
     #[error(transparent)]
     Provider(#[from] TossSetupError),
+    #[error(transparent)]
+    Stripe(#[from] StripeSetupError),
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
     #[error(transparent)]
@@ -110,6 +113,7 @@ pub fn exit_code(error: &CliError) -> Exit {
         | CliError::Vault(_)
         | CliError::Telemetry(_)
         | CliError::Provider(_)
+        | CliError::Stripe(_)
         | CliError::NoConfiguration
         | CliError::OtherMode { .. }
         | CliError::OtherZone { .. }

@@ -10,7 +10,7 @@ use super::clock::OffsetClock;
 use super::error::CliError;
 use super::identity::{self, Facts, Session};
 use super::{places, process, sim_clock};
-use crate::config::{Database, Settings, TossAddress};
+use crate::config::{Database, ProviderAddress, Settings};
 use crate::domain::mode::Mode;
 use crate::domain::operator::{Access, Operator};
 use crate::engine::ports::StoreError;
@@ -148,9 +148,10 @@ fn check_identity(store: &SqlStore, settings: &Settings) -> Result<(), CliError>
 
 /// The simulator's address in mode sim; none in the others.
 fn simulator(settings: &Settings) -> Result<Option<String>, CliError> {
+    // One simulator stands in for every provider.
     match &settings.toss.address {
-        TossAddress::Official => Ok(None),
-        TossAddress::Loopback { url } => Ok(Some(url.clone())),
-        TossAddress::Sandbox { dir } => Ok(Some(sandbox::resolve(dir)?)),
+        ProviderAddress::Official => Ok(None),
+        ProviderAddress::Loopback { url } => Ok(Some(url.clone())),
+        ProviderAddress::Sandbox { dir } => Ok(Some(sandbox::resolve(dir)?)),
     }
 }

@@ -214,7 +214,11 @@ pub async fn method(store: &SqlStore, args: &MethodArgs) -> Result<Request, CliE
     } else {
         Secret::new(args.auth_key.as_str())
     };
-    Ok(Request::AddMethod { customer, auth_key })
+    Ok(Request::AddMethod {
+        customer,
+        auth_key,
+        provider: None,
+    })
 }
 
 /// A note is kept under the whole id of its target.

@@ -77,6 +77,7 @@ pub fn said(error: &CliError, view: &View) -> Said {
         CliError::Vault(error) => Said::new("vault").with("detail", chain(error)),
         CliError::Telemetry(error) => Said::new("telemetry").with("detail", chain(error)),
         CliError::Provider(error) => Said::new("provider").with("detail", chain(error)),
+        CliError::Stripe(error) => Said::new("provider").with("detail", chain(error)),
         CliError::Sandbox(error) => said_of_sandbox(error),
         CliError::Store(error) | CliError::Report(ReportError::Store(error)) => {
             said_of_store(error, view)
@@ -318,7 +319,11 @@ fn said_of_refused(refused: &Refused, view: &View) -> Said {
         }
         Refused::CardRefused(code) => Said::new("card_refused").with("code", code),
         Refused::BreakerOpen => Said::new("breaker_open"),
-        Refused::Currency(only) => Said::new("currency_only").with("only", only),
+        Refused::AboveMaximum(most) => Said::new("above_maximum").with("most", view.money(*most)),
+        Refused::LastDigit(currency) => Said::new("last_digit").with("currency", currency),
+        Refused::CurrencyNotTaken { provider, currency } => Said::new("currency_not_taken")
+            .with("provider", view.locale.label("provider", provider.as_str()))
+            .with("currency", currency),
         Refused::AmountMismatch | Refused::ChargeNotSettled | Refused::NoProvider(_) => {
             Said::new("refused").with("detail", refused)
         }

@@ -10,7 +10,7 @@ use super::ids::UlidIds;
 use super::open::Opened;
 use super::permit::Permit;
 use super::process;
-use crate::config::{Settings, TossAddress};
+use crate::config::{Account, ProviderAddress, Settings};
 use crate::domain::billing::Install;
 use crate::domain::customer::SealedKey;
 use crate::domain::mode::ProviderName;
@@ -20,6 +20,7 @@ use crate::engine::ports::{
     Store as _, Tx as _,
 };
 use crate::engine::{Engine, EngineSettings, Parts, RefundAlone, RefundLimits};
+use crate::provider::stripe::{StripeClient, StripeOptions};
 use crate::provider::toss::{TossClient, TossOptions};
 use crate::secret::Secret;
 use crate::spool::FileSpool;
@@ -35,11 +36,11 @@ pub async fn engine(
     permit: Option<&Permit>,
 ) -> Result<Arc<LiveEngine>, CliError> {
     let vault = vault(opened).await?;
-    let provider = provider(opened).await?;
+    let providers = providers(opened).await?;
     let install = install(&opened.store).await?;
     let engine = Arc::new(Engine::new(Parts {
         store: opened.store.clone(),
-        providers: vec![provider],
+        providers,
         vault: Arc::new(vault),
         spool: Arc::new(spool(opened, &install.id8)),
         clock: opened.clock.clone(),
@@ -108,33 +109,49 @@ pub async fn vault(opened: &Opened) -> Result<Vault, CliError> {
     }
 }
 
-/// The provider's client. In mode sim the simulator must be there.
-pub async fn provider(opened: &mut Opened) -> Result<Arc<dyn Provider>, CliError> {
+/// The client of every provider that is configured. In mode sim the simulator must be there.
+pub async fn providers(opened: &mut Opened) -> Result<Vec<Arc<dyn Provider>>, CliError> {
     if let Some(trouble) = opened.simulator_trouble.take() {
         return Err(trouble);
     }
     let settings = &opened.settings;
-    let secret_key = settings.toss_secret_key()?.clone();
-    let base_url = match (&settings.toss.address, &opened.simulator) {
-        (TossAddress::Official, _) | (_, None) => {
-            settings.toss.address.url().unwrap_or_default().to_owned()
-        }
-        (_, Some(url)) => url.clone(),
-    };
-    let client = TossClient::new(TossOptions {
-        base_url,
-        secret_key,
-        mode: settings.mode,
-        connect_timeout: settings.timeouts.connect,
-        total_timeout: settings.timeouts.total,
-    })?;
-    // Its answers must be about the account whose books this database keeps.
-    Ok(
-        match opened.store.meta(account_key(ProviderName::Toss)).await? {
-            Some(account) => Arc::new(client.with_merchant_id(account)),
-            None => Arc::new(client),
-        },
-    )
+    let mut clients: Vec<Arc<dyn Provider>> = Vec::new();
+    if let Some((account, secret_key)) = settings.stripe_with_key() {
+        clients.push(Arc::new(StripeClient::new(StripeOptions {
+            base_url: base_url(account, ProviderName::Stripe, opened),
+            secret_key: secret_key.clone(),
+            mode: settings.mode,
+            connect_timeout: settings.timeouts.connect,
+            total_timeout: settings.timeouts.total,
+        })?));
+    }
+    // A shop of Stripe alone needs no key of Toss.
+    if clients.is_empty() || settings.toss.secret_key.is_some() {
+        let client = TossClient::new(TossOptions {
+            base_url: base_url(&settings.toss, ProviderName::Toss, opened),
+            secret_key: settings.toss_secret_key()?.clone(),
+            mode: settings.mode,
+            connect_timeout: settings.timeouts.connect,
+            total_timeout: settings.timeouts.total,
+        })?;
+        // Its answers must be about the account whose books this database keeps.
+        let account = opened.store.meta(account_key(ProviderName::Toss)).await?;
+        clients.insert(
+            0,
+            match account {
+                Some(account) => Arc::new(client.with_merchant_id(account)),
+                None => Arc::new(client),
+            },
+        );
+    }
+    Ok(clients)
+}
+
+fn base_url(account: &Account, provider: ProviderName, opened: &Opened) -> String {
+    match (&account.address, &opened.simulator) {
+        (ProviderAddress::Sandbox { .. }, Some(url)) => url.clone(),
+        (address, _) => address.url_of(provider).unwrap_or_default().to_owned(),
+    }
 }
 
 /// What this host keeps while the database is away.
@@ -181,6 +198,7 @@ pub fn engine_settings(settings: &Settings) -> EngineSettings {
             per_day: settings.limits.refunds_per_day,
         }),
         manual_ready_s: settings.leases.manual_ready_s,
+        routing: settings.routing.clone(),
         ..standard
     }
 }

@@ -1,5 +1,6 @@
 //! From what is written to what fits together: each value with its range, the mode with key and address.
 
+mod accounts;
 mod people;
 mod sections;
 
@@ -10,8 +11,7 @@ use std::time::Duration;
 use super::document::Document;
 use super::error::{ConfigError, Place, Problem};
 use super::raw::Raw;
-use super::settings::{Database, Settings, Toss, Warning};
-use super::toss::{self, KeyKind};
+use super::settings::{Database, Settings};
 use crate::domain::mode::Mode;
 use crate::secret::Secret;
 
@@ -21,8 +21,11 @@ const MODES: &[(&str, Mode)] = &[
     ("sim", Mode::Sim),
 ];
 
-/// What the secret key's file holds; read by `load`, which alone reads files.
-pub(super) type SecretFile = Option<Secret>;
+/// What the secret keys' files hold; read by `load`, which alone reads files.
+pub(super) struct KeyFiles {
+    pub(super) toss: Option<Secret>,
+    pub(super) stripe: Option<Secret>,
+}
 
 pub(super) struct Check<'a> {
     pub(super) document: Option<&'a Document>,
@@ -33,24 +36,23 @@ pub(super) struct Check<'a> {
 }
 
 impl Check<'_> {
-    pub(super) fn settings(
-        &self,
-        raw: Raw,
-        secret_file: SecretFile,
-    ) -> Result<Settings, ConfigError> {
+    pub(super) fn settings(&self, raw: Raw, keys: KeyFiles) -> Result<Settings, ConfigError> {
         let mode = self.choice("mode", &self.present("mode", raw.mode)?, MODES)?;
         let billing = self.billing(&raw.billing)?;
         let (toss, warnings) = self.toss(
             &raw.provider.toss.base_url,
             raw.provider.toss.secret_key,
-            secret_file,
+            keys.toss,
             mode,
         )?;
+        let stripe = self.stripe(raw.provider.stripe, keys.stripe, mode, &toss.address)?;
         Ok(Settings {
             file: self.document.map(|document| document.path.clone()),
             mode,
             database: self.database(raw.database.url)?,
             toss,
+            stripe,
+            routing: self.routing(&raw.routing.rules)?,
             dunning: self.dunning(&raw.dunning, &billing)?,
             billing,
             limits: self.limits(&raw.limits)?,
@@ -62,26 +64,6 @@ impl Check<'_> {
             leases: self.leases(raw.leases)?,
             warnings,
         })
-    }
-
-    /// Where the secret key's file is, if one is named.
-    pub(super) fn secret_key_file(&self, raw: &Raw) -> Result<Option<PathBuf>, ConfigError> {
-        const KEY: &str = "provider.toss.secret_key_file";
-        let toss = &raw.provider.toss;
-        match (&toss.secret_key_file, &toss.secret_key) {
-            (None, _) => Ok(None),
-            // A variable overrides a file that the file names.
-            (Some(_), Some(_)) if self.variables.contains_key("provider.toss.secret_key") => {
-                Ok(None)
-            }
-            (Some(_), Some(_)) => Err(self.invalid(
-                KEY,
-                Problem::Both {
-                    other: "provider.toss.secret_key",
-                },
-            )),
-            (Some(path), None) => self.path(KEY, path).map(Some),
-        }
     }
 
     fn place(&self, key: &str) -> Place {
@@ -172,44 +154,5 @@ impl Check<'_> {
         } else {
             Err(self.invalid(KEY, Problem::NotADatabase))
         }
-    }
-
-    fn toss(
-        &self,
-        base_url: &str,
-        inline: Option<Secret>,
-        from_file: SecretFile,
-        mode: Mode,
-    ) -> Result<(Toss, Vec<Warning>), ConfigError> {
-        const INLINE: &str = "provider.toss.secret_key";
-        let address = toss::address(base_url, mode, self.base)
-            .map_err(|problem| self.invalid("provider.toss.base_url", problem))?;
-        let (key, written) = match (from_file, inline) {
-            (Some(text), _) => ("provider.toss.secret_key_file", Some(text)),
-            (None, inline) => (INLINE, inline),
-        };
-        let checked = written
-            .map(|text| toss::secret_key(text.expose(), mode))
-            .transpose()
-            .map_err(|problem| self.invalid(key, problem))?;
-
-        let mut warnings = Vec::new();
-        if key == INLINE && self.variables.contains_key(INLINE) {
-            warnings.push(Warning::SecretInEnvironment);
-        }
-        if checked
-            .as_ref()
-            .is_some_and(|(_, kind)| *kind == KeyKind::LegacySecret)
-        {
-            warnings.push(Warning::LegacyTestKey);
-        }
-        let secret_key = checked.map(|(secret, _)| secret);
-        Ok((
-            Toss {
-                address,
-                secret_key,
-            },
-            warnings,
-        ))
     }
 }

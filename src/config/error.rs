@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::toss::KeyKind;
 use crate::domain::mode::Mode;
+use crate::domain::routing::RuleProblem;
 use crate::vault::private_file::PrivateFileError;
 
 #[derive(Debug, thiserror::Error)]
@@ -85,14 +86,14 @@ pub enum Problem {
     /// Not shown: it may hold a password.
     #[error("is neither sqlite:PATH nor postgres://…")]
     NotADatabase,
-    #[error("is none of https://api.tosspayments.com, sandbox:DIR and http://127.0.0.1:PORT")]
-    NotAnAddress,
+    #[error("is none of {official}, sandbox:DIR and http://127.0.0.1:PORT")]
+    NotAnAddress { official: &'static str },
     #[error(
         "leads out of this machine, which mode sim never does; set sandbox:DIR or http://127.0.0.1:PORT"
     )]
     NotTheSimulator,
-    #[error("is not https://api.tosspayments.com, the only address that mode {mode} speaks to")]
-    NotTheProvider { mode: Mode },
+    #[error("is not {official}, the only address that mode {mode} speaks to")]
+    NotTheProvider { mode: Mode, official: &'static str },
     #[error("is a {found} of mode {key_mode}, and the configuration's mode is {mode}")]
     KeyOfOtherMode {
         found: KeyKind,
@@ -103,6 +104,14 @@ pub enum Problem {
     KeyOfOtherKind { found: KeyKind },
     #[error("is not a secret key of Toss Payments (test_sk_… or live_sk_…)")]
     NotAKey,
+    #[error("is a {found} of Stripe; its secret or restricted key is needed (sk_… or rk_…)")]
+    StripeKeyOfOtherKind { found: &'static str },
+    #[error("is a key of Stripe of mode {key_mode}, and the configuration's mode is {mode}")]
+    StripeKeyOfOtherMode { key_mode: &'static str, mode: Mode },
+    #[error("is not a secret key of Stripe (sk_test_…, sk_live_…, rk_test_… or rk_live_…)")]
+    NotAStripeKey,
+    #[error("holds {value:?}: {problem}")]
+    NotARule { value: String, problem: RuleProblem },
     #[error("is set, and so is {other}; keep one")]
     Both { other: &'static str },
     #[error("is the same person as {other}: one person has one entry, with all uids and keys")]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use config::{Config, File, FileFormat};
 
-use super::check::Check;
+use super::check::{Check, KeyFiles};
 use super::document::Document;
 use super::environment::{Environment, FILE_VARIABLE, Override, overrides};
 use super::error::{ConfigError, Place};
@@ -50,11 +50,17 @@ pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Settings, 
         variables: &variables,
         base,
     };
-    let secret = match check.secret_key_file(&raw)? {
-        Some(path) => Some(Secret::new(private_file::read(&path)?.as_str())),
-        None => None,
+    let read = |path: Option<PathBuf>| -> Result<Option<Secret>, ConfigError> {
+        match path {
+            Some(path) => Ok(Some(Secret::new(private_file::read(&path)?.as_str()))),
+            None => Ok(None),
+        }
     };
-    check.settings(raw, secret)
+    let keys = KeyFiles {
+        toss: read(check.toss_key_file(&raw)?)?,
+        stripe: read(check.stripe_key_file(&raw)?)?,
+    };
+    check.settings(raw, keys)
 }
 
 /// Kinds were checked before, one source at a time; the layering's own error could show a value.

@@ -5,6 +5,7 @@
 //! `PAYDECK__SECTION__KEY`. What does not fit is an error that names file, line and key, and never
 //! shows a secret.
 
+mod address;
 mod check;
 mod document;
 mod environment;
@@ -13,13 +14,14 @@ mod load;
 mod raw;
 mod schema;
 mod settings;
+mod stripe;
 mod toss;
 
 pub use environment::{Environment, process_environment};
 pub use error::{ConfigError, Place, Problem};
 pub use load::load;
 pub use settings::{
-    Billing, Clipboard, Color, Database, Language, Leases, Limits, Log, LogLevel, Mouse, Person,
-    Personal, Settings, Timeouts, Toss, TossAddress, Ui, VaultFiles, Warning, WindowTitle,
+    Account, Billing, Clipboard, Color, Database, Language, Leases, Limits, Log, LogLevel, Mouse,
+    Person, Personal, ProviderAddress, Settings, Timeouts, Ui, VaultFiles, Warning, WindowTitle,
 };
 pub use toss::KeyKind;

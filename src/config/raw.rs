@@ -18,6 +18,7 @@ pub(super) struct Raw {
     pub(super) mode: Option<String>,
     pub(super) database: RawDatabase,
     pub(super) provider: RawProvider,
+    pub(super) routing: RawRouting,
     pub(super) billing: RawBilling,
     pub(super) dunning: RawDunning,
     pub(super) limits: RawLimits,
@@ -40,6 +41,30 @@ pub(super) struct RawDatabase {
 #[serde(default)]
 pub(super) struct RawProvider {
     pub(super) toss: RawToss,
+    pub(super) stripe: RawStripe,
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct RawStripe {
+    pub(super) base_url: Option<String>,
+    #[serde(deserialize_with = "secret")]
+    pub(super) secret_key: Option<Secret>,
+    pub(super) secret_key_file: Option<String>,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct RawRouting {
+    pub(super) rules: Vec<String>,
+}
+
+impl Default for RawRouting {
+    fn default() -> Self {
+        Self {
+            rules: vec!["KRW toss".to_owned(), "* stripe".to_owned()],
+        }
+    }
 }
 
 #[derive(Debug, PartialEq, Deserialize)]
@@ -54,7 +79,7 @@ pub(super) struct RawToss {
 impl Default for RawToss {
     fn default() -> Self {
         Self {
-            base_url: super::toss::OFFICIAL.to_owned(),
+            base_url: super::address::official(crate::domain::mode::ProviderName::Toss).to_owned(),
             secret_key: None,
             secret_key_file: None,
         }

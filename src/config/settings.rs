@@ -8,9 +8,10 @@ use chrono_tz::Tz;
 
 use super::error::{ConfigError, Place, Problem};
 use crate::domain::dunning::DunningPolicy;
-use crate::domain::mode::Mode;
+use crate::domain::mode::{Mode, ProviderName};
 use crate::domain::money::Money;
 use crate::domain::operator::Role;
+use crate::domain::routing::Routing;
 use crate::secret::Secret;
 
 #[derive(Debug, Clone)]
@@ -19,7 +20,11 @@ pub struct Settings {
     pub file: Option<PathBuf>,
     pub mode: Mode,
     pub database: Database,
-    pub toss: Toss,
+    pub toss: Account,
+    /// None where nothing of Stripe is set.
+    pub stripe: Option<Account>,
+    /// Which provider is asked for which currency.
+    pub routing: Routing,
     pub billing: Billing,
     pub dunning: DunningPolicy,
     pub limits: Limits,
@@ -34,6 +39,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Stripe's account, where its key is set.
+    pub fn stripe_with_key(&self) -> Option<(&Account, &Secret)> {
+        let account = self.stripe.as_ref()?;
+        Some((account, account.secret_key.as_ref()?))
+    }
+
     /// The provider's secret key, where a command needs one.
     pub fn toss_secret_key(&self) -> Result<&Secret, ConfigError> {
         self.toss
@@ -60,14 +71,15 @@ pub enum Database {
     },
 }
 
+/// Our account at one provider.
 #[derive(Debug, Clone)]
-pub struct Toss {
-    pub address: TossAddress,
+pub struct Account {
+    pub address: ProviderAddress,
     pub secret_key: Option<Secret>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TossAddress {
+pub enum ProviderAddress {
     /// The provider itself, in modes live and test.
     Official,
     /// The simulator that runs over this directory; it says there where it listens.
@@ -76,11 +88,11 @@ pub enum TossAddress {
     Loopback { url: String },
 }
 
-impl TossAddress {
+impl ProviderAddress {
     /// The base URL where it is known without asking the simulator.
-    pub fn url(&self) -> Option<&str> {
+    pub fn url_of(&self, provider: ProviderName) -> Option<&str> {
         match self {
-            Self::Official => Some(super::toss::OFFICIAL),
+            Self::Official => Some(super::address::official(provider)),
             Self::Loopback { url } => Some(url),
             Self::Sandbox { .. } => None,
         }

@@ -1,18 +1,13 @@
-//! Which secret key and which address of Toss Payments go with which mode.
+//! Which secret key of Toss Payments goes with which mode.
 //!
 //! Test and live share the host: the key alone selects the environment. So the key's prefix has to
 //! agree with the configuration's mode, or a test would take real money.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 
 use super::error::Problem;
-use super::settings::TossAddress;
 use crate::domain::mode::Mode;
 use crate::secret::Secret;
-
-pub(super) const OFFICIAL: &str = "https://api.tosspayments.com";
 
 /// What a text of the provider's developer centre is, as far as its beginning tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,55 +80,17 @@ pub(super) fn secret_key(written: &str, mode: Mode) -> Result<(Secret, KeyKind),
     Ok((Secret::new(key), found))
 }
 
-/// Modes live and test speak to the provider alone, mode sim to a simulator of this machine alone.
-pub(super) fn address(written: &str, mode: Mode, base: &Path) -> Result<TossAddress, Problem> {
-    let address = parse_address(written.trim(), base);
-    match (mode, address) {
-        (Mode::Sim, Some(TossAddress::Official)) => Err(Problem::NotTheSimulator),
-        (Mode::Sim, None) if is_remote(written.trim()) => Err(Problem::NotTheSimulator),
-        (Mode::Sim, Some(address)) => Ok(address),
-        (Mode::Sim, None) => Err(Problem::NotAnAddress),
-        (Mode::Live | Mode::Test, Some(TossAddress::Official)) => Ok(TossAddress::Official),
-        (Mode::Live | Mode::Test, _) => Err(Problem::NotTheProvider { mode }),
-    }
-}
-
-fn is_remote(written: &str) -> bool {
-    written.starts_with("https://") || written.starts_with("http://")
-}
-
-fn parse_address(written: &str, base: &Path) -> Option<TossAddress> {
-    if let Some(dir) = written.strip_prefix("sandbox:") {
-        return (!dir.is_empty()).then(|| TossAddress::Sandbox {
-            dir: base.join(dir),
-        });
-    }
-    let url = written.strip_suffix('/').unwrap_or(written);
-    if url == OFFICIAL {
-        return Some(TossAddress::Official);
-    }
-    is_loopback(url.strip_prefix("http://")?).then(|| TossAddress::Loopback {
-        url: url.to_owned(),
-    })
-}
-
-/// `127.0.0.1:8080`, `[::1]:8080` or `localhost:8080`; a port is a must.
-fn is_loopback(authority: &str) -> bool {
-    if let Some(port) = authority.strip_prefix("localhost:") {
-        return port.parse::<u16>().is_ok_and(|port| port != 0);
-    }
-    authority.parse::<SocketAddr>().is_ok_and(|socket| {
-        socket.port() != 0
-            && match socket.ip() {
-                IpAddr::V4(ip) => ip.is_loopback(),
-                IpAddr::V6(ip) => ip.is_loopback(),
-            }
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use super::super::settings::ProviderAddress;
     use super::*;
+    use crate::domain::mode::ProviderName;
+
+    fn address(written: &str, mode: Mode, base: &Path) -> Result<ProviderAddress, Problem> {
+        super::super::address::address(ProviderName::Toss, written, mode, base)
+    }
 
     const MODES: [Mode; 3] = [Mode::Live, Mode::Test, Mode::Sim];
 
@@ -197,7 +154,7 @@ mod tests {
         for mode in [Mode::Live, Mode::Test] {
             assert_eq!(
                 address("https://api.tosspayments.com/", mode, base),
-                Ok(TossAddress::Official)
+                Ok(ProviderAddress::Official)
             );
             for other in [
                 "http://api.tosspayments.com",
@@ -211,7 +168,10 @@ mod tests {
             ] {
                 assert_eq!(
                     address(other, mode, base),
-                    Err(Problem::NotTheProvider { mode }),
+                    Err(Problem::NotTheProvider {
+                        mode,
+                        official: "https://api.tosspayments.com"
+                    }),
                     "{other}"
                 );
             }
@@ -244,10 +204,10 @@ mod tests {
             let url = local.trim_end_matches('/').to_owned();
             assert_eq!(
                 address(local, Mode::Sim, base),
-                Ok(TossAddress::Loopback { url })
+                Ok(ProviderAddress::Loopback { url })
             );
         }
-        let sandbox = |dir: &str| Ok(TossAddress::Sandbox { dir: dir.into() });
+        let sandbox = |dir: &str| Ok(ProviderAddress::Sandbox { dir: dir.into() });
         assert_eq!(
             address("sandbox:sim", Mode::Sim, base),
             sandbox("/srv/demo/sim")
@@ -258,7 +218,9 @@ mod tests {
         );
         assert_eq!(
             address("sandbox:", Mode::Sim, base),
-            Err(Problem::NotAnAddress)
+            Err(Problem::NotAnAddress {
+                official: "https://api.tosspayments.com"
+            })
         );
     }
 }

@@ -91,10 +91,12 @@ impl Fault {
         "amount_mismatch",
         "other_amount",
         "below_minimum",
+        "above_maximum",
+        "last_digit",
+        "currency_not_taken",
         "card_refused",
         "breaker_open",
         "charge_not_settled",
-        "currency",
         "amount_not_positive",
         "amount_too_much",
         "amount_wrong",
@@ -240,7 +242,15 @@ impl From<&Refused> for Fault {
             Refused::CardRefused(code) => Self::new("card_refused").text("code", code.as_str()),
             Refused::BreakerOpen => Self::new("breaker_open"),
             Refused::ChargeNotSettled => Self::new("charge_not_settled"),
-            Refused::Currency(code) => Self::new("currency").text("code", *code),
+            Refused::AboveMaximum(most) => {
+                Self::new("above_maximum").with("most", Detail::Money(*most))
+            }
+            Refused::LastDigit(currency) => {
+                Self::new("last_digit").text("currency", currency.code())
+            }
+            Refused::CurrencyNotTaken { provider, currency } => Self::new("currency_not_taken")
+                .text("provider", provider.as_str())
+                .text("currency", currency.code()),
         }
     }
 }

@@ -7,13 +7,14 @@ use std::path::Path;
 
 use super::options::{DemoError, DemoOptions};
 use crate::locale::Lang;
-use crate::sandbox::SECRET_KEY;
+use crate::sandbox::{SECRET_KEY, stripe};
 
 pub(super) const CONFIG: &str = "config.toml";
 pub(super) const DATABASE: &str = "paydeck.db";
 pub(super) const SANDBOX: &str = "sandbox.sqlite";
 pub(super) const VAULT_KEY: &str = "vault.key";
 const TOSS_KEY: &str = "toss.key";
+const STRIPE_KEY: &str = "stripe.key";
 
 /// Makes a directory that only its owner may enter. An empty one becomes such a directory; one that
 /// holds something stays as it is.
@@ -31,9 +32,10 @@ pub(super) fn private_dir(path: &Path) -> Result<(), DemoError> {
     })
 }
 
-/// The simulator's secret key and the configuration, readable by their owner alone.
+/// The simulator's secret keys and the configuration, readable by their owner alone.
 pub(super) fn write(dir: &Path, options: &DemoOptions) -> Result<(), DemoError> {
     private_file(&dir.join(TOSS_KEY), &format!("{SECRET_KEY}\n"))?;
+    private_file(&dir.join(STRIPE_KEY), &format!("{}\n", stripe::SECRET_KEY))?;
     private_file(&dir.join(CONFIG), &text(options.lang))
 }
 
@@ -70,6 +72,10 @@ url = "sqlite:{DATABASE}"
 [provider.toss]
 base_url = "sandbox:."
 secret_key_file = "{TOSS_KEY}"
+
+# Won goes to the one, every other currency to the other: the simulator stands in for both.
+[provider.stripe]
+secret_key_file = "{STRIPE_KEY}"
 
 [vault]
 key_file = "{VAULT_KEY}"

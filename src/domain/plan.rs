@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::ids::{PlanId, ProductId, PublicId};
+use super::mode::ProviderName;
 use super::money::{Currency, Money};
 use super::period::Interval;
 
@@ -70,10 +71,14 @@ pub enum PlanError {
     Trial,
 }
 
-/// The smallest amount a card can be charged: 100 won at Toss.
+/// The smallest amount that any provider charges a card: 100 won at Toss, half a dollar at Stripe.
 pub fn minimum_charge(currency: Currency) -> Money {
-    let minor = if currency == Currency::KRW { 100 } else { 1 };
-    Money::new(minor, currency)
+    let each = ProviderName::ALL.into_iter();
+    let least = each
+        .filter(|provider| provider.takes_currency(currency))
+        .map(|provider| provider.minimum_charge(currency).minor())
+        .min();
+    Money::new(least.unwrap_or(1), currency)
 }
 
 /// Checks what a person gives for a plan.

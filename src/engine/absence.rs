@@ -192,6 +192,7 @@ impl<S: Store> Engine<S> {
             card: None,
             amount: Some(attempt.amount),
             call: Some(PlannedCall {
+                provider: attempt.provider,
                 operation: "list transactions",
                 order_id: attempt.order_id.clone(),
                 idem_key: String::new(),

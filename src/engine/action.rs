@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::domain::attempt::AttemptKind;
 use crate::domain::evidence::Refusal;
 use crate::domain::ids::{AttemptId, PublicId};
-use crate::domain::mode::Mode;
+use crate::domain::mode::{Mode, ProviderName};
 use crate::domain::money::Money;
 use crate::domain::operator::Verb;
 use crate::domain::states::{AttemptState, SubscriptionState};
@@ -71,6 +71,8 @@ pub struct AskedBy {
 /// A call to the provider as it would be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedCall {
+    /// Whom.
+    pub provider: ProviderName,
     /// `charge`, `cancel`, `issue`, `look up`, `list transactions`.
     pub operation: &'static str,
     /// Our name for it; the tag for a refund.

@@ -236,9 +236,11 @@ impl<S: Store> Engine<S> {
                 self.prepare_subscribe(tx, *customer, *plan, *quantity)
                     .await
             }
-            Request::AddMethod { customer, auth_key } => {
-                self.prepare_issue(tx, *customer, auth_key).await
-            }
+            Request::AddMethod {
+                customer,
+                auth_key,
+                provider,
+            } => self.prepare_issue(tx, *customer, auth_key, *provider).await,
             Request::CreateCustomer {
                 customer_key,
                 name,

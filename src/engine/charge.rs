@@ -14,7 +14,6 @@ use crate::domain::mode::{Mode, ProviderName};
 use crate::domain::money::Money;
 use crate::domain::operator::Verb;
 use crate::domain::period::{Period, day_start};
-use crate::domain::plan::minimum_charge;
 use crate::domain::states::{AttemptState, InvoiceState, MethodState, SubscriptionState};
 use crate::domain::subscription::{Subscription, Term};
 
@@ -161,10 +160,17 @@ impl<S: Store> Engine<S> {
             Some(id) => Some(tx.method(id).await?),
             None => None,
         };
-        if let Some(method) = own.as_ref().filter(|m| m.state == MethodState::Active) {
+        let currency = invoice.amount.currency();
+        let may_be_charged = |m: &&PaymentMethod| {
+            m.state == MethodState::Active && m.provider.takes_currency(currency)
+        };
+        if let Some(method) = own.as_ref().filter(may_be_charged) {
             return Ok(method.clone());
         }
-        match tx.active_method_of(invoice.customer_id).await? {
+        match self
+            .method_for(tx, invoice.customer_id, invoice.amount.currency())
+            .await?
+        {
             Some(method) => Ok(method),
             None if own.is_some_and(|m| m.state == MethodState::Deleted) => {
                 Err(VerbError::Refused(Refused::KeyDeleted))
@@ -176,8 +182,8 @@ impl<S: Store> Engine<S> {
     fn charge_plan(&self, work: &ChargeWork) -> Result<ActionPlan, VerbError> {
         let settings = &self.parts.settings;
         let invoice = &work.invoice;
-        check_chargeable(invoice.amount)?;
         let provider = work.method.provider;
+        check_chargeable(provider, invoice.amount)?;
         let order_id = self
             .parts
             .install
@@ -227,6 +233,7 @@ impl<S: Store> Engine<S> {
             card: Some(card_brief(&work.method)),
             amount: Some(invoice.amount),
             call: Some(PlannedCall {
+                provider,
                 operation: "charge",
                 order_id,
                 idem_key,
@@ -400,6 +407,7 @@ impl<S: Store> Engine<S> {
         let install = &self.parts.install;
         let (mode, kind) = (self.parts.settings.mode, AttemptKind::Charge);
         PlannedCall {
+            provider,
             operation: "charge",
             order_id: install.order_id(invoice, 1),
             idem_key: install.idempotency_key(provider, mode, kind, invoice, 1),
@@ -439,15 +447,11 @@ pub(super) fn check_amount(invoice: &Invoice, term: &Term) -> Result<(), VerbErr
     }
 }
 
-pub(super) fn check_chargeable(amount: Money) -> Result<(), VerbError> {
-    let minimum = minimum_charge(amount.currency());
-    if amount.minor() < minimum.minor() {
-        return Err(VerbError::Refused(Refused::BelowMinimum(minimum)));
-    }
-    if amount.currency() != crate::domain::money::Currency::KRW {
-        return Err(VerbError::Refused(Refused::Currency("KRW")));
-    }
-    Ok(())
+/// Whether the provider takes the amount: asked before anything is written, not of the provider.
+pub(super) fn check_chargeable(provider: ProviderName, amount: Money) -> Result<(), VerbError> {
+    provider
+        .takes(amount)
+        .map_err(|why| VerbError::Refused(why.into()))
 }
 
 pub(super) fn is_expired(method: &PaymentMethod, today: chrono::NaiveDate) -> bool {
@@ -468,6 +472,7 @@ pub(super) fn customer_brief(customer: &Customer) -> CustomerBrief {
 
 pub(super) fn card_brief(method: &PaymentMethod) -> CardBrief {
     CardBrief {
+        provider: method.provider,
         issuer: method.card.issuer.clone(),
         number: method.card.number.clone(),
         expiry: method.card.expiry,

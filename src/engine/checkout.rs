@@ -55,7 +55,7 @@ impl<S: Store> Engine<S> {
                 reason,
             });
         }
-        check_chargeable(amount)?;
+        check_chargeable(ProviderName::Toss, amount)?;
         let customer = tx.customer(customer).await?;
         let fingerprint = Fingerprint::of("checkout")
             .and(customer.public_id.as_str())
@@ -199,6 +199,7 @@ impl<S: Store> Engine<S> {
             card: None,
             amount: Some(invoice.amount),
             call: Some(PlannedCall {
+                provider: ProviderName::Toss,
                 operation: "confirm",
                 order_id: install.order_id(&invoice.public_id, attempt_no),
                 idem_key,

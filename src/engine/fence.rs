@@ -66,6 +66,7 @@ impl<S: Store> Engine<S> {
         let attempt = &work.attempt;
         let plan = ActionPlan {
             call: attempt.provider_ref.as_ref().map(|_| PlannedCall {
+                provider: attempt.provider,
                 operation: "end",
                 order_id: attempt.order_id.clone(),
                 idem_key: String::new(),

@@ -161,7 +161,8 @@ impl<S: Store> Engine<S> {
         if tx.method_by_hash(&kept.key.hash).await?.is_some() {
             return Ok(());
         }
-        let before = tx.active_method_of(kept.customer).await?;
+        let methods = tx.active_methods_of(kept.customer).await?;
+        let before = methods.into_iter().find(|m| m.provider == kept.provider);
         let id = tx
             .insert_method(&NewMethod {
                 public_id: &kept.method,
@@ -180,7 +181,8 @@ impl<S: Store> Engine<S> {
             }
             before => {
                 for subscription in tx.running_subscriptions_of(kept.customer).await? {
-                    self.use_method(&mut tx, subscription, id).await?;
+                    self.use_method(&mut tx, subscription, id, kept.provider)
+                        .await?;
                 }
                 if let Some(old) = before {
                     tx.move_method(old.id, active, replaced, self.now()).await?;

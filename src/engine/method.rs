@@ -29,11 +29,13 @@ use super::ports::{
     Store, StoreError, Subscriptions, Tx,
 };
 use super::refusal::{Refused, VerbError};
+use super::route::provider_of;
 
 /// Everything read for a new card.
 pub(super) struct MethodWork {
     customer: Customer,
     auth_key: Secret,
+    pub provider: ProviderName,
     owed: Option<Invoice>,
 }
 
@@ -43,6 +45,7 @@ impl<S: Store> Engine<S> {
         tx: &mut T,
         customer: CustomerId,
         auth_key: &Secret,
+        provider: Option<ProviderName>,
     ) -> Result<Prepared, VerbError> {
         let length = auth_key.expose().len();
         if !(4..=300).contains(&length) {
@@ -52,10 +55,12 @@ impl<S: Store> Engine<S> {
             });
         }
         let customer = tx.customer(customer).await?;
-        let owed = self.owed_by(tx, customer.id).await?;
+        let provider = provider.unwrap_or_else(|| provider_of(auth_key));
+        let owed = self.owed_by(tx, customer.id, provider).await?;
         let work = MethodWork {
             customer,
             auth_key: auth_key.clone(),
+            provider,
             owed,
         };
         let plan = self.issue_plan(&work);
@@ -70,6 +75,7 @@ impl<S: Store> Engine<S> {
         &self,
         tx: &mut T,
         customer: CustomerId,
+        provider: ProviderName,
     ) -> Result<Option<Invoice>, VerbError> {
         for id in tx.failed_invoices_of_customer(customer).await? {
             let attempts = tx.charges_of(id).await?;
@@ -86,6 +92,7 @@ impl<S: Store> Engine<S> {
             if is_running
                 && invoice.state == InvoiceState::Open
                 && is_as_agreed(&invoice, subscription.as_ref())
+                && self.may_charge(provider, &invoice)
             {
                 return Ok(Some(invoice));
             }
@@ -98,6 +105,7 @@ impl<S: Store> Engine<S> {
             .and(work.customer.public_id.as_str())
             .number(work.customer.version)
             .and(&self.parts.install.keyed_hash(work.auth_key.expose()))
+            .and(work.provider.as_str())
             .and(work.owed.as_ref().map_or("", |i| i.public_id.as_str()))
             .number(work.owed.as_ref().map_or(0, |i| i.version))
             .finish();
@@ -116,6 +124,7 @@ impl<S: Store> Engine<S> {
             card: None,
             amount: work.owed.as_ref().map(|invoice| invoice.amount),
             call: Some(PlannedCall {
+                provider: work.provider,
                 operation: "issue",
                 order_id: String::new(),
                 idem_key: String::new(),
@@ -158,7 +167,8 @@ impl<S: Store> Engine<S> {
         issue: i64,
         operator: &Operator,
     ) -> Result<Outcome, VerbError> {
-        let provider = self.provider(ProviderName::Toss)?;
+        let provider = self.provider(work.provider)?;
+        let known = self.known_to(work.provider, work.customer.id).await?;
         let outcome = {
             let _counted = self.count_call();
             let mut desk = Desk::new();
@@ -168,7 +178,7 @@ impl<S: Store> Engine<S> {
                     RegisterCall {
                         auth_key: &work.auth_key,
                         customer_key: &work.customer.customer_key,
-                        provider_customer: None,
+                        provider_customer: known.as_deref(),
                     },
                 )
                 .await
@@ -223,7 +233,7 @@ impl<S: Store> Engine<S> {
         card: Card,
     ) -> Result<KeptKey, VerbError> {
         let mode = self.parts.settings.mode;
-        let provider = ProviderName::Toss;
+        let provider = work.provider;
         let method = self.parts.ids.public_id(Noun::Method);
         let row = SealedFor {
             method: &method,
@@ -296,7 +306,8 @@ impl<S: Store> Engine<S> {
         if let Some(same) = tx.method_by_hash(&issued.key.hash).await? {
             return self.store_known_key(tx, work, issued, same, actor).await;
         }
-        let before = tx.active_method_of(work.customer.id).await?;
+        let methods = tx.active_methods_of(work.customer.id).await?;
+        let before = methods.into_iter().find(|m| m.provider == issued.provider);
         let id = tx
             .insert_method(&NewMethod {
                 public_id,
@@ -309,7 +320,8 @@ impl<S: Store> Engine<S> {
             })
             .await?;
         for subscription in tx.running_subscriptions_of(work.customer.id).await? {
-            self.use_method(&mut tx, subscription, id).await?;
+            self.use_method(&mut tx, subscription, id, issued.provider)
+                .await?;
         }
         if let Some(old) = before {
             tx.move_method(
@@ -371,8 +383,20 @@ impl<S: Store> Engine<S> {
         tx: &mut T,
         id: SubscriptionId,
         method: MethodId,
+        provider: ProviderName,
     ) -> Result<(), VerbError> {
         let mut subscription = tx.lock_subscription(id).await?;
+        // A card takes the place of one at the same provider, and of none where the provider takes what is charged.
+        let is_for_it = match subscription.method_id {
+            Some(old) => tx.method(old).await?.provider == provider,
+            None => {
+                let term = tx.term(subscription.id, subscription.term_no).await?;
+                provider.takes_currency(term.price.currency())
+            }
+        };
+        if !is_for_it {
+            return Ok(());
+        }
         subscription.method_id = Some(method);
         Ok(tx.save_subscription(&subscription).await?)
     }

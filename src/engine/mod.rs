@@ -21,6 +21,7 @@ mod cancel;
 mod charge;
 mod checkout;
 mod customer;
+mod fallback;
 mod fence;
 mod find;
 mod fingerprint;
@@ -38,6 +39,7 @@ mod request;
 mod resolve;
 mod reveal;
 mod rotate;
+mod route;
 mod send;
 mod settle;
 mod subscribe;
@@ -92,7 +94,7 @@ pub struct Parts<S> {
 /// The use cases. Shared by reference; every verb takes the person who asks.
 pub struct Engine<S> {
     parts: Parts<S>,
-    breaker: Breaker,
+    breakers: [Breaker; ProviderName::ALL.len()],
     in_flight: AtomicUsize,
     is_account_pinned: AtomicBool,
 }
@@ -100,10 +102,11 @@ pub struct Engine<S> {
 impl<S: Store> Engine<S> {
     /// An engine of these parts.
     pub fn new(parts: Parts<S>) -> Self {
-        let breaker = Breaker::new(parts.settings.breaker_after, parts.settings.breaker_open_s);
+        let (after, open_s) = (parts.settings.breaker_after, parts.settings.breaker_open_s);
+        let breakers = ProviderName::ALL.map(|_| Breaker::new(after, open_s));
         Self {
             parts,
-            breaker,
+            breakers,
             in_flight: AtomicUsize::new(0),
             is_account_pinned: AtomicBool::new(false),
         }
@@ -136,7 +139,7 @@ impl<S: Store> Engine<S> {
 
     /// Whether calls to the provider are held back after repeated trouble.
     pub fn is_breaker_open(&self) -> bool {
-        self.breaker.is_open(self.now())
+        self.breakers.iter().any(|one| one.is_open(self.now()))
     }
 
     fn provider(&self, name: ProviderName) -> Result<&Arc<dyn Provider>, VerbError> {
@@ -147,6 +150,15 @@ impl<S: Store> Engine<S> {
             .iter()
             .find(is_ours)
             .ok_or(VerbError::Refused(Refused::NoProvider(name)))
+    }
+
+    /// Trouble with one provider holds no calls to another back.
+    const fn breaker(&self, provider: ProviderName) -> &Breaker {
+        let [toss, stripe] = &self.breakers;
+        match provider {
+            ProviderName::Toss => toss,
+            ProviderName::Stripe => stripe,
+        }
     }
 
     fn local_date(&self, at: DateTime<Utc>) -> NaiveDate {

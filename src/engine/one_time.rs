@@ -43,12 +43,12 @@ impl<S: Store> Engine<S> {
                 reason: "1 to 100 characters".to_owned(),
             });
         }
-        check_chargeable(amount)?;
         let customer = tx.customer(customer).await?;
-        let method = tx
-            .active_method_of(customer.id)
+        let method = self
+            .method_for(tx, customer.id, amount.currency())
             .await?
             .ok_or(VerbError::Refused(Refused::NoMethod))?;
+        check_chargeable(method.provider, amount)?;
         // The customer's version grows with each one-time charge: the same plan never applies twice.
         let fingerprint = Fingerprint::of("one-time")
             .and(customer.public_id.as_str())

@@ -147,6 +147,7 @@ impl<S: Store> Engine<S> {
                 fingerprint("approve-return").finish(),
                 left,
                 Some(PlannedCall {
+                    provider: payment.provider,
                     operation: "cancel",
                     order_id: payment.order_id.clone(),
                     idem_key: attempt.idem_key.clone(),

@@ -248,10 +248,13 @@ impl<S: Store> Engine<S> {
                     .settle_until_written(&returned, EvidenceSource::LookUp, actor)
                     .await?;
                 match settled.next {
-                    Some(NextStep::Resend) if self.breaker.admit(self.now()) => self
-                        .resend(&returned.attempt, actor)
-                        .await
-                        .map(|again| again.unwrap_or(settled)),
+                    Some(NextStep::Resend)
+                        if self.breaker(returned.attempt.provider).admit(self.now()) =>
+                    {
+                        self.resend(&returned.attempt, actor)
+                            .await
+                            .map(|again| again.unwrap_or(settled))
+                    }
                     Some(NextStep::Fence) => self.fence(returned.attempt, actor).await,
                     _ => Ok(settled),
                 }
@@ -279,15 +282,20 @@ impl<S: Store> Engine<S> {
         if !is_to_be_sent(&attempt) {
             return self.abandon(&attempt, actor).await;
         }
-        if !self.breaker.admit(self.now()) {
+        if !self.breaker(attempt.provider).admit(self.now()) {
             return Err(VerbError::Refused(Refused::BreakerOpen));
         }
         let Some(outgoing) = self.ready_to_go(&attempt).await? else {
             return self.abandon(&attempt, actor).await;
         };
         let returned = self.call(outgoing).await;
-        self.settle_until_written(&returned, EvidenceSource::Answer, actor)
-            .await
+        let settled = self
+            .settle_until_written(&returned, EvidenceSource::Answer, actor)
+            .await?;
+        match self.fall_back(&returned, &settled, actor).await {
+            Ok(Some(next)) => self.send_as(next, actor).await,
+            Ok(None) | Err(_) => Ok(settled),
+        }
     }
 
     /// Marks a ready attempt as sent, if its obligation still stands.

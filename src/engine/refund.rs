@@ -148,6 +148,7 @@ impl<S: Store> Engine<S> {
             card: None,
             amount: Some(work.amount),
             call: Some(PlannedCall {
+                provider: payment.provider,
                 operation: "cancel",
                 order_id: payment.order_id.clone(),
                 idem_key: key,

@@ -9,6 +9,7 @@ use crate::domain::ids::PublicId;
 use crate::domain::money::Money;
 use crate::domain::operator::Denied;
 use crate::domain::payment::RefundError;
+use crate::domain::routing::NotTaken;
 use crate::domain::states::{ApprovalState, SubscriptionState};
 
 /// Why a verb did not happen. Nothing was sent unless the variant says so.
@@ -177,6 +178,20 @@ pub enum Refused {
     /// Below what the provider charges.
     #[error("the smallest charge is {0}")]
     BelowMinimum(Money),
+    /// Above what the provider charges at once.
+    #[error("the largest charge is {0}")]
+    AboveMaximum(Money),
+    /// The provider takes amounts of this currency only when their last decimal is zero.
+    #[error("the last decimal of an amount in {0} must be zero")]
+    LastDigit(crate::domain::money::Currency),
+    /// No provider that could charge it takes this currency.
+    #[error("{provider} does not take {currency}")]
+    CurrencyNotTaken {
+        /// Who does not.
+        provider: crate::domain::mode::ProviderName,
+        /// Which.
+        currency: crate::domain::money::Currency,
+    },
     /// The card could not be registered.
     #[error("the card could not be registered ({0})")]
     CardRefused(String),
@@ -186,7 +201,17 @@ pub enum Refused {
     /// The charge that is to be refunded is not settled.
     #[error("the payment's charge is not settled")]
     ChargeNotSettled,
-    /// Another currency than this provider takes.
-    #[error("the provider takes {0} only")]
-    Currency(&'static str),
+}
+
+impl From<NotTaken> for Refused {
+    fn from(why: NotTaken) -> Self {
+        match why {
+            NotTaken::Currency { provider, currency } => {
+                Self::CurrencyNotTaken { provider, currency }
+            }
+            NotTaken::BelowMinimum(least) => Self::BelowMinimum(least),
+            NotTaken::AboveMaximum(most) => Self::AboveMaximum(most),
+            NotTaken::LastDigit(currency) => Self::LastDigit(currency),
+        }
+    }
 }

@@ -4,6 +4,7 @@ use crate::domain::attempt::AlsoCancel;
 use crate::domain::ids::{
     ApprovalId, AttemptId, CustomerId, InvoiceId, PaymentId, PlanId, PublicId, SubscriptionId,
 };
+use crate::domain::mode::ProviderName;
 use crate::domain::money::Money;
 use crate::domain::operator::Verb;
 use crate::domain::payment::RefundAmount;
@@ -95,6 +96,8 @@ pub enum Request {
         customer: CustomerId,
         /// From the provider's window; single use.
         auth_key: Secret,
+        /// Where; told from what the window brought when nobody says.
+        provider: Option<ProviderName>,
     },
     /// Create a customer.
     CreateCustomer {

@@ -79,6 +79,7 @@ impl<S: Store> Engine<S> {
         let attempt = &work.attempt;
         let sends_again = work.reach == Reach::SendAgain;
         let call = |operation, idem_key: &str| PlannedCall {
+            provider: attempt.provider,
             operation,
             order_id: attempt.order_id.clone(),
             idem_key: idem_key.to_owned(),

@@ -50,12 +50,29 @@ impl<S: Store> Engine<S> {
         id: AttemptId,
         operator: &Operator,
     ) -> Result<Outcome, VerbError> {
-        let outgoing = self.last_look(id).await?;
-        let returned = self.call(outgoing).await;
-        let settled = self
-            .settle_until_written(&returned, EvidenceSource::Answer, Actor::from(operator))
-            .await?;
-        Ok(settled.into_outcome())
+        self.send_as(id, Actor::from(operator))
+            .await
+            .map(Settled::into_outcome)
+    }
+
+    /// The same, in anybody's name. Where the provider was certainly not reached, the next one in the order is asked, once.
+    pub(super) async fn send_as(
+        &self,
+        mut id: AttemptId,
+        actor: Actor<'_>,
+    ) -> Result<Settled, VerbError> {
+        loop {
+            let outgoing = self.last_look(id).await?;
+            let returned = self.call(outgoing).await;
+            let settled = self
+                .settle_until_written(&returned, EvidenceSource::Answer, actor)
+                .await?;
+            match self.fall_back(&returned, &settled, actor).await {
+                Ok(Some(next)) => id = next,
+                // What was settled stands, whatever comes of falling back.
+                Ok(None) | Err(_) => return Ok(settled),
+            }
+        }
     }
 
     /// `ready` becomes `sent`, if the obligation still stands. Commits before anything leaves.
@@ -219,7 +236,7 @@ impl<S: Store> Engine<S> {
             }
             (_, AttemptKind::Charge | AttemptKind::Refund, _) => nothing_left(),
         };
-        self.breaker
+        self.breaker(attempt.provider)
             .record(report.evidence.is_trouble(), self.now());
         Returned {
             attempt,

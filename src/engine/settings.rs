@@ -4,6 +4,7 @@ use chrono_tz::Tz;
 
 use crate::domain::dunning::DunningPolicy;
 use crate::domain::mode::Mode;
+use crate::domain::routing::Routing;
 
 use super::limits::RefundAlone;
 use super::ports::Exclusivity;
@@ -37,6 +38,8 @@ pub struct EngineSettings {
     pub incomplete_hours: u32,
     /// A manual attempt that was not sent within this time is given up, in seconds.
     pub manual_ready_s: i64,
+    /// Which provider is asked for which currency.
+    pub routing: Routing,
 }
 
 impl EngineSettings {
@@ -56,6 +59,7 @@ impl EngineSettings {
             refund_alone: RefundAlone::Anything,
             incomplete_hours: 23,
             manual_ready_s: 120,
+            routing: Routing::default(),
         }
     }
 }

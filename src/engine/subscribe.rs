@@ -66,13 +66,12 @@ impl<S: Store> Engine<S> {
             .price
             .checked_mul(i64::from(quantity))
             .map_err(|e| range(e.to_string()))?;
-        let method = tx.active_method_of(customer.id).await?;
+        let method = self.method_for(tx, customer.id, amount.currency()).await?;
         let is_trial = plan.trial_days > 0;
         if !is_trial && amount.is_positive() {
-            check_chargeable(amount)?;
-            if method.is_none() {
-                return Err(VerbError::Refused(Refused::NoMethod));
-            }
+            let method = method.as_ref();
+            let method = method.ok_or(VerbError::Refused(Refused::NoMethod))?;
+            check_chargeable(method.provider, amount)?;
         }
         let zone = self.parts.settings.zone;
         let today = self.local_date(self.now());

@@ -61,7 +61,8 @@ impl<S: Store> Engine<S> {
         };
         match outcome {
             PrepareOutcome::Prepared { provider_ref } => {
-                self.breaker.record(false, self.now());
+                self.breaker(outgoing.attempt.provider)
+                    .record(false, self.now());
                 Ok(Named {
                     outgoing,
                     provider_ref,
@@ -69,7 +70,7 @@ impl<S: Store> Engine<S> {
             }
             PrepareOutcome::Not(report) => {
                 let report = as_never_confirmed(report);
-                self.breaker
+                self.breaker(outgoing.attempt.provider)
                     .record(report.evidence.is_trouble(), self.now());
                 Err(Box::new(Returned {
                     attempt: outgoing.attempt,

@@ -447,6 +447,7 @@ pub fn one_of_each() -> Vec<Request> {
         Request::AddMethod {
             customer,
             auth_key: Secret::new("auth-key"),
+            provider: None,
         },
         Request::CreateCustomer {
             customer_key: Some("another-key".into()),

@@ -66,7 +66,13 @@ async fn a_key_whose_row_cannot_be_saved_is_sealed_on_this_host_and_taken_in_by_
         let plan = w.basic_plan().await;
         let auth_key = w.auth_key("key-one", json!({})).await;
         refuse(&w, "payment_method").await;
-        let refused = w.act(Request::AddMethod { customer, auth_key }).await;
+        let refused = w
+            .act(Request::AddMethod {
+                customer,
+                auth_key,
+                provider: None,
+            })
+            .await;
         refused.expect_err("nothing was saved");
         assert_eq!(w.number(CARDS).await, 0);
         let [file] = &entries(&w)[..] else {
@@ -116,7 +122,11 @@ async fn a_process_that_dies_after_the_key_was_issued_leaves_it_for_the_next() {
         for round in 0..400 {
             let waits = round % 40;
             let auth_key = w.auth_key("key-one", json!({})).await;
-            let add = Request::AddMethod { customer, auth_key };
+            let add = Request::AddMethod {
+                customer,
+                auth_key,
+                provider: None,
+            };
             let plan = w.plan(&add).await.expect("a plan");
             let before = w.number(CARDS).await;
             let operator = admin();

@@ -24,13 +24,15 @@ use paydeck::domain::mode::{Mode, ProviderName};
 use paydeck::domain::money::{Currency, Money};
 use paydeck::domain::operator::{Access, Operator, Role};
 use paydeck::domain::period::Interval;
+use paydeck::domain::routing::Routing;
 use paydeck::engine::ports::{BoxFuture, Clock, Ids, KeyVault, Provider, SealedFor};
 use paydeck::engine::{
     ActionPlan, Engine, EngineSettings, Outcome, Parts, PlanInput, Reconciled, Request, RunSummary,
     VerbError,
 };
+use paydeck::provider::stripe::{StripeClient, StripeOptions};
 use paydeck::provider::toss::{TossClient, TossOptions};
-use paydeck::sandbox::{Running, SECRET_KEY, SandboxOptions};
+use paydeck::sandbox::{Running, SECRET_KEY, SandboxOptions, stripe};
 use paydeck::secret::Secret;
 use paydeck::spool::FileSpool;
 use paydeck::store::{self, DatabaseUrl, NewDatabase, OpenOptions, SqlStore};
@@ -114,6 +116,7 @@ pub struct World {
     pub simulator: Running,
     pub url: DatabaseUrl,
     pub provider: Arc<dyn Provider>,
+    house: ProviderName,
     vault: Arc<Vault>,
     settings: EngineSettings,
     keys: TempDir,
@@ -135,6 +138,17 @@ pub async fn on_each_tuned(tune: impl Fn(&mut EngineSettings), story: impl Async
     }
 }
 
+/// The same story with each provider, in its own simulator: what differs between them is in here alone.
+pub async fn on_each_provider(story: impl AsyncFn(World)) {
+    for house in ProviderName::ALL {
+        for base in [Base::Sqlite, Base::Postgres] {
+            if let Some(world) = World::open_at(Seoul, base, house, |_| {}).await {
+                story(world).await;
+            }
+        }
+    }
+}
+
 pub fn admin() -> Operator {
     Operator {
         person: "kim".into(),
@@ -151,13 +165,23 @@ pub fn won(minor: i64) -> Money {
 impl World {
     /// None when there is no such database on this machine; the support code says so loudly.
     pub async fn open(base: Base, tune: impl FnOnce(&mut EngineSettings)) -> Option<Self> {
-        Self::open_in(Seoul, base, tune).await
+        Self::open_at(Seoul, base, ProviderName::Toss, tune).await
     }
 
     /// The same with another billing zone.
     pub async fn open_in(
         zone: Tz,
         base: Base,
+        tune: impl FnOnce(&mut EngineSettings),
+    ) -> Option<Self> {
+        Self::open_at(zone, base, ProviderName::Toss, tune).await
+    }
+
+    /// The same where this provider takes the won.
+    pub async fn open_at(
+        zone: Tz,
+        base: Base,
+        house: ProviderName,
         tune: impl FnOnce(&mut EngineSettings),
     ) -> Option<Self> {
         let clock = TestClock::at("2026-03-10T00:00:00Z");
@@ -202,19 +226,18 @@ impl World {
         })
         .await
         .expect("a simulator");
-        let options = TossOptions {
-            base_url: simulator.base_url(),
-            connect_timeout: Duration::from_secs(1),
-            total_timeout: Duration::from_secs(2),
-            ..TossOptions::new(Secret::new(SECRET_KEY), Mode::Sim)
-        };
-        let provider: Arc<dyn Provider> = Arc::new(TossClient::new(options).expect("a client"));
+        let provider = client(house, &simulator);
         let own = format!(
             "update meta set value = case key when 'zone' then '{zone}' else '{}' end where key in ('zone', 'key_id')",
             vault.key_id()
         );
         let kept_line = crate::line::Kept::to(&url, &own).await;
         let mut settings = EngineSettings::standard(Mode::Sim, zone);
+        settings.routing = Routing::parse([match house {
+            ProviderName::Toss => "KRW toss",
+            ProviderName::Stripe => "KRW stripe",
+        }])
+        .expect("a rule");
         settings.look_up_s = vec![0];
         settings.lease_s = 1;
         tune(&mut settings);
@@ -233,6 +256,7 @@ impl World {
             simulator,
             url,
             provider,
+            house,
             vault,
             settings,
             keys,
@@ -307,6 +331,23 @@ impl World {
         engine(
             &self.url,
             provider,
+            &self.vault,
+            &self.clock,
+            &self.settings,
+            (name, &self.spool_dir()),
+        )
+        .await
+    }
+
+    /// Another process with these providers.
+    pub async fn engine_of(
+        &self,
+        name: &str,
+        providers: &[Arc<dyn Provider>],
+    ) -> Arc<Engine<SqlStore>> {
+        engine_of(
+            &self.url,
+            providers,
             &self.vault,
             &self.clock,
             &self.settings,
@@ -404,13 +445,24 @@ impl World {
     }
 
     pub async fn fault(&self, endpoint: &str, fault: Value, times: u64) {
+        let endpoint = match (self.house, endpoint) {
+            (ProviderName::Stripe, "charge") => "stripe_intent_confirm",
+            (ProviderName::Stripe, "cancel") => "stripe_refund",
+            (_, endpoint) => endpoint,
+        };
         let script = json!({ "match": { "endpoint": endpoint }, "fault": fault, "times": times });
         self.control("POST", "faults", script).await;
     }
 
     /// How many charges and cancels the simulator ever executed.
     pub async fn executed(&self) -> (i64, i64) {
-        let summary = self.control("GET", "ledger/summary", Value::Null).await;
+        let mut summary = self.control("GET", "ledger/summary", Value::Null).await;
+        if self.house == ProviderName::Stripe {
+            summary = summary["stripe"]["krw"].take();
+            if summary.is_null() {
+                return (0, 0);
+            }
+        }
         let count = |name: &str| summary[name].as_i64().expect("a count");
         (count("charges"), count("cancels"))
     }
@@ -465,10 +517,18 @@ impl World {
     }
 
     pub async fn card(&self, customer: CustomerId, key: &str, card: Value) {
-        let auth_key = self.auth_key(key, card).await;
-        self.act(Request::AddMethod { customer, auth_key })
-            .await
-            .expect("a card");
+        let auth_key = match self.house {
+            ProviderName::Toss => self.auth_key(key, card).await,
+            ProviderName::Stripe if card["behaviour"].is_null() => Secret::new("pm_card_visa"),
+            ProviderName::Stripe => Secret::new("pm_card_chargeCustomerFail"),
+        };
+        self.act(Request::AddMethod {
+            customer,
+            auth_key,
+            provider: None,
+        })
+        .await
+        .expect("a card");
     }
 
     pub async fn basic_plan(&self) -> PlanId {
@@ -619,6 +679,32 @@ async fn create(address: &str, at: DateTime<Utc>) {
     store::create(&url, &new).await.expect("a database");
 }
 
+fn client(house: ProviderName, simulator: &Running) -> Arc<dyn Provider> {
+    let base_url = simulator.base_url();
+    let connect_timeout = Duration::from_secs(1);
+    let total_timeout = Duration::from_secs(2);
+    match house {
+        ProviderName::Toss => Arc::new(
+            TossClient::new(TossOptions {
+                base_url,
+                connect_timeout,
+                total_timeout,
+                ..TossOptions::new(Secret::new(SECRET_KEY), Mode::Sim)
+            })
+            .expect("a client"),
+        ),
+        ProviderName::Stripe => Arc::new(
+            StripeClient::new(StripeOptions {
+                base_url,
+                connect_timeout,
+                total_timeout,
+                ..StripeOptions::new(Secret::new(stripe::SECRET_KEY), Mode::Sim)
+            })
+            .expect("a client"),
+        ),
+    }
+}
+
 /// It is made once for each build of these tests.
 fn model_name() -> String {
     let exe = std::env::current_exe().expect("this test");
@@ -648,6 +734,25 @@ async fn engine(
     vault: &Arc<Vault>,
     clock: &TestClock,
     settings: &EngineSettings,
+    of: (&str, &Path),
+) -> Arc<Engine<SqlStore>> {
+    engine_of(
+        url,
+        std::slice::from_ref(provider),
+        vault,
+        clock,
+        settings,
+        of,
+    )
+    .await
+}
+
+async fn engine_of(
+    url: &DatabaseUrl,
+    providers: &[Arc<dyn Provider>],
+    vault: &Arc<Vault>,
+    clock: &TestClock,
+    settings: &EngineSettings,
     (process, spool): (&str, &Path),
 ) -> Arc<Engine<SqlStore>> {
     let store = SqlStore::open(url, OpenOptions::read_write("kim", process))
@@ -655,7 +760,7 @@ async fn engine(
         .expect("a store");
     Arc::new(Engine::new(Parts {
         store,
-        providers: vec![provider.clone()],
+        providers: providers.to_vec(),
         vault: vault.clone(),
         spool: Arc::new(FileSpool::new(
             spool.to_owned(),

@@ -185,6 +185,22 @@ impl Customers for MemTx<'_> {
         Ok(newest.cloned())
     }
 
+    async fn active_methods_of(&mut self, customer: CustomerId) -> R<Vec<PaymentMethod>> {
+        self.step("active methods").await?;
+        let db = self.db();
+        let rows = db
+            .tables
+            .methods
+            .rows_of(self.no)
+            .map(|(_, row)| &row.method);
+        let mut active: Vec<PaymentMethod> = rows
+            .filter(|m| m.customer_id == customer && m.state == MethodState::Active)
+            .cloned()
+            .collect();
+        active.sort_by_key(|m| std::cmp::Reverse((m.created_at, m.id)));
+        Ok(active)
+    }
+
     async fn sealed_key(&mut self, id: MethodId) -> R<SealedKey> {
         if let Some(row) = self.ahead(id.0, |b| &b.keys) {
             return must_be(row, Noun::Method);

@@ -17,6 +17,7 @@ pub fn plan(request: &Request, mode: Mode) -> ActionPlan {
     let live = mode == Mode::Live;
     let call = |operation: &'static str| {
         Some(PlannedCall {
+            provider: paydeck::domain::mode::ProviderName::Toss,
             operation,
             order_id: "pdabcdefgh-01KAXN5Q0000000000000000-3".to_owned(),
             idem_key: "c41f5e0a9b".to_owned(),

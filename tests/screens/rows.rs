@@ -83,6 +83,7 @@ pub fn brief(number: i64) -> CustomerBrief {
 
 pub fn card(number: i64) -> CardBrief {
     CardBrief {
+        provider: ProviderName::Toss,
         issuer: ["61", "11", "41", "15"][usize::try_from(number).unwrap() % 4].to_owned(),
         number: raw("43301234****123*"),
         expiry: Some((2026 + i32::try_from(number % 3).unwrap(), 12)),
@@ -225,6 +226,7 @@ pub fn payment_row(number: i64) -> PaymentRow {
         captured_at: ago(60 * 7 * (number + 1)),
         card: Some(card(number)),
         order_id: format!("pdabcdefgh-01KAXN-{number}"),
+        provider: ProviderName::Toss,
         provider_ref: "5zJ4xY7m0kODnyRpQWGrN2xq".to_owned(),
         is_duplicate: number == 6,
         mode: Mode::Sim,
@@ -357,6 +359,7 @@ pub fn activity_row(number: i64) -> ActivityRow {
                 result: ["done", "declined", "refused", "intent"]
                     [usize::try_from(number).unwrap() % 4]
                     .to_owned(),
+                provider: ProviderName::Toss,
                 provider_ref: String::new(),
                 approver: String::new(),
             },
@@ -610,6 +613,7 @@ pub fn attempt(number: i64, source: Source, state: AttemptState) -> Attempt {
         method_id: Some(MethodId(1)),
         order_id: format!("pdabcdefgh-01KAXN-{number}"),
         idem_key: "c41f".to_owned(),
+        provider: ProviderName::Toss,
         provider_ref: None,
         body: Vec::new(),
         amount: won(9_900),

@@ -154,7 +154,8 @@ pub enum MethodCommand {
 pub struct MethodArgs {
     #[arg(long, value_name = "CUSTOMER")]
     pub customer: String,
-    /// From the provider's window; single use. Give `-` to read it from standard input.
+    /// From the provider's window; single use: an auth key of Toss, or a payment method of Stripe (pm_…). Give `-` to read it
+    /// from standard input.
     #[arg(long, value_name = "KEY")]
     pub auth_key: String,
 }

@@ -63,6 +63,7 @@ pub fn action_plan(plan: &ActionPlan) -> Record {
 
 fn planned_call(call: &PlannedCall) -> Record {
     Record::of("call")
+        .word("provider", "provider", call.provider.as_str())
         .word("operation", "", call.operation)
         .text("order_id", &call.order_id)
         .text("idempotency_key", &call.idem_key)

@@ -22,8 +22,12 @@ fn card(record: Record, card: Option<&CardBrief>) -> Record {
     let record = match card {
         Some(card) => record
             .shown("card", mask::card(&card.number))
+            .word("card_provider", "provider", card.provider.as_str())
             .text("card_issuer", &card.issuer),
-        None => record.text_if("card", None).text_if("card_issuer", None),
+        None => record
+            .text_if("card", None)
+            .text_if("card_provider", None)
+            .text_if("card_issuer", None),
     };
     record
         .text_if(
@@ -120,6 +124,7 @@ pub fn payment_row(row: &PaymentRow) -> Record {
         .at("captured_at", row.captured_at);
     card(record, row.card.as_ref())
         .text("order_id", &row.order_id)
+        .word("provider", "provider", row.provider.as_str())
         .text("payment_key", &row.provider_ref)
         .flag("duplicate", row.is_duplicate)
         .word("mode", "mode", row.mode.as_str())

@@ -10,7 +10,7 @@ use crate::cli::clock::machine_now;
 use crate::cli::error::CliError;
 use crate::cli::output::Output;
 use crate::cli::permit::Permit;
-use crate::cli::verbs::console;
+use crate::cli::verbs::{console, demo_abroad};
 use crate::demo::{self, DemoOptions, Prepared};
 use crate::locale::Lang;
 use crate::sandbox::{self, Running, SandboxError, SandboxOptions};
@@ -38,7 +38,7 @@ impl Stage {
 /// Makes the data where there is none. With `--prepare-only` it prints what was made, and that is all.
 pub async fn run(
     out: &mut Output,
-    _permit: &Permit,
+    permit: &Permit,
     args: &DemoArgs,
     global: &Global,
 ) -> Result<Option<Stage>, CliError> {
@@ -53,11 +53,16 @@ pub async fn run(
     }
     console::expect_terminal()?;
     let dir = args.dir.clone().unwrap_or_else(passing_directory);
-    let config = match demo::prepared(&dir) {
+    let known = demo::prepared(&dir);
+    let is_new = known.is_none();
+    let config = match known {
         Some(config) => config,
         None => make(args, global, dir.clone()).await?.config,
     };
     let simulator = simulator_over(&dir).await?;
+    if is_new && let Err(error) = demo_abroad::tell(permit, global, &config).await {
+        tracing::warn!(%error, "the demo has no customers abroad");
+    }
     let passing = args.dir.is_none().then_some(dir);
     Ok(Some(Stage {
         config,

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod bill;
 pub mod console;
 pub mod demo;
+pub mod demo_abroad;
 pub mod doctor;
 pub mod export;
 pub mod find;

@@ -13,8 +13,9 @@ use crate::cli::permit::Permit;
 use crate::cli::record::Record;
 use crate::cli::table::Table;
 use crate::cli::{open, places};
-use crate::config::{Database, Settings, TossAddress};
+use crate::config::{Database, ProviderAddress, Settings};
 use crate::console::action::ACTIONS;
+use crate::domain::mode::ProviderName;
 use crate::domain::states::{
     ApprovalState, AttemptState, InboxState, InvoiceState, MethodState, OutboxState, RunState,
     STATUS_VOCABULARY, SubscriptionState,
@@ -116,7 +117,7 @@ pub fn paths(out: &mut Output, settings: Option<&Settings>) -> Result<(), CliErr
             .text("database", &open::database_url(settings).to_string())
             .text("vault_key", &settings.vault.key_file.display().to_string())
             .text("log", &settings.log.dir.display().to_string());
-        if let TossAddress::Sandbox { dir } = &settings.toss.address {
+        if let ProviderAddress::Sandbox { dir } = &settings.toss.address {
             record = record.text("sandbox", &dir.display().to_string());
         }
     }
@@ -185,8 +186,11 @@ pub fn config(out: &mut Output, settings: &Settings) -> Result<(), CliError> {
         Database::Postgres { .. } => "postgres",
     };
     let address = match &settings.toss.address {
-        TossAddress::Sandbox { dir } => format!("sandbox:{}", dir.display()),
-        other => other.url().unwrap_or_default().to_owned(),
+        ProviderAddress::Sandbox { dir } => format!("sandbox:{}", dir.display()),
+        other => other
+            .url_of(ProviderName::Toss)
+            .unwrap_or_default()
+            .to_owned(),
     };
     let record = Record::of("config")
         .text_if("file", file.as_deref())
@@ -197,6 +201,14 @@ pub fn config(out: &mut Output, settings: &Settings) -> Result<(), CliError> {
         .text(
             "secret_key",
             if settings.toss.secret_key.is_some() {
+                "***"
+            } else {
+                ""
+            },
+        )
+        .text(
+            "stripe_key",
+            if settings.stripe_with_key().is_some() {
                 "***"
             } else {
                 ""

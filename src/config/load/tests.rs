@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::schema::KEYS;
 use super::*;
-use crate::config::{Database, KeyKind, Problem, TossAddress, Warning};
+use crate::config::{Database, KeyKind, Problem, ProviderAddress, Warning};
 use crate::domain::mode::Mode;
 use crate::domain::money::{Currency, Money};
 use crate::domain::operator::Role;
@@ -71,7 +71,7 @@ fn the_example_is_accepted_as_it_stands() {
     .unwrap();
     assert_eq!(settings.mode, Mode::Sim);
     let dir = place.directory.path().join("sandbox");
-    assert_eq!(settings.toss.address, TossAddress::Sandbox { dir });
+    assert_eq!(settings.toss.address, ProviderAddress::Sandbox { dir });
     assert_eq!(settings.toss_secret_key().unwrap().expose(), "test_sk_abc");
 }
 
@@ -93,7 +93,12 @@ fn the_example_shows_every_key_and_its_default() {
     );
 
     let document = Document::parse(Path::new("config.toml.example"), &spelled_out).unwrap();
-    let elsewhere = |key: &str| key.starts_with("people.") || key == "provider.toss.secret_key";
+    let elsewhere = |key: &str| {
+        ["people.", "provider.stripe."]
+            .iter()
+            .any(|section| key.starts_with(section))
+            || key == "provider.toss.secret_key"
+    };
     for (key, _) in KEYS.iter().filter(|(key, _)| !elsewhere(key)) {
         assert!(
             document.place_of(key).is_some(),
@@ -117,7 +122,7 @@ fn without_a_file_the_environment_can_say_everything() {
         ]),
     )
     .unwrap();
-    assert_eq!(settings.toss.address, TossAddress::Official);
+    assert_eq!(settings.toss.address, ProviderAddress::Official);
     assert_eq!(settings.warnings, [Warning::SecretInEnvironment]);
     assert!(
         matches!(&settings.database, Database::Postgres { url } if url.expose().contains("canary"))
@@ -445,4 +450,34 @@ fn s17_nothing_read_shows_a_password_or_a_key_while_it_is_checked() {
             .ends_with(":3: database.url is neither sqlite:PATH nor postgres://…"),
         "{error}"
     );
+}
+
+#[test]
+fn n03_stripe_stands_beside_toss_and_rules_say_who_is_asked() {
+    let both =
+        "provider.stripe.secret_key = \"rk_test_abc\"\nrouting.rules = [\"KRW toss stripe\"]\n";
+    let settings = loaded(&format!("{SIM}{both}")).unwrap();
+    let (account, key) = settings.stripe_with_key().unwrap();
+    assert_eq!(key.expose(), "rk_test_abc");
+    // One simulator stands in for both.
+    assert_eq!(account.address, settings.toss.address);
+    let won = Currency::parse("KRW").unwrap();
+    assert_eq!(settings.routing.order(won).count(), 2);
+    assert!(loaded(SIM).unwrap().stripe.is_none());
+    for (line, expected) in [
+        (
+            "provider.stripe.secret_key = \"sk_live_abc\"",
+            "config.toml:4: provider.stripe.secret_key is a key of Stripe of mode live, and the configuration's mode is sim",
+        ),
+        (
+            "provider.stripe.base_url = \"https://api.stripe.com\"",
+            "config.toml:4: provider.stripe.base_url leads out of this machine, which mode sim never does; set sandbox:DIR or http://127.0.0.1:PORT",
+        ),
+        (
+            "routing.rules = [\"KRW paypal\"]",
+            "config.toml:4: routing.rules holds \"KRW paypal\": after the currency come providers, in the order they are asked",
+        ),
+    ] {
+        assert_eq!(message(&format!("{SIM}{line}\n")), expected, "{line}");
+    }
 }

@@ -205,7 +205,11 @@ impl<'e, S: Store> Drive<'e, S> {
             let Some(outgoing) = self.queue.pop_front() else {
                 return;
             };
-            if !self.engine.breaker.admit(self.engine.now()) {
+            if !self
+                .engine
+                .breaker(outgoing.attempt.provider)
+                .admit(self.engine.now())
+            {
                 self.queue.push_front(outgoing);
                 self.stop_reason = Some("circuit breaker open".to_owned());
                 return;

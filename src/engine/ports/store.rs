@@ -98,6 +98,11 @@ pub trait Customers: Send {
     /// Reads a payment method.
     fn method(&mut self, id: MethodId) -> impl Future<Output = R<PaymentMethod>> + Send;
     /// The newest active method of a customer.
+    /// Every method of a customer that may be charged, newest first.
+    fn active_methods_of(
+        &mut self,
+        customer: CustomerId,
+    ) -> impl Future<Output = R<Vec<PaymentMethod>>> + Send;
     fn active_method_of(
         &mut self,
         customer: CustomerId,

@@ -9,7 +9,7 @@ use crate::domain::failure::FailureClass;
 use crate::domain::ids::{
     AttemptId, CustomerId, InvoiceId, PaymentId, PlanId, PublicId, RunId, SubscriptionId,
 };
-use crate::domain::mode::Mode;
+use crate::domain::mode::{Mode, ProviderName};
 use crate::domain::money::Money;
 use crate::domain::plan::Plan;
 use crate::domain::run::{Decision, Run};
@@ -29,6 +29,8 @@ pub struct CustomerBrief {
 /// A card beside another row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CardBrief {
+    /// Where it is kept.
+    pub provider: ProviderName,
     /// Issuer code.
     pub issuer: String,
     /// Masked number.
@@ -302,6 +304,8 @@ pub struct PaymentRow {
     pub card: Option<CardBrief>,
     /// Our name for it.
     pub order_id: String,
+    /// Who took it.
+    pub provider: ProviderName,
     /// The provider's name for it.
     pub provider_ref: String,
     /// Taken for an obligation that was already paid.

@@ -1,6 +1,7 @@
 //! Columns that many lists share, and how they are read.
 
 use crate::domain::ids::{CustomerId, PublicId};
+use crate::domain::mode::ProviderName;
 use crate::domain::states::{AttemptState, MethodState};
 use crate::engine::ports::StoreError;
 use crate::engine::queries::{Call, CardBrief, CustomerBrief};
@@ -17,12 +18,13 @@ pub(super) fn customer(cells: &Cells<'_>) -> R<CustomerBrief> {
     })
 }
 
-/// Reads `card_issuer`, `card_number`, `exp_year`, `exp_month` and `card_state`; none without a card.
+/// Reads `card_provider`, `card_issuer`, `card_number`, `exp_year`, `exp_month` and `card_state`; none without a card.
 pub(super) fn card(cells: &Cells<'_>) -> R<Option<CardBrief>> {
     let Some(state) = cells.opt_word("card_state", MethodState::parse)? else {
         return Ok(None);
     };
     Ok(Some(CardBrief {
+        provider: cells.word("card_provider", ProviderName::parse)?,
         issuer: cells.text("card_issuer")?,
         number: cells.text("card_number")?,
         expiry: expiry(cells)?,

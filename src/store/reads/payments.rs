@@ -7,6 +7,7 @@ use super::matching::{
 };
 use super::query::{Flavour, Query, values};
 use crate::domain::ids::{InvoiceId, PaymentId, SubscriptionId};
+use crate::domain::mode::ProviderName;
 use crate::engine::ports::StoreError;
 use crate::engine::queries::{Condition, ListQuery, Order, Page, PaymentRow, SortBy};
 use crate::store::open::SqlStore;
@@ -22,8 +23,8 @@ pub(super) const PAYMENTS: List = List {
     rows: "select k.id as id, k.sort_key as sort_key, p.public_id, p.invoice_id, p.subscription_id, \
            c.id as customer_id, c.public_id as customer_public_id, c.name as customer_name, \
            coalesce(l.name, i.description) as what, p.captured_minor, p.currency, p.refunded_minor, \
-           p.reserved_minor, p.captured_at, m.issuer as card_issuer, m.number as card_number, \
-           m.exp_year, m.exp_month, m.state as card_state, p.order_id, p.provider_ref, \
+           p.reserved_minor, p.captured_at, m.provider as card_provider, m.issuer as card_issuer, m.number as card_number, \
+           m.exp_year, m.exp_month, m.state as card_state, p.order_id, p.provider, p.provider_ref, \
            p.is_duplicate, p.mode \
            from picked k join payment p on p.id = k.id join customer c on c.id = p.customer_id \
            join invoice i on i.id = p.invoice_id left join plan l on l.id = p.plan_id \
@@ -190,6 +191,7 @@ pub(super) fn row(row: &Row) -> Result<PaymentRow, StoreError> {
         captured_at: cells.at("captured_at")?,
         card: cells::card(cells)?,
         order_id: cells.text("order_id")?,
+        provider: cells.word("provider", ProviderName::parse)?,
         provider_ref: cells.text("provider_ref")?,
         is_duplicate: cells.yes("is_duplicate")?,
         mode: cells.mode()?,

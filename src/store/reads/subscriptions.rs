@@ -27,7 +27,7 @@ pub(super) const ROWS: &str = "select k.id as id, k.sort_key as sort_key, s.publ
      l.name as plan_name, l.code as plan_code, \
      coalesce(t.price_minor, l.price_minor) * coalesce(t.quantity, s.quantity) as amount_minor, \
      coalesce(t.currency, l.currency) as currency, \
-     m.issuer as card_issuer, m.number as card_number, m.exp_year, m.exp_month, m.state as card_state \
+     m.provider as card_provider, m.issuer as card_issuer, m.number as card_number, m.exp_year, m.exp_month, m.state as card_state \
      from picked k join subscription s on s.id = k.id join customer c on c.id = s.customer_id \
      join plan l on l.id = s.plan_id \
      left join subscription_term t on t.subscription_id = s.id and t.term_no = s.term_no \

@@ -105,6 +105,7 @@ async fn cards(db: &SqlStore, paid: &[Payment], tried: &[Attempt]) -> R<Vec<Opti
             .add(" from payment_method where id = ?", values![method]);
         let method = customers::read_method(&db.fetch_one(Noun::Method, query).await?)?;
         cards.push(Some(CardBrief {
+            provider: method.provider,
             issuer: method.card.issuer,
             number: method.card.number,
             expiry: method.card.expiry,

@@ -82,8 +82,19 @@ fn of_settings(settings: &Settings) -> Vec<Finding> {
             Finding::warn("secret_key", "it has the form used until 2022")
         }
         Ok(_) => Finding::ok("secret_key", format!("of mode {}", settings.mode)),
+        Err(_) if settings.stripe_with_key().is_some() => Finding::ok("secret_key", "Stripe alone"),
         Err(error) => Finding::fail("secret_key", Exit::Configuration, error.to_string()),
     });
+    if let Some(account) = &settings.stripe {
+        findings.push(match &account.secret_key {
+            Some(_) => Finding::ok("stripe_key", format!("of mode {}", settings.mode)),
+            None => Finding::fail(
+                "stripe_key",
+                Exit::Configuration,
+                "provider.stripe.secret_key_file is not set",
+            ),
+        });
+    }
     findings.push(
         if settings.people.is_empty() && settings.mode != Mode::Sim {
             Finding::fail(
@@ -115,7 +126,7 @@ async fn of_database(out: &Output, opened: &mut Opened, findings: &mut Vec<Findi
     findings.push(operator(opened));
     findings.extend(deep::of_rows(out, opened).await);
     findings.push(clock(opened));
-    findings.push(provider(out, opened).await);
+    findings.extend(providers(out, opened).await);
 }
 
 fn operator(opened: &Opened) -> Finding {
@@ -138,14 +149,19 @@ fn clock(opened: &Opened) -> Finding {
     }
 }
 
-/// A look-up that the provider must know, or say that it does not.
-async fn provider(out: &Output, opened: &mut Opened) -> Finding {
-    let provider = match wiring::provider(opened).await {
-        Ok(provider) => provider,
-        Err(error) => return failed("provider", &error, out),
+/// A look-up that each provider must know, or say that it does not.
+async fn providers(out: &Output, opened: &mut Opened) -> Vec<Finding> {
+    let providers = match wiring::providers(opened).await {
+        Ok(providers) => providers,
+        Err(error) => return vec![failed("provider", &error, out)],
     };
-    match provider.self_test(&mut Desk::new()).await {
-        Ok(()) => Finding::ok("provider", provider.name().to_string()),
-        Err(error) => Finding::fail("provider", Exit::Unreachable, error.to_string()),
+    let mut findings = Vec::with_capacity(providers.len());
+    for provider in providers {
+        let name = provider.name();
+        findings.push(match provider.self_test(&mut Desk::new()).await {
+            Ok(()) => Finding::ok("provider", name.to_string()),
+            Err(error) => Finding::fail("provider", Exit::Unreachable, format!("{name}: {error}")),
+        });
     }
+    findings
 }

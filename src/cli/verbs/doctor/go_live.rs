@@ -10,7 +10,7 @@ use crate::cli::open;
 use crate::cli::output::Output;
 use crate::cli::record::Record;
 use crate::cli::table::Table;
-use crate::config::{Settings, TossAddress};
+use crate::config::{ProviderAddress, Settings};
 use crate::domain::mode::Mode;
 
 /// What only people can confirm.
@@ -70,13 +70,17 @@ fn of_settings(settings: &Settings) -> Vec<Finding> {
         ),
         passed(
             "secret_set",
-            settings.toss_secret_key().is_ok(),
-            "the provider's secret key",
+            settings.toss_secret_key().is_ok() || settings.stripe_with_key().is_some(),
+            "the secret key of a provider",
         ),
         passed(
             "address",
-            settings.toss.address == TossAddress::Official,
-            "the provider's own address",
+            settings.toss.address == ProviderAddress::Official
+                && settings
+                    .stripe
+                    .as_ref()
+                    .is_none_or(|account| account.address == ProviderAddress::Official),
+            "the providers' own addresses",
         ),
         passed(
             "people",

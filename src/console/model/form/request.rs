@@ -64,6 +64,7 @@ impl Form {
             FormKind::SwapCard { customer } => Ok(Request::AddMethod {
                 customer: *customer,
                 auth_key: Secret::new(self.needed("auth_key")?),
+                provider: None,
             }),
             FormKind::CreateCustomer => Ok(Request::CreateCustomer {
                 customer_key: Some(self.typed("customer_key").to_owned())

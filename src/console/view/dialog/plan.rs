@@ -101,6 +101,7 @@ fn one_call(
 ) {
     let label = ink.t(&format!("dialog.{label}"));
     let Some(PlannedCall {
+        provider,
         operation,
         order_id,
         idem_key,
@@ -111,7 +112,7 @@ fn one_call(
         pages.field(&label, LABEL, &text, Role::Dim, room);
         return;
     };
-    let provider = ink.locale().label("provider", "toss");
+    let provider = ink.locale().label("provider", provider.as_str());
     // A question has no key and moves nothing.
     let question = match *operation {
         "look up" => Some("dialog.look_up"),

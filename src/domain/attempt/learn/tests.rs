@@ -391,3 +391,185 @@ fn a_replayed_refusal_proves_nothing_where_somebody_gave_money_back_meanwhile() 
         verdict => panic!("{verdict:?}"),
     }
 }
+
+fn in_two_steps(state: AttemptState, name: Option<&str>) -> Attempt {
+    Attempt {
+        provider: ProviderName::Stripe,
+        provider_ref: name.map(str::to_owned),
+        ..attempt(AttemptKind::Charge, state)
+    }
+}
+
+fn looked(attempt: &Attempt, status: SeenStatus) -> Verdict {
+    charge(
+        attempt,
+        &Evidence::Seen(seen(status)),
+        EvidenceSource::LookUp,
+    )
+}
+
+#[test]
+fn what_is_prepared_and_not_confirmed_is_confirmed_again_and_after_the_window_ended() {
+    let unknown = in_two_steps(AttemptState::Unknown, Some("pk_1"));
+    assert_eq!(
+        looked(&unknown, SeenStatus::NotStarted),
+        still(NextStep::Resend)
+    );
+    let old = Attempt {
+        first_sent_at: Some(now() - Duration::days(15)),
+        ..unknown.clone()
+    };
+    assert_eq!(looked(&old, SeenStatus::NotStarted), still(NextStep::Fence));
+    assert_eq!(looked(&old, SeenStatus::Canceled), Verdict::NotExecuted);
+}
+
+#[test]
+fn a_success_under_another_name_than_ours_is_never_ours() {
+    let other = in_two_steps(AttemptState::Unknown, Some("pk_2"));
+    for status in [
+        SeenStatus::Captured,
+        SeenStatus::Failed,
+        SeenStatus::Canceled,
+    ] {
+        assert_eq!(looked(&other, status), page(), "{status:?}");
+    }
+}
+
+#[test]
+fn a_refusal_that_comes_back_in_two_steps_is_ended_before_it_is_believed() {
+    let replayed = Attempt {
+        send_count: 2,
+        refusal: Some(refusal("lock_timeout", Proves::Nothing, 400)),
+        replayed_at: Some(now() - Duration::seconds(61)),
+        ..in_two_steps(AttemptState::Unknown, Some("pk_1"))
+    };
+    assert_eq!(
+        looked(&replayed, SeenStatus::NotStarted),
+        still(NextStep::Fence)
+    );
+    let Verdict::Declined(declined) = looked(&replayed, SeenStatus::Canceled) else {
+        panic!("the provider's proof settles it");
+    };
+    assert_eq!(declined.class, FailureClass::ProviderDown);
+}
+
+#[test]
+fn only_what_has_no_name_was_certainly_never_confirmed() {
+    let learnt =
+        |attempt: &Attempt| charge(attempt, &Evidence::Unconfirmed, EvidenceSource::LookUp);
+    let without = in_two_steps(AttemptState::Unknown, None);
+    assert!(
+        matches!(learnt(&without), Verdict::Declined(r) if r.class == FailureClass::ProviderDown)
+    );
+    let named = in_two_steps(AttemptState::Unknown, Some("pk_1"));
+    assert_eq!(learnt(&named), still(NextStep::LookLater));
+    let in_one_step = attempt(AttemptKind::Charge, AttemptState::Unknown);
+    assert_eq!(learnt(&in_one_step), still(NextStep::LookLater));
+}
+
+#[test]
+fn c16_a_customer_who_must_authenticate_is_waited_for_a_day_and_not_failed() {
+    let waiting = in_two_steps(AttemptState::Unknown, Some("pk_1"));
+    let Verdict::StillUnknown(unsettled) = looked(&waiting, SeenStatus::NeedsCustomer) else {
+        panic!("not failed");
+    };
+    assert_eq!(
+        (unsettled.next, unsettled.needs_human),
+        (NextStep::LookLater, false)
+    );
+    let late = Attempt {
+        first_sent_at: Some(now() - Duration::hours(AUTHENTICATION_H)),
+        refusal: unsettled.refusal,
+        ..waiting
+    };
+    let Verdict::StillUnknown(unsettled) = looked(&late, SeenStatus::NeedsCustomer) else {
+        panic!("not failed");
+    };
+    assert_eq!(unsettled.next, NextStep::Fence);
+    let Verdict::Declined(declined) = looked(&late, SeenStatus::Canceled) else {
+        panic!("ended");
+    };
+    assert_eq!(declined.class, FailureClass::NeedsCustomer);
+}
+
+#[test]
+fn a_refund_at_stripe_is_sent_again_for_23_hours_and_no_longer() {
+    let back = |hours: i64| Attempt {
+        provider: ProviderName::Stripe,
+        first_sent_at: Some(now() - Duration::minutes(60 * hours - 1)),
+        ..attempt(AttemptKind::Refund, AttemptState::Unknown)
+    };
+    let absent = Evidence::Seen(seen(SeenStatus::Captured));
+    let learnt = |attempt: &Attempt| learn_refund(attempt, &absent, EvidenceSource::LookUp, now());
+    assert_eq!(learnt(&back(23)), Ok(still(NextStep::Resend)));
+    assert_eq!(learnt(&back(24)), Ok(page()));
+}
+
+#[test]
+fn a_refund_that_the_provider_takes_back_is_told_apart_from_one_that_never_was() {
+    let tag = "pdabc-inv-1";
+    let back = CancelSeen {
+        transaction_key: "re_1".into(),
+        reason: format!("asked [{tag}]"),
+        amount_minor: 9_900,
+        at: now(),
+        is_done: false,
+    };
+    let shown = Evidence::Seen(PaymentSeen {
+        undone: vec![back.clone()],
+        ..seen(SeenStatus::Captured)
+    });
+    let learnt = |state| {
+        let refund = attempt(AttemptKind::Refund, state);
+        learn_refund(&refund, &shown, EvidenceSource::LookUp, now())
+    };
+    assert_eq!(
+        learnt(AttemptState::Succeeded),
+        Ok(Verdict::RefundUndone(back))
+    );
+    assert!(matches!(
+        learnt(AttemptState::Unknown),
+        Ok(Verdict::Declined(_))
+    ));
+    assert_eq!(learnt(AttemptState::Declined), Ok(Verdict::AlreadyKnown));
+}
+
+proptest::proptest! {
+    /// Whatever is seen of a charge in two steps, it is charged only under its own name, order and amount, and called not
+    /// executed only when the provider has ended it.
+    #[test]
+    fn two_steps_never_say_more_than_was_seen(
+        status in 0_usize..7,
+        named in 0_u8..3,
+        is_ours in proptest::bool::ANY,
+        amount in proptest::sample::select(vec![9_900_i64, 9_901]),
+        sends in 1_u32..4,
+        hours in 0_i64..800,
+    ) {
+        let name = match named { 0 => None, 1 => Some("pk_1"), _ => Some("pk_2") };
+        let unknown = Attempt {
+            send_count: sends,
+            first_sent_at: Some(now() - Duration::hours(hours)),
+            ..in_two_steps(AttemptState::Unknown, name)
+        };
+        let status = SeenStatus::ALL[status];
+        let shown = PaymentSeen {
+            order_id: if is_ours { "pdabc-inv-1".into() } else { "pdabc-inv-2".into() },
+            total: won(amount),
+            ..seen(status)
+        };
+        let fits = named == 1 && is_ours;
+        match charge(&unknown, &Evidence::Seen(shown), EvidenceSource::LookUp) {
+            Verdict::Charged(_) => {
+                assert!(fits && amount == 9_900 && status == SeenStatus::Captured);
+            }
+            Verdict::NotExecuted => assert!(fits && status == SeenStatus::Canceled),
+            Verdict::Declined(_) => assert!(fits && status == SeenStatus::Failed),
+            Verdict::StillUnknown(unsettled) if unsettled.next == NextStep::Resend => {
+                assert!(status == SeenStatus::NotStarted && fits);
+            }
+            Verdict::StillUnknown(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
