@@ -50,7 +50,7 @@ impl Fault {
     }
 
     /// Every kind there is, for the test that each has its texts.
-    pub const KINDS: [&'static str; 65] = [
+    pub const KINDS: [&'static str; 67] = [
         "denied_read_only",
         "denied_role",
         "stale",

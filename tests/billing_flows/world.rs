@@ -199,20 +199,28 @@ impl World {
                 (Kept::Postgres(database), address)
             }
         };
-        Some(Self::on(kept, &address, (clock, zone), tune).await)
+        Some(Self::on(kept, &address, (clock, zone), house, tune).await)
     }
 
     /// Makes a world in a database that is empty and stays when the world has gone.
     pub async fn in_database(address: &str, tune: impl FnOnce(&mut EngineSettings)) -> Self {
         let clock = TestClock::at("2026-03-10T00:00:00Z");
         create(address, clock.now()).await;
-        Self::on(Kept::Nothing, address, (clock, Seoul), tune).await
+        Self::on(
+            Kept::Nothing,
+            address,
+            (clock, Seoul),
+            ProviderName::Toss,
+            tune,
+        )
+        .await
     }
 
     async fn on(
         kept: Kept,
         address: &str,
         (clock, zone): (TestClock, Tz),
+        house: ProviderName,
         tune: impl FnOnce(&mut EngineSettings),
     ) -> Self {
         let url = DatabaseUrl::parse(address).expect("an address");

@@ -359,7 +359,6 @@ pub fn activity_row(number: i64) -> ActivityRow {
                 result: ["done", "declined", "refused", "intent"]
                     [usize::try_from(number).unwrap() % 4]
                     .to_owned(),
-                provider: ProviderName::Toss,
                 provider_ref: String::new(),
                 approver: String::new(),
             },
@@ -613,7 +612,6 @@ pub fn attempt(number: i64, source: Source, state: AttemptState) -> Attempt {
         method_id: Some(MethodId(1)),
         order_id: format!("pdabcdefgh-01KAXN-{number}"),
         idem_key: "c41f".to_owned(),
-        provider: ProviderName::Toss,
         provider_ref: None,
         body: Vec::new(),
         amount: won(9_900),
