@@ -310,6 +310,7 @@ async fn registers_a_card(
         let request = Request::AddMethod {
             customer: CustomerId(1),
             auth_key: Secret::new(auth_key.clone()),
+            provider: None,
         };
         press(process, around, operator, &request).await;
     }
