@@ -141,10 +141,7 @@ pub async fn start(options: SandboxOptions) -> Result<Running, SandboxError> {
         }
     };
     let found = file.start().await?;
-    let listen = options.listen;
-    let failed = |source| SandboxError::Listen { listen, source };
-    let doorway = Doorway::bind(listen).await.map_err(failed)?;
-    let addr = doorway.listener.local_addr().map_err(failed)?;
+    let (doorway, addr) = bind(options.listen).await?;
     if let Some(lock) = &mut lock {
         lock.announce(&format!("http://{addr}"))?;
     }
@@ -195,6 +192,13 @@ pub async fn start(options: SandboxOptions) -> Result<Running, SandboxError> {
         stripe: stripe_tasks,
         lock,
     })
+}
+
+async fn bind(listen: SocketAddr) -> Result<(Doorway, SocketAddr), SandboxError> {
+    let failed = |source| SandboxError::Listen { listen, source };
+    let doorway = Doorway::bind(listen).await.map_err(failed)?;
+    let addr = doorway.listener.local_addr().map_err(failed)?;
+    Ok((doorway, addr))
 }
 
 /// The other provider's teller and its deliveries, at work.

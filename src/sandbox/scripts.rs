@@ -33,7 +33,7 @@ pub enum Endpoint {
     StripeIntentCreate,
     StripeIntentConfirm,
     StripeIntentCancel,
-    /// Look-up, list, search and change of PaymentIntents.
+    /// Look-up, list, search and change of intents.
     StripeIntent,
     StripeCharge,
     /// Making a refund.

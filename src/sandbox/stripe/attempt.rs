@@ -1,4 +1,4 @@
-//! Confirming a PaymentIntent: asking the card, its owner, or both; and what becomes of the intent.
+//! Confirming a `PaymentIntent`: asking the card, its owner, or both; and what becomes of the intent.
 //!
 //! An intent succeeds at most once. After a decline it has no payment method any more and can be tried with another.
 

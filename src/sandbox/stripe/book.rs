@@ -24,6 +24,8 @@ pub struct Entry {
 }
 
 type Due = (Option<Arc<str>>, i64);
+/// Test clock (or none), time, sequence, id.
+type Appointment = (Option<Arc<str>>, i64, u64, Arc<str>);
 
 /// What has to be written: an object, or that one is gone.
 #[derive(Debug)]
@@ -39,7 +41,7 @@ pub struct Book {
     of_customer: BTreeMap<(Kind, Arc<str>, u64), Arc<str>>,
     of_link: BTreeMap<(Kind, Arc<str>, u64), Arc<str>>,
     /// By test clock (or none), time, sequence.
-    due: BTreeSet<(Option<Arc<str>>, i64, u64, Arc<str>)>,
+    due: BTreeSet<Appointment>,
     last_seq: u64,
     before: HashMap<Arc<str>, Option<Entry>>,
     changed: BTreeSet<Arc<str>>,
@@ -66,8 +68,8 @@ impl Book {
     /// What was changed since the last time, oldest object first.
     pub fn take_changes(&mut self) -> Vec<Change> {
         self.begin();
-        let changed = std::mem::take(&mut self.changed);
-        let mut changes: Vec<Change> = changed
+        let written = std::mem::take(&mut self.changed);
+        let mut changes: Vec<Change> = written
             .into_iter()
             .map(|id| Change {
                 entry: self.entries.get(&id).cloned(),

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decline {
     pub code: &'static str,
-    pub decline_code: &'static str,
+    /// `decline_code`.
+    pub reason: &'static str,
     pub advice: Option<&'static str>,
     pub network: Option<&'static str>,
     pub param: Option<&'static str>,
@@ -47,7 +48,7 @@ const CONFIRM: Option<&str> = Some("confirm_card_data");
 macro_rules! declines {
     ($($name:ident = $code:literal, $decline:literal, $advice:expr, $network:expr, $param:expr, $message:literal;)+) => {
         $(static $name: Decline = Decline {
-            code: $code, decline_code: $decline, advice: $advice, network: $network, param: $param, message: $message,
+            code: $code, reason: $decline, advice: $advice, network: $network, param: $param, message: $message,
         };)+
     };
 }
@@ -250,10 +251,7 @@ pub fn decline_named(decline_code: &str) -> Scripted {
         &FRAUDULENT,
         &AUTHENTICATION,
     ];
-    match known
-        .into_iter()
-        .find(|known| known.decline_code == decline_code)
-    {
+    match known.into_iter().find(|known| known.reason == decline_code) {
         Some(known) => Scripted::from(known),
         None => Scripted {
             decline_code: decline_code.to_owned(),
@@ -278,7 +276,7 @@ impl From<&Decline> for Scripted {
     fn from(decline: &Decline) -> Self {
         Self {
             code: decline.code.to_owned(),
-            decline_code: decline.decline_code.to_owned(),
+            decline_code: decline.reason.to_owned(),
             advice: decline.advice.map(str::to_owned),
             network: decline.network.map(str::to_owned),
             param: decline.param.map(str::to_owned),
@@ -307,7 +305,7 @@ impl Scripted {
 
     /// `outcome` of the failed charge.
     pub fn outcome(&self) -> Value {
-        let is_blocked = self.decline_code == BLOCKED.decline_code;
+        let is_blocked = self.decline_code == BLOCKED.reason;
         json!({
             "advice_code": self.advice,
             "network_advice_code": null,

@@ -126,19 +126,15 @@ pub fn delete_product(room: &mut Room<'_>, id: &str) -> Result<Value, Problem> {
 pub fn create_price(room: &mut Room<'_>, form: &Form) -> Result<Value, Problem> {
     form.only(&PRICE)?;
     form.required("currency")?;
-    let product = match form.text("product") {
-        Some(product) => {
-            room.of_param(Kind::Product, product, "product")?;
-            product.to_owned()
-        }
-        None => {
-            let data = form.below("product_data");
-            if data.is_empty() {
-                return Err(Problem::required("product"));
-            }
-            let made = create_product(room, &data)?;
-            json::id(&made).to_owned()
-        }
+    let data = form.below("product_data");
+    let product = if let Some(product) = form.text("product") {
+        room.of_param(Kind::Product, product, "product")?;
+        product.to_owned()
+    } else if data.is_empty() {
+        return Err(Problem::required("product"));
+    } else {
+        let made = create_product(room, &data)?;
+        json::id(&made).to_owned()
     };
     make_price(room, form, &product)
 }

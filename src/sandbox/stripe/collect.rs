@@ -70,19 +70,14 @@ pub fn pay(
     let known = json::hidden_text(&invoice, "intent")
         .and_then(|intent| room.book.get(Kind::Intent, intent))
         .filter(|intent| intent::status(intent) != "canceled");
-    let intent = match known {
-        Some(intent) => intent,
-        None => {
-            let (customer, currency) = (
-                json::owned(&invoice, "customer"),
-                json::owned(&invoice, "currency"),
-            );
-            bill::with_intent(room, &mut invoice, &customer, &currency);
-            let made = json::hidden_text(&invoice, "intent")
-                .unwrap_or_default()
-                .to_owned();
-            room.of_path(Kind::Intent, &made)?
-        }
+    let intent = if let Some(intent) = known {
+        intent
+    } else {
+        let customer = json::owned(&invoice, "customer");
+        let currency = json::owned(&invoice, "currency");
+        bill::with_intent(room, &mut invoice, &customer, &currency);
+        let made = json::hidden_text(&invoice, "intent").unwrap_or_default();
+        room.of_path(Kind::Intent, made)?
     };
     json::set(&mut invoice, "attempted", true);
     let counted = json::int(&invoice, "attempt_count");
@@ -196,12 +191,12 @@ pub fn fall_due(room: &mut Room<'_>, mut invoice: Value) {
     };
     match outcome {
         Ok(_) if json::text(&invoice, "status") == Some("paid") => {}
-        Ok(_) | Err(_) => plan_next(room, invoice),
+        Ok(_) | Err(_) => plan_next(room, &invoice),
     }
 }
 
 /// After a failure: when to try again, or what becomes of the subscription.
-fn plan_next(room: &mut Room<'_>, before: Value) {
+fn plan_next(room: &mut Room<'_>, before: &Value) {
     let mut invoice = before.clone();
     let first = json::hidden_int(&invoice, "failed_first").unwrap_or(room.now);
     json::hide(&mut invoice, "failed_first", first);
@@ -214,15 +209,15 @@ fn plan_next(room: &mut Room<'_>, before: Value) {
     if next.is_none() {
         json::set(&mut invoice, "auto_advance", false);
     }
-    room.save_told(Kind::Invoice, "invoice.updated", &before, &invoice);
+    room.save_told(Kind::Invoice, "invoice.updated", before, &invoice);
     let Some(subscription) = subscription_of(room, &invoice) else {
         return;
     };
     match (next, room.switches.stripe_after_retries) {
         (Some(_), _) | (None, AfterRetries::PastDue) => {
-            cycle::turn(room, subscription, "past_due");
+            cycle::turn(room, &subscription, "past_due");
         }
-        (None, AfterRetries::Unpaid) => cycle::turn(room, subscription, "unpaid"),
+        (None, AfterRetries::Unpaid) => cycle::turn(room, &subscription, "unpaid"),
         (None, AfterRetries::Cancel) => {
             cycle::end(room, subscription, "payment_failed");
         }

@@ -127,7 +127,7 @@ pub fn fall_due(room: &mut Room<'_>, mut subscription: Value) {
     let has_come = |at: Option<i64>, now: i64| at.is_some_and(|at| at <= now);
     let trial_end = json::instant(&subscription, "trial_end");
     if status(&subscription) == "incomplete" {
-        expire(room, subscription);
+        expire(room, &subscription);
     } else if has_come(
         subscription["pause_collection"]["resumes_at"].as_i64(),
         room.now,
@@ -146,17 +146,17 @@ pub fn fall_due(room: &mut Room<'_>, mut subscription: Value) {
         }
     } else if current(&subscription).1 <= room.now {
         let k = json::hidden_int(&subscription, "k").unwrap_or(0) + 1;
-        begin_period(room, subscription, k);
+        begin_period(room, &subscription, k);
     } else {
         keep(room, &mut subscription);
     }
 }
 
-fn expire(room: &mut Room<'_>, before: Value) {
+fn expire(room: &mut Room<'_>, before: &Value) {
     let mut subscription = before.clone();
     json::set(&mut subscription, "status", "incomplete_expired");
     json::set(&mut subscription, "ended_at", room.now);
-    keep_told(room, &before, &mut subscription);
+    keep_told(room, before, &mut subscription);
     for found in room.book.of_link(Kind::Invoice, json::id(&subscription)) {
         if json::text(&found, "status") == Some("open") {
             invoice::make_void(room, found);
@@ -185,11 +185,11 @@ fn end_trial(room: &mut Room<'_>, mut subscription: Value) {
             _ => {}
         }
     }
-    begin_period(room, subscription, 0);
+    begin_period(room, &subscription, 0);
 }
 
 /// A period begins: it is billed by a draft that is finalized and charged an hour later.
-fn begin_period(room: &mut Room<'_>, before: Value, k: i64) {
+fn begin_period(room: &mut Room<'_>, before: &Value, k: i64) {
     let mut subscription = before.clone();
     let period = nth(&subscription, k);
     set_period(&mut subscription, period);
@@ -199,7 +199,7 @@ fn begin_period(room: &mut Room<'_>, before: Value, k: i64) {
     }
     let mut made = draft_period(room, &subscription, "subscription_cycle", period);
     json::set(&mut subscription, "latest_invoice", json::id(&made));
-    keep_told(room, &before, &mut subscription);
+    keep_told(room, before, &mut subscription);
     match subscription["pause_collection"]["behavior"].as_str() {
         Some("keep_as_draft") => hold(room, &mut made),
         Some("void") => {
@@ -294,13 +294,13 @@ pub fn end(room: &mut Room<'_>, mut subscription: Value, why: &str) -> Value {
 }
 
 /// Puts it into a state, if it is not there already.
-pub fn turn(room: &mut Room<'_>, before: Value, to: &str) {
-    if status(&before) == to || matches!(status(&before), "canceled" | "incomplete_expired") {
+pub fn turn(room: &mut Room<'_>, before: &Value, to: &str) {
+    if status(before) == to || matches!(status(before), "canceled" | "incomplete_expired") {
         return;
     }
     let mut subscription = before.clone();
     json::set(&mut subscription, "status", to);
-    keep_told(room, &before, &mut subscription);
+    keep_told(room, before, &mut subscription);
 }
 
 /// The debt of an invoice is gone: paid, or given up.
@@ -310,11 +310,11 @@ pub fn debt_is_gone(room: &mut Room<'_>, invoice: &Value, is_paid: bool) {
     };
     let is_latest = json::text(&subscription, "latest_invoice") == Some(json::id(invoice));
     match status(&subscription) {
-        "incomplete" if is_paid => turn(room, subscription, "active"),
-        "incomplete" => turn(room, subscription, "incomplete_expired"),
-        "past_due" | "unpaid" if is_latest => turn(room, subscription, "active"),
+        "incomplete" if is_paid => turn(room, &subscription, "active"),
+        "incomplete" => turn(room, &subscription, "incomplete_expired"),
+        "past_due" | "unpaid" if is_latest => turn(room, &subscription, "active"),
         "paused" if is_paid => {
-            turn(room, subscription.clone(), "active");
+            turn(room, &subscription, "active");
             if let Some(resumed) = room.book.get(Kind::Subscription, json::id(&subscription)) {
                 room.tell("customer.subscription.resumed", &resumed);
             }

@@ -1,4 +1,4 @@
-//! PaymentIntents: create, change, capture, cancel. Confirming is `attempt`.
+//! `PaymentIntent`s: create, change, capture, cancel. Confirming is `attempt`.
 
 use serde_json::{Value, json};
 

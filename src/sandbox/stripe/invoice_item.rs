@@ -62,19 +62,14 @@ pub fn create(room: &mut Room<'_>, form: &Form) -> Result<Value, Problem> {
         Some(id) => Some(room.of_param(Kind::Price, id, "pricing[price]")?),
         None => None,
     };
-    let (amount, currency) = match &price {
-        Some(price) => (
-            json::int(price, "unit_amount") * quantity,
-            json::owned(price, "currency"),
-        ),
-        None => {
-            form.required("amount")?;
-            let currency = form.text("currency").unwrap_or("usd");
-            (
-                form.int("amount")?.unwrap_or(0),
-                currency::read(currency, "currency")?,
-            )
-        }
+    let (amount, currency) = if let Some(price) = &price {
+        let amount = json::int(price, "unit_amount") * quantity;
+        (amount, json::owned(price, "currency"))
+    } else {
+        form.required("amount")?;
+        let currency = form.text("currency").unwrap_or("usd");
+        let amount = form.int("amount")?.unwrap_or(0);
+        (amount, currency::read(currency, "currency")?)
     };
     let period = (room.now, room.now);
     let item = make(

@@ -32,7 +32,7 @@ pub fn create(room: &mut Room<'_>, form: &Form) -> Result<Value, Problem> {
         "expand",
     ])?;
     let wished = form.positive("amount")?;
-    let reason = form.one_of("reason", &REASONS)?.map(str::to_owned);
+    let reason = form.one_of("reason", &REASONS)?;
     let metadata = form.metadata(None)?;
     let charge = charge_of(room, form)?;
     room.follow_clock_of(json::text(&charge, "customer"));
@@ -91,7 +91,7 @@ fn give_back(
     room: &mut Room<'_>,
     charge: &Value,
     amount: i64,
-    reason: Option<String>,
+    reason: Option<&str>,
     metadata: &Value,
 ) -> Value {
     let behaviour = json::text(charge, "payment_method")

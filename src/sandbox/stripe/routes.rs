@@ -69,7 +69,7 @@ impl Route {
         match (method, rest) {
             ("GET", []) => Some(Self::List(kind)),
             ("POST", []) => makes(kind).then_some(Self::Create(kind)),
-            ("GET", ["search"]) => searched(kind).then_some(Self::Search(kind)),
+            ("GET", ["search"]) if searched(kind) => Some(Self::Search(kind)),
             ("GET", [id]) => Some(Self::Get(kind, (*id).to_owned())),
             ("POST", [id]) => changes(kind).then(|| Self::Update(kind, (*id).to_owned())),
             ("DELETE", [id]) => deletes(kind).then(|| Self::Delete(kind, (*id).to_owned())),

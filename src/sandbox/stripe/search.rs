@@ -154,19 +154,17 @@ fn clause(text: &str) -> Option<(Clause, &str)> {
         .into_iter()
         .find(|operator| rest.starts_with(operator))?;
     let rest = &rest[operator.len()..];
-    let (value, rest) = match quoted(rest) {
-        Some((value, rest)) => (Some(value), rest),
-        None => {
-            let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
-            let (value, rest) = rest.split_at(end);
-            if value.is_empty() {
-                return None;
-            }
-            (
-                (!value.eq_ignore_ascii_case("null")).then(|| value.to_owned()),
-                rest,
-            )
+    let (value, rest) = if let Some((value, rest)) = quoted(rest) {
+        (Some(value), rest)
+    } else {
+        let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+        let (value, rest) = rest.split_at(end);
+        // A quote that is never closed.
+        if value.is_empty() || value.starts_with(['\'', '"']) {
+            return None;
         }
+        let is_null = value.eq_ignore_ascii_case("null");
+        ((!is_null).then(|| value.to_owned()), rest)
     };
     let clause = Clause {
         is_negated,

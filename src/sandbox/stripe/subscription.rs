@@ -130,19 +130,18 @@ fn begin(
         json::text(&subscription, "collection_method") == Some("charge_automatically");
     if json::text(&invoice, "status") == Some("open") {
         if !is_automatic {
-            cycle::turn(room, subscription, "active");
+            cycle::turn(room, &subscription, "active");
         } else if behaviour != "default_incomplete" {
-            match collect::pay(room, invoice, None, ways, Try::Automatic) {
-                Ok(_) => {}
-                Err(problem) if behaviour == "error_if_incomplete" => {
-                    // Nothing is made: not even the intent that the problem speaks of.
-                    let mut problem = problem.begun();
-                    for field in ["payment_intent", "charge"] {
-                        problem.fields.remove(field);
-                    }
-                    return Err(problem);
+            let tried = collect::pay(room, invoice, None, ways, Try::Automatic);
+            if let Err(problem) = tried
+                && behaviour == "error_if_incomplete"
+            {
+                // Nothing is made: not even the intent that the problem speaks of.
+                let mut problem = problem.begun();
+                for field in ["payment_intent", "charge"] {
+                    problem.fields.remove(field);
                 }
-                Err(_) => {}
+                return Err(problem);
             }
         }
     }
@@ -213,7 +212,7 @@ fn blank(room: &Room<'_>, form: &Form, customer: &str) -> Result<Value, Problem>
         "ended_at": null,
         "invoice_settings": { "account_tax_ids": null, "issuer": { "type": "self" } },
     });
-    let more = json!({
+    let second_half = json!({
         "latest_invoice": null,
         "metadata": form.metadata(None)?,
         "next_pending_invoice_item_invoice": null,
@@ -229,7 +228,7 @@ fn blank(room: &Room<'_>, form: &Form, customer: &str) -> Result<Value, Problem>
         "transfer_data": null,
         "trial_settings": { "end_behavior": { "missing_payment_method": at_end } },
     });
-    json::merge(&mut fields, more);
+    json::merge(&mut fields, second_half);
     Ok(fields)
 }
 

@@ -122,7 +122,7 @@ fn bill_at_once(
             Err(problem.begun())
         }
         Ok(_) | Err(_) => {
-            cycle::turn(room, subscription, "past_due");
+            cycle::turn(room, &subscription, "past_due");
             Ok(())
         }
     }
