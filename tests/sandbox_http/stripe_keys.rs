@@ -141,6 +141,10 @@ async fn what_was_answered_is_there_after_a_start_anew() {
     let kim = bench.customer("pm_card_visa").await;
     let intent = bench.intent(&kim, "order-1", 900).await;
     let first = bench.confirm(&intent, "k1").await;
+    // Until the fee is known, which takes a second.
+    bench
+        .control("clock", json!({ "advance_seconds": 5 }))
+        .await;
     let before = bench.stripe_ledger().await;
     // Dropped, not shut down.
     drop(bench);
