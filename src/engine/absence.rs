@@ -250,8 +250,9 @@ impl<S: Store> Engine<S> {
         let (from, to) = self.days_of(&attempt).await?;
         let unlisted = self.search_list(&attempt, from, to).await?;
         if unlisted.is_none() {
-            // It is there: what the provider says of it settles the attempt, whoever asked.
-            let _settled = self.look_now(attempt.id, Reach::Look, operator).await;
+            // It is there: what the provider says of it settles the attempt, whoever asked. Where somebody else holds it,
+            // or it cannot be asked about now, that is the answer.
+            self.look_now(attempt.id, Reach::Look, operator).await?;
             return Err(VerbError::Refused(Refused::Listed));
         }
         Ok(unlisted)

@@ -15,7 +15,7 @@ use crate::domain::subscription::{Subscription, Term, next_charge};
 
 use super::Engine;
 use super::action::Effect;
-use super::billing_run::Renewal;
+use super::billing_run::{MISSED_LIMIT, Renewal};
 use super::ports::{Store, Tx};
 use super::refusal::VerbError;
 
@@ -92,14 +92,15 @@ pub(super) const fn state_after_payment(state: SubscriptionState) -> Subscriptio
     }
 }
 
-/// Where the schedule of a subscription goes on by this payment; none where it just runs.
-pub(super) fn resumes_at(
+/// The first period that is still to come, which every plan says something about; none for what is not billed.
+pub(super) fn coming_period(
     subscription: Option<&(Subscription, Term)>,
     now: DateTime<Utc>,
-) -> Result<Option<Standing>, VerbError> {
+) -> Result<Option<u32>, VerbError> {
     match subscription {
-        Some((subscription, term)) if subscription.state == SubscriptionState::Unpaid => {
-            standing(subscription, term, now).map(Some)
+        Some((subscription, term)) if !subscription.state.is_ended() => {
+            let standing = standing(subscription, term, now)?;
+            Ok(Some(standing.coming.index))
         }
         _ => Ok(None),
     }
@@ -198,11 +199,36 @@ fn of_the_schedule(
         }
     }];
     if let Some(over) = standing.over {
-        effects.push(Effect::PeriodsWrittenDown {
-            count: over.count,
+        effects.extend(written_down(subscription, term, over)?);
+    }
+    Ok(effects)
+}
+
+/// What a run makes of periods that are over: the newest are written down, and older ones are nobody's any more.
+fn written_down(
+    subscription: &Subscription,
+    term: &Term,
+    over: Stretch,
+) -> Result<Vec<Effect>, VerbError> {
+    let most = u64::try_from(MISSED_LIMIT).unwrap_or(u64::MAX);
+    let dropped = over.count.saturating_sub(most);
+    let first = u32::try_from(dropped)
+        .ok()
+        .and_then(|dropped| subscription.next_period.checked_add(dropped))
+        .ok_or_else(|| VerbError::Range("too many periods".to_owned()))?;
+    let kept = term.anchor.period(first);
+    let kept = kept.map_err(|e| VerbError::Range(e.to_string()))?;
+    let mut effects = vec![Effect::PeriodsWrittenDown {
+        count: over.count - dropped,
+        from: kept.from,
+        to: over.to,
+        each: amount_of(term)?,
+    }];
+    if dropped > 0 {
+        effects.push(Effect::PeriodsNotBilled {
+            count: dropped,
             from: over.from,
-            to: over.to,
-            each: amount_of(term)?,
+            to: kept.from,
         });
     }
     Ok(effects)

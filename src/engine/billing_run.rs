@@ -26,7 +26,7 @@ use super::audit::{Actor, Press};
 use super::ports::{Attempts, Desk, Invoices, RunLeases, Runs, Store, Subscriptions, Tx};
 use super::refusal::VerbError;
 
-pub(super) use bill::Renewal;
+pub(super) use bill::{MISSED_LIMIT, Renewal};
 pub use preview::{RunPreview, RunPreviewRow};
 
 /// What a billing run did.

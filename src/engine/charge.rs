@@ -19,7 +19,7 @@ use crate::domain::subscription::{Subscription, Term};
 
 use super::Engine;
 use super::action::{ActionPlan, Confirmation, NotHappening, PlannedCall, Warning};
-use super::after_payment::{amount_of, effects_of_payment, resumes_at};
+use super::after_payment::{amount_of, coming_period, effects_of_payment};
 use super::apply::{Next, Prepared, Work};
 use super::audit::{Actor, Press};
 use super::fingerprint::Fingerprint;
@@ -196,7 +196,7 @@ impl<S: Store> Engine<S> {
             work.attempt_no,
         );
         let now = self.now();
-        let resumes = resumes_at(work.subscription.as_ref(), now)?;
+        let coming = coming_period(work.subscription.as_ref(), now)?;
         let fingerprint = Fingerprint::of(work.verb.as_str())
             .and(invoice.public_id.as_str())
             .number(invoice.version)
@@ -206,7 +206,7 @@ impl<S: Store> Engine<S> {
             .number(work.method.version)
             .number(work.subscription.as_ref().map_or(0, |(s, _)| s.version))
             // A plan made before a period's end says something else than one made after it.
-            .number(resumes.map_or(0, |resumes| i64::from(resumes.coming.index)))
+            .number(coming.map_or(0, i64::from))
             .finish();
         let mut warnings = Vec::new();
         if is_expired(&work.method, self.local_date(now)) {
@@ -242,9 +242,9 @@ impl<S: Store> Engine<S> {
             if_not_seen: None,
             asked: None,
             effects: effects_of_payment(work.subscription.as_ref(), &work.invoice, now)?,
-            not_happening: match resumes {
-                Some(_) => Vec::new(),
-                None => vec![NotHappening::ScheduleMove],
+            not_happening: match &work.subscription {
+                Some((s, _)) if s.state == SubscriptionState::Unpaid => Vec::new(),
+                _ => vec![NotHappening::ScheduleMove],
             },
             warnings,
             confirm: match settings.mode {

@@ -15,8 +15,9 @@ const ACCESS_OF_OTHERS: u32 = 0o077;
 const LONGEST: u64 = 256 * 1024;
 /// What is being written, without its last name.
 const HALF: &str = "half";
-/// Whoever keeps an entry tries for less long than this to write it himself.
-const LEFT_ALONE: Duration = Duration::from_mins(2);
+/// Whoever keeps an entry tries for less long than this to write it himself: forty times, each of which waits up to ten
+/// seconds for a connection and two before the next.
+const LEFT_ALONE: Duration = Duration::from_mins(10);
 
 /// Entries of one installation in one directory.
 #[derive(Debug, Clone)]

@@ -78,6 +78,12 @@ const TABLES: Stmt = Stmt::split(
     "select count(*) as n from sqlite_schema where type = 'table'",
     "select count(*) as n from pg_tables where schemaname = current_schema()",
 );
+const SENT_JUST_NOW: Stmt = Stmt::split(
+    "select count(*) as n from attempt where state = 'sent' \
+     and last_sent_at > cast(unixepoch('subsec') * 1000000 as integer) - 120000000",
+    "select count(*) as n from attempt where state = 'sent' \
+     and last_sent_at > (extract(epoch from clock_timestamp()) * 1000000)::bigint - 120000000",
+);
 const READ_META: Stmt = Stmt::both("select value from meta where key = $1");
 const WRITE_META: Stmt = Stmt::both(
     "insert into meta (key, value) values ($1, $2) on conflict (key) do update set value = excluded.value",
@@ -320,6 +326,21 @@ pub async fn rehearse_migrate(url: &DatabaseUrl) -> Result<Migrated, StoreError>
     Ok(migrated)
 }
 
+/// What was sent a moment ago is settled by who sent it, who knows the older schema.
+async fn nothing_is_out(maker: &mut Maker) -> Result<(), StoreError> {
+    let rows = maker.connection().rows(&SENT_JUST_NOW, args![]).await?;
+    let out = match rows.first() {
+        Some(row) => row.counts("attempt").i64("n")?,
+        None => 0,
+    };
+    if out > 0 {
+        return Err(StoreError::WrongDatabase(format!(
+            "{out} charges or refunds were sent in the last two minutes: end every console, run and reconciler, wait, then run the command again"
+        )));
+    }
+    Ok(())
+}
+
 async fn begin_migrating(url: &DatabaseUrl) -> Result<(Maker, Migrated), StoreError> {
     if let DatabaseUrl::Sqlite(path) = url {
         sqlite::expect_file(path)?;
@@ -332,6 +353,9 @@ async fn begin_migrating(url: &DatabaseUrl) -> Result<(Maker, Migrated), StoreEr
     let from = version_of(&mut maker).await?;
     if from > SCHEMA_VERSION {
         return Err(newer(from));
+    }
+    if from < SCHEMA_VERSION {
+        nothing_is_out(&mut maker).await?;
     }
     Ok((
         maker,

@@ -40,6 +40,7 @@ mod keys;
 mod limits;
 mod lost_answers;
 mod power_loss;
+mod recovery;
 #[path = "roles.rs"]
 mod roles_of_requests;
 mod rows_under_fault;

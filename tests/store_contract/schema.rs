@@ -1,12 +1,13 @@
 //! Making, opening, refusing and migrating; what the schema offers beside the port.
 
 use paydeck::domain::mode::Mode;
-use paydeck::engine::ports::{Desk, Store, StoreError, Tx};
+use paydeck::domain::states::AttemptState;
+use paydeck::engine::ports::{Attempts, Desk, Store, StoreError, Tx};
 use paydeck::store::{self, DatabaseUrl, Migrated, OpenOptions, SCHEMA_VERSION, SqlStore};
 
 use crate::bed::{Bed, begin, new_database};
 use crate::on_both;
-use crate::world::{paid, world};
+use crate::world::{Draft, move_to, paid, world};
 
 on_both!(
     an_opened_database_knows_itself,
@@ -14,6 +15,7 @@ on_both!(
     an_older_newer_or_foreign_database_is_refused,
     reading_only_never_writes,
     migrating_a_current_database_changes_nothing,
+    nothing_is_migrated_while_a_charge_is_out,
 );
 
 fn said(outcome: Result<impl Sized, StoreError>) -> String {
@@ -113,6 +115,31 @@ async fn migrating_a_current_database_changes_nothing(bed: Bed) {
             to: SCHEMA_VERSION
         }
     );
+}
+
+async fn nothing_is_migrated_while_a_charge_is_out(bed: Bed) {
+    let store = bed.open().await;
+    let mut desk = Desk::new();
+    let mut tx = begin(&store, &mut desk).await;
+    let made = world(&mut tx).await;
+    let attempt = Draft::charge(made.invoice, 1).must(&mut tx, &made).await;
+    let mut row = tx.lock_attempt(attempt).await.expect("read");
+    row.last_sent_at = Some(tx.db_now().await.expect("a clock"));
+    move_to(&mut tx, &mut row, AttemptState::Sent)
+        .await
+        .expect("sent");
+    tx.commit().await.expect("commit");
+    store.close().await;
+    let mut raw = bed.raw().await;
+    raw.must("update meta set value = '8' where key = 'schema_version'")
+        .await;
+    let text = said(store::migrate(&bed.url).await);
+    assert!(text.contains("1 charges or refunds were sent"), "{text}");
+    raw.must("update attempt set last_sent_at = last_sent_at - 120000000")
+        .await;
+    // It goes on: to what stands there already, in this case.
+    let text = format!("{:?}", store::migrate(&bed.url).await);
+    assert!(!text.contains("were sent"), "{text}");
 }
 
 /// A database as the first schema version left it.

@@ -40,7 +40,7 @@ pub(in crate::engine) struct Renewal<'a> {
 }
 
 /// At most so many missed periods are written down for a person at once.
-const MISSED_LIMIT: usize = 24;
+pub(in crate::engine) const MISSED_LIMIT: usize = 24;
 
 fn range(error: PeriodError) -> VerbError {
     VerbError::Range(error.to_string())

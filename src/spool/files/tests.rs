@@ -163,7 +163,7 @@ fn an_entry_is_left_to_a_living_writer_until_he_has_given_up() {
     assert!(next.kept().unwrap().is_empty());
     assert!(living.kept().unwrap().is_empty());
     let path = next.path("key-pm_one");
-    age(&path, 119);
+    age(&path, 599);
     assert!(next.kept().unwrap().is_empty());
     age(&path, 2);
     assert_eq!(next.kept().unwrap().len(), 1);
@@ -178,7 +178,7 @@ fn what_a_crash_left_half_written_is_removed_once_nobody_writes_it() {
     fs::write(&half, "{").unwrap();
     spool.kept().unwrap();
     assert!(half.exists());
-    age(&half, 121);
+    age(&half, 601);
     assert_eq!(spool.kept().unwrap().len(), 1);
     assert!(!half.exists());
 }
