@@ -222,6 +222,8 @@ fn in_two_steps() -> Vec<Mutant> {
         provider: ProviderName::Stripe,
         ..mutant
     };
+    let is_whole = crate::asked_for_by_name().contains(&ProviderName::Stripe);
+    let common = common.filter(|_| is_whole);
     own.into_iter().chain(common).map(on_stripe).collect()
 }
 
