@@ -259,6 +259,7 @@ async fn sweep(operation: Operation) {
                 }
                 let lived = bench.live_for(operation, waits).await;
                 bench.world.no_faults().await;
+                bench.world.nothing_is_under_way().await;
                 bench.world.settle_everything().await;
                 let moved = bench.moved().await - before;
                 assert!((0..=1).contains(&moved), "{at}: executed {moved} times");

@@ -207,6 +207,7 @@ async fn sweep(deed: Deed) {
                 Some(outcome) => outcome.map(|_| true).expect("an outcome"),
                 None => false,
             };
+            w.nothing_is_under_way().await;
             // What nobody can find stays unknown; only two persons end it.
             if deed != Deed::NotExecuted {
                 w.settle_everything().await;

@@ -93,6 +93,15 @@ impl World {
         }
     }
 
+    /// What somebody who died had said to PostgreSQL is over: committed, or taken back. SQLite has one writer, behind whom
+    /// everybody waits.
+    pub async fn nothing_is_under_way(&self) {
+        const BUSY: &str = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend' and state <> 'idle'";
+        if matches!(self.url, DatabaseUrl::Postgres(_)) {
+            while self.number(BUSY).await > 0 {}
+        }
+    }
+
     pub async fn number(&self, sql: &'static str) -> i64 {
         over_the_line!(self, connection => sqlx::query_scalar(sql).fetch_one(connection).await)
             .expect("a number")
