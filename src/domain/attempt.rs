@@ -3,7 +3,9 @@
 
 mod absence;
 mod bound;
+mod first_step;
 mod learn;
+mod standing;
 
 use chrono::{DateTime, Utc};
 
@@ -18,10 +20,12 @@ pub use absence::{
     NotAbsent, SentTimes, Sighting, absence,
 };
 pub use bound::{AnswerSeen, SAME_AFTER_RESENDS, SAME_FOR_H, is_the_same_for_long};
+pub use first_step::{CALLS_AFTER_MIN, first_step_delay_s};
 pub use learn::{
     AUTHENTICATION_H, Contradiction, NextStep, REPLAY_SETTLE_S, Unsettled, Verdict, learn_charge,
     learn_refund, next_check_delay_s,
 };
+pub use standing::{BEFORE_H, KEY_H, OweTimes, looked_for_since, may_stand_since};
 
 /// Which way the money moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -8,6 +8,7 @@ mod bill;
 mod drive;
 mod lease;
 mod preview;
+mod stop;
 mod unpayable;
 
 use std::pin::pin;

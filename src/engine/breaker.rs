@@ -11,7 +11,25 @@ struct State {
     open_until: Option<DateTime<Utc>>,
 }
 
-/// Shared by every call of one process.
+/// Whether a call may start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// Nothing speaks against it.
+    Free,
+    /// It is the one that finds out whether the trouble is over.
+    Probe,
+    /// Not now.
+    Held,
+}
+
+impl Admission {
+    /// Whether it may start at all.
+    pub(super) const fn is_given(self) -> bool {
+        !matches!(self, Self::Held)
+    }
+}
+
+/// Shared by every call of one process to one provider.
 #[derive(Debug)]
 pub(super) struct Breaker {
     opens_after: u32,
@@ -38,15 +56,22 @@ impl Breaker {
     }
 
     /// Whether a call may start. After the pause one probe passes and the pause begins again.
-    pub(super) fn admit(&self, now: DateTime<Utc>) -> bool {
+    pub(super) fn admit(&self, now: DateTime<Utc>) -> Admission {
         let mut state = self.lock();
         match state.open_until {
-            None => true,
-            Some(until) if now < until => false,
+            None => Admission::Free,
+            Some(until) if now < until => Admission::Held,
             Some(_) => {
                 state.open_until = Some(now + Duration::seconds(self.open_s));
-                true
+                Admission::Probe
             }
+        }
+    }
+
+    /// Notes trouble with the first of two steps. That one went well says nothing: money moves in the second.
+    pub(super) fn record_first_step(&self, was_trouble: bool, now: DateTime<Utc>) {
+        if was_trouble {
+            self.record(true, now);
         }
     }
 
@@ -77,12 +102,35 @@ mod tests {
         for _ in 0..4 {
             breaker.record(true, at(0));
         }
-        assert!(breaker.admit(at(0)));
+        assert_eq!(breaker.admit(at(0)), Admission::Free);
         breaker.record(true, at(0));
-        assert!(!breaker.admit(at(59)));
-        assert!(breaker.admit(at(60)), "one probe after the pause");
-        assert!(!breaker.admit(at(61)), "and only one");
+        assert_eq!(breaker.admit(at(59)), Admission::Held);
+        assert_eq!(
+            breaker.admit(at(60)),
+            Admission::Probe,
+            "one after the pause"
+        );
+        assert_eq!(breaker.admit(at(61)), Admission::Held, "and only one");
         breaker.record(false, at(62));
-        assert!(breaker.admit(at(62)));
+        assert_eq!(breaker.admit(at(62)), Admission::Free);
+    }
+
+    #[test]
+    fn a_first_step_that_went_well_neither_resets_nor_closes_it() {
+        let at = |s: i64| Utc.timestamp_opt(1_000 + s, 0).unwrap();
+        let breaker = Breaker::new(5, 60);
+        for _ in 0..5 {
+            breaker.record_first_step(false, at(0));
+            breaker.record(true, at(0));
+        }
+        assert_eq!(breaker.admit(at(1)), Admission::Held);
+        assert_eq!(breaker.admit(at(60)), Admission::Probe);
+        breaker.record_first_step(false, at(61));
+        assert_eq!(breaker.admit(at(61)), Admission::Held);
+        let of_first_steps = Breaker::new(5, 60);
+        for _ in 0..5 {
+            of_first_steps.record_first_step(true, at(0));
+        }
+        assert_eq!(of_first_steps.admit(at(1)), Admission::Held);
     }
 }

@@ -44,7 +44,7 @@ impl<S: Store> Engine<S> {
         let Some(next) = next.filter(|_| never_left) else {
             return Ok(None);
         };
-        let is_there = self.provider(next).is_ok() && self.breaker(next).admit(self.now());
+        let is_there = self.provider(next).is_ok() && self.admits(next);
         if !is_there || next.takes(attempt.amount).is_err() {
             return Ok(None);
         }

@@ -102,6 +102,14 @@ impl<S: Store> Engine<S> {
         attempt: Attempt,
         actor: Actor<'_>,
     ) -> Result<Settled, VerbError> {
+        let attempt = match self.name_what_stands(attempt).await {
+            Ok(attempt) => attempt,
+            Err(unanswered) => {
+                return self
+                    .settle_until_written(&unanswered, EvidenceSource::LookUp, actor)
+                    .await;
+            }
+        };
         let report = match attempt.provider_ref.clone() {
             // No other process can confirm it any more: its name would have to be stored under an older epoch.
             None => CallReport::bare(Evidence::Unconfirmed),

@@ -161,6 +161,11 @@ impl<S: Store> Engine<S> {
         }
     }
 
+    /// Whether a call to it may start; asking counts as starting.
+    fn admits(&self, provider: ProviderName) -> bool {
+        self.breaker(provider).admit(self.now()).is_given()
+    }
+
     fn local_date(&self, at: DateTime<Utc>) -> NaiveDate {
         local_date(at, self.parts.settings.zone)
     }

@@ -248,13 +248,10 @@ impl<S: Store> Engine<S> {
                     .settle_until_written(&returned, EvidenceSource::LookUp, actor)
                     .await?;
                 match settled.next {
-                    Some(NextStep::Resend)
-                        if self.breaker(returned.attempt.provider).admit(self.now()) =>
-                    {
-                        self.resend(&returned.attempt, actor)
-                            .await
-                            .map(|again| again.unwrap_or(settled))
-                    }
+                    Some(NextStep::Resend) if self.admits(returned.attempt.provider) => self
+                        .resend(&returned.attempt, actor)
+                        .await
+                        .map(|again| again.unwrap_or(settled)),
                     Some(NextStep::Fence) => self.fence(returned.attempt, actor).await,
                     _ => Ok(settled),
                 }
@@ -282,7 +279,7 @@ impl<S: Store> Engine<S> {
         if !is_to_be_sent(&attempt) {
             return self.abandon(&attempt, actor).await;
         }
-        if !self.breaker(attempt.provider).admit(self.now()) {
+        if !self.admits(attempt.provider) {
             return Err(VerbError::Refused(Refused::BreakerOpen));
         }
         let Some(outgoing) = self.ready_to_go(&attempt).await? else {
@@ -318,7 +315,12 @@ impl<S: Store> Engine<S> {
             return Ok(None);
         }
         let outgoing = self
-            .mark_sent(&mut tx, rows.attempt, AttemptState::Sent, rows.now)
+            .mark_sent(
+                &mut tx,
+                rows.attempt,
+                AttemptState::Sent,
+                (rows.now, rows.invoice.due_at),
+            )
             .await?;
         tx.commit().await?;
         Ok(Some(outgoing))
@@ -400,7 +402,12 @@ impl<S: Store> Engine<S> {
             return Ok(Again::Stays);
         }
         let outgoing = self
-            .mark_sent(&mut tx, rows.attempt, AttemptState::Unknown, rows.now)
+            .mark_sent(
+                &mut tx,
+                rows.attempt,
+                AttemptState::Unknown,
+                (rows.now, rows.invoice.due_at),
+            )
             .await?;
         tx.commit().await?;
         Ok(Again::Goes(Box::new(outgoing)))

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::attempt::{Attempt, AttemptKind};
+use crate::domain::attempt::{Attempt, AttemptKind, OweTimes, may_stand_since};
 use crate::domain::customer::PaymentMethod;
-use crate::domain::evidence::{Evidence, EvidenceSource};
+use crate::domain::evidence::{Evidence, EvidenceSource, SeenStatus};
 use crate::domain::ids::AttemptId;
 use crate::domain::operator::Operator;
 use crate::domain::states::{AttemptState, InvoiceState};
@@ -18,6 +18,7 @@ use crate::secret::Secret;
 use super::Engine;
 use super::action::Outcome;
 use super::audit::Actor;
+use super::breaker::Admission;
 use super::ports::{
     CallReport, ChargeCall, ChargeLook, ConfirmCall, Desk, Fence, RefundCall, SealedFor, Store,
     StoreError, Tx,
@@ -33,6 +34,12 @@ pub(super) struct Outgoing {
     pub key: Option<Secret>,
     /// When it was marked, by the clock's uptime. It leaves within its lease or not at all.
     pub marked: Duration,
+    /// Where it may stand at the provider already, though our books do not say so: since when.
+    pub stands_since: Option<DateTime<Utc>>,
+    /// What it is there, where it was found.
+    pub found: Option<CallReport>,
+    /// Whether it was let through while others are held.
+    pub admitted: Admission,
 }
 
 /// What came back for one attempt.
@@ -108,16 +115,17 @@ impl<S: Store> Engine<S> {
             return Err(VerbError::Refused(Refused::NotChargeable));
         }
         let now = tx.db_now().await?;
-        self.mark_sent(tx, attempt, AttemptState::Sent, now).await
+        self.mark_sent(tx, attempt, AttemptState::Sent, (now, invoice.due_at))
+            .await
     }
 
-    /// Takes the lease, counts the send and opens the key.
+    /// Takes the lease, counts the send and opens the key. The instants: now, in database time, and since when it is owed.
     pub(super) async fn mark_sent<T: Tx>(
         &self,
         tx: &mut T,
         mut attempt: Attempt,
         state: AttemptState,
-        now: DateTime<Utc>,
+        (now, owed_since): (DateTime<Utc>, DateTime<Utc>),
     ) -> Result<Outgoing, VerbError> {
         let key = self.open_key(tx, &attempt).await?;
         let fence = Fence {
@@ -134,11 +142,29 @@ impl<S: Store> Engine<S> {
         attempt.send_count = attempt.send_count.saturating_add(1);
         attempt.next_check_at = Some(now);
         tx.save_attempt(&attempt, fence).await?;
-        Ok(Outgoing {
+        Ok(self.outgoing(attempt, key, owed_since))
+    }
+
+    /// An attempt that was marked just now, with what its call needs.
+    pub(super) fn outgoing(
+        &self,
+        attempt: Attempt,
+        key: Option<Secret>,
+        owed_since: DateTime<Utc>,
+    ) -> Outgoing {
+        let times = OweTimes {
+            owed_since,
+            business: self.now(),
+            database: attempt.last_sent_at.unwrap_or(attempt.created_at),
+        };
+        Outgoing {
+            stands_since: may_stand_since(&attempt, times),
             attempt,
             key,
             marked: self.parts.clock.uptime(),
-        })
+            found: None,
+            admitted: Admission::Free,
+        }
     }
 
     /// The billing key of a charge; a refund needs none.
@@ -192,6 +218,8 @@ impl<S: Store> Engine<S> {
             attempt,
             key,
             marked,
+            found,
+            ..
         } = outgoing;
         // This process stood still: others may have taken the attempt over, and what it was meant for may be gone.
         if asked.saturating_sub(marked) >= lease {
@@ -199,6 +227,14 @@ impl<S: Store> Engine<S> {
                 attempt,
                 report: nothing_left(),
                 asked: None,
+            };
+        }
+        // It was taken, or refused, before: there is nothing to confirm.
+        if let Some(report) = found.filter(|report| !is_to_be_confirmed(&report.evidence)) {
+            return Returned {
+                attempt,
+                report,
+                asked: Some(asked),
             };
         }
         let _counted = self.count_call();
@@ -340,6 +376,11 @@ impl<S: Store> Engine<S> {
         tx.commit().await?;
         Ok(settled)
     }
+}
+
+/// Whether what was found under our name is still to be confirmed.
+fn is_to_be_confirmed(found: &Evidence) -> bool {
+    matches!(found, Evidence::Seen(seen) if seen.status == SeenStatus::NotStarted)
 }
 
 /// A report that says that nothing was sent, for an attempt whose provider is not configured.

@@ -6,6 +6,7 @@
 mod bound;
 mod charged;
 mod declined;
+mod not_sent;
 mod refunded;
 
 pub(super) use declined::AfterFailure;
@@ -97,10 +98,16 @@ impl<S: Store> Engine<S> {
             AttemptKind::Refund => learn_refund(&rows.attempt, evidence, source, rows.now),
         };
         rows.attempt.trace_id.clone_from(&returned.report.trace_id);
+        let was_mine = rows.attempt.lease_epoch == returned.attempt.lease_epoch;
         let Ok(verdict) = verdict else {
+            // Asked before it was confirmed, and written after somebody else had confirmed it.
+            if !was_mine
+                && matches!(evidence, Evidence::Seen(seen) if seen.status == SeenStatus::NotStarted)
+            {
+                return Ok(settled(&rows, None));
+            }
             return self.contradicted(tx, rows, actor).await;
         };
-        let was_mine = rows.attempt.lease_epoch == returned.attempt.lease_epoch;
         match verdict {
             Verdict::Charged(seen) => self.write_charged(tx, rows, &seen, actor).await,
             Verdict::Refunded(cancel) => {
@@ -121,7 +128,7 @@ impl<S: Store> Engine<S> {
             }
             Verdict::NotExecuted => self.write_ended(tx, rows, actor).await,
             Verdict::RefundUndone(_) => self.contradicted(tx, rows, actor).await,
-            Verdict::BackToReady => self.write_not_sent(tx, rows, actor).await,
+            Verdict::BackToReady => self.write_not_sent(tx, rows, evidence, actor).await,
             Verdict::StillUnknown(unsettled) => {
                 self.write_unknown(tx, rows, unsettled, evidence, source, actor)
                     .await
@@ -209,28 +216,6 @@ impl<S: Store> Engine<S> {
         self.page(tx, &rows, "contradiction").await?;
         self.audit_settle(tx, &rows, actor, "contradiction", "")
             .await?;
-        Ok(settled(&rows, None))
-    }
-
-    /// Certainly nothing left: the row is ready again, under the same id and key.
-    async fn write_not_sent<T: Tx>(
-        &self,
-        tx: &mut T,
-        mut rows: Rows,
-        actor: Actor<'_>,
-    ) -> Result<Settled, VerbError> {
-        let fence = fence_of(&rows.attempt);
-        let attempt = &mut rows.attempt;
-        attempt.state = AttemptState::Ready;
-        attempt.send_count = 0;
-        attempt.first_sent_at = None;
-        attempt.last_sent_at = None;
-        attempt.lease_until = Some(rows.now);
-        attempt.next_check_at = Some(rows.now + Duration::seconds(30));
-        tx.save_attempt(attempt, fence).await?;
-        tx.decide_run_items(rows.attempt.id, Decision::NotSent, self.now())
-            .await?;
-        self.audit_settle(tx, &rows, actor, "not_sent", "").await?;
         Ok(settled(&rows, None))
     }
 

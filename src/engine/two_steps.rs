@@ -1,14 +1,20 @@
 //! Charges in two steps: prepared, which moves no money; named in our books; then confirmed under that name.
 //!
 //! The name is stored, under the fence of state and epoch, before anything is confirmed. So an attempt without a name was
-//! certainly never confirmed. A provider pays what has a name once at most, however often it is confirmed.
+//! certainly never confirmed: unless our books are older than the provider's. Where that can matter, what stands there
+//! under our own name for it is looked for first, and gets its name. A provider pays what has a name once at most, however
+//! often it is confirmed.
 
-use crate::domain::attempt::{Attempt, AttemptKind};
+use chrono::{DateTime, Utc};
+
+use crate::domain::attempt::{Attempt, AttemptKind, looked_for_since};
 use crate::domain::evidence::{Evidence, Proves, Refusal};
+use crate::secret::Secret;
 
 use super::Engine;
 use super::ports::{
-    CallReport, Desk, Foreseen, PrepareCall, PrepareOutcome, Store, StoreError, Tx,
+    CallReport, Desk, FindPrepared, Foreseen, FoundPrepared, PrepareCall, PrepareOutcome, Provider,
+    Store, StoreError, Tx,
 };
 use super::refusal::VerbError;
 use super::send::{Outgoing, Returned, nothing_left};
@@ -43,42 +49,99 @@ impl<S: Store> Engine<S> {
         &self,
         outgoing: Outgoing,
     ) -> Result<Named, Box<Returned>> {
+        let asked = self.parts.clock.uptime();
         let attempt = &outgoing.attempt;
         let outcome = match (self.provider(attempt.provider), &outgoing.key) {
             (Ok(provider), Some(key)) => {
                 let _counted = self.count_call();
-                let mut desk = Desk::new();
-                let call = PrepareCall {
-                    billing_key: key,
-                    body: &attempt.body,
-                    idem_key: &attempt.idem_key,
-                    order_id: &attempt.order_id,
-                    amount: attempt.amount,
-                };
-                provider.prepare(&mut desk, call).await
+                first_step(provider.as_ref(), &outgoing, key).await
             }
-            _ => PrepareOutcome::Not(nothing_left()),
+            _ => FirstStep::Not(nothing_left()),
         };
-        match outcome {
-            PrepareOutcome::Prepared { provider_ref } => {
-                self.breaker(outgoing.attempt.provider)
-                    .record(false, self.now());
-                Ok(Named {
-                    outgoing,
+        let report = match outcome {
+            FirstStep::Named(provider_ref, found) => {
+                return Ok(Named {
+                    outgoing: Outgoing { found, ..outgoing },
                     provider_ref,
-                })
+                });
             }
-            PrepareOutcome::Not(report) => {
-                let report = as_never_confirmed(report);
-                self.breaker(outgoing.attempt.provider)
-                    .record(report.evidence.is_trouble(), self.now());
-                Err(Box::new(Returned {
-                    attempt: outgoing.attempt,
-                    report,
-                    asked: None,
-                }))
-            }
+            FirstStep::Not(report) => as_never_confirmed(report),
+        };
+        // One that fails again and again holds nobody else back.
+        if attempt.send_count <= 1 {
+            self.breaker(attempt.provider)
+                .record_first_step(report.evidence.is_trouble(), self.now());
         }
+        let asked = (report.evidence != Evidence::NotSent).then_some(asked);
+        Err(Box::new(Returned {
+            attempt: outgoing.attempt,
+            report,
+            asked,
+        }))
+    }
+
+    /// Before a charge without a name is believed never to have been confirmed: what stands at the provider under our own
+    /// name for it is named. Without a key nobody can be asked, and nothing was charged with it.
+    pub(super) async fn name_what_stands(
+        &self,
+        attempt: Attempt,
+    ) -> Result<Attempt, Box<Returned>> {
+        let unanswered = |attempt, report| {
+            Err(Box::new(Returned {
+                attempt,
+                report,
+                asked: None,
+            }))
+        };
+        if !is_unconfirmed(&attempt) {
+            return Ok(attempt);
+        }
+        let (key, owed_since) = match self.key_and_debt(&attempt).await {
+            Ok((Some(key), owed_since)) => (key, owed_since),
+            Ok((None, _)) => return Ok(attempt),
+            Err(error) => {
+                tracing::warn!(%error, "what stands at the provider could not be looked for");
+                return unanswered(attempt, nothing_left());
+            }
+        };
+        let Ok(provider) = self.provider(attempt.provider) else {
+            return unanswered(attempt, nothing_left());
+        };
+        let call = FindPrepared {
+            billing_key: &key,
+            order_id: &attempt.order_id,
+            amount: attempt.amount,
+            since: looked_for_since(owed_since),
+        };
+        let found = {
+            let _counted = self.count_call();
+            provider.find_prepared(&mut Desk::new(), call).await
+        };
+        let provider_ref = match found {
+            FoundPrepared::Nothing => return Ok(attempt),
+            FoundPrepared::Unanswered(report) => return unanswered(attempt, report),
+            FoundPrepared::One { provider_ref, .. } => provider_ref,
+        };
+        let named = Named {
+            outgoing: self.outgoing(attempt, None, owed_since),
+            provider_ref,
+        };
+        self.name(named).await.map(|outgoing| outgoing.attempt)
+    }
+
+    async fn key_and_debt(
+        &self,
+        attempt: &Attempt,
+    ) -> Result<(Option<Secret>, DateTime<Utc>), VerbError> {
+        let mut desk = Desk::new();
+        let mut tx = self.begin(&mut desk).await?;
+        let rows = self.lock_rows(&mut tx, attempt).await?;
+        let key = match self.open_key(&mut tx, &rows.attempt).await {
+            Ok(key) => key,
+            Err(VerbError::Store(error)) => return Err(error.into()),
+            Err(_) => None,
+        };
+        Ok((key, rows.invoice.due_at))
     }
 
     /// Stores the name of what was prepared. It may be confirmed now, or nothing was confirmed and nothing will be.
@@ -170,19 +233,13 @@ impl<S: Store> Engine<S> {
 
 impl Named {
     fn stored_as(self, stored: Option<Attempt>) -> Result<Outgoing, Box<Returned>> {
-        let Outgoing {
-            attempt,
-            key,
-            marked,
-        } = self.outgoing;
         match stored {
             Some(attempt) => Ok(Outgoing {
                 attempt,
-                key,
-                marked,
+                ..self.outgoing
             }),
             None => Err(Box::new(Returned {
-                attempt,
+                attempt: self.outgoing.attempt,
                 report: nothing_left(),
                 asked: None,
             })),
@@ -190,21 +247,74 @@ impl Named {
     }
 }
 
-/// What a first step that came to nothing says about the charge: a refusal is one, and whatever else happened, nothing was
-/// confirmed, so nothing was charged.
+/// What came of the first step.
+enum FirstStep {
+    /// It is there under this name, perhaps for long, and then it is seen how it stands.
+    Named(String, Option<CallReport>),
+    Not(CallReport),
+}
+
+async fn first_step(provider: &dyn Provider, outgoing: &Outgoing, key: &Secret) -> FirstStep {
+    let attempt = &outgoing.attempt;
+    let mut desk = Desk::new();
+    if let Some(since) = outgoing.stands_since {
+        let call = FindPrepared {
+            billing_key: key,
+            order_id: &attempt.order_id,
+            amount: attempt.amount,
+            since,
+        };
+        match provider.find_prepared(&mut desk, call).await {
+            FoundPrepared::Nothing => {}
+            FoundPrepared::One {
+                provider_ref,
+                report,
+            } => return FirstStep::Named(provider_ref, Some(report)),
+            FoundPrepared::Unanswered(report) => return FirstStep::Not(as_unasked(report)),
+        }
+    }
+    let call = PrepareCall {
+        billing_key: key,
+        body: &attempt.body,
+        idem_key: &attempt.idem_key,
+        order_id: &attempt.order_id,
+        amount: attempt.amount,
+    };
+    match provider.prepare(&mut desk, call).await {
+        PrepareOutcome::Prepared { provider_ref } => FirstStep::Named(provider_ref, None),
+        PrepareOutcome::Not(report) => FirstStep::Not(report),
+    }
+}
+
+/// A refused question declines nothing; that our key is refused is true of every call.
+fn as_unasked(report: CallReport) -> CallReport {
+    match report.evidence {
+        Evidence::Refused(refusal) if refusal.proves != Proves::ConfigTrouble => CallReport {
+            evidence: Evidence::Refused(Refusal {
+                proves: Proves::Nothing,
+                ..refusal
+            }),
+            ..report
+        },
+        _ => report,
+    }
+}
+
+/// What a first step that came to nothing says about the charge: whatever code it was refused with, nothing was confirmed.
+/// Where it was no refusal, it may be made yet, and is tried again.
 fn as_never_confirmed(report: CallReport) -> CallReport {
-    let evidence = match report.evidence {
-        Evidence::Refused(refusal) => match refusal.proves {
-            Proves::NotExecuted | Proves::ConfigTrouble => Evidence::Refused(refusal),
-            Proves::Unlisted if (400..500).contains(&refusal.http_status) => {
-                Evidence::Refused(Refusal {
+    match report.evidence {
+        Evidence::Refused(refusal)
+            if refusal.proves == Proves::Unlisted && (400..500).contains(&refusal.http_status) =>
+        {
+            CallReport {
+                evidence: Evidence::Refused(Refusal {
                     proves: Proves::NotExecuted,
                     ..refusal
-                })
+                }),
+                ..report
             }
-            Proves::Unlisted | Proves::Nothing | Proves::LookUp => Evidence::NotSent,
-        },
-        _ => Evidence::NotSent,
-    };
-    CallReport { evidence, ..report }
+        }
+        _ => report,
+    }
 }

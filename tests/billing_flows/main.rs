@@ -46,6 +46,7 @@ mod roles_of_requests;
 mod rows_under_fault;
 mod scenarios;
 mod second_person;
+mod stripe_trouble;
 mod subscriptions;
 mod tallies;
 mod two_steps;

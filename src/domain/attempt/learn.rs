@@ -3,6 +3,8 @@
 //! [`learn_charge`] and [`learn_refund`] are the only places where evidence becomes a verdict.
 //! Their default is "still unknown"; "we do not know" never turns into declined or succeeded.
 
+mod refund;
+
 use chrono::{DateTime, Duration, Utc};
 
 use super::{Attempt, AttemptKind};
@@ -11,6 +13,8 @@ use crate::domain::evidence::{
 };
 use crate::domain::failure::FailureClass;
 use crate::domain::states::AttemptState;
+
+pub use refund::learn_refund;
 
 /// After a refusal was replayed, a look-up proves absence only when this much later.
 pub const REPLAY_SETTLE_S: i64 = 60;
@@ -133,7 +137,7 @@ pub fn learn_charge(
             {
                 Ok(Verdict::Charged(seen.clone()))
             }
-            // Two persons said that it is not there, and something under its name is.
+            // It was said that it is not there, and something under its name is.
             Evidence::Unusable(Unusable::Mismatch)
                 if attempt.state == AttemptState::NotExecuted =>
             {
@@ -141,7 +145,8 @@ pub fn learn_charge(
             }
             Evidence::Seen(seen)
                 if seen.status == SeenStatus::Captured
-                    && attempt.state == AttemptState::NotExecuted =>
+                    && (attempt.state == AttemptState::NotExecuted
+                        || seen.order_id == attempt.order_id) =>
             {
                 Err(Contradiction)
             }
@@ -162,6 +167,11 @@ fn is_what_was_prepared(attempt: &Attempt, seen: &PaymentSeen) -> bool {
     !is_in_two_steps(attempt) || attempt.provider_ref.as_deref() == Some(&*seen.provider_ref)
 }
 
+/// Without a name nothing was ever confirmed.
+fn is_unnamed(attempt: &Attempt) -> bool {
+    is_in_two_steps(attempt) && attempt.provider_ref.is_none()
+}
+
 fn is_in_two_steps(attempt: &Attempt) -> bool {
     attempt.kind == AttemptKind::Charge && attempt.provider.charges_in_two_steps()
 }
@@ -173,6 +183,10 @@ fn learn_open_charge(
     now: DateTime<Utc>,
 ) -> Verdict {
     match evidence {
+        _ if is_first_step_failed(attempt, evidence, source) => match attempt.state {
+            AttemptState::Sent => Verdict::BackToReady,
+            _ => still(NextStep::LookLater),
+        },
         Evidence::Seen(seen) => match seen.status {
             SeenStatus::Captured if matches_order(attempt, seen) => Verdict::Charged(seen.clone()),
             SeenStatus::Captured => page(),
@@ -183,6 +197,7 @@ fn learn_open_charge(
                 Some(failure) => Verdict::Declined(declined_as(attempt, failure)),
                 None => Verdict::Declined(declined_as(attempt, &expired())),
             },
+            SeenStatus::NotStarted if was_refused_with_its_card(attempt) => still(NextStep::Fence),
             SeenStatus::NotStarted => not_seen(attempt, now),
             SeenStatus::NeedsCustomer => awaits_customer(attempt, now),
             SeenStatus::Canceled => ended(attempt),
@@ -207,6 +222,26 @@ fn learn_open_charge(
         | Evidence::Throttled { .. }
         | Evidence::Unusable(_) => still(NextStep::LookLater),
     }
+}
+
+/// The first of two steps came to nothing that settles anything: no money can have moved, and it is tried again.
+fn is_first_step_failed(attempt: &Attempt, evidence: &Evidence, source: EvidenceSource) -> bool {
+    let came_to_nothing = match evidence {
+        Evidence::Refused(refusal) => {
+            !matches!(refusal.proves, Proves::NotExecuted | Proves::ConfigTrouble)
+        }
+        // An answer about something else than what was asked for is somebody's to look at.
+        Evidence::Unusable(why) => *why != Unusable::Mismatch,
+        Evidence::NotSent | Evidence::NotSeen | Evidence::Throttled { .. } | Evidence::Busy => true,
+        Evidence::Seen(_) | Evidence::Unconfirmed => false,
+    };
+    came_to_nothing && source == EvidenceSource::Answer && is_unnamed(attempt)
+}
+
+/// A confirmation was refused while its intent kept the card: another that is on its way could still charge it.
+fn was_refused_with_its_card(attempt: &Attempt) -> bool {
+    let is_kept = |refusal: &Refusal| refusal.proves == Proves::LookUp;
+    is_in_two_steps(attempt) && attempt.refusal.as_ref().is_some_and(is_kept)
 }
 
 /// What is settled under another name says nothing about ours, and somebody has to see why it is there.
@@ -258,6 +293,10 @@ fn ended(attempt: &Attempt) -> Verdict {
             ..refusal.clone()
         }),
         Some(refusal) if refusal.code == AUTHENTICATION => Verdict::Declined(Refusal {
+            proves: Proves::NotExecuted,
+            ..refusal.clone()
+        }),
+        Some(refusal) if was_refused_with_its_card(attempt) => Verdict::Declined(Refusal {
             proves: Proves::NotExecuted,
             ..refusal.clone()
         }),
@@ -376,116 +415,6 @@ fn resend_or_wait(attempt: &Attempt, now: DateTime<Utc>) -> Verdict {
     }
 }
 
-/// What `evidence` means for a refund. `now` is database time.
-///
-/// A refusal by itself never settles a refund: the payment is read back first. An absent tag declines
-/// it together with a definitive code, or a minute after a coded refusal was replayed under its key.
-pub fn learn_refund(
-    attempt: &Attempt,
-    evidence: &Evidence,
-    source: EvidenceSource,
-    now: DateTime<Utc>,
-) -> Result<Verdict, Contradiction> {
-    let is_open = matches!(attempt.state, AttemptState::Sent | AttemptState::Unknown);
-    let is_settled_success = matches!(
-        attempt.state,
-        AttemptState::Succeeded | AttemptState::Duplicate
-    );
-    match evidence {
-        Evidence::Seen(seen) => match our(attempt, &seen.cancels) {
-            Some(_) if is_settled_success => Ok(Verdict::AlreadyKnown),
-            Some(cancel) if cancel.is_done => Ok(Verdict::Refunded(cancel.clone())),
-            Some(_) => Ok(if is_open {
-                still(NextStep::LookLater)
-            } else {
-                Verdict::AlreadyKnown
-            }),
-            None if our(attempt, &seen.undone).is_some() => Ok(undone(attempt, seen)),
-            None if is_settled_success => Err(Contradiction),
-            None if is_open => Ok(absent_refund(attempt, seen, now)),
-            None => Ok(Verdict::AlreadyKnown),
-        },
-        _ if !is_open => Ok(Verdict::AlreadyKnown),
-        // A refused look-up says nothing about the refund, and must not hide what its answer said.
-        Evidence::Refused(_) if source != EvidenceSource::Answer => Ok(still(NextStep::LookLater)),
-        Evidence::Refused(refusal) => Ok(Verdict::StillUnknown(Unsettled {
-            refusal: Some(refusal.clone()),
-            was_replayed: refusal.proves != Proves::ConfigTrouble
-                && is_bound_to_its_key(attempt, refusal),
-            needs_human: refusal.proves == Proves::ConfigTrouble,
-            ..Unsettled::look(NextStep::LookSoon)
-        })),
-        // A look-up that never left says nothing about the refund.
-        Evidence::NotSent
-            if attempt.send_count <= 1
-                && attempt.state == AttemptState::Sent
-                && source == EvidenceSource::Answer =>
-        {
-            Ok(Verdict::BackToReady)
-        }
-        Evidence::Busy => Ok(still(NextStep::LookSoon)),
-        Evidence::Unusable(Unusable::Mismatch) => Ok(page()),
-        // A payment we captured that its provider does not know: never proof about the refund.
-        Evidence::NotSeen
-        | Evidence::NotSent
-        | Evidence::Unconfirmed
-        | Evidence::Throttled { .. }
-        | Evidence::Unusable(_) => Ok(still(NextStep::LookLater)),
-    }
-}
-
-/// The provider did not bring a refund to the customer: it has the money again, or never gave it.
-fn undone(attempt: &Attempt, seen: &PaymentSeen) -> Verdict {
-    match (attempt.state, our(attempt, &seen.undone)) {
-        (AttemptState::Sent | AttemptState::Unknown, Some(_)) => Verdict::Declined(Refusal {
-            code: "PAYDECK_REFUND_FAILED".into(),
-            class: FailureClass::ProviderDown,
-            proves: Proves::NotExecuted,
-            http_status: 200,
-        }),
-        (AttemptState::Succeeded, Some(cancel)) => Verdict::RefundUndone(cancel.clone()),
-        _ => Verdict::AlreadyKnown,
-    }
-}
-
-fn our<'s>(attempt: &Attempt, cancels: &'s [CancelSeen]) -> Option<&'s CancelSeen> {
-    cancels.iter().find(|cancel| {
-        cancel.amount_minor == attempt.amount.minor() && has_tag(&cancel.reason, &attempt.order_id)
-    })
-}
-
-/// Whether a cancel reason carries our tag as a whole word.
-fn has_tag(reason: &str, tag: &str) -> bool {
-    reason
-        .split(|c: char| c.is_whitespace() || c == '[' || c == ']')
-        .any(|word| word == tag)
-}
-
-fn absent_refund(attempt: &Attempt, seen: &PaymentSeen, now: DateTime<Utc>) -> Verdict {
-    match &attempt.refusal {
-        Some(refusal) if refusal.proves == Proves::NotExecuted => {
-            Verdict::Declined(refusal.clone())
-        }
-        Some(refusal)
-            if attempt.expected_balance_minor != Some(seen.balance_minor)
-                && refusal.proves == Proves::LookUp =>
-        {
-            let code = "REFUNDED_ELSEWHERE".into();
-            Verdict::Declined(Refusal {
-                code,
-                ..refusal.clone()
-            })
-        }
-        // Another balance than the one it left with: somebody gave money back, and nothing says that it was not this.
-        _ if attempt.replayed_at.is_some()
-            && attempt.expected_balance_minor != Some(seen.balance_minor) =>
-        {
-            page()
-        }
-        _ => over_after_replay(attempt, now).unwrap_or_else(|| resend_or_wait(attempt, now)),
-    }
-}
-
 /// When to look at an unknown attempt again, in seconds after its `checks`-th look-up. There is no
 /// last look: after the schedule ends it is daily.
 pub fn next_check_delay_s(checks: u32) -> i64 {
@@ -499,4 +428,4 @@ pub fn next_check_delay_s(checks: u32) -> i64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

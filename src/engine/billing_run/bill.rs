@@ -337,11 +337,8 @@ impl<S: Store> Engine<S> {
             };
             self.save_item(tx, line, Some(attempt.id), None, "").await?;
         }
-        Ok(Step::Send(Box::new(Outgoing {
-            attempt,
-            key: Some(key),
-            marked: self.parts.clock.uptime(),
-        })))
+        let outgoing = self.outgoing(attempt, Some(key), work.invoice.due_at);
+        Ok(Step::Send(Box::new(outgoing)))
     }
 
     /// A key that cannot be opened stops this row and no other; a person has to look at it.

@@ -14,6 +14,7 @@ use crate::domain::states::AttemptState;
 
 use super::super::Engine;
 use super::super::audit::Actor;
+use super::super::breaker::Admission;
 use super::super::charge::as_in_progress;
 use super::super::ports::{
     BoxFuture, Desk, Foreseen, Invoices, Store, StoreError, Subscriptions, Tx,
@@ -23,6 +24,7 @@ use super::super::send::{Outgoing, Returned, nothing_left};
 use super::super::settle::Settled;
 use super::super::two_steps::Named;
 use super::bill::Step;
+use super::stop::Stop;
 use super::{Progress, RunProgress};
 
 /// At most so many answers are settled in one commit.
@@ -75,7 +77,7 @@ pub(super) struct Drive<'e, S: Store> {
     is_exhausted: bool,
     charged: Vec<Money>,
     oldest: Option<DateTime<Utc>>,
-    stop_reason: Option<String>,
+    stop: Option<Stop>,
 }
 
 impl<'e, S: Store> Drive<'e, S> {
@@ -97,12 +99,12 @@ impl<'e, S: Store> Drive<'e, S> {
             is_exhausted: false,
             charged: Vec::new(),
             oldest: None,
-            stop_reason: None,
+            stop: None,
         }
     }
 
     pub(super) fn stop_reason(&self) -> Option<String> {
-        self.stop_reason.clone()
+        self.stop.map(|stop| stop.reason().to_owned())
     }
 
     pub(super) fn charged(&self) -> Vec<Money> {
@@ -170,7 +172,7 @@ impl<'e, S: Store> Drive<'e, S> {
     /// No call starts after an answer says that our key is refused: not once it is settled, but as soon as it is here.
     fn take_answer(&mut self, returned: Returned) {
         if returned.report.evidence.is_config_trouble() {
-            self.stop_reason = Some("the provider refused our key or contract".to_owned());
+            self.stop = Some(Stop::KeyRefused);
         }
         self.answered.push(returned);
     }
@@ -197,22 +199,44 @@ impl<'e, S: Store> Drive<'e, S> {
     /// Rows are claimed ahead of the calls, so that a free place never waits for the database: as
     /// many as are out at once, so that each leaves well before its lease ends.
     fn wants_more(&self) -> bool {
-        !self.is_exhausted && self.stop_reason.is_none() && self.queue.len() < self.concurrency()
+        !self.is_exhausted && !self.is_stopped() && self.queue.len() < self.concurrency()
+    }
+
+    /// Whether nothing new is begun: our key is refused, or the only provider there is is in trouble.
+    fn is_stopped(&self) -> bool {
+        match self.stop {
+            None => false,
+            Some(Stop::KeyRefused) => true,
+            Some(Stop::Held(_)) => self.engine.parts.providers.len() <= 1,
+        }
+    }
+
+    /// What is named goes on where its first step was the probe; everything else is let through or held.
+    fn admission(&self, outgoing: &Outgoing) -> Admission {
+        match (self.stop, outgoing.admitted) {
+            (Some(Stop::KeyRefused), _) => Admission::Held,
+            (_, Admission::Probe) => Admission::Probe,
+            (None | Some(Stop::Held(_)), Admission::Free | Admission::Held) => {
+                let breaker = self.engine.breaker(outgoing.attempt.provider);
+                breaker.admit(self.engine.now())
+            }
+        }
     }
 
     fn start_calls(&mut self) {
-        while self.in_flight.len() < self.concurrency() && self.stop_reason.is_none() {
-            let Some(outgoing) = self.queue.pop_front() else {
+        while self.in_flight.len() < self.concurrency() {
+            let Some(mut outgoing) = self.queue.pop_front() else {
                 return;
             };
-            if !self
-                .engine
-                .breaker(outgoing.attempt.provider)
-                .admit(self.engine.now())
-            {
-                self.queue.push_front(outgoing);
-                self.stop_reason = Some("circuit breaker open".to_owned());
-                return;
+            outgoing.admitted = self.admission(&outgoing);
+            if !outgoing.admitted.is_given() {
+                self.stop = self.stop.or(Some(Stop::Held(outgoing.attempt.provider)));
+                if self.is_stopped() {
+                    self.queue.push_front(outgoing);
+                    return;
+                }
+                self.answered.push(unsent(outgoing));
+                continue;
             }
             let engine = self.engine;
             self.in_flight.push(Box::pin(async move {
@@ -310,20 +334,21 @@ impl<'e, S: Store> Drive<'e, S> {
 
     /// Rows that were claimed and never sent become ready again: nothing of them has left.
     async fn give_back(&mut self) -> Result<(), VerbError> {
-        let unsent: Vec<Returned> = self
-            .queue
-            .drain(..)
-            .map(|outgoing| Returned {
-                attempt: outgoing.attempt,
-                report: nothing_left(),
-                asked: None,
-            })
-            .collect();
+        let unsent: Vec<Returned> = self.queue.drain(..).map(unsent).collect();
         for batch in unsent.chunks(SETTLE_BATCH) {
             let given = self.engine.settle_batch(batch, self.actor).await?;
             self.decided += u64::try_from(given.len()).unwrap_or(0);
         }
         Ok(())
+    }
+}
+
+/// Nothing of it has left.
+fn unsent(outgoing: Outgoing) -> Returned {
+    Returned {
+        attempt: outgoing.attempt,
+        report: nothing_left(),
+        asked: None,
     }
 }
 

@@ -49,6 +49,35 @@ pub struct PrepareCall<'a> {
     pub amount: Money,
 }
 
+/// Looking for what stands at a provider under our name, though our books do not say so.
+#[derive(Debug, Clone, Copy)]
+pub struct FindPrepared<'a> {
+    /// What would have been charged.
+    pub billing_key: &'a Secret,
+    /// Our name for it.
+    pub order_id: &'a str,
+    /// What was to be charged.
+    pub amount: Money,
+    /// From when on.
+    pub since: DateTime<Utc>,
+}
+
+/// What stands there.
+#[derive(Debug, Clone)]
+pub enum FoundPrepared {
+    /// Nothing that was charged or could be.
+    Nothing,
+    /// This.
+    One {
+        /// The provider's name for it.
+        provider_ref: String,
+        /// How it stands: always a payment that was seen.
+        report: CallReport,
+    },
+    /// It is not certain. The report says why; no money moved by asking.
+    Unanswered(CallReport),
+}
+
 /// What came of preparing.
 #[derive(Debug, Clone)]
 pub enum PrepareOutcome {
@@ -255,6 +284,14 @@ pub trait Provider: Send + Sync {
     fn charge_body(&self, request: &ChargeRequest<'_>) -> Vec<u8>;
     /// The exact bytes of a refund.
     fn refund_body(&self, request: &RefundRequest<'_>) -> Vec<u8>;
+    /// Looks for what was prepared under our name before, in the provider's list of the days since.
+    fn find_prepared<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        _call: FindPrepared<'a>,
+    ) -> BoxFuture<'a, FoundPrepared> {
+        Box::pin(std::future::ready(FoundPrepared::Nothing))
+    }
     /// Prepares a charge once, where [`ProviderName::charges_in_two_steps`].
     fn prepare<'a>(
         &'a self,

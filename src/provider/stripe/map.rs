@@ -115,12 +115,25 @@ fn words(fault: &wire::Fault) -> Words<'_> {
 }
 
 /// An error about an intent mostly holds the intent. What stands there may contradict the words beside
-/// it, and then they prove nothing.
+/// it, and then they prove nothing. That a charge took nothing is proved by a card's refusal together with
+/// an intent that has lost its card; while it keeps the card, a confirmation that is under way may charge it.
 fn refused(refusal: Refusal, exchange: &Exchange, expected: &Expected<'_>) -> Evidence {
     let body = exchange.answer().map_or(&[][..], |(_, body)| body);
-    let held = fault(body)
+    let fault = fault(body);
+    let is_of_card = fault
+        .as_ref()
+        .is_some_and(|fault| fault.kind.as_deref() == Some("card_error"));
+    let held = fault
         .and_then(|fault| fault.payment_intent)
         .and_then(|value| serde_json::from_value::<wire::Intent>(value).ok());
+    let is_over = is_of_card
+        && held
+            .as_ref()
+            .is_some_and(|intent| intent.status == WITHOUT_CARD);
+    let refusal = match expected.call {
+        CallKind::Charge if !is_over => looked_for(refusal),
+        _ => refusal,
+    };
     let Some(intent) = held else {
         return Evidence::Refused(refusal);
     };
@@ -141,6 +154,9 @@ fn refused(refusal: Refusal, exchange: &Exchange, expected: &Expected<'_>) -> Ev
         }
     }
 }
+
+/// An intent whose card was refused, or that has none yet.
+const WITHOUT_CARD: &str = "requires_payment_method";
 
 fn looked_for(refusal: Refusal) -> Refusal {
     let proves = match refusal.proves {
@@ -163,6 +179,25 @@ pub(super) fn prepared(body: &[u8], expected: &Expected<'_>) -> Result<String, U
         "requires_payment_method" | "canceled" => Err(Unusable::Mismatch),
         _ => Ok(intent.id),
     }
+}
+
+/// Of several intents of one charge, the one that says most about its money. One that was ended says nothing: it takes
+/// none. Two that took money are no answer we understand.
+pub(super) fn most_telling(intents: &[wire::Intent]) -> Result<Option<&wire::Intent>, Unusable> {
+    let weight = |intent: &wire::Intent| match status(intent) {
+        SeenStatus::Captured => 5,
+        SeenStatus::Pending | SeenStatus::Other => 4,
+        SeenStatus::NeedsCustomer => 3,
+        SeenStatus::NotStarted => 2,
+        SeenStatus::Failed => 1,
+        SeenStatus::Canceled => 0,
+    };
+    let took = |intent: &&wire::Intent| status(intent) == SeenStatus::Captured;
+    if intents.iter().filter(took).count() > 1 {
+        return Err(Unusable::Mismatch);
+    }
+    let best = intents.iter().max_by_key(|intent| weight(intent));
+    Ok(best.filter(|intent| weight(intent) > 0))
 }
 
 /// A payment, of an intent and all of its refunds. Without those, the charge says how much went back.

@@ -14,6 +14,7 @@ mod body;
 mod client;
 pub mod codes;
 mod expected;
+mod find;
 mod form;
 mod map;
 mod objects;

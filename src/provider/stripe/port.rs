@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use crate::domain::mode::{Mode, ProviderName};
 use crate::engine::ports::{
     BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, ConfirmCall, DeleteOutcome, Desk,
-    IssueOutcome, PrepareCall, PrepareOutcome, Provider, ProviderError, RefundCall, RefundRequest,
-    RegisterCall, TransactionSeen,
+    FindPrepared, FoundPrepared, IssueOutcome, PrepareCall, PrepareOutcome, Provider,
+    ProviderError, RefundCall, RefundRequest, RegisterCall, TransactionSeen,
 };
 use crate::secret::Secret;
 
@@ -30,6 +30,14 @@ impl Provider for StripeClient {
 
     fn refund_body(&self, request: &RefundRequest<'_>) -> Vec<u8> {
         body::refund(request)
+    }
+
+    fn find_prepared<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        call: FindPrepared<'a>,
+    ) -> BoxFuture<'a, FoundPrepared> {
+        Box::pin(self.find_prepared_once(call))
     }
 
     fn prepare<'a>(

@@ -266,6 +266,20 @@ pub(super) fn intent(provider_ref: &str) -> Result<Asked, Unsendable> {
     checked(Asked::get(&["payment_intents", provider_ref], query))
 }
 
+/// Asks for a page of a customer's intents that were made since then.
+pub(super) fn intents_of(
+    customer: &str,
+    since: i64,
+    after: Option<&str>,
+) -> Result<Asked, Unsendable> {
+    let query = Form::new()
+        .text(&["customer"], customer)
+        .number(&["created", "gte"], since)
+        .number(&["limit"], PAGE)
+        .maybe(&["starting_after"], after);
+    checked(Asked::get(&["payment_intents"], query))
+}
+
 /// Asks for a page of its refunds.
 pub(super) fn refunds_of(provider_ref: &str, after: Option<&str>) -> Result<Asked, Unsendable> {
     if !is_id(provider_ref) {

@@ -14,7 +14,7 @@ fn won(minor: i64) -> Money {
     Money::new(minor, Currency::KRW)
 }
 
-fn attempt(kind: AttemptKind, state: AttemptState) -> Attempt {
+pub(in crate::domain::attempt) fn attempt(kind: AttemptKind, state: AttemptState) -> Attempt {
     Attempt {
         id: AttemptId(1),
         public_id: PublicId::new(Noun::Attempt, "01J9ZX5V3M8Q7K2N4T6W8Y0B2D"),
@@ -572,4 +572,104 @@ proptest::proptest! {
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[test]
+fn the_first_step_that_came_to_nothing_is_tried_again_and_never_unknown() {
+    let answered =
+        |attempt: &Attempt, evidence: &Evidence| charge(attempt, evidence, EvidenceSource::Answer);
+    for evidence in [
+        Evidence::NotSent,
+        Evidence::Busy,
+        Evidence::Throttled {
+            retry_after_s: Some(9),
+        },
+        Evidence::Unusable(Unusable::TimedOut),
+        Evidence::Unusable(Unusable::ServerError),
+        Evidence::Unusable(Unusable::Unreadable),
+        Evidence::Refused(refusal("api_error", Proves::Nothing, 500)),
+        Evidence::Refused(refusal("idempotency", Proves::LookUp, 400)),
+    ] {
+        for sends in [1, 4] {
+            let sent = Attempt {
+                send_count: sends,
+                ..in_two_steps(AttemptState::Sent, None)
+            };
+            assert_eq!(answered(&sent, &evidence), Verdict::BackToReady);
+            let named = Attempt {
+                send_count: 2,
+                ..in_two_steps(AttemptState::Sent, Some("pk_1"))
+            };
+            assert_ne!(answered(&named, &evidence), Verdict::BackToReady);
+        }
+        let unknown = in_two_steps(AttemptState::Unknown, None);
+        assert_eq!(answered(&unknown, &evidence), still(NextStep::LookLater));
+    }
+    let sent = in_two_steps(AttemptState::Sent, None);
+    let other = Evidence::Unusable(Unusable::Mismatch);
+    assert_eq!(answered(&sent, &other), page(), "somebody looks at it");
+    let declined = Evidence::Refused(refusal("expired_card", Proves::NotExecuted, 402));
+    assert!(matches!(answered(&sent, &declined), Verdict::Declined(_)));
+}
+
+#[test]
+fn a_confirmation_refused_while_its_card_stays_is_ended_and_then_it_is_that_refusal() {
+    let sent = in_two_steps(AttemptState::Sent, Some("pk_1"));
+    let refused = refusal("payment_method_unactivated", Proves::LookUp, 400);
+    let heard = Evidence::Refused(refused);
+    let Verdict::StillUnknown(unsettled) = charge(&sent, &heard, EvidenceSource::Answer) else {
+        panic!("not declined yet");
+    };
+    assert_eq!(unsettled.next, NextStep::LookSoon);
+    let unknown = Attempt {
+        state: AttemptState::Unknown,
+        refusal: unsettled.refusal,
+        ..sent
+    };
+    assert_eq!(
+        looked(&unknown, SeenStatus::NotStarted),
+        still(NextStep::Fence)
+    );
+    let Verdict::Declined(declined) = looked(&unknown, SeenStatus::Canceled) else {
+        panic!("ended");
+    };
+    assert_eq!(
+        (declined.code.as_str(), declined.proves),
+        ("payment_method_unactivated", Proves::NotExecuted)
+    );
+    assert!(matches!(
+        looked(&unknown, SeenStatus::Captured),
+        Verdict::Charged(_)
+    ));
+}
+
+#[test]
+fn a_success_under_another_name_of_the_same_order_contradicts_whatever_is_settled() {
+    let under_another_name = Evidence::Seen(PaymentSeen {
+        provider_ref: "pk_9".into(),
+        ..seen(SeenStatus::Captured)
+    });
+    for state in [
+        AttemptState::Succeeded,
+        AttemptState::Duplicate,
+        AttemptState::Declined,
+        AttemptState::NotExecuted,
+        AttemptState::Abandoned,
+        AttemptState::Ready,
+    ] {
+        for name in [None, Some("pk_1")] {
+            let settled = in_two_steps(state, name);
+            for source in [EvidenceSource::LookUp, EvidenceSource::Event] {
+                let learnt = learn_charge(&settled, &under_another_name, source, now());
+                assert_eq!(learnt, Err(Contradiction), "{state:?} {name:?}");
+            }
+        }
+    }
+    let other_order = Evidence::Seen(PaymentSeen {
+        order_id: "pdabc-inv-2".into(),
+        ..seen(SeenStatus::Captured)
+    });
+    let declined = in_two_steps(AttemptState::Declined, Some("pk_1"));
+    let learnt = learn_charge(&declined, &other_order, EvidenceSource::Event, now());
+    assert_eq!(learnt, Ok(Verdict::AlreadyKnown));
 }

@@ -218,7 +218,7 @@ fn every_recorded_error_ends_in_its_class() {
             Charge,
             "resource_missing",
             Hard,
-            NotExecuted,
+            Proves::LookUp,
         ),
         (
             fixture!("errors/method_of_another_customer.json"),
@@ -445,9 +445,9 @@ fn a_decline_that_its_own_intent_contradicts_proves_nothing() {
         ]));
         assert_eq!(refusal.proves, Proves::LookUp, "{status}");
     }
-    // An intent that cannot be read hides nothing.
+    // An intent that cannot be read hides nothing, and proves nothing either.
     let broken = told(&[("/error/payment_intent/amount", json!("many"))]);
-    assert_eq!(refusal(broken).proves, Proves::NotExecuted);
+    assert_eq!(refusal(broken).proves, Proves::LookUp);
 }
 
 #[test]
@@ -641,4 +641,71 @@ fn amounts_are_counted_as_stripe_counts_them() {
     assert_eq!(isk(50_000), "not_started");
     assert_eq!(isk(500), Evidence::Unusable(Unusable::Mismatch).name());
     assert_eq!(isk(50_001), Evidence::Unusable(Unusable::Unreadable).name());
+}
+
+#[test]
+fn a_charge_took_nothing_only_by_a_cards_refusal_and_an_intent_without_its_card() {
+    let declined = fixture!("errors/declined_charge.json");
+    let proves = |body: &str| refusal(charge(402, body)).proves;
+    assert_eq!(proves(declined), Proves::NotExecuted);
+    for status in ["requires_confirmation", "requires_action", "processing"] {
+        let kept = changed(declined, &[("/error/payment_intent/status", json!(status))]);
+        assert_eq!(proves(&kept), Proves::LookUp, "{status}");
+    }
+    let of_request = changed(
+        declined,
+        &[
+            ("/error/type", json!("invalid_request_error")),
+            ("/error/code", json!("payment_method_unactivated")),
+        ],
+    );
+    assert_eq!(proves(&of_request), Proves::LookUp);
+    let unread = changed(declined, &[("/error/payment_intent/amount", json!("many"))]);
+    assert_eq!(proves(&unread), Proves::LookUp);
+    for (kind, code) in [
+        ("card_error", "card_declined"),
+        ("invalid_request_error", "parameter_missing"),
+        ("invalid_request_error", "amount_too_small"),
+        ("invalid_request_error", "payment_method_unactivated"),
+        ("invalid_request_error", "resource_missing"),
+    ] {
+        let alone = json!({ "error": { "type": kind, "code": code } }).to_string();
+        assert_eq!(
+            refusal(charge(400, &alone)).proves,
+            Proves::LookUp,
+            "{code}"
+        );
+        let made = refusal(of(CallKind::Prepare, 400, &alone));
+        assert_eq!(
+            made.proves,
+            Proves::NotExecuted,
+            "{code}: nothing to confirm"
+        );
+    }
+}
+
+#[test]
+fn of_several_intents_of_one_charge_the_one_that_took_money_speaks() {
+    let of = |status: &str| -> wire::Intent {
+        let changes = [
+            ("/status", json!(status)),
+            ("/id", json!(format!("pi_{status}"))),
+        ];
+        let body = changed(fixture!("intent_succeeded.json"), &changes);
+        serde_json::from_str(&body).expect("an intent")
+    };
+    let told = |statuses: &[&str]| {
+        let intents: Vec<wire::Intent> = statuses.iter().map(|s| of(s)).collect();
+        most_telling(&intents).map(|found| found.map(|intent| intent.id.clone()))
+    };
+    assert_eq!(told(&[]), Ok(None));
+    assert_eq!(told(&["canceled"]), Ok(None), "it takes nothing");
+    let paid = Ok(Some("pi_succeeded".to_owned()));
+    assert_eq!(
+        told(&["requires_confirmation", "succeeded", "canceled"]),
+        paid
+    );
+    let waiting = Ok(Some("pi_requires_confirmation".to_owned()));
+    assert_eq!(told(&["canceled", "requires_confirmation"]), waiting);
+    assert_eq!(told(&["succeeded", "succeeded"]), Err(Unusable::Mismatch));
 }

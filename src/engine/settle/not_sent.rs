@@ -1,0 +1,59 @@
+//! What certainly took nothing and may be sent: nothing left, or the first of two steps came to nothing.
+//!
+//! The row is ready again, under the same id and key. Where bytes left, its sends stay counted: the wait grows with them,
+//! and a person is called when it has gone on for long. A later success or refusal settles it as ever.
+
+use chrono::{DateTime, Duration, Utc};
+
+use crate::domain::attempt::{Attempt, CALLS_AFTER_MIN, first_step_delay_s};
+use crate::domain::evidence::Evidence;
+use crate::domain::run::Decision;
+use crate::domain::states::AttemptState;
+
+use super::super::Engine;
+use super::super::audit::Actor;
+use super::super::ports::{Store, Tx};
+use super::super::refusal::VerbError;
+use super::{Rows, Settled, fence_of, settled};
+
+impl<S: Store> Engine<S> {
+    pub(super) async fn write_not_sent<T: Tx>(
+        &self,
+        tx: &mut T,
+        mut rows: Rows,
+        evidence: &Evidence,
+        actor: Actor<'_>,
+    ) -> Result<Settled, VerbError> {
+        let fence = fence_of(&rows.attempt);
+        let now = rows.now;
+        let attempt = &mut rows.attempt;
+        attempt.state = AttemptState::Ready;
+        attempt.lease_until = Some(now);
+        let retry_after_s = match evidence {
+            Evidence::Throttled { retry_after_s } => *retry_after_s,
+            _ => None,
+        };
+        let delay_s = first_step_delay_s(attempt.send_count, retry_after_s);
+        attempt.next_check_at = Some(now + Duration::seconds(delay_s));
+        let calls = !attempt.needs_human && goes_on_for_long(attempt, now);
+        attempt.needs_human |= calls;
+        if *evidence == Evidence::NotSent && attempt.send_count <= 1 {
+            attempt.send_count = 0;
+            attempt.first_sent_at = None;
+            attempt.last_sent_at = None;
+        }
+        tx.save_attempt(attempt, fence).await?;
+        tx.decide_run_items(rows.attempt.id, Decision::NotSent, self.now())
+            .await?;
+        if calls {
+            self.page(tx, &rows, "first_step").await?;
+        }
+        self.audit_settle(tx, &rows, actor, "not_sent", "").await?;
+        Ok(settled(&rows, None))
+    }
+}
+
+fn goes_on_for_long(attempt: &Attempt, now: DateTime<Utc>) -> bool {
+    let since = attempt.first_sent_at;
+    since.is_some_and(|at| now - at >= Duration::minutes(CALLS_AFTER_MIN))
+}
