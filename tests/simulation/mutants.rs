@@ -161,10 +161,6 @@ fn mutants() -> Vec<Mutant> {
         // Who may work on what is open.
         noticed_by(
             Law::OneHolder,
-            flawed("a lease holds nobody off", &[Flaw::Leases]),
-        ),
-        noticed_by(
-            Law::OneHolder,
             flawed("the fence does not grow", &[Flaw::Epochs]),
         ),
         Mutant {
@@ -192,11 +188,10 @@ fn mutants() -> Vec<Mutant> {
 
 /// What only means something, or nothing, where a charge is one step: under the provider's own name a charge is taken
 /// once, whatever key or order it goes by; there is no window, and a refund names no balance.
-const OF_ONE_STEP: [&str; 9] = [
+const OF_ONE_STEP: [&str; 8] = [
     "being processed is a failure",
     // Held by the same code and tables on either provider, and noticed late.
     "an approval is used again",
-    "a lease holds nobody off",
     "a new key for each send",
     "a new order id for each send",
     "the client tries again by itself",
