@@ -99,6 +99,7 @@ impl World {
 
     /// A fault that strikes every call to an endpoint from now on.
     pub async fn always(&self, endpoint: &str, fault: Value) {
+        let endpoint = self.endpoint(endpoint);
         let script =
             json!({ "match": { "endpoint": endpoint }, "fault": fault, "times": "always" });
         self.control("POST", "faults", script).await;

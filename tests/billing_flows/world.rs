@@ -452,12 +452,17 @@ impl World {
         serde_json::from_str(body).expect("json")
     }
 
-    pub async fn fault(&self, endpoint: &str, fault: Value, times: u64) {
-        let endpoint = match (self.house, endpoint) {
+    /// What this world's provider calls it.
+    pub fn endpoint<'a>(&self, endpoint: &'a str) -> &'a str {
+        match (self.house, endpoint) {
             (ProviderName::Stripe, "charge") => "stripe_intent_confirm",
             (ProviderName::Stripe, "cancel") => "stripe_refund",
             (_, endpoint) => endpoint,
-        };
+        }
+    }
+
+    pub async fn fault(&self, endpoint: &str, fault: Value, times: u64) {
+        let endpoint = self.endpoint(endpoint);
         let script = json!({ "match": { "endpoint": endpoint }, "fault": fault, "times": times });
         self.control("POST", "faults", script).await;
     }
