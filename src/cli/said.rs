@@ -310,9 +310,7 @@ fn said_of_refused(refused: &Refused, view: &View) -> Said {
         Refused::ChargesOnly => Said::new("charges_only"),
         Refused::MayBeExecuted(why) => said_of_absence(*why, view),
         Refused::Listed => Said::new("listed"),
-        Refused::ListProvesNothing { rows } => {
-            Said::new("list_proves_nothing").with("rows", rows.to_string())
-        }
+        Refused::ListProvesNothing { rows } => Said::new("list_proves_nothing").with("rows", rows),
         Refused::OtherAccount => Said::new("other_account"),
         Refused::BelowMinimum(least) => {
             Said::new("below_minimum").with("least", view.money(*least))

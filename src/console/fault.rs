@@ -180,6 +180,10 @@ fn of_amount(problem: &RefundError) -> Fault {
 }
 
 impl From<&Refused> for Fault {
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one arm per refusal and nothing else"
+    )]
     fn from(refused: &Refused) -> Self {
         match refused {
             Refused::InProgress {

@@ -88,7 +88,8 @@ impl<S: Store> Engine<S> {
         request: &Request,
         fingerprint: &str,
     ) -> Result<Outcome, VerbError> {
-        let written = self.write(operator, request, fingerprint).await;
+        // It holds the plans of every verb: not on each caller's stack.
+        let written = Box::pin(self.write(operator, request, fingerprint)).await;
         let next = match written {
             Ok(next) => next,
             Err((error, target)) => {

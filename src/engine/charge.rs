@@ -196,7 +196,6 @@ impl<S: Store> Engine<S> {
             work.attempt_no,
         );
         let now = self.now();
-        let coming = coming_period(work.subscription.as_ref(), now)?;
         let fingerprint = Fingerprint::of(work.verb.as_str())
             .and(invoice.public_id.as_str())
             .number(invoice.version)
@@ -206,7 +205,7 @@ impl<S: Store> Engine<S> {
             .number(work.method.version)
             .number(work.subscription.as_ref().map_or(0, |(s, _)| s.version))
             // A plan made before a period's end says something else than one made after it.
-            .number(coming.map_or(0, i64::from))
+            .number(coming_period(work.subscription.as_ref(), now)?.map_or(0, i64::from))
             .finish();
         let mut warnings = Vec::new();
         if is_expired(&work.method, self.local_date(now)) {
