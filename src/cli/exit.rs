@@ -58,7 +58,9 @@ impl Exit {
 
     pub const fn of(outcome: &Outcome) -> Self {
         match outcome {
-            Outcome::Done(_) | Outcome::AlreadyDone(_) | Outcome::Asked(_) => Self::Done,
+            Outcome::Done(_) | Outcome::AlreadyDone(_) | Outcome::Ended(_) | Outcome::Asked(_) => {
+                Self::Done
+            }
             Outcome::Declined { .. } => Self::Declined,
             Outcome::Unknown(_) | Outcome::GoesOut(_) | Outcome::NotSeen(_) => Self::Unknown,
             Outcome::NotSent(_) => Self::Unreachable,

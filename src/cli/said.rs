@@ -307,7 +307,10 @@ fn said_of_refused(refused: &Refused, view: &View) -> Said {
             .with("state", view.locale.label("state.approval", state.as_str())),
         Refused::NotWaiting => Said::new("not_waiting"),
         Refused::BalanceMoved => Said::new("balance_moved"),
-        Refused::ChargesOnly => Said::new("charges_only"),
+        Refused::CannotBeEnded => Said::new("cannot_be_ended"),
+        Refused::KeyForgotten { until } => {
+            Said::new("key_forgotten").with("until", view.at(*until))
+        }
         Refused::MayBeExecuted(why) => said_of_absence(*why, view),
         Refused::Listed => Said::new("listed"),
         Refused::ListProvesNothing { rows } => Said::new("list_proves_nothing").with("rows", rows),

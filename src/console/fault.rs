@@ -50,7 +50,7 @@ impl Fault {
     }
 
     /// Every kind there is, for the test that each has its texts.
-    pub const KINDS: [&'static str; 67] = [
+    pub const KINDS: [&'static str; 68] = [
         "denied_read_only",
         "denied_role",
         "stale",
@@ -78,7 +78,8 @@ impl Fault {
         "approval_decided",
         "not_waiting",
         "balance_moved",
-        "charges_only",
+        "cannot_be_ended",
+        "key_forgotten",
         "still_wanted",
         "too_soon",
         "was_seen",
@@ -229,7 +230,10 @@ impl From<&Refused> for Fault {
             }
             Refused::NotWaiting => Self::new("not_waiting"),
             Refused::BalanceMoved => Self::new("balance_moved"),
-            Refused::ChargesOnly => Self::new("charges_only"),
+            Refused::CannotBeEnded => Self::new("cannot_be_ended"),
+            Refused::KeyForgotten { until } => {
+                Self::new("key_forgotten").with("until", Detail::Time(*until))
+            }
             Refused::MayBeExecuted(why) => of_absence(*why),
             Refused::Listed => Self::new("listed"),
             Refused::ListProvesNothing { rows } => {

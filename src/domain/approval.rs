@@ -21,7 +21,7 @@ pub const APPROVAL_MINUTES: i64 = 30;
 pub enum Asked {
     /// Give money of this payment back, above the person's own limit.
     Refund(PaymentId),
-    /// Declare that the provider never executed this unknown charge.
+    /// Declare that the provider never executed this unknown charge or refund.
     NotExecuted(AttemptId),
     /// Send this prepared return, which is above the person's own limit.
     Return(AttemptId),

@@ -22,8 +22,8 @@ pub use absence::{
 pub use bound::{AnswerSeen, SAME_AFTER_RESENDS, SAME_FOR_H, is_the_same_for_long};
 pub use first_step::{CALLS_AFTER_MIN, first_step_delay_s};
 pub use learn::{
-    AUTHENTICATION_H, Contradiction, NextStep, REPLAY_SETTLE_S, Unsettled, Verdict, learn_charge,
-    learn_refund, next_check_delay_s,
+    AUTHENTICATION_H, Contradiction, NextStep, REPLAY_SETTLE_S, Unsettled, Verdict, is_absent_in,
+    kept_word, learn_charge, learn_refund, next_check_delay_s,
 };
 pub use standing::{BEFORE_H, KEY_H, OweTimes, looked_for_since, may_stand_since};
 
@@ -203,4 +203,23 @@ pub struct Attempt {
     pub created_at: DateTime<Utc>,
     /// When it was settled.
     pub settled_at: Option<DateTime<Utc>>,
+}
+
+impl Attempt {
+    /// Whether its key is certainly remembered still, so that sending it again cannot move money twice.
+    pub fn may_be_sent_again(&self, now: DateTime<Utc>) -> bool {
+        let window = self.provider.resend_window(self.kind);
+        self.first_sent_at.is_some_and(|at| now - at < window)
+    }
+
+    /// Whether its provider can end it for good, so that it certainly never takes anything.
+    pub const fn can_be_ended(&self) -> bool {
+        matches!(self.kind, AttemptKind::Charge) && self.provider.charges_in_two_steps()
+    }
+
+    /// It was ended before it took anything: its provider says so, or its second step never began. Nobody had to declare
+    /// it, and nobody looks for it any more.
+    pub fn was_ended(&self) -> bool {
+        self.state == AttemptState::NotExecuted && self.can_be_ended()
+    }
 }

@@ -15,7 +15,7 @@ pub enum EvidenceSource {
     LookUp,
     /// A look-up that an event asked for.
     Event,
-    /// The daily comparison with the provider's books.
+    /// What comparing books says, theirs or our own.
     Reconciliation,
     /// Two persons with a document.
     Person,
@@ -58,8 +58,10 @@ pub enum Evidence {
     Refused(Refusal),
     /// Certainly nothing left: the connection was never made.
     NotSent,
-    /// Ours to know: a charge in two steps whose second step never began, and whose holder can no longer begin it.
+    /// Ours to know, nobody was asked: a charge in two steps that has no name, so that its second step never began.
     Unconfirmed,
+    /// The same, and it never will: whoever held it can no longer begin the second step.
+    Withdrawn,
     /// Asked too often (HTTP 429). Whether it was executed is not certain.
     Throttled {
         /// What the provider asks us to wait, in seconds.
@@ -252,7 +254,7 @@ impl Evidence {
             Self::NotSeen => "not_seen",
             Self::Refused(_) => "refused",
             Self::NotSent => "not_sent",
-            Self::Unconfirmed => "unconfirmed",
+            Self::Unconfirmed | Self::Withdrawn => "unconfirmed",
             Self::Throttled { .. } => "throttled",
             Self::Busy => "busy",
             Self::Unusable(why) => why.as_str(),
@@ -269,7 +271,9 @@ impl Evidence {
         match self {
             Self::Unusable(_) | Self::NotSent | Self::Throttled { .. } => true,
             Self::Refused(refusal) => matches!(refusal.proves, Proves::Nothing),
-            Self::Seen(_) | Self::NotSeen | Self::Unconfirmed | Self::Busy => false,
+            Self::Seen(_) | Self::NotSeen | Self::Unconfirmed | Self::Withdrawn | Self::Busy => {
+                false
+            }
         }
     }
 }

@@ -1,17 +1,15 @@
-//! Declaring that an unknown charge was never executed: the rules about what was looked up, and the
+//! Declaring that an unknown charge or refund was never executed: the rules about what was looked up, and the
 //! provider's own list of those days, asked outside any transaction, when it is asked for and again
 //! when it is approved.
 //!
 //! The provider remains right: it is asked about such a charge once a day for a while, without sending
 //! anything, and a success that is found later still settles the attempt, and pages.
 
-use std::fmt;
-
 use chrono::{DateTime, Duration, Utc};
 
-use crate::domain::approval::{Approval, Asked};
+use crate::domain::approval::Approval;
 use crate::domain::attempt::{
-    Attempt, AttemptKind, LOOKED_FOR_DAYS, LOOKED_FOR_EVERY_H, SentTimes, absence,
+    AlsoCancel, Attempt, AttemptKind, LOOKED_FOR_DAYS, LOOKED_FOR_EVERY_H, SentTimes, absence,
 };
 use crate::domain::customer::Customer;
 use crate::domain::evidence::EvidenceSource;
@@ -19,8 +17,9 @@ use crate::domain::failure::FailureClass;
 use crate::domain::ids::AttemptId;
 use crate::domain::invoice::Invoice;
 use crate::domain::operator::{Operator, Verb};
+use crate::domain::payment::Payment;
 use crate::domain::run::Decision;
-use crate::domain::states::{AttemptState, InvoiceState};
+use crate::domain::states::AttemptState;
 use crate::domain::subscription::{Subscription, Term};
 
 use super::Engine;
@@ -32,19 +31,17 @@ use super::approval::{AskedWork, listed};
 use super::audit::{Actor, Press};
 use super::charge::customer_brief;
 use super::fingerprint::Fingerprint;
-use super::ports::{Approvals, Attempts, Desk, NewEvidence, ProviderError, Store, Tx};
+use super::ports::{NewEvidence, Store, Tx};
+use super::prepared_return::payment_of;
+use super::reconcile::is_wanted;
 use super::refund::checked_reason;
 use super::refusal::{Refused, VerbError};
-use super::request::Request;
-use super::resolve::Reach;
-use super::settle::{AfterFailure, Rows, Settled, fence_of, settled};
+use super::resolve::must_be_unknown;
+use super::settle::{AfterFailure, Rows, Settled, fence_of, let_go, settled};
+use super::unlisted::Unlisted;
 
 /// The longest text of evidence that is kept.
 const EVIDENCE_LIMIT: usize = 2_000;
-/// Rows of the provider's list asked for at a time.
-const LIST_PAGE: u32 = 1_000;
-/// The most pages: a list that does not end proves nothing.
-const LIST_PAGES: u32 = 2_000;
 /// What stands on the invoice as the reason why its charge took nothing.
 const CODE: &str = "PAYDECK_NOT_EXECUTED";
 /// Nobody declined it: no try of the schedule is used up.
@@ -58,26 +55,10 @@ pub(super) struct AbsenceWork {
     pub evidence: String,
     pub subscription: Option<(Subscription, Term)>,
     pub invoice: Invoice,
+    /// The payment that a refund comes out of.
+    pub payment: Option<Payment>,
     /// How many look-ups count.
     pub not_seen: u32,
-}
-
-/// Proof that the provider's list of certain days was read to its end and that this attempt, as it
-/// was sent last, is not on it.
-#[derive(Debug, Clone)]
-pub(super) struct Unlisted {
-    attempt: AttemptId,
-    last_sent_at: Option<DateTime<Utc>>,
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
-    rows: usize,
-}
-
-impl fmt::Display for Unlisted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (from, to) = (self.from.date_naive(), self.to.date_naive());
-        write!(f, "not among {} transactions {from}..{to}", self.rows)
-    }
 }
 
 impl AbsenceWork {
@@ -93,12 +74,8 @@ impl AbsenceWork {
 
     /// Whether the obligation still stands.
     fn is_wanted(&self) -> bool {
-        let is_owed = matches!(
-            self.invoice.state,
-            InvoiceState::Open | InvoiceState::Uncollectible
-        );
-        let subscription = self.subscription.as_ref();
-        is_owed && subscription.is_none_or(|(s, _)| !s.state.is_ended())
+        let subscription = self.subscription.as_ref().map(|(s, _)| s);
+        is_wanted(&self.attempt, &self.invoice, subscription)
     }
 }
 
@@ -131,13 +108,12 @@ impl<S: Store> Engine<S> {
         let evidence = checked_evidence(evidence)?;
         let target = tx.attempt_target(id).await?;
         let (subscription, invoice) = self.lock_invoice_in_order(tx, target).await?;
+        let payment = match payment_of(tx, target, id).await? {
+            Some(payment) => Some(tx.lock_payment(payment).await?),
+            None => None,
+        };
         let attempt = tx.lock_attempt(id).await?;
-        if attempt.state != AttemptState::Unknown {
-            return Err(VerbError::Refused(Refused::Settled));
-        }
-        if attempt.kind != AttemptKind::Charge {
-            return Err(VerbError::Refused(Refused::ChargesOnly));
-        }
+        must_be_unknown(&attempt)?;
         let now = tx.db_now().await?;
         let look_ups = tx.look_ups_of(id).await?;
         let customer = tx.customer(attempt.customer_id).await?;
@@ -154,6 +130,7 @@ impl<S: Store> Engine<S> {
             evidence,
             subscription,
             invoice,
+            payment,
             not_seen: 0,
         };
         work.not_seen = absence(sent, work.is_wanted(), &look_ups, now)
@@ -172,10 +149,17 @@ impl<S: Store> Engine<S> {
             .number(attempt.last_sent_at.map_or(0, |at| at.timestamp_micros()))
             .number(work.invoice.version)
             .number(work.subscription.as_ref().map_or(0, |(s, _)| s.version))
+            .number(work.payment.as_ref().map_or(0, |p| p.version))
             .and(&work.reason)
             .and(&work.evidence)
             .finish();
-        let (follows, not_happening) = self.follows(work);
+        let (follows, not_happening) = match &work.payment {
+            Some(payment) => after_no_refund(attempt, payment),
+            None => {
+                let subscription = work.subscription.as_ref().map(|(s, _)| s);
+                self.follows(attempt, subscription, &work.invoice)
+            }
+        };
         let mut effects = vec![Effect::Attempt {
             from: attempt.state,
             to: AttemptState::NotExecuted,
@@ -208,11 +192,14 @@ impl<S: Store> Engine<S> {
     }
 
     /// What becomes of the invoice, and what does not happen: the same reading as in settling.
-    fn follows(&self, work: &AbsenceWork) -> (Option<Effect>, Vec<NotHappening>) {
-        let subscription = work.subscription.as_ref().map(|(s, _)| s);
-        let source = work.attempt.source;
-        let from = work.invoice.next_attempt_at;
-        match self.after_failure(subscription, &work.invoice, source, CLASS) {
+    pub(super) fn follows(
+        &self,
+        attempt: &Attempt,
+        subscription: Option<&Subscription>,
+        invoice: &Invoice,
+    ) -> (Option<Effect>, Vec<NotHappening>) {
+        let from = invoice.next_attempt_at;
+        match self.after_failure(subscription, invoice, attempt.source, CLASS) {
             AfterFailure::Voided => (
                 Some(Effect::InvoicesVoided(1)),
                 vec![NotHappening::SendAgain],
@@ -227,124 +214,6 @@ impl<S: Store> Engine<S> {
                 vec![NotHappening::SendAgain, NotHappening::DunningMove],
             ),
         }
-    }
-
-    /// For a request that needs it: everything that can be refused is refused first, then the
-    /// provider's list is read to its end, with no transaction open.
-    pub(super) async fn read_list(
-        &self,
-        operator: &Operator,
-        request: &Request,
-        fingerprint: &str,
-    ) -> Result<Option<Unlisted>, VerbError> {
-        if !matches!(
-            request,
-            Request::AskNotExecuted { .. } | Request::Grant { .. }
-        ) {
-            return Ok(None);
-        }
-        let listed = self.to_be_listed(operator, request, fingerprint).await?;
-        let Some(attempt) = listed else {
-            return Ok(None);
-        };
-        let (from, to) = self.days_of(&attempt).await?;
-        let unlisted = self.search_list(&attempt, from, to).await?;
-        if unlisted.is_none() {
-            // It is there: what the provider says of it settles the attempt, whoever asked. Where somebody else holds it,
-            // or it cannot be asked about now, that is the answer.
-            self.look_now(attempt.id, Reach::Look, operator).await?;
-            return Err(VerbError::Refused(Refused::Listed));
-        }
-        Ok(unlisted)
-    }
-
-    /// The attempt whose absence a request needs; none for every other request.
-    async fn to_be_listed(
-        &self,
-        operator: &Operator,
-        request: &Request,
-        fingerprint: &str,
-    ) -> Result<Option<Attempt>, VerbError> {
-        let mut desk = Desk::new();
-        let mut tx = self.begin(&mut desk).await?;
-        let id = match request {
-            Request::AskNotExecuted { attempt, .. } => *attempt,
-            Request::Grant { approval } => match tx.approval(*approval).await?.asked {
-                Asked::NotExecuted(attempt) => attempt,
-                Asked::Refund(_) | Asked::Return(_) => return Ok(None),
-            },
-            _ => return Ok(None),
-        };
-        let prepared = self.prepare(&mut tx, operator, request).await?;
-        if prepared.plan.fingerprint != fingerprint {
-            return Err(VerbError::Stale);
-        }
-        let attempt = tx.lock_attempt(id).await?;
-        // Where the provider can end it, its list proves less than that.
-        Ok((!attempt.provider.charges_in_two_steps()).then_some(attempt))
-    }
-
-    /// The days in which it would stand on the list, by either clock, with a day on both sides.
-    async fn days_of(
-        &self,
-        attempt: &Attempt,
-    ) -> Result<(DateTime<Utc>, DateTime<Utc>), VerbError> {
-        let mut desk = Desk::new();
-        let mut tx = self.begin(&mut desk).await?;
-        let here = tx.db_now().await?;
-        let business = self.now();
-        let sent = attempt.first_sent_at.unwrap_or(attempt.created_at);
-        let from = sent.min(sent + (business - here)) - Duration::days(1);
-        Ok((from, here.max(business) + Duration::days(1)))
-    }
-
-    /// None when the order is on the list. A list without one order of this installation may be anybody's: it proves
-    /// nothing.
-    async fn search_list(
-        &self,
-        attempt: &Attempt,
-        from: DateTime<Utc>,
-        to: DateTime<Utc>,
-    ) -> Result<Option<Unlisted>, VerbError> {
-        let provider = self.provider(attempt.provider)?;
-        let _counted = self.count_call();
-        let mut desk = Desk::new();
-        let mut after: Option<String> = None;
-        let (mut rows, mut has_ours) = (0, false);
-        for _ in 0..LIST_PAGES {
-            let page = provider
-                .transactions(&mut desk, from, to, after.as_deref(), LIST_PAGE)
-                .await
-                .map_err(other_account)?;
-            if page.iter().any(|row| row.order_id == attempt.order_id) {
-                return Ok(None);
-            }
-            rows += page.len();
-            has_ours |= page
-                .iter()
-                .any(|row| self.parts.install.made(&row.order_id));
-            let next = page.last().map(|row| row.transaction_key.clone());
-            let is_last = page.len() < usize::try_from(LIST_PAGE).unwrap_or(usize::MAX);
-            if is_last && !has_ours {
-                return Err(VerbError::Refused(Refused::ListProvesNothing { rows }));
-            }
-            if is_last {
-                return Ok(Some(Unlisted {
-                    attempt: attempt.id,
-                    last_sent_at: attempt.last_sent_at,
-                    from,
-                    to,
-                    rows,
-                }));
-            }
-            if next == after {
-                break;
-            }
-            after = next;
-        }
-        Err(VerbError::Provider(ProviderError::Unusable {
-            operation: "list transactions",
-        }))
     }
 
     /// Two persons have declared it. The evidence row says so, and the invoice goes where one goes whose
@@ -385,11 +254,18 @@ impl<S: Store> Engine<S> {
         let mut rows = Rows {
             subscription: work.subscription,
             invoice: work.invoice,
-            payment: None,
+            payment: work.payment,
             attempt,
             now: at,
         };
-        self.fail_invoice(tx, &mut rows, CODE, CLASS).await?;
+        match rows.attempt.kind {
+            AttemptKind::Charge => self.fail_invoice(tx, &mut rows, CODE, CLASS).await?,
+            // Its amount is free again, in this commit.
+            AttemptKind::Refund => {
+                let_go(&mut rows);
+                self.save_released(tx, &mut rows).await?;
+            }
+        }
         let Rows {
             attempt, invoice, ..
         } = rows;
@@ -427,7 +303,11 @@ impl<S: Store> Engine<S> {
         mut rows: Rows,
     ) -> Result<Settled, VerbError> {
         let fence = fence_of(&rows.attempt);
-        rows.attempt.next_check_at = self.next_look_for(&rows.attempt, rows.now);
+        rows.attempt.next_check_at = if rows.attempt.was_ended() {
+            None
+        } else {
+            self.next_look_for(&rows.attempt, rows.now)
+        };
         rows.attempt.lease_until = Some(rows.now);
         tx.save_attempt(&rows.attempt, fence).await?;
         Ok(settled(&rows, None))
@@ -445,12 +325,16 @@ impl<S: Store> Engine<S> {
     }
 }
 
-/// The list of another account: not a question of the provider's, but of our key.
-fn other_account(error: ProviderError) -> VerbError {
-    match error {
-        ProviderError::OtherAccount { .. } => VerbError::Refused(Refused::OtherAccount),
-        other => VerbError::Provider(other),
+/// What becomes of a payment whose refund took nothing.
+fn after_no_refund(attempt: &Attempt, payment: &Payment) -> (Option<Effect>, Vec<NotHappening>) {
+    let left = payment
+        .refundable()
+        .and_then(|left| left.checked_add(attempt.amount));
+    let mut not_happening = vec![NotHappening::SendAgain];
+    if attempt.also_cancel != AlsoCancel::No {
+        not_happening.push(NotHappening::Cancel);
     }
+    (left.ok().map(Effect::RefundableAfter), not_happening)
 }
 
 fn checked_evidence(evidence: &str) -> Result<String, VerbError> {

@@ -241,6 +241,8 @@ pub enum Outcome {
     NotSent(Receipt),
     /// Approved, and not sent yet: it goes out by itself. It must not be asked for anew.
     GoesOut(Receipt),
+    /// It was ended before it took anything: no money moved, and none will.
+    Ended(Receipt),
     /// It was declared not executed, and asked about again: it is still not there.
     NotSeen(Receipt),
     /// Asked for; a second person has to approve it. Nothing happened yet.

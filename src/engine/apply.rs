@@ -7,7 +7,6 @@ use crate::domain::ids::AttemptId;
 use crate::domain::operator::{Denied, Operator, Verb};
 
 use super::Engine;
-use super::absence::Unlisted;
 use super::action::{ActionPlan, Outcome, Receipt};
 use super::approval::{AskWork, DecideWork};
 use super::audit::Actor;
@@ -26,6 +25,7 @@ use super::refusal::VerbError;
 use super::request::Request;
 use super::resolve::{Reach, ResolveWork};
 use super::subscribe::SubscribeWork;
+use super::unlisted::Unlisted;
 
 /// A plan and the locked rows it was made from.
 pub(super) struct Prepared {
@@ -324,6 +324,7 @@ impl Outcome {
             | Self::Unknown(receipt)
             | Self::NotSent(receipt)
             | Self::GoesOut(receipt)
+            | Self::Ended(receipt)
             | Self::NotSeen(receipt)
             | Self::Asked(receipt) => receipt,
         }

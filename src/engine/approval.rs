@@ -14,7 +14,7 @@ use crate::domain::payment::RefundAmount;
 use crate::domain::states::ApprovalState;
 
 use super::Engine;
-use super::absence::{AbsenceWork, Unlisted};
+use super::absence::AbsenceWork;
 use super::action::{ActionPlan, AskedBy, Confirmation, Effect, NotHappening, Outcome, Receipt};
 use super::apply::{Next, Prepared, Work};
 use super::audit::{Actor, Press, claims_json, claims_of};
@@ -23,6 +23,7 @@ use super::ports::{Constraint, Decided, NewApproval, Store, StoreError, Tx};
 use super::prepared_return::{Fate, ReturnWork};
 use super::refund::{Limit, RefundWork};
 use super::refusal::{Refused, VerbError};
+use super::unlisted::Unlisted;
 
 /// What is asked for, with everything read for it.
 pub(super) enum AskedWork {

@@ -19,6 +19,7 @@ use super::audit::{Actor, Press};
 use super::ports::{CallReport, Desk, Store, Tx};
 use super::refund::checked_reason;
 use super::refusal::{Refused, VerbError};
+use super::resolve::must_be_unknown;
 use super::send::Returned;
 use super::settle::{Rows, Settled, fence_of, settled};
 
@@ -50,9 +51,7 @@ impl<S: Store> Engine<S> {
         if !can_be_ended {
             return Ok(None);
         }
-        if attempt.state != AttemptState::Unknown {
-            return Err(VerbError::Refused(Refused::Settled));
-        }
+        must_be_unknown(&attempt)?;
         let customer = tx.customer(attempt.customer_id).await?;
         let work = AbsenceWork {
             attempt,
@@ -61,6 +60,7 @@ impl<S: Store> Engine<S> {
             evidence: String::new(),
             subscription,
             invoice,
+            payment: None,
             not_seen: 0,
         };
         let attempt = &work.attempt;
@@ -110,16 +110,21 @@ impl<S: Store> Engine<S> {
                     .await;
             }
         };
-        let report = match attempt.provider_ref.clone() {
-            // No other process can confirm it any more: its name would have to be stored under an older epoch.
-            None => CallReport::bare(Evidence::Unconfirmed),
+        let (report, source) = match attempt.provider_ref.clone() {
+            // No other process can confirm it any more: its name would have to be stored under an older epoch. Our own
+            // books say so; nobody is asked.
+            None => (
+                CallReport::bare(Evidence::Withdrawn),
+                EvidenceSource::Reconciliation,
+            ),
             Some(provider_ref) => {
                 let provider = self.provider(attempt.provider)?;
                 let key = format!("{}:end:{}", attempt.idem_key, attempt.checks);
                 let _counted = self.count_call();
                 let mut desk = Desk::new();
                 let report = provider.abandon(&mut desk, &provider_ref, &key).await;
-                report.ok_or(VerbError::Refused(Refused::ChargesOnly))?
+                let report = report.ok_or(VerbError::Refused(Refused::CannotBeEnded))?;
+                (report, EvidenceSource::LookUp)
             }
         };
         let was_refused = matches!(report.evidence, Evidence::Refused(_));
@@ -128,9 +133,7 @@ impl<S: Store> Engine<S> {
             report,
             asked: None,
         };
-        let settled = self
-            .settle_until_written(&returned, EvidenceSource::LookUp, actor)
-            .await?;
+        let settled = self.settle_until_written(&returned, source, actor).await?;
         if !was_refused {
             return Ok(settled);
         }
@@ -150,10 +153,7 @@ impl<S: Store> Engine<S> {
             return Err(VerbError::Refused(Refused::Settled));
         };
         let settled = self.fence(attempt, Actor::from(operator)).await?;
-        Ok(match settled.state {
-            AttemptState::NotExecuted => Outcome::Done(settled.receipt),
-            _ => settled.into_outcome(),
-        })
+        Ok(settled.into_outcome())
     }
 
     /// The provider proved that it is over and took nothing. The invoice goes where one goes whose charge met an outage.

@@ -32,6 +32,7 @@ impl<S: Store> Engine<S> {
             Evidence::NotSeen
             | Evidence::NotSent
             | Evidence::Unconfirmed
+            | Evidence::Withdrawn
             | Evidence::Throttled { .. }
             | Evidence::Busy
             | Evidence::Unusable(_) => false,

@@ -45,6 +45,7 @@ mod settle;
 mod subscribe;
 mod target;
 mod two_steps;
+mod unlisted;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -98,7 +98,9 @@ impl<S: Store> Engine<S> {
     ) -> Result<(ActionPlan, ReturnWork), VerbError> {
         let target = tx.attempt_target(id).await?;
         let (subscription, invoice) = self.lock_invoice_in_order(tx, target).await?;
-        let payment = payment_of(tx, target, id).await?;
+        let payment = payment_of(tx, target, id)
+            .await?
+            .ok_or(VerbError::Refused(Refused::NotWaiting))?;
         let payment = tx.lock_payment(payment).await?;
         let charge = tx.lock_attempt(payment.attempt_id).await?;
         let attempt = tx.lock_attempt(id).await?;
@@ -283,16 +285,16 @@ impl<S: Store> Engine<S> {
 }
 
 /// The payment a refund attempt comes out of, without locking either.
-async fn payment_of<T: Tx>(
+pub(super) async fn payment_of<T: Tx>(
     tx: &mut T,
     invoice: InvoiceId,
     id: AttemptId,
-) -> Result<PaymentId, VerbError> {
+) -> Result<Option<PaymentId>, VerbError> {
     for payment in tx.payments_of(invoice).await? {
         let refunds = tx.refunds_of(payment.id).await?;
         if refunds.iter().any(|refund| refund.id == id) {
-            return Ok(payment.id);
+            return Ok(Some(payment.id));
         }
     }
-    Err(VerbError::Refused(Refused::NotWaiting))
+    Ok(None)
 }

@@ -4,13 +4,17 @@
 //! Each attempt is claimed with a lease and a fencing epoch, so that one process at a time works on
 //! it and a late one cannot overwrite what a newer one learnt.
 
+use chrono::{DateTime, Utc};
+
 use crate::domain::attempt::{Attempt, AttemptKind, NextStep, Source};
 use crate::domain::evidence::EvidenceSource;
 use crate::domain::ids::{AttemptId, PublicId};
+use crate::domain::invoice::Invoice;
 use crate::domain::money::Money;
 use crate::domain::operator::{Operator, Verb};
 use crate::domain::run::Decision;
 use crate::domain::states::{AttemptState, InvoiceState};
+use crate::domain::subscription::Subscription;
 
 use super::Engine;
 use super::audit::Actor;
@@ -58,7 +62,9 @@ pub struct ReconcilePreview {
 pub enum WouldDo {
     /// Ask; and if the provider has not seen it, send the same request again under the same id and key.
     LookUpThenSendAgain,
-    /// Only ask: it was declared not executed.
+    /// Ask; and if it was not executed, end it at the provider: nobody wants it, or its key is forgotten.
+    LookUpThenEnd,
+    /// Only ask: it was declared not executed, or it may not be sent again.
     LookUp,
     /// Send it for the first time.
     Send,
@@ -71,6 +77,7 @@ impl WouldDo {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::LookUpThenSendAgain => "look_up_then_send_again",
+            Self::LookUpThenEnd => "look_up_then_end",
             Self::LookUp => "look_up",
             Self::Send => "send",
             Self::GiveUp => "give_up",
@@ -78,13 +85,47 @@ impl WouldDo {
     }
 }
 
-fn preview_of(attempt: Attempt) -> ReconcilePreview {
-    let would = match (attempt.state, is_to_be_sent(&attempt)) {
-        (AttemptState::Ready, true) => WouldDo::Send,
-        (AttemptState::Ready, false) => WouldDo::GiveUp,
-        (AttemptState::NotExecuted, _) => WouldDo::LookUp,
-        _ => WouldDo::LookUpThenSendAgain,
-    };
+/// Whether what an attempt is for is still to happen: a refund's amount is reserved, and nothing but the refund lets go
+/// of it; a charge is wanted while its invoice is owed and its subscription has not ended.
+pub(super) fn is_wanted(
+    attempt: &Attempt,
+    invoice: &Invoice,
+    subscription: Option<&Subscription>,
+) -> bool {
+    let is_owed = matches!(
+        invoice.state,
+        InvoiceState::Open | InvoiceState::Uncollectible
+    );
+    match attempt.kind {
+        AttemptKind::Refund => true,
+        AttemptKind::Charge => is_owed && subscription.is_none_or(|s| !s.state.is_ended()),
+    }
+}
+
+/// What is done with an attempt; `is_wanted` says so of one that is unknown.
+fn would_do(attempt: &Attempt, is_wanted: bool, now: DateTime<Utc>) -> WouldDo {
+    let may_be_sent_again = is_wanted && attempt.may_be_sent_again(now);
+    match attempt.state {
+        AttemptState::Ready if is_to_be_sent(attempt) => WouldDo::Send,
+        AttemptState::Ready => WouldDo::GiveUp,
+        AttemptState::Sent | AttemptState::Unknown if may_be_sent_again => {
+            WouldDo::LookUpThenSendAgain
+        }
+        AttemptState::Sent | AttemptState::Unknown if attempt.can_be_ended() => {
+            WouldDo::LookUpThenEnd
+        }
+        AttemptState::Sent
+        | AttemptState::Unknown
+        | AttemptState::NotExecuted
+        | AttemptState::WaitingApproval
+        | AttemptState::Succeeded
+        | AttemptState::Declined
+        | AttemptState::Abandoned
+        | AttemptState::Duplicate => WouldDo::LookUp,
+    }
+}
+
+fn preview_of(attempt: Attempt, would: WouldDo) -> ReconcilePreview {
     ReconcilePreview {
         attempt: attempt.public_id,
         kind: attempt.kind,
@@ -186,7 +227,19 @@ impl<S: Store> Engine<S> {
             limit: PREVIEW_LIMIT,
         };
         let claimed = tx.claim_open_attempts(claim).await?;
-        Ok(claimed.into_iter().map(preview_of).collect())
+        let mut previews = Vec::with_capacity(claimed.len());
+        for attempt in claimed {
+            // Only what could go out again depends on what became of its invoice.
+            let goes_out = attempt.state != AttemptState::Ready && attempt.may_be_sent_again(now);
+            let is_wanted = if goes_out && attempt.kind == AttemptKind::Charge {
+                self.lock_rows(&mut tx, &attempt).await?.is_wanted()
+            } else {
+                true
+            };
+            let would = would_do(&attempt, is_wanted, now);
+            previews.push(preview_of(attempt, would));
+        }
+        Ok(previews)
     }
 
     /// Attempts to work on, and how many runs were found interrupted.
@@ -376,20 +429,7 @@ impl<S: Store> Engine<S> {
         let rows = self.lock_rows(&mut tx, attempt).await?;
         let is_ours = rows.attempt.lease_epoch == attempt.lease_epoch
             && rows.attempt.state == AttemptState::Unknown;
-        let is_wanted = match rows.attempt.kind {
-            AttemptKind::Refund => true,
-            AttemptKind::Charge => {
-                let is_owed = matches!(
-                    rows.invoice.state,
-                    InvoiceState::Open | InvoiceState::Uncollectible
-                );
-                is_owed
-                    && rows
-                        .subscription
-                        .as_ref()
-                        .is_none_or(|(s, _)| !s.state.is_ended())
-            }
-        };
+        let is_wanted = rows.is_wanted();
         if !is_ours {
             return Ok(Again::Stays);
         }

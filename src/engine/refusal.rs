@@ -143,9 +143,15 @@ pub enum Refused {
     /// The provider holds another amount of the payment than the return was prepared for.
     #[error("part of the payment went back since the return was prepared")]
     BalanceMoved,
-    /// Only a charge can be declared not executed.
-    #[error("only a charge can be declared not executed")]
-    ChargesOnly,
+    /// The provider has no way to end it.
+    #[error("the provider cannot end it")]
+    CannotBeEnded,
+    /// The provider may have forgotten its key: sending it again could move money twice.
+    #[error("its key was certainly known until {until}; sending it again could move money twice")]
+    KeyForgotten {
+        /// Until when it could be sent again, in database time.
+        until: DateTime<Utc>,
+    },
     /// What was looked up does not rule out that it was executed.
     #[error(transparent)]
     MayBeExecuted(NotAbsent),

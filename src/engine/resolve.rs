@@ -22,8 +22,11 @@ use super::audit::{Actor, Press};
 use super::charge::customer_brief;
 use super::fingerprint::Fingerprint;
 use super::ports::{Store, Tx};
-use super::reconcile::may_be_looked_at;
+use super::reconcile::{is_wanted, may_be_looked_at};
 use super::refusal::{Refused, VerbError};
+
+/// What is sent after a look-up, under which key, and what follows.
+type SecondCall<'w> = (Option<(&'static str, &'w str)>, Vec<Effect>);
 
 /// How far a person lets it go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,9 +37,19 @@ pub(super) enum Reach {
     SendAgain,
 }
 
+/// What becomes of it where the provider has not executed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum IfAbsent {
+    Nothing,
+    SentAgain,
+    /// Nobody wants it any more, or its key is forgotten, and the provider can end it.
+    Ended,
+}
+
 /// Everything read for a look-up.
 pub(super) struct ResolveWork {
     reach: Reach,
+    if_absent: IfAbsent,
     attempt: Attempt,
     customer: Customer,
     subscription: Option<(Subscription, Term)>,
@@ -53,16 +66,31 @@ impl<S: Store> Engine<S> {
         let invoice = tx.attempt_target(id).await?;
         let (subscription, invoice) = self.lock_invoice_in_order(tx, invoice).await?;
         let attempt = tx.lock_attempt(id).await?;
-        let is_open = match reach {
-            Reach::Look => may_be_looked_at(attempt.state),
-            Reach::SendAgain => attempt.state == AttemptState::Unknown,
-        };
-        if !is_open {
-            return Err(VerbError::Refused(Refused::Settled));
+        match reach {
+            Reach::Look if may_be_looked_at(attempt.state) => {}
+            Reach::Look => return Err(VerbError::Refused(Refused::Settled)),
+            Reach::SendAgain => must_be_unknown(&attempt)?,
         }
+        let now = tx.db_now().await?;
+        let is_in_window = attempt.may_be_sent_again(now);
+        if reach == Reach::SendAgain && !is_in_window && !attempt.can_be_ended() {
+            let first = attempt.first_sent_at.unwrap_or(attempt.created_at);
+            let until = first + attempt.provider.resend_window(attempt.kind);
+            return Err(VerbError::Refused(Refused::KeyForgotten { until }));
+        }
+        let subscription_of = subscription.as_ref().map(|(s, _)| s);
+        let is_wanted = is_wanted(&attempt, &invoice, subscription_of);
+        let if_absent = match reach {
+            Reach::Look => IfAbsent::Nothing,
+            Reach::SendAgain if attempt.can_be_ended() && !(is_wanted && is_in_window) => {
+                IfAbsent::Ended
+            }
+            Reach::SendAgain => IfAbsent::SentAgain,
+        };
         let customer = tx.customer(attempt.customer_id).await?;
         let work = ResolveWork {
             reach,
+            if_absent,
             attempt,
             customer,
             subscription,
@@ -78,6 +106,7 @@ impl<S: Store> Engine<S> {
     fn resolve_plan(&self, work: &ResolveWork) -> Result<ActionPlan, VerbError> {
         let attempt = &work.attempt;
         let sends_again = work.reach == Reach::SendAgain;
+        let (if_not_seen, effects) = self.if_absent(work)?;
         let call = |operation, idem_key: &str| PlannedCall {
             provider: attempt.provider,
             operation,
@@ -106,20 +135,40 @@ impl<S: Store> Engine<S> {
             amount: Some(attempt.amount),
             // A question has no key: asking twice changes nothing.
             call: Some(call("look up", "")),
-            if_not_seen: sends_again.then(|| call(operation(attempt.kind), &attempt.idem_key)),
+            if_not_seen: if_not_seen.map(|(operation, key)| call(operation, key)),
             asked: None,
-            effects: if sends_again {
-                effects_of_success(work, self.now())?
-            } else {
-                Vec::new()
-            },
-            not_happening: if sends_again {
-                vec![NotHappening::SecondExecution, NotHappening::ScheduleMove]
-            } else {
-                vec![NotHappening::SendAgain, NotHappening::ScheduleMove]
+            effects,
+            not_happening: match work.if_absent {
+                IfAbsent::SentAgain => {
+                    vec![NotHappening::SecondExecution, NotHappening::ScheduleMove]
+                }
+                IfAbsent::Ended => vec![NotHappening::SecondExecution, NotHappening::SendAgain],
+                IfAbsent::Nothing => vec![NotHappening::SendAgain, NotHappening::ScheduleMove],
             },
             warnings: Vec::new(),
             confirm: self.confirmation_of(work),
+        })
+    }
+
+    /// The second call of a plan, with its key, and what follows from it.
+    fn if_absent<'w>(&self, work: &'w ResolveWork) -> Result<SecondCall<'w>, VerbError> {
+        let attempt = &work.attempt;
+        Ok(match work.if_absent {
+            IfAbsent::Nothing => (None, Vec::new()),
+            IfAbsent::SentAgain => (
+                Some((operation(attempt.kind), attempt.idem_key.as_str())),
+                effects_of_success(work, self.now())?,
+            ),
+            IfAbsent::Ended => {
+                let subscription = work.subscription.as_ref().map(|(s, _)| s);
+                let (follows, _) = self.follows(attempt, subscription, &work.invoice);
+                let mut effects = vec![Effect::Attempt {
+                    from: attempt.state,
+                    to: AttemptState::NotExecuted,
+                }];
+                effects.extend(follows);
+                (Some(("end", "")), effects)
+            }
         })
     }
 
@@ -183,6 +232,26 @@ impl<S: Store> Engine<S> {
         };
         Ok(settled.into_outcome())
     }
+}
+
+/// Only what nobody knows the end of can be sent again, ended or declared: what is on its way is not settled either.
+pub(super) fn must_be_unknown(attempt: &Attempt) -> Result<(), VerbError> {
+    let refused = match attempt.state {
+        AttemptState::Unknown => return Ok(()),
+        AttemptState::WaitingApproval | AttemptState::Ready | AttemptState::Sent => {
+            Refused::InProgress {
+                attempt: attempt.public_id.clone(),
+                operator: attempt.operator.clone(),
+                since: attempt.created_at,
+            }
+        }
+        AttemptState::Succeeded
+        | AttemptState::Declined
+        | AttemptState::NotExecuted
+        | AttemptState::Abandoned
+        | AttemptState::Duplicate => Refused::Settled,
+    };
+    Err(VerbError::Refused(refused))
 }
 
 const fn operation(kind: AttemptKind) -> &'static str {

@@ -285,7 +285,7 @@ impl<S: Store> Engine<S> {
     pub(super) async fn look_up(&self, attempt: Attempt) -> Returned {
         if is_unconfirmed(&attempt) {
             // Nobody has to be asked: without a name nothing was ever confirmed.
-            let report = CallReport::bare(Evidence::NotSeen);
+            let report = CallReport::bare(Evidence::Unconfirmed);
             return Returned {
                 attempt,
                 report,

@@ -14,7 +14,8 @@ pub(super) use declined::AfterFailure;
 use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::attempt::{
-    Attempt, AttemptKind, NextStep, Unsettled, Verdict, learn_charge, learn_refund,
+    Attempt, AttemptKind, NextStep, Unsettled, Verdict, is_absent_in, kept_word, learn_charge,
+    learn_refund,
 };
 use crate::domain::evidence::{Evidence, EvidenceSource, Refusal, SeenStatus};
 use crate::domain::invoice::Invoice;
@@ -27,6 +28,7 @@ use super::Engine;
 use super::action::{Outcome, Receipt};
 use super::audit::{Actor, Press};
 use super::ports::{Fence, NewEvidence, Store, StoreError, Tx};
+use super::reconcile::is_wanted;
 use super::refusal::VerbError;
 use super::send::Returned;
 
@@ -48,6 +50,16 @@ pub(super) struct Settled {
     pub receipt: Receipt,
     /// It was approved, and whoever finds it unsent sends it.
     pub goes_out: bool,
+    /// It was ended before it took anything.
+    pub was_ended: bool,
+}
+
+impl Rows {
+    /// Whether what the attempt is for is still to happen.
+    pub fn is_wanted(&self) -> bool {
+        let subscription = self.subscription.as_ref().map(|(s, _)| s);
+        is_wanted(&self.attempt, &self.invoice, subscription)
+    }
 }
 
 impl Settled {
@@ -64,6 +76,7 @@ impl Settled {
             },
             AttemptState::Ready if self.goes_out => Outcome::GoesOut(self.receipt),
             AttemptState::Ready | AttemptState::Abandoned => Outcome::NotSent(self.receipt),
+            AttemptState::NotExecuted if self.was_ended => Outcome::Ended(self.receipt),
             AttemptState::NotExecuted => Outcome::NotSeen(self.receipt),
             AttemptState::WaitingApproval | AttemptState::Sent | AttemptState::Unknown => {
                 Outcome::Unknown(self.receipt)
@@ -73,7 +86,7 @@ impl Settled {
 }
 
 /// A refund that took nothing reserves nothing any more. Written with the payment's next change.
-fn let_go(rows: &mut Rows) {
+pub(super) fn let_go(rows: &mut Rows) {
     if let (AttemptKind::Refund, Some(payment)) = (rows.attempt.kind, &mut rows.payment) {
         payment.reserved_minor = (payment.reserved_minor - rows.attempt.amount.minor()).max(0);
     }
@@ -169,6 +182,10 @@ impl<S: Store> Engine<S> {
         source: EvidenceSource,
     ) -> Result<(), StoreError> {
         let report = &returned.report;
+        // Nobody was asked, and nobody said anything.
+        if report.evidence == Evidence::Unconfirmed {
+            return Ok(());
+        }
         let (code, reference, amount) = match &report.evidence {
             Evidence::Seen(seen) => {
                 let code = seen.failure.as_ref().map(|f| f.code.as_str());
@@ -178,6 +195,7 @@ impl<S: Store> Engine<S> {
             Evidence::NotSeen
             | Evidence::NotSent
             | Evidence::Unconfirmed
+            | Evidence::Withdrawn
             | Evidence::Throttled { .. }
             | Evidence::Busy
             | Evidence::Unusable(_) => (None, None, None),
@@ -185,7 +203,7 @@ impl<S: Store> Engine<S> {
         tx.insert_evidence(&NewEvidence {
             attempt_id: rows.attempt.id,
             source,
-            outcome: report.evidence.name(),
+            outcome: kept_word(&rows.attempt, &report.evidence),
             http_status: report.http_status,
             code,
             reference,
@@ -236,11 +254,11 @@ impl<S: Store> Engine<S> {
         let attempt = &mut rows.attempt;
         attempt.state = AttemptState::Unknown;
         attempt.needs_human |= unsettled.needs_human || is_bound;
-        if source == EvidenceSource::LookUp {
+        if source == EvidenceSource::LookUp && *evidence != Evidence::Unconfirmed {
             attempt.checks = attempt.checks.saturating_add(1);
             attempt.not_seen = attempt
                 .not_seen
-                .saturating_add(u32::from(*evidence == Evidence::NotSeen));
+                .saturating_add(u32::from(is_absent_in(attempt, evidence)));
         }
         if unsettled.was_replayed && attempt.replayed_at.is_none() {
             attempt.replayed_at = Some(rows.now);
@@ -269,7 +287,9 @@ impl<S: Store> Engine<S> {
     fn next_look_s(&self, attempt: &Attempt, next: NextStep) -> i64 {
         const SOON_S: i64 = 2;
         let schedule = &self.parts.settings.look_up_s;
-        let index = usize::try_from(attempt.checks).unwrap_or(usize::MAX);
+        // Where nobody is asked before it is sent again, the sends are counted.
+        let asked = attempt.checks.max(attempt.send_count.saturating_sub(1));
+        let index = usize::try_from(asked).unwrap_or(usize::MAX);
         let planned = schedule
             .get(index)
             .or(schedule.last())
@@ -353,5 +373,6 @@ pub(super) fn settled(rows: &Rows, next: Option<NextStep>) -> Settled {
             order_id: None,
         },
         goes_out: rows.attempt.send_after.is_some(),
+        was_ended: rows.attempt.was_ended(),
     }
 }

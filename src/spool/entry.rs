@@ -186,6 +186,7 @@ fn of_answer(answer: &KeptAnswer) -> Option<Answer> {
         Evidence::NotSeen
         | Evidence::NotSent
         | Evidence::Unconfirmed
+        | Evidence::Withdrawn
         | Evidence::Throttled { .. }
         | Evidence::Busy
         | Evidence::Unusable(_) => return None,

@@ -99,7 +99,7 @@ async fn on_each_with_a_limit(story: impl AsyncFn(World)) {
     on_each_tuned(limit, story).await;
 }
 
-fn refused_as(outcome: &Result<Outcome, VerbError>) -> Option<&Refused> {
+pub fn refused_as(outcome: &Result<Outcome, VerbError>) -> Option<&Refused> {
     match outcome {
         Err(VerbError::Refused(refused)) => Some(refused),
         _ => None,
@@ -514,7 +514,7 @@ pub fn not_executed(attempt: AttemptId) -> Request {
 }
 
 pub const SENT_LONG_AGO: &str = "update attempt set first_sent_at = first_sent_at - 108000000000, last_sent_at = last_sent_at - 108000000000 where state = 'unknown'";
-const SENT_WEEKS_AGO: &str = "update attempt set first_sent_at = first_sent_at - 1900800000000, last_sent_at = last_sent_at - 1900800000000 where state = 'unknown'";
+pub const SENT_WEEKS_AGO: &str = "update attempt set first_sent_at = first_sent_at - 1900800000000, last_sent_at = last_sent_at - 1900800000000 where state = 'unknown'";
 pub const FOUR_LOOKS: &str = "insert into evidence (attempt_id, source, outcome, elapsed_ms, at)
     select a.id, 'look_up', 'not_seen', 1, a.last_sent_at + n.h * 3600000000
     from attempt a cross join (select 1 as h union all select 2 union all select 3 union all select 4) n where a.state = 'unknown'";
@@ -523,7 +523,7 @@ const A_CLOSE_LOOK: &str = "insert into evidence (attempt_id, source, outcome, e
 pub const A_FIFTH_LOOK: &str = "insert into evidence (attempt_id, source, outcome, elapsed_ms, at)
     select id, 'look_up', 'not_seen', 1, last_sent_at + 5 * 3600000000 from attempt where state = 'unknown'";
 
-fn absence(outcome: &Result<Outcome, VerbError>) -> Option<NotAbsent> {
+pub fn absence(outcome: &Result<Outcome, VerbError>) -> Option<NotAbsent> {
     match refused_as(outcome) {
         Some(Refused::MayBeExecuted(why)) => Some(*why),
         _ => None,
@@ -708,7 +708,7 @@ const NEWEST_CHARGE: &str =
 pub const A_DAY_LATER: &str = "update attempt set next_check_at = 0 where state = 'not_executed' and next_check_at is not null";
 const STILL_LOOKED_FOR: &str =
     "select count(*) from attempt where state = 'not_executed' and next_check_at is not null";
-const PAGES: &str = "select count(*) from outbox where kind = 'page'";
+pub const PAGES: &str = "select count(*) from outbox where kind = 'page'";
 
 /// Everything that the rules ask for has passed.
 async fn nobody_saw_it(w: &World, sent: &'static str) {

@@ -20,6 +20,7 @@ mod fleet;
 mod support;
 mod world;
 
+mod absent_refunds;
 mod any_hour;
 mod away;
 mod billing_run;

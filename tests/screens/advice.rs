@@ -6,6 +6,7 @@ use paydeck::console::effect::Loaded;
 use paydeck::console::model::{Content, Place, Row, Visit};
 use paydeck::console::msg::Msg;
 use paydeck::console::term::Switch;
+use paydeck::domain::attempt::AttemptKind;
 use paydeck::domain::dunning::DunningState;
 use paydeck::domain::failure::FailureClass;
 use paydeck::domain::ids::InvoiceId;
@@ -247,4 +248,35 @@ fn who_resolves_as_paid_reads_that_the_money_moved() {
         "{}",
         stage.text()
     );
+}
+
+/// What a person reads who ended an unknown charge.
+fn read_after_ending(outcome: impl FnOnce(Receipt) -> Outcome) -> String {
+    let mut stage = Stage::new(80, 24, Lang::En);
+    stage.press("9 X");
+    stage.type_text("not wanted");
+    stage.press("enter");
+    stage.type_text("ticket");
+    stage.press("enter y");
+    let ticket = stage.model.jobs.last().expect("a job").ticket;
+    let receipt = Receipt {
+        kind: Some(AttemptKind::Charge),
+        amount: Some(rows::won(9_900)),
+        ..Receipt::default()
+    };
+    stage.send(Msg::Applied {
+        ticket,
+        answer: Ok(Box::new(outcome(receipt))),
+    });
+    stage.text()
+}
+
+#[test]
+fn who_ends_a_charge_reads_that_no_money_moved_or_that_it_was_taken() {
+    let ended = read_after_ending(Outcome::Ended);
+    assert!(ended.contains("No money moved."), "{ended}");
+    assert!(!ended.contains("taken  "), "{ended}");
+    let taken = read_after_ending(Outcome::Done);
+    assert!(taken.contains("The money moved: ₩9,900"), "{taken}");
+    assert!(taken.contains("the money was taken"), "{taken}");
 }

@@ -170,6 +170,7 @@ pub const fn outcome_name(outcome: &Outcome) -> &'static str {
         Outcome::Unknown(_) => "unknown",
         Outcome::NotSent(_) => "not_sent",
         Outcome::GoesOut(_) => "goes_out",
+        Outcome::Ended(_) => "ended",
         Outcome::NotSeen(_) => "not_seen",
         Outcome::Asked(_) => "asked",
     }
@@ -183,6 +184,7 @@ pub fn outcome(verb: &str, outcome: &Outcome) -> Record {
         | Outcome::Unknown(_)
         | Outcome::NotSent(_)
         | Outcome::GoesOut(_)
+        | Outcome::Ended(_)
         | Outcome::NotSeen(_)
         | Outcome::Asked(_) => None,
     };
@@ -204,7 +206,10 @@ fn money_moved(outcome: &Outcome) -> Option<&'static str> {
     Some(match (outcome, kind) {
         (Outcome::Done(_) | Outcome::AlreadyDone(_), AttemptKind::Charge) => "taken",
         (Outcome::Done(_) | Outcome::AlreadyDone(_), AttemptKind::Refund) => "given_back",
-        (Outcome::Declined { .. } | Outcome::NotSent(_) | Outcome::Asked(_), _) => "none",
+        (
+            Outcome::Declined { .. } | Outcome::NotSent(_) | Outcome::Ended(_) | Outcome::Asked(_),
+            _,
+        ) => "none",
         // What goes out by itself may have gone by now.
         (Outcome::Unknown(_) | Outcome::GoesOut(_) | Outcome::NotSeen(_), _) => "unknown",
     })
@@ -218,6 +223,7 @@ const fn receipt_of(outcome: &Outcome) -> &Receipt {
         | Outcome::Unknown(receipt)
         | Outcome::NotSent(receipt)
         | Outcome::GoesOut(receipt)
+        | Outcome::Ended(receipt)
         | Outcome::NotSeen(receipt)
         | Outcome::Asked(receipt) => receipt,
     }

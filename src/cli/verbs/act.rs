@@ -12,8 +12,10 @@ use crate::cli::output::{Format, Output};
 use crate::cli::permit::Permit;
 use crate::cli::plan_text;
 use crate::cli::records;
+use crate::cli::view::View;
 use crate::cli::wiring::LiveEngine;
 use crate::domain::attempt::AttemptKind;
+use crate::domain::ids::PublicId;
 use crate::domain::money::Money;
 use crate::domain::operator::{Operator, Verb};
 use crate::engine::{ActionPlan, Confirmation, Effect, Outcome, Request};
@@ -133,53 +135,122 @@ async fn apply(
 
 /// What an outcome other than "done" means and what comes next, beside the object.
 fn tell(out: &mut Output, outcome: &Outcome) -> Result<(), CliError> {
-    let locale = out.view.locale;
-    match outcome {
+    for line in told(&out.view, outcome) {
+        out.say(&line)?;
+    }
+    Ok(())
+}
+
+fn told(view: &View, outcome: &Outcome) -> Vec<String> {
+    let locale = view.locale;
+    let id = |id: Option<&PublicId>| id.map(ToString::to_string).unwrap_or_default();
+    let line = match outcome {
         Outcome::Done(receipt) | Outcome::AlreadyDone(receipt) => {
             let (Some(kind), Some(amount)) = (receipt.kind, receipt.amount) else {
-                return Ok(());
+                return Vec::new();
             };
             let key = match kind {
                 AttemptKind::Charge => "cli.told.charged",
                 AttemptKind::Refund => "cli.told.refunded",
             };
-            let amount = out.view.money(amount);
-            Ok(out.say(&locale.t_args(key, &[("amount", &amount)]))?)
+            locale.t_args(key, &[("amount", &view.money(amount))])
         }
         Outcome::Declined { refusal, .. } => {
             let text = locale.failure(&refusal.code, refusal.class.as_str());
-            out.say(text.meaning)?;
-            Ok(out.say(text.next)?)
+            return vec![text.meaning.to_owned(), text.next.to_owned()];
         }
         Outcome::Unknown(receipt) => {
-            let attempt = receipt
-                .attempt
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            let text = locale.t_args("cli.told.unknown", &[("attempt", &attempt)]);
-            Ok(out.say(&text)?)
+            let attempt = id(receipt.attempt.as_ref());
+            locale.t_args("cli.told.unknown", &[("attempt", &attempt)])
         }
         Outcome::Asked(receipt) => {
-            let approval = receipt
-                .public_id
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            let text = locale.t_args("cli.told.asked", &[("approval", &approval)]);
-            Ok(out.say(&text)?)
+            let approval = id(receipt.public_id.as_ref());
+            locale.t_args("cli.told.asked", &[("approval", &approval)])
         }
-        Outcome::NotSent(_) => {
-            let text = out.view.t("cli.told.not_sent");
-            Ok(out.say(&text)?)
+        Outcome::NotSent(_) => view.t("cli.told.not_sent"),
+        Outcome::GoesOut(_) => view.t("cli.told.goes_out"),
+        Outcome::Ended(_) => view.t("cli.told.ended"),
+        Outcome::NotSeen(_) => view.t("cli.told.not_seen"),
+    };
+    vec![line]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::record::Field;
+    use crate::config::Personal;
+    use crate::domain::evidence::{Proves, Refusal};
+    use crate::domain::failure::FailureClass;
+    use crate::domain::money::Currency;
+    use crate::engine::Receipt;
+    use crate::locale::{Lang, Locale};
+
+    fn charge() -> Receipt {
+        Receipt {
+            kind: Some(AttemptKind::Charge),
+            amount: Some(Money::new(9_900, Currency::KRW)),
+            ..Receipt::default()
         }
-        Outcome::GoesOut(_) => {
-            let text = out.view.t("cli.told.goes_out");
-            Ok(out.say(&text)?)
-        }
-        Outcome::NotSeen(_) => {
-            let text = out.view.t("cli.told.not_seen");
-            Ok(out.say(&text)?)
+    }
+
+    fn said(lang: Lang, outcome: &Outcome) -> String {
+        let view = View {
+            locale: Locale::get(lang),
+            zone: chrono_tz::Asia::Seoul,
+            personal: Personal::Masked,
+        };
+        told(&view, outcome).join(" ")
+    }
+
+    #[test]
+    fn ending_a_charge_says_whether_its_money_moved() {
+        let refusal = Refusal {
+            code: "card_declined".into(),
+            class: FailureClass::Soft,
+            proves: Proves::NotExecuted,
+            http_status: 402,
+        };
+        let declined = Outcome::Declined {
+            receipt: charge(),
+            refusal,
+        };
+        let cases = [
+            (
+                Outcome::Ended(charge()),
+                "none",
+                0,
+                "no money moved",
+                "돈은 움직이지 않았고",
+            ),
+            (
+                Outcome::Done(charge()),
+                "taken",
+                0,
+                "The money was taken: ₩9,900",
+                "₩9,900",
+            ),
+            (declined, "none", 3, "", ""),
+            (
+                Outcome::Unknown(charge()),
+                "unknown",
+                4,
+                "Nobody knows yet",
+                "아직",
+            ),
+        ];
+        for (outcome, money, exit, english, korean) in cases {
+            let record = records::outcome("force-state", &outcome);
+            let word = record.fields().iter().find(|(name, _)| *name == "money");
+            assert!(
+                matches!(word, Some((_, Field::Word(_, Some(word)))) if word == money),
+                "{outcome:?}"
+            );
+            assert_eq!(Exit::of(&outcome).code(), exit, "{outcome:?}");
+            let (en, ko) = (said(Lang::En, &outcome), said(Lang::Ko, &outcome));
+            assert!(en.contains(english), "{en}");
+            assert!(ko.contains(korean), "{ko}");
+            assert_eq!(en.contains("money was taken"), money == "taken", "{en}");
         }
     }
 }

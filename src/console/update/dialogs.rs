@@ -124,6 +124,7 @@ fn message_key(model: &mut Model, press: KeyPress) -> Vec<Effect> {
                 | crate::engine::Outcome::Unknown(receipt)
                 | crate::engine::Outcome::NotSent(receipt)
                 | crate::engine::Outcome::GoesOut(receipt)
+                | crate::engine::Outcome::Ended(receipt)
                 | crate::engine::Outcome::NotSeen(receipt)
                 | crate::engine::Outcome::Asked(receipt) => receipt,
             };

@@ -231,26 +231,38 @@ fn tell(model: &mut Model, job: &Job, outcome: Outcome) -> Option<Message> {
         Outcome::Unknown(_) => (Tone::Waits, "unknown"),
         Outcome::NotSent(_) => (Tone::Bad, "not_sent"),
         Outcome::GoesOut(_) => (Tone::Waits, "goes_out"),
+        Outcome::Ended(_) => (Tone::Good, "ended"),
         Outcome::NotSeen(_) => (Tone::Waits, "not_seen"),
         Outcome::Asked(_) => (Tone::Waits, "asked"),
     };
     // A look-up that settled must say whether money moved: "done" would not.
-    let kind = match (&outcome, job.verb, receipt(&outcome).kind) {
-        (Outcome::Done(_), Verb::ResolveUnknown, Some(AttemptKind::Charge)) => "was_taken",
-        (Outcome::Done(_), Verb::ResolveUnknown, Some(AttemptKind::Refund)) => "was_given_back",
-        _ => kind,
+    let (tone, kind) = match (&outcome, job.verb, receipt(&outcome).kind) {
+        (Outcome::Done(_), Verb::ResolveUnknown, Some(AttemptKind::Charge)) => (tone, "was_taken"),
+        (Outcome::Done(_), Verb::ResolveUnknown, Some(AttemptKind::Refund)) => {
+            (tone, "was_given_back")
+        }
+        // It was to be ended, and had taken the money.
+        (Outcome::Done(_), Verb::ForceState, Some(AttemptKind::Charge)) => {
+            (Tone::Waits, "was_taken")
+        }
+        _ => (tone, kind),
     };
     let text = news(model, kind, job, Some(receipt(&outcome)));
     model.tell(tone, text);
     match outcome {
         // Whoever resolves asks whether money moved: that is read, not glanced at.
-        Outcome::Done(_) | Outcome::AlreadyDone(_) if job.verb != Verb::ResolveUnknown => None,
+        Outcome::Done(_) | Outcome::AlreadyDone(_) if !asks_about_money(job.verb) => None,
         Outcome::Asked(_) => None,
         outcome => Some(Message {
             verb: Some(job.verb),
             what: Told::Outcome(outcome),
         }),
     }
+}
+
+/// Whether somebody who pressed this wants to know whether money moved.
+pub const fn asks_about_money(verb: Verb) -> bool {
+    matches!(verb, Verb::ResolveUnknown | Verb::ForceState)
 }
 
 fn receipt(outcome: &Outcome) -> &Receipt {
@@ -261,6 +273,7 @@ fn receipt(outcome: &Outcome) -> &Receipt {
         | Outcome::Unknown(receipt)
         | Outcome::NotSent(receipt)
         | Outcome::GoesOut(receipt)
+        | Outcome::Ended(receipt)
         | Outcome::NotSeen(receipt)
         | Outcome::Asked(receipt) => receipt,
     }

@@ -1,4 +1,4 @@
-//! When a charge that nobody can find may be called "not executed": by two persons, and only after
+//! When a charge or a refund that nobody can find may be called "not executed": by two persons, and only after
 //! what is kept of its look-ups leaves nothing to wait for. It is never concluded by the system.
 
 use chrono::{DateTime, Duration, Utc};
@@ -52,10 +52,10 @@ impl Sighting {
             }
         };
         Some(match outcome {
-            "not_seen" if is_answer => Self::NoAnswer,
-            "not_seen" => Self::NotSeen,
+            "not_seen" | "not_refunded" if is_answer => Self::NoAnswer,
+            "not_seen" | "not_refunded" => Self::NotSeen,
             "not_sent" | "throttled" | "busy" | "refused" | "timed_out" | "broken"
-            | "server_error" | "unreadable" => Self::NoAnswer,
+            | "server_error" | "unreadable" | "unconfirmed" => Self::NoAnswer,
             _ => Self::Seen,
         })
     }
@@ -70,7 +70,7 @@ pub struct LookUp {
     pub sighting: Sighting,
 }
 
-/// Why it cannot be said yet that a charge was not executed.
+/// Why it cannot be said yet that an attempt was not executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAbsent {
     /// It is still owed and may be sent again under the same key: that settles it without anybody's word.
@@ -215,6 +215,9 @@ mod tests {
                 Sighting::NotSeen
             };
             assert_eq!(Sighting::of(source, "not_seen"), Some(absent));
+            assert_eq!(Sighting::of(source, "not_refunded"), Some(absent));
+            let other = Sighting::of(source, "other_balance");
+            assert_eq!(other, Some(Sighting::Seen), "somebody gave money back");
         }
         assert_eq!(Sighting::of(Person, "not_executed"), None);
     }

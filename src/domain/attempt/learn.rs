@@ -3,11 +3,14 @@
 //! [`learn_charge`] and [`learn_refund`] are the only places where evidence becomes a verdict.
 //! Their default is "still unknown"; "we do not know" never turns into declined or succeeded.
 
+mod kept;
 mod refund;
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::{Attempt, AttemptKind};
+pub use kept::{is_absent_in, kept_word};
+
+use super::Attempt;
 use crate::domain::evidence::{
     CancelSeen, Evidence, EvidenceSource, PaymentSeen, Proves, Refusal, SeenStatus, Unusable,
 };
@@ -164,16 +167,12 @@ fn matches_order(attempt: &Attempt, seen: &PaymentSeen) -> bool {
 
 /// In two steps only what was named in our books was ever confirmed.
 fn is_what_was_prepared(attempt: &Attempt, seen: &PaymentSeen) -> bool {
-    !is_in_two_steps(attempt) || attempt.provider_ref.as_deref() == Some(&*seen.provider_ref)
+    !attempt.can_be_ended() || attempt.provider_ref.as_deref() == Some(&*seen.provider_ref)
 }
 
 /// Without a name nothing was ever confirmed.
 fn is_unnamed(attempt: &Attempt) -> bool {
-    is_in_two_steps(attempt) && attempt.provider_ref.is_none()
-}
-
-fn is_in_two_steps(attempt: &Attempt) -> bool {
-    attempt.kind == AttemptKind::Charge && attempt.provider.charges_in_two_steps()
+    attempt.can_be_ended() && attempt.provider_ref.is_none()
 }
 
 fn learn_open_charge(
@@ -203,9 +202,12 @@ fn learn_open_charge(
             SeenStatus::Canceled => ended(attempt),
             SeenStatus::Pending | SeenStatus::Other => still(NextStep::LookLater),
         },
-        Evidence::Unconfirmed if is_in_two_steps(attempt) && attempt.provider_ref.is_none() => {
-            Verdict::Declined(never_confirmed())
-        }
+        Evidence::Unconfirmed if is_unnamed(attempt) => not_seen(attempt, now),
+        // Nobody said no, and nothing was asked of anybody: it is over, and took nothing.
+        Evidence::Withdrawn if is_unnamed(attempt) => match attempt.state {
+            AttemptState::Unknown => Verdict::NotExecuted,
+            _ => still(NextStep::Fence),
+        },
         Evidence::Refused(refusal) => learn_refusal(attempt, refusal, source),
         Evidence::NotSent
             if attempt.send_count <= 1
@@ -219,6 +221,7 @@ fn learn_open_charge(
         Evidence::Unusable(Unusable::Mismatch) => page(),
         Evidence::NotSent
         | Evidence::Unconfirmed
+        | Evidence::Withdrawn
         | Evidence::Throttled { .. }
         | Evidence::Unusable(_) => still(NextStep::LookLater),
     }
@@ -233,7 +236,7 @@ fn is_first_step_failed(attempt: &Attempt, evidence: &Evidence, source: Evidence
         // An answer about something else than what was asked for is somebody's to look at.
         Evidence::Unusable(why) => *why != Unusable::Mismatch,
         Evidence::NotSent | Evidence::NotSeen | Evidence::Throttled { .. } | Evidence::Busy => true,
-        Evidence::Seen(_) | Evidence::Unconfirmed => false,
+        Evidence::Seen(_) | Evidence::Unconfirmed | Evidence::Withdrawn => false,
     };
     came_to_nothing && source == EvidenceSource::Answer && is_unnamed(attempt)
 }
@@ -241,7 +244,7 @@ fn is_first_step_failed(attempt: &Attempt, evidence: &Evidence, source: Evidence
 /// A confirmation was refused while its intent kept the card: another that is on its way could still charge it.
 fn was_refused_with_its_card(attempt: &Attempt) -> bool {
     let is_kept = |refusal: &Refusal| refusal.proves == Proves::LookUp;
-    is_in_two_steps(attempt) && attempt.refusal.as_ref().is_some_and(is_kept)
+    attempt.can_be_ended() && attempt.refusal.as_ref().is_some_and(is_kept)
 }
 
 /// What is settled under another name says nothing about ours, and somebody has to see why it is there.
@@ -325,16 +328,6 @@ fn class_after_replay(refusal: &Refusal) -> FailureClass {
     }
 }
 
-/// Nobody declined it: no try of the schedule is used up.
-fn never_confirmed() -> Refusal {
-    Refusal {
-        code: "PAYDECK_NEVER_CONFIRMED".into(),
-        class: FailureClass::ProviderDown,
-        proves: Proves::NotExecuted,
-        http_status: 0,
-    }
-}
-
 fn expired() -> Refusal {
     Refusal {
         code: "EXPIRED".into(),
@@ -387,7 +380,7 @@ fn over_after_replay(attempt: &Attempt, now: DateTime<Utc>) -> Option<Verdict> {
         return None;
     };
     (now - at >= Duration::seconds(REPLAY_SETTLE_S)).then(|| {
-        if is_in_two_steps(attempt) && attempt.provider_ref.is_some() {
+        if attempt.can_be_ended() && attempt.provider_ref.is_some() {
             // Each confirmation has a key of its own: an earlier one may still be on its way.
             return still(NextStep::Fence);
         }
@@ -403,12 +396,9 @@ fn not_seen(attempt: &Attempt, now: DateTime<Utc>) -> Verdict {
 }
 
 fn resend_or_wait(attempt: &Attempt, now: DateTime<Utc>) -> Verdict {
-    let is_in_window = attempt
-        .first_sent_at
-        .is_some_and(|at| now - at < attempt.provider.resend_window(attempt.kind));
-    if is_in_window {
+    if attempt.may_be_sent_again(now) {
         still(NextStep::Resend)
-    } else if is_in_two_steps(attempt) {
+    } else if attempt.can_be_ended() {
         still(NextStep::Fence)
     } else {
         page()

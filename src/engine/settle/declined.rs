@@ -72,8 +72,12 @@ impl<S: Store> Engine<S> {
         Ok(settled(&rows, None))
     }
 
-    /// A refund that was refused has given its reservation back.
-    async fn save_released<T: Tx>(&self, tx: &mut T, rows: &mut Rows) -> Result<(), VerbError> {
+    /// A refund that took nothing has given its reservation back.
+    pub(in super::super) async fn save_released<T: Tx>(
+        &self,
+        tx: &mut T,
+        rows: &mut Rows,
+    ) -> Result<(), VerbError> {
         if let Some(payment) = &mut rows.payment {
             tx.save_payment(payment).await?;
             payment.version += 1;

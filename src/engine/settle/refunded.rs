@@ -56,6 +56,10 @@ impl<S: Store> Engine<S> {
         }
         self.follow_outside_refunds(tx, &mut rows, evidence).await?;
         self.call_nobody_more(tx, &rows).await?;
+        if !held_reservation {
+            // It had been called declined or not executed.
+            self.page(tx, &rows, "late_success").await?;
+        }
         if let Some((subscription, term)) = &mut rows.subscription {
             let reason = rows.attempt.reason.clone();
             match rows.attempt.also_cancel {

@@ -76,11 +76,13 @@ impl StripeClient {
             Evidence::Throttled { retry_after_s } => {
                 list_error(OPERATION, NotOk::Throttled { retry_after_s })
             }
-            Evidence::Seen(_) | Evidence::Unconfirmed | Evidence::Busy | Evidence::Unusable(_) => {
-                ProviderError::Unusable {
-                    operation: OPERATION,
-                }
-            }
+            Evidence::Seen(_)
+            | Evidence::Unconfirmed
+            | Evidence::Withdrawn
+            | Evidence::Busy
+            | Evidence::Unusable(_) => ProviderError::Unusable {
+                operation: OPERATION,
+            },
         })
     }
 }

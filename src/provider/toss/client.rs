@@ -267,11 +267,13 @@ impl TossClient {
             Evidence::Throttled { retry_after_s } => {
                 Err(list_error(OPERATION, NotOk::Throttled { retry_after_s }))
             }
-            Evidence::Seen(_) | Evidence::Unconfirmed | Evidence::Busy | Evidence::Unusable(_) => {
-                Err(ProviderError::Unusable {
-                    operation: OPERATION,
-                })
-            }
+            Evidence::Seen(_)
+            | Evidence::Unconfirmed
+            | Evidence::Withdrawn
+            | Evidence::Busy
+            | Evidence::Unusable(_) => Err(ProviderError::Unusable {
+                operation: OPERATION,
+            }),
         }
     }
 

@@ -16,7 +16,7 @@ macro_rules! calls_since {
              count(case when outcome in ('timed_out', 'broken', 'server_error', 'unreadable', 'mismatch', 'not_sent', 'throttled') then 1 end) as troubled \
              from (select outcome, elapsed_ms from evidence where at >= ",
             $hour_ago,
-            " and source in ('answer', 'look_up', 'reconciliation') order by at desc limit $1) newest \
+            " and source in ('answer', 'look_up', 'reconciliation') and outcome <> 'unconfirmed' order by at desc limit $1) newest \
              group by elapsed_ms order by elapsed_ms desc"
         )
     };

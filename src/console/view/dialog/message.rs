@@ -6,7 +6,7 @@ use super::super::ink::{Ink, Span, span};
 use super::super::pages::Pages;
 use super::super::words;
 use super::mode_span;
-use crate::console::update::away_text;
+use crate::console::update::{asks_about_money, away_text};
 use crate::domain::operator::Verb;
 use crate::engine::{Outcome, Receipt};
 use crate::text::Shown;
@@ -113,12 +113,16 @@ fn told(
             let title = waits(&mut pages, ink, receipt, ("goes_out", "not_yet"), room);
             (title, Role::Waits, pages)
         }
+        Outcome::Ended(receipt) => {
+            let title = waits(&mut pages, ink, receipt, ("ended", "none_moved"), room);
+            (title, Role::Settled, pages)
+        }
         Outcome::NotSeen(receipt) => {
             let title = waits(&mut pages, ink, receipt, ("not_seen", "none_seen"), room);
             (title, Role::Waits, pages)
         }
         Outcome::Done(receipt) | Outcome::AlreadyDone(receipt) | Outcome::Asked(receipt) => {
-            if verb == Some(Verb::ResolveUnknown) {
+            if verb.is_some_and(asks_about_money) {
                 let amount = receipt.amount.map(|money| ink.model.money(money));
                 let money = ink.locale().t_args(
                     "dialog.money.moved",

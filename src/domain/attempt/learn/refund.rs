@@ -3,13 +3,12 @@
 use chrono::{DateTime, Utc};
 
 use super::super::Attempt;
+use super::kept::our;
 use super::{
     Contradiction, NextStep, Unsettled, Verdict, is_bound_to_its_key, over_after_replay, page,
     resend_or_wait, still,
 };
-use crate::domain::evidence::{
-    CancelSeen, Evidence, EvidenceSource, PaymentSeen, Proves, Refusal, Unusable,
-};
+use crate::domain::evidence::{Evidence, EvidenceSource, PaymentSeen, Proves, Refusal, Unusable};
 use crate::domain::failure::FailureClass;
 use crate::domain::states::AttemptState;
 
@@ -66,6 +65,7 @@ pub fn learn_refund(
         Evidence::NotSeen
         | Evidence::NotSent
         | Evidence::Unconfirmed
+        | Evidence::Withdrawn
         | Evidence::Throttled { .. }
         | Evidence::Unusable(_) => Ok(still(NextStep::LookLater)),
     }
@@ -85,27 +85,16 @@ fn undone(attempt: &Attempt, seen: &PaymentSeen) -> Verdict {
     }
 }
 
-fn our<'s>(attempt: &Attempt, cancels: &'s [CancelSeen]) -> Option<&'s CancelSeen> {
-    cancels.iter().find(|cancel| {
-        cancel.amount_minor == attempt.amount.minor() && has_tag(&cancel.reason, &attempt.order_id)
-    })
-}
-
-/// Whether a cancel reason carries our tag as a whole word.
-fn has_tag(reason: &str, tag: &str) -> bool {
-    reason
-        .split(|c: char| c.is_whitespace() || c == '[' || c == ']')
-        .any(|word| word == tag)
-}
-
 fn absent_refund(attempt: &Attempt, seen: &PaymentSeen, now: DateTime<Utc>) -> Verdict {
     match &attempt.refusal {
         Some(refusal) if refusal.proves == Proves::NotExecuted => {
             Verdict::Declined(refusal.clone())
         }
         Some(refusal)
-            if attempt.expected_balance_minor != Some(seen.balance_minor)
-                && refusal.proves == Proves::LookUp =>
+            if refusal.proves == Proves::LookUp
+                && attempt
+                    .expected_balance_minor
+                    .is_some_and(|expected| seen.balance_minor < expected) =>
         {
             let code = "REFUNDED_ELSEWHERE".into();
             Verdict::Declined(Refusal {

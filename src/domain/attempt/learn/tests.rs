@@ -455,12 +455,15 @@ fn a_refusal_that_comes_back_in_two_steps_is_ended_before_it_is_believed() {
 
 #[test]
 fn only_what_has_no_name_was_certainly_never_confirmed() {
-    let learnt =
-        |attempt: &Attempt| charge(attempt, &Evidence::Unconfirmed, EvidenceSource::LookUp);
+    let learnt = |attempt: &Attempt| {
+        charge(
+            attempt,
+            &Evidence::Withdrawn,
+            EvidenceSource::Reconciliation,
+        )
+    };
     let without = in_two_steps(AttemptState::Unknown, None);
-    assert!(
-        matches!(learnt(&without), Verdict::Declined(r) if r.class == FailureClass::ProviderDown)
-    );
+    assert_eq!(learnt(&without), Verdict::NotExecuted);
     let named = in_two_steps(AttemptState::Unknown, Some("pk_1"));
     assert_eq!(learnt(&named), still(NextStep::LookLater));
     let in_one_step = attempt(AttemptKind::Charge, AttemptState::Unknown);
@@ -672,4 +675,135 @@ fn a_success_under_another_name_of_the_same_order_contradicts_whatever_is_settle
     let declined = in_two_steps(AttemptState::Declined, Some("pk_1"));
     let learnt = learn_charge(&declined, &other_order, EvidenceSource::Event, now());
     assert_eq!(learnt, Ok(Verdict::AlreadyKnown));
+}
+
+#[test]
+fn what_was_never_confirmed_and_is_withdrawn_is_nobodys_refusal() {
+    let unnamed = in_two_steps(AttemptState::Unknown, None);
+    let source = EvidenceSource::Reconciliation;
+    assert_eq!(
+        charge(&unnamed, &Evidence::Withdrawn, source),
+        Verdict::NotExecuted
+    );
+    let named = in_two_steps(AttemptState::Unknown, Some("pi_1"));
+    assert_eq!(
+        charge(&named, &Evidence::Withdrawn, source),
+        still(NextStep::LookLater)
+    );
+    let sent = Attempt {
+        state: AttemptState::Sent,
+        ..unnamed
+    };
+    assert_eq!(
+        charge(&sent, &Evidence::Withdrawn, source),
+        still(NextStep::Fence)
+    );
+}
+
+#[test]
+fn what_has_no_name_is_sent_again_without_a_question_and_ended_once_its_key_is_forgotten() {
+    let unnamed = in_two_steps(AttemptState::Unknown, None);
+    let source = EvidenceSource::LookUp;
+    assert_eq!(
+        charge(&unnamed, &Evidence::Unconfirmed, source),
+        still(NextStep::Resend)
+    );
+    let old = Attempt {
+        first_sent_at: Some(now() - Duration::days(15)),
+        ..unnamed
+    };
+    assert_eq!(
+        charge(&old, &Evidence::Unconfirmed, source),
+        still(NextStep::Fence)
+    );
+}
+
+#[test]
+fn only_an_end_of_two_steps_is_nobodys_declaration() {
+    let declared = attempt(AttemptKind::Charge, AttemptState::NotExecuted);
+    assert!(!declared.was_ended());
+    let ended = Attempt {
+        state: AttemptState::NotExecuted,
+        ..in_two_steps(AttemptState::Unknown, Some("pi_1"))
+    };
+    assert!(ended.was_ended());
+    let refund = Attempt {
+        kind: AttemptKind::Refund,
+        ..ended
+    };
+    assert!(!refund.was_ended(), "two persons declared it");
+}
+
+#[test]
+fn a_refund_read_back_without_ours_counts_as_absent_only_at_the_balance_it_left_with() {
+    let open = Attempt {
+        order_id: "rf:7QK2".into(),
+        ..attempt(AttemptKind::Refund, AttemptState::Unknown)
+    };
+    let at_balance = |balance_minor| {
+        Evidence::Seen(PaymentSeen {
+            balance_minor,
+            ..seen(SeenStatus::Captured)
+        })
+    };
+    assert_eq!(kept_word(&open, &at_balance(9_900)), "not_refunded");
+    assert!(is_absent_in(&open, &at_balance(9_900)));
+    for other in [0, 9_000, 10_000] {
+        assert_eq!(kept_word(&open, &at_balance(other)), "other_balance");
+        assert!(!is_absent_in(&open, &at_balance(other)));
+    }
+    let ours = CancelSeen {
+        transaction_key: "t".into(),
+        reason: "asked [rf:7QK2]".into(),
+        amount_minor: 9_900,
+        at: now(),
+        is_done: false,
+    };
+    let pending = Evidence::Seen(PaymentSeen {
+        cancels: vec![ours],
+        ..seen(SeenStatus::Captured)
+    });
+    assert_eq!(kept_word(&open, &pending), "captured");
+    let charged = attempt(AttemptKind::Charge, AttemptState::Unknown);
+    assert_eq!(kept_word(&charged, &at_balance(0)), "captured");
+}
+
+#[test]
+fn a_refund_is_refunded_elsewhere_only_where_the_provider_holds_less() {
+    let open = Attempt {
+        refusal: Some(refusal("charge_already_refunded", Proves::LookUp, 400)),
+        ..attempt(AttemptKind::Refund, AttemptState::Unknown)
+    };
+    let at_balance = |balance_minor| {
+        let seen = PaymentSeen {
+            balance_minor,
+            ..seen(SeenStatus::Captured)
+        };
+        learn_refund(&open, &Evidence::Seen(seen), EvidenceSource::LookUp, now())
+    };
+    assert!(matches!(
+        at_balance(0),
+        Ok(Verdict::Declined(refusal)) if refusal.code == "REFUNDED_ELSEWHERE"
+    ));
+    assert_eq!(at_balance(12_000), Ok(still(NextStep::Resend)));
+}
+
+#[test]
+fn a_refund_is_not_sent_again_once_its_provider_may_have_forgotten_its_key() {
+    for (provider, hours) in [(ProviderName::Toss, 14 * 24), (ProviderName::Stripe, 23)] {
+        let sent = |ago| Attempt {
+            provider,
+            first_sent_at: Some(now() - ago),
+            ..attempt(AttemptKind::Refund, AttemptState::Unknown)
+        };
+        let absent = Evidence::Seen(seen(SeenStatus::Captured));
+        let looked = |ago| learn_refund(&sent(ago), &absent, EvidenceSource::LookUp, now());
+        let over = Duration::hours(hours);
+        assert_eq!(
+            looked(over - Duration::minutes(1)),
+            Ok(still(NextStep::Resend))
+        );
+        assert_eq!(looked(over), Ok(page()));
+        assert!(!sent(over).can_be_ended());
+    }
 }
