@@ -255,6 +255,10 @@ fn said_of_verb(error: &VerbError, view: &View) -> Said {
     }
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one arm per refusal and nothing else"
+)]
 fn said_of_refused(refused: &Refused, view: &View) -> Said {
     match refused {
         Refused::InProgress {

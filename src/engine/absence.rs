@@ -153,12 +153,11 @@ impl<S: Store> Engine<S> {
             .and(&work.reason)
             .and(&work.evidence)
             .finish();
-        let (follows, not_happening) = match &work.payment {
-            Some(payment) => after_no_refund(attempt, payment),
-            None => {
-                let subscription = work.subscription.as_ref().map(|(s, _)| s);
-                self.follows(attempt, subscription, &work.invoice)
-            }
+        let (follows, not_happening) = if let Some(payment) = &work.payment {
+            after_no_refund(attempt, payment)
+        } else {
+            let subscription = work.subscription.as_ref().map(|(s, _)| s);
+            self.follows(attempt, subscription, &work.invoice)
         };
         let mut effects = vec![Effect::Attempt {
             from: attempt.state,

@@ -102,6 +102,11 @@ impl<S: Store> Engine<S> {
                 return Err(error);
             }
         };
+        Box::pin(self.go_on(next, operator)).await
+    }
+
+    /// What follows the commit: a call, a look, or nothing.
+    async fn go_on(&self, next: Next, operator: &Operator) -> Result<Outcome, VerbError> {
         match next {
             Next::Finished(outcome) => Ok(*outcome),
             Next::Send(attempt) => self.send(attempt, operator).await,

@@ -387,12 +387,11 @@ impl<S: Store> Engine<S> {
     ) -> Result<(), VerbError> {
         let mut subscription = tx.lock_subscription(id).await?;
         // A card takes the place of one at the same provider, and of none where the provider takes what is charged.
-        let is_for_it = match subscription.method_id {
-            Some(old) => tx.method(old).await?.provider == provider,
-            None => {
-                let term = tx.term(subscription.id, subscription.term_no).await?;
-                provider.takes_currency(term.price.currency())
-            }
+        let is_for_it = if let Some(old) = subscription.method_id {
+            tx.method(old).await?.provider == provider
+        } else {
+            let term = tx.term(subscription.id, subscription.term_no).await?;
+            provider.takes_currency(term.price.currency())
         };
         if !is_for_it {
             return Ok(());

@@ -1,6 +1,8 @@
 //! A return that was prepared because nobody wanted the money that was taken: a person sends it, or
 //! gives it up and lets go of what it reserved. It is never sent silently.
 
+use chrono::{DateTime, Utc};
+
 use crate::domain::approval::is_same_person;
 use crate::domain::attempt::{Attempt, AttemptKind};
 use crate::domain::customer::Customer;
@@ -198,6 +200,17 @@ impl<S: Store> Engine<S> {
         })
     }
 
+    /// Approved is approved: whoever finds it unsent sends it.
+    fn make_ready(&self, attempt: &mut Attempt, at: DateTime<Utc>) {
+        let lease = self.lease(at);
+        attempt.state = AttemptState::Ready;
+        attempt.lease_owner = Some(lease.owner.to_owned());
+        attempt.lease_until = Some(lease.until);
+        attempt.lease_epoch += 1;
+        attempt.send_after = Some(at);
+        attempt.next_check_at = Some(at);
+    }
+
     /// `by` decided it, or asked a second person for it; `approver` is whose word it is.
     pub(super) async fn write_return<T: Tx>(
         &self,
@@ -222,16 +235,7 @@ impl<S: Store> Engine<S> {
         let fence = fence_of(&attempt);
         let prepared_by = attempt.operator.clone();
         match &fate {
-            Fate::Send => {
-                let lease = self.lease(at);
-                attempt.state = AttemptState::Ready;
-                attempt.lease_owner = Some(lease.owner.to_owned());
-                attempt.lease_until = Some(lease.until);
-                attempt.lease_epoch += 1;
-                // Approved is approved: whoever finds it unsent sends it.
-                attempt.send_after = Some(at);
-                attempt.next_check_at = Some(at);
-            }
+            Fate::Send => self.make_ready(&mut attempt, at),
             Fate::GiveUp(_) => {
                 attempt.state = AttemptState::Abandoned;
                 attempt.settled_at = Some(self.now());

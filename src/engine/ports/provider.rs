@@ -79,6 +79,10 @@ pub enum FoundPrepared {
 }
 
 /// What came of preparing.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is made once per call and taken apart at once"
+)]
 #[derive(Debug, Clone)]
 pub enum PrepareOutcome {
     /// It is there and waits to be confirmed.

@@ -62,7 +62,7 @@ impl StripeClient {
             let asked = asked.map_err(|why| why.report(CallKind::LookUp))?;
             let exchange = self.send(asked).await;
             let exchange = exchange.map_err(|why| why.report(CallKind::LookUp))?;
-            let page = page(&exchange).map_err(|evidence| report(&exchange, evidence))?;
+            let page = page(&exchange).map_err(|evidence| report(&exchange, *evidence))?;
             after = page.data.last().map(|intent| intent.id.clone());
             let is_named = |intent: &wire::Intent| {
                 wire::note(&intent.metadata, "order_id") == Some(call.order_id)
@@ -80,10 +80,10 @@ impl StripeClient {
 }
 
 /// A customer that we know and Stripe does not is none whose list would prove anything.
-fn page(exchange: &Exchange) -> Result<wire::List<wire::Intent>, Evidence> {
+fn page(exchange: &Exchange) -> Result<wire::List<wire::Intent>, Box<Evidence>> {
     let body = map::ok_body(exchange, CallKind::LookUp).map_err(|not_ok| match not_ok {
-        map::NotOk::NotFound => Evidence::Unusable(Unusable::Unreadable),
-        not_ok => not_ok.into(),
+        map::NotOk::NotFound => Box::new(Evidence::Unusable(Unusable::Unreadable)),
+        not_ok => Box::new(not_ok.into()),
     })?;
-    serde_json::from_slice(body).map_err(|_| Evidence::Unusable(Unusable::Unreadable))
+    serde_json::from_slice(body).map_err(|_| Box::new(Evidence::Unusable(Unusable::Unreadable)))
 }
