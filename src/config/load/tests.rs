@@ -158,9 +158,12 @@ fn the_environment_names_the_file_and_overrides_its_keys() {
 /// A value that is allowed and not the default.
 fn another_value(key: &str) -> &'static str {
     match key {
-        "provider.toss.base_url" => "http://127.0.0.1:9",
+        "provider.toss.base_url" | "provider.stripe.base_url" => "http://127.0.0.1:9",
         "provider.toss.secret_key" => "test_sk_a",
         "provider.toss.secret_key_file" => "toss.key",
+        "provider.stripe.secret_key" => "sk_test_a",
+        "provider.stripe.secret_key_file" => "stripe.key",
+        "routing.rules" => "KRW stripe",
         "database.url" => "sqlite:other.db",
         "dunning.end_action" => "pause",
         "people.*.keys" => "SHA256:uNiVztksCsDhcc0u9e8BrrJXVGDwBYHFUgXj7DlRO3M",
@@ -181,6 +184,7 @@ fn another_value(key: &str) -> &'static str {
 fn every_key_can_be_overridden() {
     let place = Place::new();
     place.write("toss.key", "test_sk_a");
+    place.write("stripe.key", "sk_test_a");
     let person = "people.kim = {uid = 7, roles = [\"viewer\"]}\n";
     let path = place.write("config.toml", &format!("{SIM}{person}"));
     let shown = |variables: &[(&str, &str)]| {
