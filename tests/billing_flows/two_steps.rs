@@ -534,7 +534,11 @@ async fn one_person_ends_an_unknown_charge_or_finds_it_paid() {
                 evidence: "a call".into(),
             };
             let outcome = s.act(end).await;
-            assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+            let is_told = match state {
+                "succeeded" => matches!(outcome, Outcome::Done(_)),
+                _ => matches!(outcome, Outcome::Ended(_)),
+            };
+            assert!(is_told, "{outcome:?}");
             assert_eq!(s.state().await, state);
             let approvals = "select count(*) from approval";
             assert_eq!(s.w.number(approvals).await, 0);
