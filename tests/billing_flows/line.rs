@@ -96,7 +96,9 @@ impl World {
     /// What somebody who died had said to PostgreSQL is over: committed, or taken back. SQLite has one writer, behind whom
     /// everybody waits.
     pub async fn nothing_is_under_way(&self) {
-        const BUSY: &str = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend' and state <> 'idle'";
+        // A connection whose transaction was dropped may rest in it until it is used again: what it had said by then was
+        // taken in long ago.
+        const BUSY: &str = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and (state = 'active' or state like 'idle in transaction%' and clock_timestamp() - state_change < interval '20 ms')";
         let DatabaseUrl::Postgres(_) = &self.url else {
             return;
         };
