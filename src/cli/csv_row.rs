@@ -29,7 +29,7 @@ pub const fn head_of(list: ListKind) -> &'static str {
         ListKind::Customers => "object,mode,id,name,email,phone,subscriptions,created_at",
         ListKind::Subscriptions | ListKind::Renewals => {
             "object,mode,id,customer_id,customer_name,plan,plan_name,state,amount,\
-             amount_currency,next_due_at,cancel_at,paid_until,card,card_issuer,card_expiry,\
+             amount_currency,next_due_at,cancel_at,paid_until,card,card_provider,card_issuer,card_expiry,\
              card_state,flags,created_at"
         }
         ListKind::Failed => {
@@ -39,7 +39,7 @@ pub const fn head_of(list: ListKind) -> &'static str {
         }
         ListKind::Payments => {
             "object,id,customer_id,customer_name,what,captured,captured_currency,refunded,\
-             refunded_currency,reserved,reserved_currency,captured_at,card,card_issuer,\
+             refunded_currency,reserved,reserved_currency,captured_at,card,card_provider,card_issuer,\
              card_expiry,card_state,order_id,payment_key,duplicate,mode"
         }
         ListKind::Plans => {

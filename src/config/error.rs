@@ -108,6 +108,10 @@ pub enum Problem {
     StripeKeyOfOtherKind { found: &'static str },
     #[error("is a key of Stripe of mode {key_mode}, and the configuration's mode is {mode}")]
     StripeKeyOfOtherMode { key_mode: &'static str, mode: Mode },
+    #[error(
+        "is for modes test and sim: paydeck does not charge at Stripe in mode live yet (SAFETY.md says what is missing)"
+    )]
+    StripeIsNotLive,
     #[error("is not a secret key of Stripe (sk_test_…, sk_live_…, rk_test_… or rk_live_…)")]
     NotAStripeKey,
     #[error("holds {value:?}: {problem}")]

@@ -160,9 +160,10 @@ impl<S: Store> Engine<S> {
             Some(id) => Some(tx.method(id).await?),
             None => None,
         };
-        let currency = invoice.amount.currency();
+        // The rules say who is asked for this currency: a card that was registered elsewhere is not charged instead.
         let may_be_charged = |m: &&PaymentMethod| {
-            m.state == MethodState::Active && m.provider.takes_currency(currency)
+            m.state == MethodState::Active
+                && self.is_asked_for(m.provider, invoice.amount.currency())
         };
         if let Some(method) = own.as_ref().filter(may_be_charged) {
             return Ok(method.clone());

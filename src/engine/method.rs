@@ -391,7 +391,7 @@ impl<S: Store> Engine<S> {
             tx.method(old).await?.provider == provider
         } else {
             let term = tx.term(subscription.id, subscription.term_no).await?;
-            provider.takes_currency(term.price.currency())
+            self.is_asked_for(provider, term.price.currency())
         };
         if !is_for_it {
             return Ok(());

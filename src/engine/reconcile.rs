@@ -193,11 +193,14 @@ impl<S: Store> Engine<S> {
                     | AttemptState::Unknown => done.left += 1,
                 },
                 // Somebody else works on it, or its rows are locked: it stays claimed for nobody
-                // longer than the lease, and its turn comes again.
+                // longer than the lease, and its turn comes again. What the database refuses of one
+                // attempt is that attempt's trouble: the others are not to wait for it.
                 Err(
                     VerbError::Stale
                     | VerbError::Refused(_)
-                    | VerbError::Store(StoreError::Busy(_) | StoreError::Stale { .. }),
+                    | VerbError::Store(
+                        StoreError::Busy(_) | StoreError::Stale { .. } | StoreError::Refused(_),
+                    ),
                 ) => {
                     done.left += 1;
                 }

@@ -26,11 +26,16 @@ impl<S: Store> Engine<S> {
         Ok(order.find_map(|provider| methods.iter().find(|m| m.provider == provider).cloned()))
     }
 
+    /// Whether the rules name this provider for this currency.
+    pub(super) fn is_asked_for(&self, provider: ProviderName, currency: Currency) -> bool {
+        let mut order = self.parts.settings.routing.order(currency);
+        order.any(|p| p == provider)
+    }
+
     /// Whether the rules send this invoice to this provider, and it takes the amount.
     pub(super) fn may_charge(&self, provider: ProviderName, invoice: &Invoice) -> bool {
-        let currency = invoice.amount.currency();
-        let mut order = self.parts.settings.routing.order(currency);
-        order.any(|p| p == provider) && provider.takes(invoice.amount).is_ok()
+        self.is_asked_for(provider, invoice.amount.currency())
+            && provider.takes(invoice.amount).is_ok()
     }
 
     /// The provider's own name for the customer, where an earlier card brought one: what a card there is charged by

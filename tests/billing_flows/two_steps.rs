@@ -409,6 +409,35 @@ impl Scene {
 const STRIPE: &str = "KRW stripe";
 
 #[tokio::test]
+async fn a_card_where_the_rules_do_not_send_the_currency_is_not_charged() {
+    let (toss, stripe) = (
+        House::new(ProviderName::Toss),
+        House::new(ProviderName::Stripe),
+    );
+    on_each("KRW toss", &[toss.clone(), stripe.clone()], async |s| {
+        let plan = s.w.plan_of("trial", 12_000, "month", 14).await;
+        let customer = s.w.customer("key-one").await;
+        let subscribe = Request::Subscribe {
+            customer,
+            plan,
+            quantity: 1,
+        };
+        assert!(matches!(s.act(subscribe).await, Outcome::Done(_)));
+        let card = Request::AddMethod {
+            customer,
+            auth_key: Secret::new("pm_card_visa"),
+            provider: Some(ProviderName::Stripe),
+        };
+        assert!(matches!(s.act(card).await, Outcome::Done(_)));
+        s.w.advance_days(14).await;
+        s.run().await;
+        assert_eq!((toss.paid(), stripe.paid()), (0, 0));
+        assert_eq!(s.w.number("select count(*) from attempt").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_charge_is_prepared_named_and_confirmed() {
     let house = House::new(ProviderName::Stripe);
     on_each(STRIPE, &[house.clone()], async |s| {

@@ -60,7 +60,8 @@ fn wrong_amounts_are_refused_before_anything_is_sent() {
     };
     assert_eq!(refused(once("1.005", "USD"), 2), "amount_decimals");
     assert_eq!(refused(once("1", "XYZ"), 2), "currency");
-    assert_eq!(refused(once("10.00", "USD"), 6), "currency_only");
+    // No card of this customer is where the rules send dollars.
+    assert_eq!(refused(once("10.00", "USD"), 6), "no_method");
     once("0", "KRW").expect(6);
     once("-5000", "KRW").expect(6);
     assert_eq!(

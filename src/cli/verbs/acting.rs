@@ -58,8 +58,15 @@ pub async fn run(
     let Some(verb) = verb(&command) else {
         return Err(CliError::Internal("this verb is not built in".to_owned()));
     };
-    // Taking a request back is also its author's: the engine, which reads it, decides.
-    if !matches!(command, Command::Approve(ApproveCommand::Reject(_))) {
+    // Taking a request back is also its author's: the engine, which reads it, decides. Of what is not there nobody is
+    // the author.
+    let is_there = match &command {
+        Command::Approve(reject @ ApproveCommand::Reject(_)) => {
+            approve::decision(&opened.store, reject).await.is_ok()
+        }
+        _ => false,
+    };
+    if !is_there {
         check(opened, verb, permit, permit::declared(&command).0).await?;
     }
     // What neither asks the provider nor opens a key needs neither of them.

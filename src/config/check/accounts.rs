@@ -115,6 +115,9 @@ impl Check<'_> {
             (None, Mode::Live | Mode::Test) => ProviderAddress::Official,
         };
         let is_named = secret_key.is_some() || raw.base_url.is_some();
+        if is_named && mode == Mode::Live {
+            return Err(self.invalid("provider.stripe", Problem::StripeIsNotLive));
+        }
         Ok(is_named.then_some(Account {
             address,
             secret_key,

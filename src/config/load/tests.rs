@@ -485,3 +485,18 @@ fn n03_stripe_stands_beside_toss_and_rules_say_who_is_asked() {
         assert_eq!(message(&format!("{SIM}{line}\n")), expected, "{line}");
     }
 }
+
+#[test]
+fn nobody_is_charged_at_stripe_in_mode_live_yet() {
+    let live = "mode = \"live\"\ndatabase.url = \"sqlite:paydeck.db\"\nprovider.toss.secret_key = \"live_sk_abc\"\n";
+    for line in [
+        "provider.stripe.secret_key = \"sk_live_abc\"",
+        "provider.stripe.base_url = \"https://api.stripe.com\"",
+    ] {
+        let said = message(&format!("{live}{line}\n"));
+        assert!(
+            said.contains("provider.stripe is for modes test and sim"),
+            "{said}"
+        );
+    }
+}

@@ -58,6 +58,8 @@ pub struct Words<'a> {
     pub decline_code: &'a str,
     /// `advice_code`.
     pub advice_code: &'a str,
+    /// `param`: which part of the request it is about.
+    pub param: &'a str,
 }
 
 /// One row of the table.
@@ -159,7 +161,7 @@ pub fn classify(call: CallKind, words: Words<'_>, http_status: u16) -> Refusal {
         .or(class)
         .unwrap_or(FailureClass::Unclassified);
     let proves = row.map_or(Proves::Unlisted, |row| row.proves(call));
-    let (class, proves) = gone_from_path(call, code, http_status)
+    let (class, proves) = of_another_account(call, code, words.param, http_status)
         .unwrap_or_else(|| weakened(class, proves, http_status));
     Refusal {
         code: decline.unwrap_or(code).to_owned(),
@@ -195,11 +197,24 @@ fn advised(advice_code: &str) -> Option<FailureClass> {
     }
 }
 
-/// What the path names is our own intent or payment. Stripe forgets none, so we ask the wrong account.
-fn gone_from_path(call: CallKind, code: &str, http_status: u16) -> Option<(FailureClass, Proves)> {
-    let is_ours = matches!(call, CallKind::Charge | CallKind::Abandon);
-    (is_ours && http_status == 404 && code == "resource_missing")
-        .then_some((FailureClass::Config, Proves::ConfigTrouble))
+/// What the path names is our own intent or payment, and an intent is made for a customer of ours. Stripe forgets
+/// neither, so we ask the wrong account; only a card may be gone.
+fn of_another_account(
+    call: CallKind,
+    code: &str,
+    param: &str,
+    http_status: u16,
+) -> Option<(FailureClass, Proves)> {
+    let is_ours = match call {
+        CallKind::Charge | CallKind::Abandon => http_status == 404,
+        CallKind::Prepare => param != "payment_method",
+        CallKind::Refund
+        | CallKind::Register
+        | CallKind::Detach
+        | CallKind::LookUp
+        | CallKind::Change => false,
+    };
+    (is_ours && code == "resource_missing").then_some((FailureClass::Config, Proves::ConfigTrouble))
 }
 
 /// A definitive refusal comes with a 4xx, or inside an intent that a look-up shows (200). With a server
@@ -235,6 +250,7 @@ mod tests {
             code: "card_declined",
             decline_code,
             advice_code,
+            param: "",
         }
     }
 
@@ -307,6 +323,21 @@ mod tests {
     }
 
     #[test]
+    fn a_customer_that_is_missing_says_that_we_ask_another_account_and_a_missing_card_is_gone() {
+        let missing = |param| Words {
+            param,
+            ..coded("resource_missing")
+        };
+        let of = |param| classify(CallKind::Prepare, missing(param), 400);
+        for param in ["customer", "", "a_part_of_next_year"] {
+            assert_eq!(of(param).proves, Proves::ConfigTrouble, "{param}");
+            assert_eq!(of(param).class, FailureClass::Config, "{param}");
+        }
+        assert_eq!(of("payment_method").proves, Proves::NotExecuted);
+        assert_eq!(of("payment_method").class, FailureClass::Hard);
+    }
+
+    #[test]
     fn the_status_never_makes_a_code_prove_more() {
         let declined = |status| classify(CallKind::Charge, coded("card_declined"), status).proves;
         assert_eq!(declined(402), Proves::NotExecuted);
@@ -343,13 +374,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_the_card_or_our_own_intent() {
+    fn our_own_intent_that_is_missing_says_that_we_ask_another_account() {
         let gone = |call, status| classify(call, coded("resource_missing"), status);
-        let card = gone(CallKind::Prepare, 400);
-        assert_eq!(
-            (card.class, card.proves),
-            (FailureClass::Hard, Proves::NotExecuted)
-        );
         let intent = gone(CallKind::Charge, 404);
         assert_eq!(intent.class, FailureClass::Config);
         assert_eq!(intent.proves, Proves::ConfigTrouble);

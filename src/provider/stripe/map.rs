@@ -111,6 +111,7 @@ fn words(fault: &wire::Fault) -> Words<'_> {
         code: word(fault.code.as_ref()),
         decline_code: word(fault.decline_code.as_ref()),
         advice_code: word(fault.advice_code.as_ref()),
+        param: word(fault.param.as_ref()),
     }
 }
 

@@ -297,8 +297,8 @@ fn every_recorded_error_ends_in_its_class() {
             400,
             Prepare,
             "resource_missing",
-            Hard,
-            NotExecuted,
+            Config,
+            ConfigTrouble,
         ),
         (
             fixture!("errors/no_such_intent.json"),
@@ -669,7 +669,8 @@ fn a_charge_took_nothing_only_by_a_cards_refusal_and_an_intent_without_its_card(
         ("invalid_request_error", "payment_method_unactivated"),
         ("invalid_request_error", "resource_missing"),
     ] {
-        let alone = json!({ "error": { "type": kind, "code": code } }).to_string();
+        let alone = json!({ "error": { "type": kind, "code": code, "param": "payment_method" } });
+        let alone = alone.to_string();
         assert_eq!(
             refusal(charge(400, &alone)).proves,
             Proves::LookUp,

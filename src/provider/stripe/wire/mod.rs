@@ -95,6 +95,8 @@ pub(super) struct Fault {
     pub code: Option<String>,
     pub decline_code: Option<String>,
     pub advice_code: Option<String>,
+    /// Which part of the request it is about.
+    pub param: Option<String>,
     /// Kept as it came: an intent that we cannot read must not hide the code beside it.
     pub payment_intent: Option<serde_json::Value>,
 }
