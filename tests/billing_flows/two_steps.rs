@@ -440,7 +440,7 @@ async fn a_card_where_the_rules_do_not_send_the_currency_is_not_charged() {
 #[tokio::test]
 async fn a_charge_is_prepared_named_and_confirmed() {
     let house = House::new(ProviderName::Stripe);
-    on_each(STRIPE, &[house.clone()], async |s| {
+    on_each(STRIPE, std::slice::from_ref(&house), async |s| {
         let before = house.paid();
         s.subscribed("key-one").await;
         assert_eq!(house.paid(), before + 1);
@@ -457,7 +457,7 @@ async fn a_charge_is_prepared_named_and_confirmed() {
 async fn a_lost_confirmation_is_found_and_never_taken_twice() {
     for trouble in [Trouble::LostBefore, Trouble::LostAfter] {
         let house = House::new(ProviderName::Stripe);
-        on_each(STRIPE, &[house.clone()], async |s| {
+        on_each(STRIPE, std::slice::from_ref(&house), async |s| {
             let before = (house.paid(), house.count(Step::Prepare));
             let customer = s.customer("key-one", &[ProviderName::Stripe]).await;
             house.trouble(Step::Charge, trouble);
@@ -475,7 +475,7 @@ async fn a_lost_confirmation_is_found_and_never_taken_twice() {
 async fn what_was_not_prepared_was_not_charged() {
     for trouble in [Trouble::NotSent, Trouble::LostBefore, Trouble::LostAfter] {
         let house = House::new(ProviderName::Stripe);
-        on_each(STRIPE, &[house.clone()], async |s| {
+        on_each(STRIPE, std::slice::from_ref(&house), async |s| {
             let before = house.count(Step::Charge);
             let customer = s.customer("key-one", &[ProviderName::Stripe]).await;
             house.trouble(Step::Prepare, trouble);
@@ -491,7 +491,7 @@ async fn what_was_not_prepared_was_not_charged() {
 #[tokio::test]
 async fn nobody_confirms_what_somebody_else_has_taken_over() {
     let house = House::new(ProviderName::Stripe);
-    on_each(STRIPE, &[house.clone()], async |s| {
+    on_each(STRIPE, std::slice::from_ref(&house), async |s| {
         let before = (house.count(Step::Charge), house.paid());
         let customer = s.customer("key-one", &[ProviderName::Stripe]).await;
         house.trouble(Step::Prepare, Trouble::Held);
@@ -517,7 +517,7 @@ async fn nobody_confirms_what_somebody_else_has_taken_over() {
 #[tokio::test]
 async fn what_nobody_wants_any_more_is_ended_at_the_provider() {
     let house = House::new(ProviderName::Stripe);
-    on_each(STRIPE, &[house.clone()], async |s| {
+    on_each(STRIPE, std::slice::from_ref(&house), async |s| {
         let subscription = s.subscribed("key-one").await;
         let paid = house.paid();
         s.w.advance_days(31).await;
@@ -551,7 +551,7 @@ async fn one_person_ends_an_unknown_charge_or_finds_it_paid() {
         (Trouble::LostAfter, "succeeded"),
     ] {
         let house = House::new(ProviderName::Stripe);
-        on_each(STRIPE, &[house.clone()], async |s| {
+        on_each(STRIPE, std::slice::from_ref(&house), async |s| {
             let before = house.paid();
             let customer = s.customer("key-one", &[ProviderName::Stripe]).await;
             house.trouble(Step::Charge, trouble);
@@ -580,7 +580,7 @@ async fn one_person_ends_an_unknown_charge_or_finds_it_paid() {
 #[tokio::test]
 async fn a_run_names_many_and_charges_each_once() {
     let house = House::new(ProviderName::Stripe);
-    on_each(STRIPE, &[house.clone()], async |s| {
+    on_each(STRIPE, std::slice::from_ref(&house), async |s| {
         for n in 0..7 {
             s.subscribed(&format!("key-{n}")).await;
         }

@@ -15,6 +15,7 @@ mod export;
 mod mends;
 mod money;
 mod people;
+#[expect(dead_code, reason = "the stories of the engine use the rest")]
 #[path = "../support/postgres.rs"]
 mod postgres;
 #[path = "../support/roles.rs"]

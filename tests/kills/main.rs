@@ -18,6 +18,7 @@ mod door;
 mod eyes;
 mod killing;
 mod points;
+#[expect(dead_code, reason = "the stories of the engine use the rest")]
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod run;

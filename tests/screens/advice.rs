@@ -234,7 +234,7 @@ fn a_refund_shows_its_payment_its_card_and_why() {
 fn who_resolves_as_paid_reads_that_the_money_moved() {
     let mut stage = Stage::new(80, 24, Lang::En);
     stage.press("9 R y");
-    let ticket = stage.model.jobs.last().expect("a job").ticket;
+    let ticket = stage.model.jobs.last().unwrap().ticket;
     let receipt = Receipt {
         amount: Some(rows::won(9_900)),
         ..Receipt::default()

@@ -241,6 +241,7 @@ fn every_wait_of_every_operation_survives_every_fault() {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "the table of waits")]
 fn every_wait_on(provider: ProviderName) {
     let rows = on_threads(
         OPERATIONS

@@ -13,6 +13,7 @@ use paydeck::domain::mode::{Mode, ProviderName};
 use paydeck::domain::money::{Currency, Money};
 use paydeck::domain::operator::{Access, Operator, Role};
 use paydeck::domain::period::Interval;
+use paydeck::domain::routing::Routing;
 use paydeck::engine::ports::{
     BoxFuture, Clock, Customers, Desk, Exclusivity, Ids, KeyVault, KeyVaultError, NewMethod,
     Provider, SealedFor, Store, Tx,
@@ -183,7 +184,13 @@ impl World {
             Arc::clone(&self.ids)
         };
         let skew = Arc::new(AtomicI64::new(0));
-        let provider: Arc<dyn Provider> = match self.net.state().offline.provider() {
+        let house = self.net.state().offline.provider();
+        let mut settings = self.manners.settings();
+        settings.routing = match house {
+            ProviderName::Toss => Routing::default(),
+            ProviderName::Stripe => Routing::parse(["KRW stripe"]).expect("a rule"),
+        };
+        let provider: Arc<dyn Provider> = match house {
             ProviderName::Toss => Arc::new(SimProvider {
                 net: Arc::clone(&self.net),
                 warp: self.warp.clone(),
@@ -208,7 +215,7 @@ impl World {
                 skew: Arc::clone(&skew),
             }),
             ids: Arc::new(CountedIds(ids)),
-            settings: self.manners.settings(),
+            settings,
             install: install(),
             process: format!("host:{id}:1"),
         });
@@ -376,13 +383,14 @@ fn make_customer(process: &Process, world: &World, n: usize) -> CustomerId {
         .expect("a billing key");
     let public_id = PublicId::new(Noun::Method, &format!("{n:026}"));
     let store = MemStore::new(&world.shared, 2);
+    let provider = world.net.state().offline.provider();
     let mut desk = Desk::new();
     at_once(async {
         let mut tx = store.begin(&mut desk).await.expect("begin");
         tx.insert_method(&NewMethod {
             public_id: &public_id,
             customer_id: customer,
-            provider: world.net.state().offline.provider(),
+            provider,
             mode: Mode::Sim,
             card: &Card::default(),
             key: &SealedKey {
