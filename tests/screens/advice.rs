@@ -258,7 +258,7 @@ fn read_after_ending(outcome: impl FnOnce(Receipt) -> Outcome) -> String {
     stage.press("enter");
     stage.type_text("ticket");
     stage.press("enter y");
-    let ticket = stage.model.jobs.last().expect("a job").ticket;
+    let ticket = stage.model.jobs.last().unwrap().ticket;
     let receipt = Receipt {
         kind: Some(AttemptKind::Charge),
         amount: Some(rows::won(9_900)),
