@@ -40,7 +40,7 @@ pub const fn head_of(list: ListKind) -> &'static str {
         ListKind::Payments => {
             "object,id,customer_id,customer_name,what,captured,captured_currency,refunded,\
              refunded_currency,reserved,reserved_currency,captured_at,card,card_provider,card_issuer,\
-             card_expiry,card_state,order_id,payment_key,duplicate,mode"
+             card_expiry,card_state,order_id,provider,payment_key,duplicate,mode"
         }
         ListKind::Plans => {
             "object,mode,id,code,name,product_name,price,price_currency,interval_unit,\
