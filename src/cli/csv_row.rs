@@ -54,7 +54,7 @@ pub const fn head_of(list: ListKind) -> &'static str {
         }
         ListKind::Runs => {
             "object,mode,id,state,operator,host,until,started_at,finished_at,stop_reason,due,\
-             done,declined,unknown,not_sent,zero_amount,canceled,skipped,under_way"
+             done,declined,unknown,not_sent,not_executed,zero_amount,canceled,skipped,under_way"
         }
         ListKind::Events => "object,mode,id,kind,state,tries,received_at",
         ListKind::Activity => {
