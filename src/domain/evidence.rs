@@ -86,6 +86,8 @@ pub enum Unusable {
     Unreadable,
     /// The answer is about another order, amount, currency or mode.
     Mismatch,
+    /// Nobody was asked: the key of the card cannot be opened or read. A person has to see to it.
+    NoKey,
 }
 
 impl Unusable {
@@ -97,6 +99,7 @@ impl Unusable {
             Self::ServerError => "server_error",
             Self::Unreadable => "unreadable",
             Self::Mismatch => "mismatch",
+            Self::NoKey => "no_key",
         }
     }
 }

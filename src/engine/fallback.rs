@@ -51,7 +51,7 @@ impl<S: Store> Engine<S> {
         let mut desk = Desk::new();
         let mut tx = self.begin(&mut desk).await?;
         let rows = self.lock_rows(&mut tx, attempt).await?;
-        if !may_move(&rows, attempt) {
+        if !may_move(&rows, attempt) || self.books_may_be_older(&rows) {
             return Ok(None);
         }
         let methods = tx.active_methods_of(rows.attempt.customer_id).await?;

@@ -23,8 +23,10 @@ use super::resolve::must_be_unknown;
 use super::send::Returned;
 use super::settle::{Rows, Settled, fence_of, settled};
 
-/// What stands on the invoice as the reason why its charge took nothing.
+/// What stands on the invoice as the reason why its charge took nothing: the provider said so,
 const CODE: &str = "PAYDECK_ENDED";
+/// or our own books did, by which it was never confirmed.
+const NEVER_CONFIRMED: &str = "PAYDECK_WITHDRAWN";
 /// Nobody declined it: no try of the schedule is used up.
 const CLASS: FailureClass = FailureClass::ProviderDown;
 
@@ -105,9 +107,12 @@ impl<S: Store> Engine<S> {
         let attempt = match self.name_what_stands(attempt).await {
             Ok(attempt) => attempt,
             Err(unanswered) => {
-                return self
-                    .settle_until_written(&unanswered, EvidenceSource::LookUp, actor)
-                    .await;
+                let source = match unanswered.asked {
+                    Some(_) => EvidenceSource::LookUp,
+                    // Nobody was asked: it is no look-up.
+                    None => EvidenceSource::Reconciliation,
+                };
+                return self.settle_until_written(&unanswered, source, actor).await;
             }
         };
         let (report, source) = match attempt.provider_ref.clone() {
@@ -171,7 +176,11 @@ impl<S: Store> Engine<S> {
         attempt.next_check_at = None;
         attempt.lease_until = Some(rows.now);
         tx.save_attempt(attempt, fence).await?;
-        self.fail_invoice(tx, &mut rows, CODE, CLASS).await?;
+        let code = match rows.attempt.provider_ref {
+            Some(_) => CODE,
+            None => NEVER_CONFIRMED,
+        };
+        self.fail_invoice(tx, &mut rows, code, CLASS).await?;
         tx.decide_run_items(rows.attempt.id, Decision::NotExecuted, self.now())
             .await?;
         let provider_ref = rows.attempt.provider_ref.clone().unwrap_or_default();

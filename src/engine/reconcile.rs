@@ -180,7 +180,7 @@ impl<S: Store> Engine<S> {
             ..Reconciled::default()
         };
         for attempt in claimed {
-            match self.work_off(attempt, Actor::from(operator)).await {
+            match self.work_off(attempt.clone(), Actor::from(operator)).await {
                 Ok(settled) => match settled.state {
                     AttemptState::Abandoned => done.abandoned += 1,
                     AttemptState::Succeeded | AttemptState::Declined | AttemptState::Duplicate => {
@@ -202,6 +202,10 @@ impl<S: Store> Engine<S> {
                         StoreError::Busy(_) | StoreError::Stale { .. } | StoreError::Refused(_),
                     ),
                 ) => {
+                    done.left += 1;
+                }
+                Err(VerbError::Vault(_)) => {
+                    self.call_for_key(&attempt).await?;
                     done.left += 1;
                 }
                 Err(other) => return Err(other),

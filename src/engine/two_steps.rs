@@ -8,7 +8,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::attempt::{Attempt, AttemptKind, looked_for_since};
-use crate::domain::evidence::{Evidence, Proves, Refusal};
+use crate::domain::evidence::{Evidence, Proves, Refusal, Unusable};
 use crate::secret::Secret;
 
 use super::Engine;
@@ -81,16 +81,17 @@ impl<S: Store> Engine<S> {
     }
 
     /// Before a charge without a name is believed never to have been confirmed: what stands at the provider under our own
-    /// name for it is named. Without a key nobody can be asked, and nothing was charged with it.
+    /// name for it is named. Without a card nobody can be asked, and nothing was charged with it; a key that does not open
+    /// says nothing.
     pub(super) async fn name_what_stands(
         &self,
         attempt: Attempt,
     ) -> Result<Attempt, Box<Returned>> {
-        let unanswered = |attempt, report| {
+        let unanswered = |attempt, report, asked| {
             Err(Box::new(Returned {
                 attempt,
                 report,
-                asked: None,
+                asked,
             }))
         };
         if !is_unconfirmed(&attempt) {
@@ -99,14 +100,19 @@ impl<S: Store> Engine<S> {
         let (key, owed_since) = match self.key_and_debt(&attempt).await {
             Ok((Some(key), owed_since)) => (key, owed_since),
             Ok((None, _)) => return Ok(attempt),
+            Err(VerbError::Vault(_)) => {
+                let report = CallReport::bare(Evidence::Unusable(Unusable::NoKey));
+                return unanswered(attempt, report, None);
+            }
             Err(error) => {
                 tracing::warn!(%error, "what stands at the provider could not be looked for");
-                return unanswered(attempt, nothing_left());
+                return unanswered(attempt, nothing_left(), None);
             }
         };
         let Ok(provider) = self.provider(attempt.provider) else {
-            return unanswered(attempt, nothing_left());
+            return unanswered(attempt, nothing_left(), None);
         };
+        let asked = self.parts.clock.uptime();
         let call = FindPrepared {
             billing_key: &key,
             order_id: &attempt.order_id,
@@ -119,7 +125,7 @@ impl<S: Store> Engine<S> {
         };
         let provider_ref = match found {
             FoundPrepared::Nothing => return Ok(attempt),
-            FoundPrepared::Unanswered(report) => return unanswered(attempt, report),
+            FoundPrepared::Unanswered(report) => return unanswered(attempt, report, Some(asked)),
             FoundPrepared::One { provider_ref, .. } => provider_ref,
         };
         let named = Named {
@@ -136,11 +142,7 @@ impl<S: Store> Engine<S> {
         let mut desk = Desk::new();
         let mut tx = self.begin(&mut desk).await?;
         let rows = self.lock_rows(&mut tx, attempt).await?;
-        let key = match self.open_key(&mut tx, &rows.attempt).await {
-            Ok(key) => key,
-            Err(VerbError::Store(error)) => return Err(error.into()),
-            Err(_) => None,
-        };
+        let key = self.open_key(&mut tx, &rows.attempt).await?;
         Ok((key, rows.invoice.due_at))
     }
 

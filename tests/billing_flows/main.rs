@@ -40,6 +40,7 @@ mod kept;
 mod keys;
 mod limits;
 mod lost_answers;
+mod older_books;
 mod power_loss;
 mod recovery;
 #[path = "roles.rs"]

@@ -344,6 +344,9 @@ fn every_code_has_texts_of_its_own_in_both_languages() {
         "PAYDECK_CURRENCY_NOT_SUPPORTED",
         "PAYDECK_BAD_AMOUNT",
         "PAYDECK_NOT_SUPPORTED",
+        "PAYDECK_NOT_EXECUTED",
+        "PAYDECK_ENDED",
+        "PAYDECK_WITHDRAWN",
         "uncoded",
     ];
     for lang in Lang::ALL {

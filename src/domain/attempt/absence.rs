@@ -55,7 +55,7 @@ impl Sighting {
             "not_seen" | "not_refunded" if is_answer => Self::NoAnswer,
             "not_seen" | "not_refunded" => Self::NotSeen,
             "not_sent" | "throttled" | "busy" | "refused" | "timed_out" | "broken"
-            | "server_error" | "unreadable" | "unconfirmed" => Self::NoAnswer,
+            | "server_error" | "unreadable" | "unconfirmed" | "no_key" => Self::NoAnswer,
             _ => Self::Seen,
         })
     }

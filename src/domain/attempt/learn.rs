@@ -218,7 +218,7 @@ fn learn_open_charge(
         }
         Evidence::NotSeen => not_seen(attempt, now),
         Evidence::Busy => still(NextStep::LookSoon),
-        Evidence::Unusable(Unusable::Mismatch) => page(),
+        Evidence::Unusable(Unusable::Mismatch | Unusable::NoKey) => page(),
         Evidence::NotSent
         | Evidence::Unconfirmed
         | Evidence::Withdrawn
@@ -233,8 +233,8 @@ fn is_first_step_failed(attempt: &Attempt, evidence: &Evidence, source: Evidence
         Evidence::Refused(refusal) => {
             !matches!(refusal.proves, Proves::NotExecuted | Proves::ConfigTrouble)
         }
-        // An answer about something else than what was asked for is somebody's to look at.
-        Evidence::Unusable(why) => *why != Unusable::Mismatch,
+        // An answer about something else than what was asked for is somebody's to look at; so is a key that does not open.
+        Evidence::Unusable(why) => !matches!(why, Unusable::Mismatch | Unusable::NoKey),
         Evidence::NotSent | Evidence::NotSeen | Evidence::Throttled { .. } | Evidence::Busy => true,
         Evidence::Seen(_) | Evidence::Unconfirmed | Evidence::Withdrawn => false,
     };

@@ -26,22 +26,32 @@ pub struct OweTimes {
     pub database: DateTime<Utc>,
 }
 
+impl OweTimes {
+    /// In the simulation business time is a time of its own; elsewhere the later of two clocks is the careful one.
+    fn now_of(self, mode: Mode) -> DateTime<Utc> {
+        match mode {
+            Mode::Sim => self.business,
+            Mode::Live | Mode::Test => self.business.max(self.database),
+        }
+    }
+}
+
 /// Since when a charge may have been prepared under our name without our knowing, where its key may be forgotten.
 pub fn may_stand_since(attempt: &Attempt, times: OweTimes) -> Option<DateTime<Utc>> {
     let is_unnamed = attempt.kind == AttemptKind::Charge
         && attempt.provider.charges_in_two_steps()
         && attempt.provider_ref.is_none();
-    // In the simulation business time is a time of its own; elsewhere the later of two clocks is the careful one.
-    let now = match attempt.mode {
-        Mode::Sim => times.business,
-        Mode::Live | Mode::Test => times.business.max(times.database),
-    };
-    let is_old = |age: Duration| age >= Duration::hours(KEY_H);
     let was_sent_long_ago = attempt
         .first_sent_at
-        .is_some_and(|at| is_old(times.database - at));
-    (is_unnamed && (is_old(now - times.owed_since) || was_sent_long_ago))
+        .is_some_and(|at| times.database - at >= Duration::hours(KEY_H));
+    (is_unnamed && (may_be_older(attempt.mode, times) || was_sent_long_ago))
         .then(|| looked_for_since(times.owed_since))
+}
+
+/// Whether books of this age may be older than a provider's key, for a debt that fell due then: who was charged for it,
+/// and where, is not for our books to say alone.
+pub fn may_be_older(mode: Mode, times: OweTimes) -> bool {
+    times.now_of(mode) - times.owed_since >= Duration::hours(KEY_H)
 }
 
 /// From when on it is looked for.

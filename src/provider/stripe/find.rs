@@ -18,9 +18,9 @@ const MAX_PAGES: u32 = 20;
 
 impl StripeClient {
     pub(super) async fn find_prepared_once(&self, call: FindPrepared<'_>) -> FoundPrepared {
-        // Who cannot be asked for cannot have been charged under that name; preparing says what is wrong with it.
-        let Ok(who) = Credential::read(call.billing_key) else {
-            return FoundPrepared::Nothing;
+        let who = match Credential::read(call.billing_key) {
+            Ok(who) => who,
+            Err(why) => return FoundPrepared::Unanswered(why.report(CallKind::LookUp)),
         };
         let ours = match self.intents_named(who.customer, &call).await {
             Ok(ours) => ours,

@@ -5,7 +5,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::evidence::{Evidence, Proves, Refusal};
+use crate::domain::evidence::{Evidence, Proves, Refusal, Unusable};
 use crate::domain::failure::FailureClass;
 use crate::engine::ports::{CallReport, ChargeCall, PrepareCall, RefundCall};
 use crate::provider::http::hex;
@@ -119,6 +119,8 @@ fn owned(segments: &[&str]) -> Vec<String> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unsendable {
     Reference,
+    /// What is sealed is not a customer and a card of Stripe's.
+    Credential,
     IdempotencyKey,
     Currency,
     Amount,
@@ -128,7 +130,7 @@ pub(super) enum Unsendable {
 impl Unsendable {
     pub fn refusal(self) -> Refusal {
         let code = match self {
-            Self::Reference => "PAYDECK_BAD_REFERENCE",
+            Self::Reference | Self::Credential => "PAYDECK_BAD_REFERENCE",
             Self::IdempotencyKey => "PAYDECK_BAD_IDEMPOTENCY_KEY",
             Self::Currency => "PAYDECK_CURRENCY_NOT_SUPPORTED",
             Self::Amount => "PAYDECK_BAD_AMOUNT",
@@ -142,8 +144,12 @@ impl Unsendable {
         }
     }
 
-    /// What it means for a call. A question that cannot be asked proves nothing about what it asks for.
+    /// What it means for a call. A question that cannot be asked proves nothing about what it asks for, and a card that
+    /// cannot be read nothing about what was charged with it.
     pub fn report(self, call: CallKind) -> CallReport {
+        if self == Self::Credential {
+            return CallReport::bare(Evidence::Unusable(Unusable::NoKey));
+        }
         let proves = match call {
             CallKind::LookUp => Proves::Unlisted,
             _ => Proves::NotExecuted,
@@ -176,7 +182,7 @@ impl<'a> Credential<'a> {
             Some((customer, method)) if is_id(customer) && is_id(method) => {
                 Ok(Self { customer, method })
             }
-            _ => Err(Unsendable::Reference),
+            _ => Err(Unsendable::Credential),
         }
     }
 

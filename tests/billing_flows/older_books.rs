@@ -1,0 +1,274 @@
+//! Books that are older than the provider's: an older snapshot was put back days later, keys do not open, cards were
+//! registered anew. Whatever our books say then, nobody is charged twice for a period. Money is counted in the simulator.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono_tz::Asia::Seoul;
+use serde_json::{Value, json};
+use sqlx::Connection;
+
+use paydeck::domain::ids::{AttemptId, CustomerId};
+use paydeck::domain::mode::{Mode, ProviderName};
+use paydeck::domain::routing::Routing;
+use paydeck::engine::ports::Provider;
+use paydeck::engine::{EngineSettings, Outcome, Request};
+use paydeck::provider::stripe::{StripeClient, StripeOptions};
+use paydeck::provider::toss::{TossClient, TossOptions};
+use paydeck::sandbox::{SECRET_KEY, stripe};
+use paydeck::secret::Secret;
+use paydeck::store::DatabaseUrl;
+
+use crate::support::postgres;
+use crate::world::{Base, World, admin};
+
+const NEWEST: &str = "select state from attempt order by id desc limit 1";
+const PAGES: &str = "select count(*) from outbox where kind = 'page'";
+
+/// A copy of a database, to be put back later.
+enum Snapshot {
+    Sqlite(PathBuf),
+    Postgres(postgres::TestDb),
+}
+
+impl Snapshot {
+    async fn of(w: &mut World) -> Self {
+        if let Some(copy) = w.snapshot().await {
+            return Self::Postgres(copy);
+        }
+        let copy = w.spool_dir().with_file_name("older.db");
+        let mut raw = sqlx::SqliteConnection::connect(&w.address())
+            .await
+            .expect("a connection");
+        let text = format!("vacuum into '{}'", copy.display());
+        sqlx::query(sqlx::AssertSqlSafe(text))
+            .execute(&mut raw)
+            .await
+            .expect("a copy");
+        raw.close().await.expect("closed");
+        Self::Sqlite(copy)
+    }
+
+    /// From here on the database is this copy.
+    async fn put_back(&self, w: &mut World) {
+        match self {
+            Self::Postgres(copy) => drop(w.put_back(copy).await),
+            Self::Sqlite(copy) => {
+                w.engine.store().close().await;
+                w.hang_up().await;
+                let address = format!("sqlite:{}", copy.display());
+                w.url = DatabaseUrl::parse(&address).expect("an address");
+                w.engine = w.another_engine("put back").await;
+            }
+        }
+    }
+}
+
+async fn on_each(
+    house: ProviderName,
+    tune: impl Fn(&mut EngineSettings),
+    story: impl AsyncFn(World),
+) {
+    for base in [Base::Sqlite, Base::Postgres] {
+        if let Some(world) = World::open_at(Seoul, base, house, &tune).await {
+            story(world).await;
+        }
+    }
+}
+
+async fn on_stripe(story: impl AsyncFn(World)) {
+    on_each(ProviderName::Stripe, |_| {}, story).await;
+}
+
+fn by_rule(rule: &'static str) -> impl Fn(&mut EngineSettings) {
+    move |settings| settings.routing = Routing::parse([rule]).expect("a rule")
+}
+
+/// How much each provider has ever taken: charges at Toss, charges at Stripe.
+async fn taken(w: &World) -> (i64, i64) {
+    let summary = w.control("GET", "ledger/summary", Value::Null).await;
+    let count = |of: &Value| of["charges"].as_i64().unwrap_or(0);
+    (count(&summary), count(&summary["stripe"]["krw"]))
+}
+
+fn toss_at(base_url: String) -> Arc<dyn Provider> {
+    let client = TossClient::new(TossOptions {
+        base_url,
+        connect_timeout: Duration::from_secs(1),
+        total_timeout: Duration::from_secs(2),
+        ..TossOptions::new(Secret::new(SECRET_KEY), Mode::Sim)
+    });
+    Arc::new(client.expect("a client"))
+}
+
+fn stripe_at(base_url: String) -> Arc<dyn Provider> {
+    let client = StripeClient::new(StripeOptions {
+        base_url,
+        connect_timeout: Duration::from_secs(1),
+        total_timeout: Duration::from_secs(2),
+        ..StripeOptions::new(Secret::new(stripe::SECRET_KEY), Mode::Sim)
+    });
+    Arc::new(client.expect("a client"))
+}
+
+/// Nobody listens there.
+fn nowhere() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = listener.local_addr().expect("an address");
+    format!("http://{at}")
+}
+
+async fn end_it(w: &World) -> Outcome {
+    let attempt = AttemptId(w.number("select max(id) from attempt").await);
+    let end = Request::AskNotExecuted {
+        attempt,
+        reason: "the customer pays otherwise".into(),
+        evidence: "a call".into(),
+    };
+    w.act(end).await.expect("an outcome")
+}
+
+/// A charge whose first step was lost, and whose books do not know its name.
+async fn unnamed(w: &World) {
+    w.subscriber("key-one").await;
+    w.advance_days(31).await;
+    w.fault("stripe_intent_create", json!("lost_before_commit"), 1)
+        .await;
+    w.run().await;
+    for made in [
+        "'sent' where state = 'ready'",
+        "'unknown' where state = 'sent'",
+    ] {
+        w.change(&format!("update attempt set state = {made}"))
+            .await;
+    }
+    w.expire_leases().await;
+}
+
+#[tokio::test]
+async fn a_key_that_does_not_open_is_no_proof_that_nothing_was_taken() {
+    on_stripe(async |w| {
+        unnamed(&w).await;
+        let rotated = w.engine_with_rotated_key("second").await;
+        assert_eq!(rotated.rotate_keys(&admin()).await.expect("rotated"), 1);
+        let outcome = end_it(&w).await;
+        assert!(matches!(outcome, Outcome::Unknown(_)), "{outcome:?}");
+        assert_eq!(w.text(NEWEST).await, "unknown");
+        assert_eq!(w.number(PAGES).await, 1, "a person is called");
+        // Nor does it hold anybody up: the reconciler goes on, and calls once.
+        w.expire_leases().await;
+        assert_eq!(w.reconcile().await.left, 1);
+        assert_eq!(w.text(NEWEST).await, "unknown");
+        w.expire_leases().await;
+        let attempt = AttemptId(w.number("select max(id) from attempt").await);
+        let end = Request::AskNotExecuted {
+            attempt,
+            reason: "the customer pays otherwise".into(),
+            evidence: "a call".into(),
+        };
+        let plan = rotated.plan(&admin(), &end).await.expect("a plan");
+        let ended = rotated.apply(&admin(), &end, &plan.fingerprint).await;
+        assert!(matches!(ended, Ok(Outcome::Ended(_))), "{ended:?}");
+        let code = "select last_code from invoice order by id desc limit 1";
+        assert_eq!(w.text(code).await, "PAYDECK_WITHDRAWN");
+        assert_eq!(w.executed().await, (1, 0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_sealed_and_cannot_be_read_is_no_proof_that_nothing_was_taken() {
+    on_stripe(async |w| {
+        w.subscriber("key-one").await;
+        w.advance_days(31).await;
+        let vague = stripe_at(w.simulator.base_url());
+        let call = paydeck::engine::ports::FindPrepared {
+            billing_key: &Secret::new("sealed by another program"),
+            order_id: "pdtesttest-01J9ZX5V3M8Q7K2N4T6W8Y0B2D-1",
+            amount: crate::world::won(9_900),
+            since: w.clock_now(),
+        };
+        let found = vague
+            .find_prepared(&mut paydeck::engine::ports::Desk::new(), call)
+            .await;
+        let paydeck::engine::ports::FoundPrepared::Unanswered(report) = found else {
+            panic!("{found:?}")
+        };
+        assert_eq!(report.evidence.name(), "no_key");
+    })
+    .await;
+}
+
+/// A customer with a card at each of the two.
+async fn with_both_cards(w: &World) -> CustomerId {
+    let customer = w.customer("key-both").await;
+    let cards = [
+        (ProviderName::Toss, w.auth_key("key-both", json!({})).await),
+        (ProviderName::Stripe, Secret::new("pm_card_visa")),
+    ];
+    for (provider, auth_key) in cards {
+        let add = Request::AddMethod {
+            customer,
+            auth_key,
+            provider: Some(provider),
+        };
+        let outcome = w.act(add).await.expect("an outcome");
+        assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+    }
+    customer
+}
+
+/// The plan's first period is paid; the next one falls due a month later.
+async fn subscribed(w: &World, customer: CustomerId) {
+    let plan = w.basic_plan().await;
+    let subscribe = Request::Subscribe {
+        customer,
+        plan,
+        quantity: 1,
+    };
+    let outcome = w.act(subscribe).await.expect("an outcome");
+    assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+}
+
+async fn both(w: &mut World, name: &str) {
+    let base_url = w.simulator.base_url();
+    let providers = [toss_at(base_url.clone()), stripe_at(base_url)];
+    w.engine = w.engine_of(name, &providers).await;
+}
+
+async fn toss_down(w: &mut World, name: &str) {
+    let providers = [toss_at(nowhere()), stripe_at(w.simulator.base_url())];
+    w.engine = w.engine_of(name, &providers).await;
+}
+
+#[tokio::test]
+async fn a_debt_older_than_a_key_does_not_fall_back_to_another_provider() {
+    on_each(
+        ProviderName::Toss,
+        by_rule("KRW toss stripe"),
+        async |mut w| {
+            both(&mut w, "both").await;
+            let customer = with_both_cards(&w).await;
+            subscribed(&w, customer).await;
+            let copy = Snapshot::of(&mut w).await;
+            both(&mut w, "before").await;
+            w.advance_days(31).await;
+            w.run().await;
+            assert_eq!(taken(&w).await, (2, 0), "paid at Toss");
+            copy.put_back(&mut w).await;
+            w.advance_days(2).await;
+            toss_down(&mut w, "down").await;
+            w.run().await;
+            w.expire_leases().await;
+            w.reconcile().await;
+            assert_eq!(taken(&w).await, (2, 0), "and not again at Stripe");
+            both(&mut w, "up again").await;
+            w.expire_leases().await;
+            w.reconcile().await;
+            assert_eq!(taken(&w).await, (2, 0));
+            assert_eq!(w.text(NEWEST).await, "succeeded");
+        },
+    )
+    .await;
+}
