@@ -218,9 +218,13 @@ impl Shop {
         self.path("config.toml")
     }
 
+    /// By the shop's own configuration, unless the words begin with another.
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = paydeck(self.dir.path());
-        command.arg("--config").arg(self.config()).args(words);
+        if words.first() != Some(&"--config") {
+            command.arg("--config").arg(self.config());
+        }
+        command.args(words);
         command
     }
 
@@ -272,6 +276,23 @@ impl Shop {
             "9,900",
         ];
         self.json(&words).expect(0);
+    }
+
+    /// A plan in dollars, which the rules send to the second provider.
+    pub fn plan_abroad(&self) {
+        let plan = ["plan", "create", "global-month", "--name", "Global monthly"];
+        let price = ["--price", "49.00", "--currency", "USD"];
+        self.json(&[&plan[..], &price[..]].concat()).expect(0);
+    }
+
+    /// A customer with a card at the second provider.
+    pub fn customer_abroad(&self, name: &str) -> String {
+        let made = self.json(&["customer", "create", "--name", name]);
+        let id = text(&made.expect(0).object(), "id");
+        let add = ["method", "add", "--customer", &id];
+        let card = ["--auth-key", "pm_card_visa"];
+        self.json(&[&add[..], &card[..]].concat()).expect(0);
+        id
     }
 
     /// A customer with a card: its id and its key at the provider.

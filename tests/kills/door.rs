@@ -8,9 +8,11 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-/// What a request asks for.
+/// What a request asks for, of either provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
+    /// The first step of a charge in two: it moves no money.
+    Prepare,
     Charge,
     Cancel,
     LookUp,
@@ -20,14 +22,15 @@ impl Call {
     fn of(head: &str) -> Option<Self> {
         let mut words = head.split_whitespace();
         let (method, path) = (words.next()?, words.next()?);
-        match method {
-            "POST" if path.starts_with("/v1/payments/") && path.ends_with("/cancel") => {
-                Some(Self::Cancel)
-            }
-            "POST" if path.starts_with("/v1/billing/") && !path.contains("/authorizations") => {
-                Some(Self::Charge)
-            }
-            "GET" if path.starts_with("/v1/payments/") => Some(Self::LookUp),
+        let path = path.strip_prefix("/v1/")?;
+        let path = path.split('?').next()?;
+        let segments: Vec<&str> = path.split('/').collect();
+        match (method, segments.as_slice()) {
+            ("POST", ["payments", _, "cancel"] | ["refunds"]) => Some(Self::Cancel),
+            ("POST", ["billing", key]) if *key != "authorizations" => Some(Self::Charge),
+            ("POST", ["payment_intents", _, "confirm"]) => Some(Self::Charge),
+            ("POST", ["payment_intents"]) => Some(Self::Prepare),
+            ("GET", ["payments", ..] | ["payment_intents", _]) => Some(Self::LookUp),
             _ => None,
         }
     }

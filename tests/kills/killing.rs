@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::dice::Dice;
 use crate::door::{Call, Door, Hold};
 use crate::eyes::Eyes;
-use crate::points::{Moment, POINTS, Point, Work};
+use crate::points::{Moment, Point, Side, Work};
 use crate::shop::{Shop, text};
 
 const LATENCY_MS: u64 = 15;
@@ -32,6 +32,9 @@ const DECLINED: &str = "select i.public_id from invoice i join subscription s on
     and exists (select 1 from attempt a where a.invoice_id = i.id and a.kind = 'charge' and a.state = 'declined') \
     and not exists (select 1 from attempt a where a.invoice_id = i.id \
     and a.state in ('waiting_approval', 'ready', 'sent', 'unknown', 'succeeded'))";
+const LAST_ASKED: &str = "select coalesce(max(id), 0) from approval where id > $1";
+const ANY_ASKED: &str = "select count(*) from approval where id > $1";
+const WAITING: &str = "select public_id from approval where state = 'waiting' and id > $1";
 const REFUNDABLE: &str = "select public_id from payment \
     where id > $1 and captured_minor - refunded_minor - reserved_minor >= 1000 and is_duplicate = 0";
 /// As if time had passed since the process died.
@@ -67,6 +70,7 @@ pub fn kill(mut child: Child) -> bool {
 
 pub struct Killing {
     pub shop: Shop,
+    side: Side,
     pub door: Door,
     pub dice: Dice,
     eyes: Eyes,
@@ -82,11 +86,12 @@ pub struct Killing {
 }
 
 impl Killing {
-    pub fn of(shop: Shop, mut eyes: Eyes, seed: u64) -> Self {
+    pub fn of(side: Side, shop: Shop, mut eyes: Eyes, seed: u64) -> Self {
         let door = Door::before(&shop.simulator.url);
         go_by(&shop, &door);
         shop.simulator.post("latency", &json!({ "ms": LATENCY_MS }));
         let mut killing = Self {
+            side,
             door,
             dice: Dice::new(seed),
             demo: eyes.number(LAST, 0),
@@ -120,16 +125,26 @@ impl Killing {
         };
     }
 
+    fn now(&self) -> i64 {
+        let clock = json!({ "advance_seconds": 0 });
+        let clock = self.shop.simulator.post("clock", &clock);
+        clock["now_us"].as_i64().expect("a time")
+    }
+
     fn advance(&self, days: u64) {
         let clock = json!({ "advance_seconds": days * 86_400 });
         self.shop.simulator.post("clock", &clock);
     }
 
-    fn fault(&self, call: Call, fault: &str, times: &Value) {
-        let endpoint = match call {
-            Call::Charge => "charge",
-            Call::Cancel => "cancel",
-            Call::LookUp => "order",
+    fn fault(&self, call: Call, fault: &Value, times: u32) {
+        let endpoint = match (self.side, call) {
+            (Side::Toss, Call::Charge | Call::Prepare) => "charge",
+            (Side::Toss, Call::Cancel) => "cancel",
+            (Side::Toss, Call::LookUp) => "order",
+            (Side::Stripe, Call::Prepare) => "stripe_intent_create",
+            (Side::Stripe, Call::Charge) => "stripe_intent_confirm",
+            (Side::Stripe, Call::Cancel) => "stripe_refund",
+            (Side::Stripe, Call::LookUp) => "stripe_intent",
         };
         self.shop
             .fault(&json!({ "match": { "endpoint": endpoint }, "fault": fault, "times": times }));
@@ -142,7 +157,11 @@ impl Killing {
             return declined;
         }
         self.advance(MONTH_DAYS);
-        self.fault(Call::Charge, "decline", &json!(4));
+        let decline = match self.side {
+            Side::Toss => json!("decline"),
+            Side::Stripe => json!({ "kind": "decline", "code": "insufficient_funds" }),
+        };
+        self.fault(Call::Charge, &decline, 4);
         self.shop.json(&["bill", "run"]).expect(0);
         self.shop.simulator.no_faults();
         let declined = self.eyes.texts(DECLINED, 0);
@@ -160,11 +179,13 @@ impl Killing {
                 let declined = self.declined();
                 owned(&["retry", &self.dice.pick(&declined)?])
             }
-            Work::Refund => {
-                let payments = self.eyes.texts(REFUNDABLE, 0);
-                let payment = self.dice.pick(&payments)?;
-                owned(&["refund", &payment, "--amount", "100", "--reason", "kill"])
-            }
+            Work::Refund => self.refund(&["refund"])?,
+            Work::Ask => [
+                owned(&["--config", &self.asker()]),
+                self.refund(&["refund", "--ask-approval"])?,
+            ]
+            .concat(),
+            Work::Grant => owned(&["approve", "grant", &self.asked()?]),
         };
         let slices: Vec<&str> = words.iter().map(String::as_str).collect();
         let plan = self.shop.json(&[&slices[..], &["--dry-run"]].concat());
@@ -175,16 +196,63 @@ impl Killing {
         Some([words, owned(&["--yes", "--plan", &fingerprint])].concat())
     }
 
+    fn refund(&mut self, words: &[&str]) -> Option<Vec<String>> {
+        let amount = match self.side {
+            Side::Toss => "100",
+            Side::Stripe => "1.00",
+        };
+        let payments = self.eyes.texts(REFUNDABLE, 0);
+        let payment = self.dice.pick(&payments)?;
+        let words = [words, &[&payment, "--amount", amount, "--reason", "kill"]].concat();
+        Some(words.iter().map(|word| (*word).to_owned()).collect())
+    }
+
+    /// The configuration of a person who has to ask before anything is given back.
+    fn asker(&self) -> String {
+        let path = self.shop.path("asker.toml");
+        if !path.exists() {
+            let uid = rustix::process::getuid().as_raw();
+            // A copy is as private as what it was made from.
+            std::fs::copy(self.shop.config(), &path).expect("a copy");
+            let config = std::fs::read_to_string(self.shop.config()).expect("configuration");
+            // Without the shop's own people and limits.
+            let mut is_kept = true;
+            let kept: Vec<&str> = config
+                .lines()
+                .filter(|line| {
+                    if line.starts_with('[') {
+                        is_kept = !line.starts_with("[people") && !line.starts_with("[limits");
+                    }
+                    is_kept
+                })
+                .collect();
+            let person = format!(
+                "[limits.refund]\nsupport = [\"1 KRW\", \"0.01 USD\"]\n\
+                 [people.asker]\nroles = [\"support\"]\nuid = {uid}"
+            );
+            let config = format!("{}\n{person}\n", kept.join("\n"));
+            std::fs::write(&path, config).expect("configuration");
+        }
+        path.to_str().expect("UTF-8").to_owned()
+    }
+
+    /// A request that waits for somebody else.
+    fn asked(&mut self) -> Option<String> {
+        if self.eyes.texts(WAITING, 0).is_empty() {
+            let words = self.words(Work::Ask)?;
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            self.shop.json(&words).expect(0);
+        }
+        let asked = self.eyes.texts(WAITING, 0);
+        self.dice.pick(&asked)
+    }
+
     /// What a point needs: rows that are due, or a call of which nobody knows what became.
     fn prepare(&mut self, work: Work) {
         match work {
-            Work::Retry | Work::Refund => {}
+            Work::Retry | Work::Refund | Work::Ask | Work::Grant => {}
             Work::BillRun => {
-                let now = self
-                    .shop
-                    .simulator
-                    .post("clock", &json!({ "advance_seconds": 0 }));
-                let now = now["now_us"].as_i64().expect("a time");
+                let now = self.now();
                 if self.eyes.number(DUE, now) < 4 {
                     self.advance(MONTH_DAYS);
                 }
@@ -197,11 +265,11 @@ impl Killing {
     fn lose(&mut self, call: Call, fault: &str) {
         let work = match call {
             Call::Cancel => Work::Refund,
-            Call::Charge | Call::LookUp => Work::Retry,
+            Call::Prepare | Call::Charge | Call::LookUp => Work::Retry,
         };
         for _ in 0..MOST_MISSES {
             if let Some(words) = self.words(work) {
-                self.fault(call, fault, &json!(1));
+                self.fault(call, &json!(fault), 1);
                 let words: Vec<&str> = words.iter().map(String::as_str).collect();
                 self.shop.json(&words).expect(4);
                 return;
@@ -233,7 +301,11 @@ impl Killing {
     fn kill_when(&mut self, words: &[&str], moment: Moment, mark: i64) -> bool {
         match moment {
             Moment::Written => self.kill_when_written(words, mark),
-            Moment::Settled => self.kill_when_settled(words, mark),
+            Moment::Asked => {
+                let asked = self.eyes.number(LAST_ASKED, 0);
+                self.kill_once(words, ANY_ASKED, asked)
+            }
+            Moment::Settled => self.kill_once(words, SETTLED, mark),
             Moment::Held(call, hold) => {
                 let child = self.start_until_held(words, call, hold);
                 let was_killed = self.kill(child);
@@ -294,10 +366,11 @@ impl Killing {
         false
     }
 
-    fn kill_when_settled(&mut self, words: &[&str], mark: i64) -> bool {
+    /// As soon as a row is there of which it has told nobody.
+    fn kill_once(&mut self, words: &[&str], there: &'static str, mark: i64) -> bool {
         let mut child = start(&self.shop, words);
         while child.try_wait().expect("wait").is_none() {
-            if self.eyes.number(SETTLED, mark) > 0 {
+            if self.eyes.number(there, mark) > 0 {
                 return self.kill(child);
             }
         }
@@ -319,11 +392,16 @@ impl Killing {
 
     /// Kills whatever somebody might be doing, at no particular moment.
     pub fn kill_anything(&mut self) {
-        let work = match self.dice.below(8) {
-            0 => return self.advance(3),
+        let work = match self.dice.below(10) {
+            0 => {
+                self.advance(3);
+                return self.make_good(self.demo, "three days");
+            }
             1 => Work::Retry,
             2 => Work::Refund,
             3 => Work::AskAbout(Call::Charge),
+            4 => Work::Ask,
+            5 => Work::Grant,
             _ => {
                 self.prepare(Work::BillRun);
                 Work::BillRun
@@ -336,10 +414,11 @@ impl Killing {
     }
 
     pub fn until_killed(&mut self, kills: u64) {
-        let points = u64::try_from(POINTS.len()).expect("a count");
-        let rounds = (kills / 2 / points).max(1);
+        let points = self.side.points();
+        let count = u64::try_from(points.len()).expect("a count");
+        let rounds = (kills / 2 / count).max(1);
         for _ in 0..rounds {
-            for point in &POINTS {
+            for point in &points {
                 self.kill_at(point);
             }
         }

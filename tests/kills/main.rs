@@ -30,7 +30,7 @@ use std::time::Instant;
 
 use eyes::Eyes;
 use killing::Killing;
-use points::POINTS;
+use points::Side;
 use serde_json::json;
 use shop::Shop;
 
@@ -43,20 +43,21 @@ fn seed() -> u64 {
     number("KILLS_SEED", 20_261_121)
 }
 
-fn killed_and_compared(name: &str, shop: Shop, eyes: Eyes, kills: u64) {
+fn killed_and_compared(name: &str, side: Side, shop: Shop, eyes: Eyes, kills: u64) {
     let started = Instant::now();
-    let mut killing = Killing::of(shop, eyes, seed());
+    let mut killing = Killing::of(side, shop, eyes, seed());
     killing.until_killed(kills);
     killing.settle();
     let compared = killing.compare();
     let at_points: u64 = killing.at_points.values().sum();
     assert_eq!(
         killing.at_points.len(),
-        POINTS.len(),
+        side.points().len(),
         "a point was left out"
     );
     let line = json!({
         "database": name,
+        "provider": format!("{side:?}").to_lowercase(),
         "kills": killing.killed,
         "at_named_points": at_points,
         "points": killing.at_points.len(),
@@ -70,25 +71,59 @@ fn killed_and_compared(name: &str, shop: Shop, eyes: Eyes, kills: u64) {
     println!("{line}");
 }
 
-#[test]
-fn a_hundred_kills_over_sqlite_charge_nobody_twice_and_lose_nothing() {
-    let shop = Shop::demo(150, 600);
-    let eyes = Eyes::on_file(&shop.path("paydeck.db"));
-    killed_and_compared("sqlite", shop, eyes, number("KILLS", 100));
+/// A dozen subscribers of this provider.
+fn subscribers(shop: &Shop, side: Side) {
+    match side {
+        Side::Toss => shop.plan(),
+        Side::Stripe => {
+            shop.add_lines("[provider.stripe]\nsecret_key = \"sk_test_paydeck_sim\"");
+            shop.plan_abroad();
+        }
+    }
+    for _ in 0..12 {
+        let customer = match side {
+            Side::Toss => shop.customer("김서현").0,
+            Side::Stripe => shop.customer_abroad("Amelia Hart"),
+        };
+        let plan = match side {
+            Side::Toss => "basic-month",
+            Side::Stripe => "global-month",
+        };
+        shop.apply(&["subscribe", &customer, plan]).expect(0);
+    }
 }
 
-#[test]
-fn a_hundred_kills_over_postgres_charge_nobody_twice_and_lose_nothing() {
+fn on_postgres(side: Side) {
     let Some(database) = postgres::database() else {
         return;
     };
     let shop = Shop::over(Some(&database.url));
-    shop.plan();
-    for _ in 0..12 {
-        let (customer, _) = shop.customer("김서현");
-        shop.apply(&["subscribe", &customer, "basic-month"])
-            .expect(0);
-    }
+    subscribers(&shop, side);
     let eyes = Eyes::on_server(&database.url);
-    killed_and_compared("postgres", shop, eyes, number("KILLS", 100));
+    killed_and_compared("postgres", side, shop, eyes, number("KILLS", 100));
+}
+
+#[test]
+fn a_hundred_kills_over_sqlite_charge_nobody_twice_and_lose_nothing() {
+    let shop = Shop::demo(150, 600);
+    let eyes = Eyes::on_file(&shop.path("paydeck.db"));
+    killed_and_compared("sqlite", Side::Toss, shop, eyes, number("KILLS", 100));
+}
+
+#[test]
+fn a_hundred_kills_over_postgres_charge_nobody_twice_and_lose_nothing() {
+    on_postgres(Side::Toss);
+}
+
+#[test]
+fn a_hundred_kills_between_two_steps_over_sqlite_charge_nobody_twice() {
+    let shop = Shop::over(None);
+    subscribers(&shop, Side::Stripe);
+    let eyes = Eyes::on_file(&shop.path("paydeck.db"));
+    killed_and_compared("sqlite", Side::Stripe, shop, eyes, number("KILLS", 100));
+}
+
+#[test]
+fn a_hundred_kills_between_two_steps_over_postgres_charge_nobody_twice() {
+    on_postgres(Side::Stripe);
 }

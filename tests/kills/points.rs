@@ -1,7 +1,25 @@
 //! The named points at which a process is killed, and what has to be given before it.
 
-use crate::door::Call::{self, Cancel, Charge, LookUp};
+use crate::door::Call::{self, Cancel, Charge, LookUp, Prepare};
 use crate::door::Hold::{self, Answer, HalfAnswer, Request};
+
+/// Whose charges and refunds the processes die over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Toss,
+    /// Charges in two steps.
+    Stripe,
+}
+
+impl Side {
+    pub fn points(self) -> Vec<&'static Point> {
+        let two_steps: &[Point] = match self {
+            Self::Toss => &[],
+            Self::Stripe => &TWO_STEPS,
+        };
+        POINTS.iter().chain(two_steps).collect()
+    }
+}
 
 /// What the process does when it is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,6 +27,10 @@ pub enum Work {
     Retry,
     Refund,
     BillRun,
+    /// Asks another person for a refund.
+    Ask,
+    /// Grants what somebody asked for.
+    Grant,
     /// Looks up a charge, or a refund, whose answer was lost.
     AskAbout(Call),
     /// Sends a charge, or a refund, again that never arrived.
@@ -18,6 +40,8 @@ pub enum Work {
 /// How far it has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
+    /// It waits for another person, and nobody was told.
+    Asked,
     /// The attempt is written as ready and not yet as sent.
     Written,
     /// A call is held at the door.
@@ -38,10 +62,10 @@ const fn point(name: &'static str, work: Work, moment: Moment) -> Point {
     Point { name, work, moment }
 }
 
-use Moment::{Held, Settled, Unsettled, Written};
-use Work::{AskAbout, BillRun, Refund, Retry, SendAgain};
+use Moment::{Asked, Held, Settled, Unsettled, Written};
+use Work::{Ask, AskAbout, BillRun, Grant, Refund, Retry, SendAgain};
 
-pub const POINTS: [Point; 25] = [
+const POINTS: [Point; 31] = [
     point("retry: written", Retry, Written),
     point("retry: sent, not asked", Retry, Held(Charge, Request)),
     point("retry: charged, not told", Retry, Held(Charge, Answer)),
@@ -79,4 +103,21 @@ pub const POINTS: [Point; 25] = [
         SendAgain(Cancel),
         Held(Cancel, Answer),
     ),
+    point("ask: waiting, not said", Ask, Asked),
+    point("grant: sent, not asked", Grant, Held(Cancel, Request)),
+    point("grant: returned, not told", Grant, Held(Cancel, Answer)),
+    point("grant: half told", Grant, Held(Cancel, HalfAnswer)),
+    point("grant: told, not settled", Grant, Unsettled(Cancel)),
+    point("grant: settled, not said", Grant, Settled),
+];
+
+/// Between the two steps, where there are two.
+const TWO_STEPS: [Point; 7] = [
+    point("retry: not prepared", Retry, Held(Prepare, Request)),
+    point("retry: prepared, not told", Retry, Held(Prepare, Answer)),
+    point("retry: half told of it", Retry, Held(Prepare, HalfAnswer)),
+    point("retry: told, no name kept", Retry, Unsettled(Prepare)),
+    point("run: not prepared", BillRun, Held(Prepare, Request)),
+    point("run: prepared, not told", BillRun, Held(Prepare, Answer)),
+    point("run: told, no name kept", BillRun, Unsettled(Prepare)),
 ];
