@@ -46,7 +46,7 @@ impl Check<'_> {
             mode,
         )?;
         let stripe = self.stripe(raw.provider.stripe, keys.stripe, mode, &toss.address)?;
-        Ok(Settings {
+        let mut settings = Settings {
             file: self.document.map(|document| document.path.clone()),
             mode,
             database: self.database(raw.database.url)?,
@@ -63,7 +63,10 @@ impl Check<'_> {
             timeouts: self.timeouts(&raw.timeouts)?,
             leases: self.leases(raw.leases)?,
             warnings,
-        })
+        };
+        let held_back = self.rules_without_key(&settings);
+        settings.warnings.extend(held_back);
+        Ok(settings)
     }
 
     fn place(&self, key: &str) -> Place {

@@ -92,6 +92,8 @@ pub enum Problem {
         "leads out of this machine, which mode sim never does; set sandbox:DIR or http://127.0.0.1:PORT"
     )]
     NotTheSimulator,
+    #[error("is another simulator than provider.toss.base_url: one of them stands in for both")]
+    OtherSimulator,
     #[error("is not {official}, the only address that mode {mode} speaks to")]
     NotTheProvider { mode: Mode, official: &'static str },
     #[error("is a {found} of mode {key_mode}, and the configuration's mode is {mode}")]

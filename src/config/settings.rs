@@ -45,6 +45,14 @@ impl Settings {
         Some((account, account.secret_key.as_ref()?))
     }
 
+    /// Whether the provider's key is set: without one nothing is sent there.
+    pub fn has_key_of(&self, provider: ProviderName) -> bool {
+        match provider {
+            ProviderName::Toss => self.toss.secret_key.is_some(),
+            ProviderName::Stripe => self.stripe_with_key().is_some(),
+        }
+    }
+
     /// The provider's secret key, where a command needs one.
     pub fn toss_secret_key(&self) -> Result<&Secret, ConfigError> {
         self.toss
@@ -241,4 +249,6 @@ pub enum Warning {
     SecretInEnvironment,
     /// A secret key of the form used until 2022.
     LegacyTestKey,
+    /// A routing rule names a provider whose key is not set: what it would charge is held back.
+    RuleWithoutKey(ProviderName),
 }

@@ -26,8 +26,9 @@ pub enum NotTaken {
     LastDigit(Currency),
 }
 
-/// The smallest amounts Stripe charges, where the settlement currency is the same. An unlisted currency has to be worth
-/// about half a dollar; there the provider itself refuses what is too small.
+/// The smallest amounts Stripe charges: the one table of them, for ourselves and for the simulator. Stripe's own holds
+/// where the account is settled in the same currency; anything else has to be worth its minimum there, about half a
+/// dollar. An unlisted currency is left to Stripe, which refuses what is too small and takes nothing.
 const STRIPE_LEAST: &[(&str, i64)] = &[
     ("USD", 50),
     ("EUR", 50),
@@ -53,8 +54,10 @@ const STRIPE_LEAST: &[(&str, i64)] = &[
     ("AED", 200),
     ("BGN", 100),
     ("INR", 50),
-    // In no published table: what was worth about half a dollar, with a margin.
+    // In no published table: what is worth half a dollar, with a margin, so that a rate that moves turns no charge down.
     ("KRW", 1_000),
+    ("KWD", 200),
+    ("BHD", 200),
 ];
 /// An amount has at most eight digits there.
 const STRIPE_MOST: i64 = 99_999_999;
@@ -191,6 +194,25 @@ impl Routing {
             }
         }
         Ok(routing)
+    }
+
+    /// The rules as they are written.
+    pub fn rules(&self) -> impl Iterator<Item = String> + '_ {
+        let said = |currency: &str, order: &[ProviderName]| {
+            let names: Vec<&str> = order.iter().map(|provider| provider.as_str()).collect();
+            format!("{currency} {}", names.join(" "))
+        };
+        let named = self.rules.iter();
+        named
+            .map(move |(currency, order)| said(currency.code(), order))
+            .chain(std::iter::once(said("*", &self.otherwise)))
+    }
+
+    /// Whether a rule names this provider.
+    pub fn names(&self, provider: ProviderName) -> bool {
+        let orders = self.rules.iter().map(|(_, order)| order);
+        let mut each = orders.chain(std::iter::once(&self.otherwise));
+        each.any(|order| order.contains(&provider))
     }
 
     /// Who is asked for a currency, first to last. Nobody who does not take it.

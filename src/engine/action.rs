@@ -148,6 +148,13 @@ pub enum Effect {
         /// How much.
         amount: Money,
     },
+    /// Where the provider is certainly not reached, this card at the next one is charged in its place.
+    AskedNext {
+        /// How.
+        call: PlannedCall,
+        /// What is charged then.
+        card: CardBrief,
+    },
     /// So many running subscriptions keep their price and go on.
     SubscriptionsKept(u64),
     /// The free trial lasts until then.
@@ -272,4 +279,10 @@ pub struct Receipt {
     pub next_due_at: Option<DateTime<Utc>>,
     /// For a checkout: our name for it, to be given to the payment window.
     pub order_id: Option<String>,
+    /// Where money was to move.
+    pub provider: Option<ProviderName>,
+    /// What was to be charged.
+    pub card: Option<CardBrief>,
+    /// Who was to be asked first, and was certainly not reached.
+    pub instead_of: Option<ProviderName>,
 }

@@ -14,6 +14,7 @@ use super::cancel::CancelWork;
 use super::charge::ChargeWork;
 use super::checkout::CheckoutWork;
 use super::customer::CustomerWork;
+use super::fallback::Onward;
 use super::fence::FenceWork;
 use super::method::MethodWork;
 use super::one_time::OneTimeWork;
@@ -57,6 +58,8 @@ pub(super) enum Next {
     Finished(Box<Outcome>),
     /// Send this attempt.
     Send(AttemptId),
+    /// Send this charge; where its provider is certainly not reached, that may follow.
+    Charge(AttemptId, Onward),
     /// Exchange the auth key, then store the card.
     Issue(Box<MethodWork>, i64),
     /// Ask the provider about this attempt.
@@ -109,7 +112,8 @@ impl<S: Store> Engine<S> {
     async fn go_on(&self, next: Next, operator: &Operator) -> Result<Outcome, VerbError> {
         match next {
             Next::Finished(outcome) => Ok(*outcome),
-            Next::Send(attempt) => self.send(attempt, operator).await,
+            Next::Send(attempt) => self.send(attempt, Onward::Nobody, operator).await,
+            Next::Charge(attempt, onward) => self.send(attempt, onward, operator).await,
             Next::Issue(work, issue) => self.issue(*work, issue, operator).await,
             Next::LookUp(attempt, reach) => self.look_now(attempt, reach, operator).await,
             Next::Fence(attempt) => self.fence_now(attempt, operator).await,

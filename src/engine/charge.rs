@@ -22,6 +22,7 @@ use super::action::{ActionPlan, Confirmation, NotHappening, PlannedCall, Warning
 use super::after_payment::{amount_of, coming_period, effects_of_payment};
 use super::apply::{Next, Prepared, Work};
 use super::audit::{Actor, Press};
+use super::fallback::Onward;
 use super::fingerprint::Fingerprint;
 use super::ports::{ChargeRequest, Constraint, Lease, NewAttempt, Store, StoreError, Tx};
 use super::queries::{CardBrief, CustomerBrief};
@@ -36,6 +37,8 @@ pub(super) struct ChargeWork {
     pub method: PaymentMethod,
     pub source: Source,
     pub attempt_no: u32,
+    /// The card that a person's plan names for when the provider is certainly not reached.
+    pub next: Option<PaymentMethod>,
 }
 
 /// How a charge attempt begins.
@@ -103,7 +106,11 @@ impl<S: Store> Engine<S> {
             .method_to_charge(tx, &invoice, subscription.as_ref().map(|(s, _)| s))
             .await?;
         let attempt_no = next_attempt_no(&attempts)?.max(first_number(&invoice));
+        let next = self
+            .next_card_for(tx, &invoice, method.provider)
+            .await?;
         Ok(ChargeWork {
+            next,
             verb,
             invoice,
             subscription,
@@ -185,17 +192,6 @@ impl<S: Store> Engine<S> {
         let invoice = &work.invoice;
         let provider = work.method.provider;
         check_chargeable(provider, invoice.amount)?;
-        let order_id = self
-            .parts
-            .install
-            .order_id(&invoice.public_id, work.attempt_no);
-        let idem_key = self.parts.install.idempotency_key(
-            provider,
-            settings.mode,
-            AttemptKind::Charge,
-            &invoice.public_id,
-            work.attempt_no,
-        );
         let now = self.now();
         let fingerprint = Fingerprint::of(work.verb.as_str())
             .and(invoice.public_id.as_str())
@@ -204,6 +200,8 @@ impl<S: Store> Engine<S> {
             .number(i64::from(work.attempt_no))
             .and(work.method.public_id.as_str())
             .number(work.method.version)
+            .and(work.next.as_ref().map_or("", |m| m.public_id.as_str()))
+            .number(work.next.as_ref().map_or(0, |m| m.version))
             .number(work.subscription.as_ref().map_or(0, |(s, _)| s.version))
             // A plan made before a period's end says something else than one made after it.
             .number(coming_period(work.subscription.as_ref(), now)?.map_or(0, i64::from))
@@ -222,6 +220,11 @@ impl<S: Store> Engine<S> {
         {
             warnings.push(Warning::CancelScheduled);
         }
+        let mut effects = effects_of_payment(work.subscription.as_ref(), &work.invoice, now)?;
+        let next = work.next.as_ref();
+        effects.extend(next.map(|card| {
+            self.asked_next(&invoice.public_id, work.attempt_no + 1, card)
+        }));
         Ok(ActionPlan {
             verb: work.verb,
             mode: settings.mode,
@@ -232,16 +235,10 @@ impl<S: Store> Engine<S> {
             what: invoice.description.clone(),
             card: Some(card_brief(&work.method)),
             amount: Some(invoice.amount),
-            call: Some(PlannedCall {
-                provider,
-                operation: "charge",
-                order_id,
-                idem_key,
-                expected_balance_minor: None,
-            }),
+            call: Some(self.charge_call(provider, &invoice.public_id, work.attempt_no)),
             if_not_seen: None,
             asked: None,
-            effects: effects_of_payment(work.subscription.as_ref(), &work.invoice, now)?,
+            effects,
             not_happening: match &work.subscription {
                 Some((s, _)) if s.state == SubscriptionState::Unpaid => Vec::new(),
                 _ => vec![NotHappening::ScheduleMove],
@@ -266,7 +263,8 @@ impl<S: Store> Engine<S> {
         let attempt = self
             .insert_charge(tx, actor, &mut work, Start::Ready, "")
             .await?;
-        Ok(Next::Send(attempt.id))
+        let onward = Onward::as_planned(work.next.as_ref(), work.verb);
+        Ok(Next::Charge(attempt.id, onward))
     }
 
     /// Writes the attempt with its exact bytes, counts it on the invoice, and the audit row.
@@ -402,15 +400,20 @@ impl<S: Store> Engine<S> {
         PublicId::new(Noun::Invoice, &ulid.to_string())
     }
 
-    /// The first charge of an invoice as it would be sent.
-    pub(super) fn first_call(&self, provider: ProviderName, invoice: &PublicId) -> PlannedCall {
+    /// A charge of an invoice as it would be sent.
+    pub(super) fn charge_call(
+        &self,
+        provider: ProviderName,
+        invoice: &PublicId,
+        no: u32,
+    ) -> PlannedCall {
         let install = &self.parts.install;
         let (mode, kind) = (self.parts.settings.mode, AttemptKind::Charge);
         PlannedCall {
             provider,
             operation: "charge",
-            order_id: install.order_id(invoice, 1),
-            idem_key: install.idempotency_key(provider, mode, kind, invoice, 1),
+            order_id: install.order_id(invoice, no),
+            idem_key: install.idempotency_key(provider, mode, kind, invoice, no),
             expected_balance_minor: None,
         }
     }

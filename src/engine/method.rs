@@ -5,7 +5,7 @@
 //! stored at once. The auth key is never sent twice. Dates of subscriptions stay as they are.
 
 use crate::domain::attempt::Source;
-use crate::domain::customer::{Card, Customer};
+use crate::domain::customer::{Card, Customer, PaymentMethod};
 use crate::domain::ids::{
     AttemptId, CustomerId, IdQuery, InvoiceId, MethodId, Noun, PublicId, SubscriptionId,
 };
@@ -23,6 +23,7 @@ use super::action::{
 use super::apply::{Next, Prepared, Work};
 use super::audit::{Actor, Press};
 use super::charge::{ChargeWork, Start, check_amount, customer_brief, next_attempt_no};
+use super::fallback::Onward;
 use super::fingerprint::Fingerprint;
 use super::ports::{
     Attempts, Customers, Desk, Found, IssueOutcome, KeptKey, NewMethod, RegisterCall, SealedFor,
@@ -145,6 +146,8 @@ impl<S: Store> Engine<S> {
         actor: Actor<'_>,
         work: MethodWork,
     ) -> Result<Next, VerbError> {
+        // Before anything is written: nobody else could exchange it.
+        self.provider(work.provider)?;
         let at = tx.db_now().await?;
         let hash = self.parts.install.keyed_hash(work.auth_key.expose());
         let issue = tx
@@ -199,7 +202,7 @@ impl<S: Store> Engine<S> {
                 let (method, charge) = stored?;
                 self.forget_kept(kept);
                 match charge {
-                    Some(attempt) => self.send(attempt, operator).await,
+                    Some(attempt) => self.send(attempt, Onward::Nobody, operator).await,
                     None => Ok(Outcome::Done(Receipt {
                         public_id: Some(method),
                         ..receipt
@@ -344,7 +347,10 @@ impl<S: Store> Engine<S> {
         };
         self.audit_in(&mut tx, actor, press, at).await?;
         let charge = match &work.owed {
-            Some(invoice) => self.charge_owed(&mut tx, actor, invoice.id).await?,
+            Some(invoice) => {
+                let method = tx.method(id).await?;
+                self.charge_owed(&mut tx, actor, invoice.id, method).await?
+            }
             None => None,
         };
         tx.commit().await?;
@@ -400,12 +406,13 @@ impl<S: Store> Engine<S> {
         Ok(tx.save_subscription(&subscription).await?)
     }
 
-    /// One attempt with the new card, if the invoice is still owed and nothing is out for it.
+    /// One attempt with the new card and no other, if the invoice is still owed and nothing is out for it.
     async fn charge_owed<T: Tx>(
         &self,
         tx: &mut T,
         actor: Actor<'_>,
         id: InvoiceId,
+        method: PaymentMethod,
     ) -> Result<Option<AttemptId>, VerbError> {
         let (subscription, invoice) = self.lock_invoice_in_order(tx, id).await?;
         let attempts = tx.charges_of(id).await?;
@@ -419,13 +426,11 @@ impl<S: Store> Engine<S> {
             || !is_running
             || invoice.state != InvoiceState::Open
             || !is_as_agreed(&invoice, subscription.as_ref())
+            || !self.may_charge(method.provider, &invoice)
         {
             return Ok(None);
         }
         let customer = tx.customer(invoice.customer_id).await?;
-        let method = self
-            .method_to_charge(tx, &invoice, subscription.as_ref().map(|(s, _)| s))
-            .await?;
         let attempt_no = next_attempt_no(&attempts)?;
         let mut work = ChargeWork {
             verb: Verb::SwapCard,
@@ -435,6 +440,7 @@ impl<S: Store> Engine<S> {
             method,
             source: Source::CardUpdate,
             attempt_no,
+            next: None,
         };
         Ok(Some(
             self.insert_charge(tx, actor, &mut work, Start::Ready, "")

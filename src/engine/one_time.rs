@@ -14,6 +14,7 @@ use super::action::{ActionPlan, Confirmation, Effect, NotHappening, Warning};
 use super::apply::{Next, Prepared, Work};
 use super::audit::Actor;
 use super::charge::{ChargeWork, Start, card_brief, check_chargeable, customer_brief, is_expired};
+use super::fallback::Onward;
 use super::fingerprint::Fingerprint;
 use super::ports::{NewInvoice, Store, Tx};
 use super::refusal::{Refused, VerbError};
@@ -22,6 +23,8 @@ use super::refusal::{Refused, VerbError};
 pub(super) struct OneTimeWork {
     customer: Customer,
     method: PaymentMethod,
+    /// The card that the plan names for when the provider is certainly not reached.
+    next: Option<PaymentMethod>,
     amount: Money,
     description: String,
     /// The invoice's id, as its plan says it.
@@ -49,12 +52,17 @@ impl<S: Store> Engine<S> {
             .await?
             .ok_or(VerbError::Refused(Refused::NoMethod))?;
         check_chargeable(method.provider, amount)?;
+        let next = self
+            .next_card(tx, (customer.id, amount), method.provider)
+            .await?;
         // The customer's version grows with each one-time charge: the same plan never applies twice.
         let fingerprint = Fingerprint::of("one-time")
             .and(customer.public_id.as_str())
             .number(customer.version)
             .and(method.public_id.as_str())
             .number(method.version)
+            .and(next.as_ref().map_or("", |m| m.public_id.as_str()))
+            .number(next.as_ref().map_or(0, |m| m.version))
             .number(amount.minor())
             .and(amount.currency().code())
             .and(description)
@@ -63,6 +71,7 @@ impl<S: Store> Engine<S> {
         let work = OneTimeWork {
             customer,
             method,
+            next,
             amount,
             description: description.to_owned(),
             invoice: self.invoice_to_be(&fingerprint),
@@ -80,6 +89,10 @@ impl<S: Store> Engine<S> {
         if is_expired(&work.method, self.local_date(self.now())) {
             warnings.push(Warning::CardExpired);
         }
+        // Once is not recurring: no figure of what recurs moves.
+        let mut effects = vec![Effect::Mrr(Money::new(0, work.amount.currency()))];
+        let next = work.next.as_ref();
+        effects.extend(next.map(|card| self.asked_next(&work.invoice, 2, card)));
         ActionPlan {
             verb: Verb::OneTime,
             mode,
@@ -90,11 +103,10 @@ impl<S: Store> Engine<S> {
             what: work.description.clone(),
             card: Some(card_brief(&work.method)),
             amount: Some(work.amount),
-            call: Some(self.first_call(work.method.provider, &work.invoice)),
+            call: Some(self.charge_call(work.method.provider, &work.invoice, 1)),
             if_not_seen: None,
-            // Once is not recurring: no figure of what recurs moves.
             asked: None,
-            effects: vec![Effect::Mrr(Money::new(0, work.amount.currency()))],
+            effects,
             not_happening: vec![NotHappening::ScheduleMove],
             warnings,
             confirm: match mode {
@@ -138,10 +150,12 @@ impl<S: Store> Engine<S> {
             method: work.method,
             source: Source::Manual,
             attempt_no: 1,
+            next: work.next,
         };
         let attempt = self
             .insert_charge(tx, actor, &mut charge, Start::Ready, "")
             .await?;
-        Ok(Next::Send(attempt.id))
+        let onward = Onward::as_planned(charge.next.as_ref(), charge.verb);
+        Ok(Next::Charge(attempt.id, onward))
     }
 }

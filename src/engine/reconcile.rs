@@ -18,6 +18,7 @@ use crate::domain::subscription::Subscription;
 
 use super::Engine;
 use super::audit::Actor;
+use super::fallback::Onward;
 use super::ports::{Attempts, Claim, Desk, Payments, Runs, Store, StoreError, Tx};
 use super::refusal::{Refused, VerbError};
 use super::send::Outgoing;
@@ -340,7 +341,11 @@ impl<S: Store> Engine<S> {
             return self.abandon(&attempt, actor).await;
         }
         if !self.admits(attempt.provider) {
-            return Err(VerbError::Refused(Refused::BreakerOpen));
+            // Nothing of it has left: whom the rules name next may be there.
+            return match self.move_on(&attempt, Onward::ByRules, actor).await? {
+                Some(next) => self.send_as(next, Onward::ByRules, actor).await,
+                None => Err(VerbError::Refused(Refused::BreakerOpen)),
+            };
         }
         let Some(outgoing) = self.ready_to_go(&attempt).await? else {
             return self.abandon(&attempt, actor).await;
@@ -349,8 +354,9 @@ impl<S: Store> Engine<S> {
         let settled = self
             .settle_until_written(&returned, EvidenceSource::Answer, actor)
             .await?;
-        match self.fall_back(&returned, &settled, actor).await {
-            Ok(Some(next)) => self.send_as(next, actor).await,
+        let onward = Onward::ByRules;
+        match self.fall_back(&returned, &settled, onward, actor).await {
+            Ok(Some(next)) => self.send_as(next, onward, actor).await,
             Ok(None) | Err(_) => Ok(settled),
         }
     }

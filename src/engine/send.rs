@@ -19,10 +19,13 @@ use super::Engine;
 use super::action::Outcome;
 use super::audit::Actor;
 use super::breaker::Admission;
+use super::charge::card_brief;
+use super::fallback::Onward;
 use super::ports::{
     CallReport, ChargeCall, ChargeLook, ConfirmCall, Desk, Fence, RefundCall, SealedFor, Store,
     StoreError, Tx,
 };
+use super::queries::CardBrief;
 use super::refusal::{Refused, VerbError};
 use super::settle::Settled;
 use super::two_steps::is_unconfirmed;
@@ -40,6 +43,8 @@ pub(super) struct Outgoing {
     pub found: Option<CallReport>,
     /// Whether it was let through while others are held.
     pub admitted: Admission,
+    /// What is charged, where a person is told of it.
+    pub card: Option<CardBrief>,
 }
 
 /// What came back for one attempt.
@@ -55,27 +60,36 @@ impl<S: Store> Engine<S> {
     pub(super) async fn send(
         &self,
         id: AttemptId,
+        onward: Onward,
         operator: &Operator,
     ) -> Result<Outcome, VerbError> {
-        self.send_as(id, Actor::from(operator))
+        self.send_as(id, onward, Actor::from(operator))
             .await
             .map(Settled::into_outcome)
     }
 
-    /// The same, in anybody's name. Where the provider was certainly not reached, the next one in the order is asked, once.
+    /// The same, in anybody's name. Where the provider was certainly not reached, the next one is asked, if it may be.
     pub(super) async fn send_as(
         &self,
         mut id: AttemptId,
+        onward: Onward,
         actor: Actor<'_>,
     ) -> Result<Settled, VerbError> {
+        let mut instead_of = None;
         loop {
             let outgoing = self.last_look(id).await?;
+            let card = outgoing.card.clone();
             let returned = self.call(outgoing).await;
-            let settled = self
+            let mut settled = self
                 .settle_until_written(&returned, EvidenceSource::Answer, actor)
                 .await?;
-            match self.fall_back(&returned, &settled, actor).await {
-                Ok(Some(next)) => id = next,
+            settled.receipt.card = card;
+            settled.receipt.instead_of = instead_of;
+            match self.fall_back(&returned, &settled, onward, actor).await {
+                Ok(Some(next)) => {
+                    id = next;
+                    instead_of = Some(returned.attempt.provider);
+                }
                 // What was settled stands, whatever comes of falling back.
                 Ok(None) | Err(_) => return Ok(settled),
             }
@@ -127,7 +141,7 @@ impl<S: Store> Engine<S> {
         state: AttemptState,
         (now, owed_since): (DateTime<Utc>, DateTime<Utc>),
     ) -> Result<Outgoing, VerbError> {
-        let key = self.open_key(tx, &attempt).await?;
+        let opened = self.open_card(tx, &attempt).await?;
         let fence = Fence {
             state: attempt.state,
             epoch: Some(attempt.lease_epoch),
@@ -142,7 +156,11 @@ impl<S: Store> Engine<S> {
         attempt.send_count = attempt.send_count.saturating_add(1);
         attempt.next_check_at = Some(now);
         tx.save_attempt(&attempt, fence).await?;
-        Ok(self.outgoing(attempt, key, owed_since))
+        let (card, key) = opened.unzip();
+        Ok(Outgoing {
+            card,
+            ..self.outgoing(attempt, key, owed_since)
+        })
     }
 
     /// An attempt that was marked just now, with what its call needs.
@@ -164,6 +182,7 @@ impl<S: Store> Engine<S> {
             marked: self.parts.clock.uptime(),
             found: None,
             admitted: Admission::Free,
+            card: None,
         }
     }
 
@@ -173,11 +192,22 @@ impl<S: Store> Engine<S> {
         tx: &mut T,
         attempt: &Attempt,
     ) -> Result<Option<Secret>, VerbError> {
+        let opened = self.open_card(tx, attempt).await?;
+        Ok(opened.map(|(_, key)| key))
+    }
+
+    /// The same with the card it is of.
+    async fn open_card<T: Tx>(
+        &self,
+        tx: &mut T,
+        attempt: &Attempt,
+    ) -> Result<Option<(CardBrief, Secret)>, VerbError> {
         let (AttemptKind::Charge, Some(method_id)) = (attempt.kind, attempt.method_id) else {
             return Ok(None);
         };
         let method = tx.method(method_id).await?;
-        self.open_key_of(tx, &method).await.map(Some)
+        let key = self.open_key_of(tx, &method).await?;
+        Ok(Some((card_brief(&method), key)))
     }
 
     /// The billing key of a method.

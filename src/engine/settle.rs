@@ -371,6 +371,9 @@ pub(super) fn settled(rows: &Rows, next: Option<NextStep>) -> Settled {
                 .as_ref()
                 .and_then(|(s, _)| s.next_charge()),
             order_id: None,
+            provider: Some(rows.attempt.provider),
+            card: None,
+            instead_of: None,
         },
         goes_out: rows.attempt.send_after.is_some(),
         was_ended: rows.attempt.was_ended(),

@@ -21,6 +21,7 @@ use super::action::{ActionPlan, Confirmation, Effect, NotHappening, Outcome, Rec
 use super::apply::{Next, Prepared, Work};
 use super::audit::{Actor, Press};
 use super::charge::{ChargeWork, Start, card_brief, check_chargeable, customer_brief, is_expired};
+use super::fallback::Onward;
 use super::fingerprint::Fingerprint;
 use super::ports::{Constraint, Exclusivity, NewInvoice, NewSubscription, Store, StoreError, Tx};
 use super::refusal::{Refused, VerbError};
@@ -33,6 +34,8 @@ pub(super) struct SubscribeWork {
     customer: Customer,
     plan: Plan,
     method: Option<PaymentMethod>,
+    /// The card that the plan names for when the provider is certainly not reached.
+    next: Option<PaymentMethod>,
     quantity: u32,
     amount: Money,
     anchor: Anchor,
@@ -73,6 +76,13 @@ impl<S: Store> Engine<S> {
             let method = method.ok_or(VerbError::Refused(Refused::NoMethod))?;
             check_chargeable(method.provider, amount)?;
         }
+        let next = match &method {
+            Some(method) if !is_trial => {
+                let what = (customer.id, amount);
+                self.next_card(tx, what, method.provider).await?
+            }
+            _ => None,
+        };
         let zone = self.parts.settings.zone;
         let today = self.local_date(self.now());
         let date = today
@@ -92,12 +102,15 @@ impl<S: Store> Engine<S> {
             .number(i64::from(quantity))
             .and(method.as_ref().map_or("", |m| m.public_id.as_str()))
             .number(method.as_ref().map_or(0, |m| m.version))
+            .and(next.as_ref().map_or("", |m| m.public_id.as_str()))
+            .number(next.as_ref().map_or(0, |m| m.version))
             .and(&anchor.date.to_string())
             .finish();
         let work = SubscribeWork {
             customer,
             plan,
             method,
+            next,
             quantity,
             amount,
             anchor,
@@ -159,6 +172,10 @@ impl<S: Store> Engine<S> {
                 to: Some(work.first.ends_at),
             });
         }
+        if charges_now {
+            let next = work.next.as_ref();
+            effects.extend(next.map(|card| self.asked_next(&work.invoice, 2, card)));
+        }
         let today = self.local_date(self.now());
         let expired = work.method.iter().filter(|m| is_expired(m, today));
         let warnings = expired.map(|_| Warning::CardExpired).collect();
@@ -176,7 +193,7 @@ impl<S: Store> Engine<S> {
                 .method
                 .as_ref()
                 .filter(|_| charges_now)
-                .map(|method| self.first_call(method.provider, &work.invoice)),
+                .map(|method| self.charge_call(method.provider, &work.invoice, 1)),
             if_not_seen: None,
             asked: None,
             effects,
@@ -317,11 +334,13 @@ impl<S: Store> Engine<S> {
             method,
             source: Source::First,
             attempt_no: 1,
+            next: work.next,
         };
         let attempt = self
             .insert_charge(tx, actor, &mut charge, Start::Ready, "")
             .await?;
-        Ok(Next::Send(attempt.id))
+        let onward = Onward::as_planned(charge.next.as_ref(), charge.verb);
+        Ok(Next::Charge(attempt.id, onward))
     }
 
     /// An invoice of nothing is paid without a call.

@@ -45,6 +45,7 @@ mod power_loss;
 mod recovery;
 #[path = "roles.rs"]
 mod roles_of_requests;
+mod routes;
 mod rows_under_fault;
 mod scenarios;
 mod second_person;

@@ -19,14 +19,14 @@ use paydeck::engine::ports::{
     IssueOutcome, PrepareCall, PrepareOutcome, Provider, ProviderError, RefundCall, RefundRequest,
     RegisterCall, TransactionSeen,
 };
-use paydeck::engine::{Engine, Outcome, Reconciled, Request};
+use paydeck::engine::{Engine, Outcome, Reconciled, Request, RunSummary};
 use paydeck::secret::Secret;
 use paydeck::store::SqlStore;
 
 use crate::world::{World, admin, on_each_tuned, won};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+pub enum Step {
     Prepare,
     Charge,
     Look,
@@ -34,7 +34,7 @@ enum Step {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trouble {
+pub enum Trouble {
     /// It never left.
     NotSent,
     /// It did not arrive, and nobody knows.
@@ -45,6 +45,8 @@ enum Trouble {
     Held,
     /// The card says no.
     Declined,
+    /// Our key is refused.
+    KeyRefused,
 }
 
 #[derive(Debug, Clone)]
@@ -64,7 +66,7 @@ struct Book {
 }
 
 /// A provider with a book of its own.
-struct House {
+pub struct House {
     name: ProviderName,
     book: Mutex<Book>,
     arrived: Semaphore,
@@ -72,7 +74,7 @@ struct House {
 }
 
 impl House {
-    fn new(name: ProviderName) -> Arc<Self> {
+    pub fn new(name: ProviderName) -> Arc<Self> {
         Arc::new(Self {
             name,
             book: Mutex::default(),
@@ -81,7 +83,7 @@ impl House {
         })
     }
 
-    fn trouble(&self, step: Step, trouble: Trouble) {
+    pub fn trouble(&self, step: Step, trouble: Trouble) {
         self.book
             .lock()
             .expect("a lock")
@@ -89,12 +91,12 @@ impl House {
             .push_back((step, trouble));
     }
 
-    fn count(&self, step: Step) -> usize {
+    pub fn count(&self, step: Step) -> usize {
         let book = self.book.lock().expect("a lock");
         book.steps.iter().filter(|s| **s == step).count()
     }
 
-    fn paid(&self) -> u32 {
+    pub fn paid(&self) -> u32 {
         self.book
             .lock()
             .expect("a lock")
@@ -104,7 +106,7 @@ impl House {
             .sum()
     }
 
-    fn steps(&self) -> Vec<Step> {
+    pub fn steps(&self) -> Vec<Step> {
         self.book.lock().expect("a lock").steps.clone()
     }
 
@@ -185,6 +187,11 @@ impl House {
                 "insufficient_funds",
                 Proves::NotExecuted,
                 FailureClass::Soft,
+            ),
+            Some(Trouble::KeyRefused) => refused(
+                "UNAUTHORIZED_KEY",
+                Proves::ConfigTrouble,
+                FailureClass::Config,
             ),
         }
     }
@@ -324,12 +331,12 @@ impl Provider for House {
 }
 
 /// A world with these houses, the first of the rules' order first.
-struct Scene {
-    w: World,
-    engine: Arc<Engine<SqlStore>>,
+pub struct Scene {
+    pub w: World,
+    pub engine: Arc<Engine<SqlStore>>,
 }
 
-async fn on_each(rule: &'static str, houses: &[Arc<House>], story: impl AsyncFn(Scene)) {
+pub async fn on_each(rule: &'static str, houses: &[Arc<House>], story: impl AsyncFn(Scene)) {
     let routing = Routing::parse([rule]).expect("a rule");
     on_each_tuned(
         |settings| settings.routing = routing.clone(),
@@ -346,7 +353,7 @@ async fn on_each(rule: &'static str, houses: &[Arc<House>], story: impl AsyncFn(
 }
 
 impl Scene {
-    async fn act(&self, request: Request) -> Outcome {
+    pub async fn act(&self, request: Request) -> Outcome {
         let plan = self.engine.plan(&admin(), &request).await.expect("a plan");
         let applied = self
             .engine
@@ -355,7 +362,7 @@ impl Scene {
         applied.expect("an outcome")
     }
 
-    async fn customer(&self, key: &str, at: &[ProviderName]) -> CustomerId {
+    pub async fn customer(&self, key: &str, at: &[ProviderName]) -> CustomerId {
         let customer = self.w.customer(key).await;
         for provider in at {
             let card = Request::AddMethod {
@@ -368,7 +375,7 @@ impl Scene {
         customer
     }
 
-    async fn subscribe(&self, customer: CustomerId) -> Outcome {
+    pub async fn subscribe(&self, customer: CustomerId) -> Outcome {
         let plan = match self.w.number("select coalesce(min(id), 0) from plan").await {
             0 => self.w.basic_plan().await,
             id => paydeck::domain::ids::PlanId(id),
@@ -390,17 +397,17 @@ impl Scene {
         SubscriptionId(self.w.row(Noun::Subscription, &id).await)
     }
 
-    async fn run(&self) {
+    pub async fn run(&self) -> RunSummary {
         let until = self.w.clock_now();
         let run = self.engine.billing_run(&admin(), until, &mut |_| {}).await;
-        run.expect("a run");
+        run.expect("a run")
     }
 
-    async fn reconcile(&self) -> Reconciled {
+    pub async fn reconcile(&self) -> Reconciled {
         self.engine.reconcile_once(&admin()).await.expect("looked")
     }
 
-    async fn state(&self) -> String {
+    pub async fn state(&self) -> String {
         let newest = "select state from attempt order by id desc limit 1";
         self.w.text(newest).await
     }

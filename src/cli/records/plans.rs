@@ -3,6 +3,7 @@
 use super::rows::expiry;
 use crate::cli::record::Record;
 use crate::domain::attempt::AttemptKind;
+use crate::domain::mode::ProviderName;
 use crate::engine::{
     ActionPlan, AskedBy, Confirmation, Effect, NotHappening, Outcome, PlannedCall, Receipt, Warning,
 };
@@ -114,6 +115,11 @@ fn effect(effect: &Effect) -> Record {
         Effect::ChargesOwed { invoice, amount } => of("charges_owed")
             .id("invoice_id", invoice)
             .money("amount", *amount),
+        Effect::AskedNext { call, card } => of("asked_next")
+            .word("provider", "provider", call.provider.as_str())
+            .shown("card", mask::card(&card.number))
+            .text("order_id", &call.order_id)
+            .text("idempotency_key", &call.idem_key),
         Effect::SubscriptionsKept(count) => of("subscriptions_kept").number("count", *count),
         Effect::TrialUntil(at) => of("trial_until").at("at", *at),
         Effect::InvoicePaid(invoice) => of("invoice_paid").id("invoice_id", invoice),
@@ -232,6 +238,10 @@ const fn receipt_of(outcome: &Outcome) -> &Receipt {
 fn receipt(record: Record, outcome: &Outcome) -> Record {
     let receipt = receipt_of(outcome);
     let subscription = receipt.subscription.as_ref();
+    let record = match &receipt.card {
+        Some(card) => record.shown("card", mask::card(&card.number)),
+        None => record.text_if("card", None),
+    };
     record
         .id_if("id", receipt.public_id.as_ref())
         .id_if("attempt_id", receipt.attempt.as_ref())
@@ -247,5 +257,15 @@ fn receipt(record: Record, outcome: &Outcome) -> Record {
         )
         .money("amount", receipt.amount)
         .text_if("order_id", receipt.order_id.as_deref())
+        .word_if(
+            "provider",
+            "provider",
+            receipt.provider.map(ProviderName::as_str),
+        )
+        .word_if(
+            "instead_of",
+            "provider",
+            receipt.instead_of.map(ProviderName::as_str),
+        )
         .at("next_due_at", receipt.next_due_at)
 }

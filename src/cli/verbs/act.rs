@@ -18,7 +18,8 @@ use crate::domain::attempt::AttemptKind;
 use crate::domain::ids::PublicId;
 use crate::domain::money::Money;
 use crate::domain::operator::{Operator, Verb};
-use crate::engine::{ActionPlan, Confirmation, Effect, Outcome, Request};
+use crate::engine::{ActionPlan, Confirmation, Effect, Outcome, Receipt, Request};
+use crate::text::mask;
 
 /// Does one request, as the global options say.
 pub async fn act(
@@ -141,6 +142,26 @@ fn tell(out: &mut Output, outcome: &Outcome) -> Result<(), CliError> {
     Ok(())
 }
 
+/// What was taken, and where it is known by whom and with which card; and in whose place.
+fn charged(view: &View, receipt: &Receipt, amount: Money) -> String {
+    let locale = view.locale;
+    let amount = view.money(amount);
+    let (Some(provider), Some(card)) = (receipt.provider, &receipt.card) else {
+        return locale.t_args("cli.told.charged", &[("amount", &amount)]);
+    };
+    let card = mask::card(&card.number).into_string();
+    let mut said = vec![
+        ("amount", amount.as_str()),
+        ("provider", locale.label("provider", provider.as_str())),
+        ("card", card.as_str()),
+    ];
+    let Some(first) = receipt.instead_of else {
+        return locale.t_args("cli.told.charged_by", &said);
+    };
+    said.push(("first", locale.label("provider", first.as_str())));
+    locale.t_args("cli.told.charged_instead", &said)
+}
+
 fn told(view: &View, outcome: &Outcome) -> Vec<String> {
     let locale = view.locale;
     let id = |id: Option<&PublicId>| id.map(ToString::to_string).unwrap_or_default();
@@ -149,11 +170,12 @@ fn told(view: &View, outcome: &Outcome) -> Vec<String> {
             let (Some(kind), Some(amount)) = (receipt.kind, receipt.amount) else {
                 return Vec::new();
             };
-            let key = match kind {
-                AttemptKind::Charge => "cli.told.charged",
-                AttemptKind::Refund => "cli.told.refunded",
-            };
-            locale.t_args(key, &[("amount", &view.money(amount))])
+            match kind {
+                AttemptKind::Charge => charged(view, receipt, amount),
+                AttemptKind::Refund => {
+                    locale.t_args("cli.told.refunded", &[("amount", &view.money(amount))])
+                }
+            }
         }
         Outcome::Declined { refusal, .. } => {
             let text = locale.failure(&refusal.code, refusal.class.as_str());
@@ -183,7 +205,6 @@ mod tests {
     use crate::domain::evidence::{Proves, Refusal};
     use crate::domain::failure::FailureClass;
     use crate::domain::money::Currency;
-    use crate::engine::Receipt;
     use crate::locale::{Lang, Locale};
 
     fn charge() -> Receipt {

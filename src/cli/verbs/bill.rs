@@ -11,6 +11,7 @@ use crate::cli::permit::Permit;
 use crate::cli::record::Record;
 use crate::cli::table::Table;
 use crate::cli::wiring::{self, LiveEngine};
+use crate::domain::mode::ProviderName;
 use crate::domain::run::Decision;
 use crate::domain::states::RunState;
 use crate::engine::{ReconcilePreview, Reconciled, RunPreview, RunProgress, RunSummary, VerbError};
@@ -23,6 +24,7 @@ const PREVIEW_COLUMNS: &[&str] = &[
     "customer_name",
     "what",
     "kind",
+    "provider",
     "amount",
 ];
 /// One call of `reconcile` ends even when attempts keep falling due.
@@ -81,6 +83,11 @@ fn show_preview(out: &mut Output, preview: &RunPreview) -> Result<(), CliError> 
                 .text("customer_name", &row.customer.name)
                 .text("what", &row.what)
                 .word("kind", "", row.kind)
+                .word_if(
+                    "provider",
+                    "provider",
+                    row.provider.map(ProviderName::as_str),
+                )
                 .money("amount", row.amount)
         })
         .collect();

@@ -13,7 +13,7 @@ use crate::cli::permit::Permit;
 use crate::cli::record::Record;
 use crate::cli::table::Table;
 use crate::cli::{open, places};
-use crate::config::{Database, ProviderAddress, Settings};
+use crate::config::{Account, Database, ProviderAddress, Settings};
 use crate::console::action::ACTIONS;
 use crate::domain::mode::ProviderName;
 use crate::domain::states::{
@@ -185,19 +185,18 @@ pub fn config(out: &mut Output, settings: &Settings) -> Result<(), CliError> {
         Database::Sqlite { .. } => "sqlite",
         Database::Postgres { .. } => "postgres",
     };
-    let address = match &settings.toss.address {
+    let address = |account: &Account, of: ProviderName| match &account.address {
         ProviderAddress::Sandbox { dir } => format!("sandbox:{}", dir.display()),
-        other => other
-            .url_of(ProviderName::Toss)
-            .unwrap_or_default()
-            .to_owned(),
+        other => other.url_of(of).unwrap_or_default().to_owned(),
     };
+    let stripe = settings.stripe.as_ref();
+    let rules: Vec<String> = settings.routing.rules().collect();
     let record = Record::of("config")
         .text_if("file", file.as_deref())
         .word("mode", "", settings.mode.as_str())
         .word("database_kind", "", database)
         .text("database", &open::database_url(settings).to_string())
-        .text("provider", &address)
+        .text("provider", &address(&settings.toss, ProviderName::Toss))
         .text(
             "secret_key",
             if settings.toss.secret_key.is_some() {
@@ -214,6 +213,13 @@ pub fn config(out: &mut Output, settings: &Settings) -> Result<(), CliError> {
                 ""
             },
         )
+        .text_if(
+            "stripe_address",
+            stripe
+                .map(|account| address(account, ProviderName::Stripe))
+                .as_deref(),
+        )
+        .text("routing", &rules.join("; "))
         .text("zone", &settings.billing.zone.to_string())
         .number("billing_hour", settings.billing.hour)
         .number("concurrency", settings.billing.concurrency)

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::Check;
 use crate::config::address;
-use crate::config::error::{ConfigError, Problem};
+use crate::config::error::{ConfigError, Place, Problem};
 use crate::config::raw::{Raw, RawStripe};
-use crate::config::settings::{Account, ProviderAddress, Warning};
+use crate::config::settings::{Account, ProviderAddress, Settings, Warning};
 use crate::config::stripe;
 use crate::config::toss::{self, KeyKind};
 use crate::domain::mode::{Mode, ProviderName};
@@ -114,6 +114,11 @@ impl Check<'_> {
             (None, Mode::Sim) => toss.clone(),
             (None, Mode::Live | Mode::Test) => ProviderAddress::Official,
         };
+        // It is told from one directory where the simulator listens.
+        let is_elsewhere = matches!(address, ProviderAddress::Sandbox { .. }) && address != *toss;
+        if is_elsewhere {
+            return Err(self.invalid("provider.stripe.base_url", Problem::OtherSimulator));
+        }
         let is_named = secret_key.is_some() || raw.base_url.is_some();
         if is_named && mode == Mode::Live {
             return Err(self.invalid("provider.stripe", Problem::StripeIsNotLive));
@@ -122,6 +127,17 @@ impl Check<'_> {
             address,
             secret_key,
         }))
+    }
+
+    /// Providers that a written rule names and that have no key here. The rules of the default name both.
+    pub(super) fn rules_without_key(&self, settings: &Settings) -> Vec<Warning> {
+        if matches!(self.place("routing.rules"), Place::Default { .. }) {
+            return Vec::new();
+        }
+        let named = |provider: &ProviderName| settings.routing.names(*provider);
+        let providers = ProviderName::ALL.into_iter().filter(named);
+        let without = providers.filter(|provider| !settings.has_key_of(*provider));
+        without.map(Warning::RuleWithoutKey).collect()
     }
 
     pub(super) fn routing(&self, rules: &[String]) -> Result<Routing, ConfigError> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::schema::KEYS;
 use super::*;
 use crate::config::{Database, KeyKind, Problem, ProviderAddress, Warning};
-use crate::domain::mode::Mode;
+use crate::domain::mode::{Mode, ProviderName};
 use crate::domain::money::{Currency, Money};
 use crate::domain::operator::Role;
 use crate::vault::PrivateFileError;
@@ -478,12 +478,31 @@ fn n03_stripe_stands_beside_toss_and_rules_say_who_is_asked() {
             "config.toml:4: provider.stripe.base_url leads out of this machine, which mode sim never does; set sandbox:DIR or http://127.0.0.1:PORT",
         ),
         (
+            "provider.stripe.base_url = \"sandbox:other\"",
+            "config.toml:4: provider.stripe.base_url is another simulator than provider.toss.base_url: one of them stands in for both",
+        ),
+        (
             "routing.rules = [\"KRW paypal\"]",
             "config.toml:4: routing.rules holds \"KRW paypal\": after the currency come providers, in the order they are asked",
         ),
     ] {
         assert_eq!(message(&format!("{SIM}{line}\n")), expected, "{line}");
     }
+}
+
+#[test]
+fn n03_a_written_rule_that_names_a_provider_without_a_key_is_said() {
+    let warnings = |text: &str| loaded(&format!("{SIM}{text}")).unwrap().warnings;
+    assert_eq!(warnings(""), []);
+    assert_eq!(
+        warnings("routing.rules = [\"KRW toss stripe\"]\n"),
+        [Warning::RuleWithoutKey(ProviderName::Stripe)]
+    );
+    let key = "provider.stripe.secret_key = \"rk_test_abc\"\n";
+    assert_eq!(
+        warnings(&format!("{key}routing.rules = [\"KRW toss stripe\"]\n")),
+        []
+    );
 }
 
 #[test]

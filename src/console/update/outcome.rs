@@ -9,6 +9,7 @@ use crate::console::model::{
     Job, Message, Modal, Model, Phase, Planned, Progress, Ready, Ticket, Told, Tone,
 };
 use crate::domain::attempt::AttemptKind;
+use crate::domain::mode::ProviderName;
 use crate::domain::operator::Verb;
 use crate::domain::run::Decision;
 use crate::domain::states::AttemptState;
@@ -245,6 +246,9 @@ fn tell(model: &mut Model, job: &Job, outcome: Outcome) -> Option<Message> {
         (Outcome::Done(_), Verb::ForceState, Some(AttemptKind::Charge)) => {
             (Tone::Waits, "was_taken")
         }
+        (Outcome::Done(_), _, _) if receipt(&outcome).instead_of.is_some() => {
+            (Tone::Waits, "done_instead")
+        }
         _ => (tone, kind),
     };
     let text = news(model, kind, job, Some(receipt(&outcome)));
@@ -300,11 +304,16 @@ fn news(model: &Model, kind: &str, job: &Job, receipt: Option<&Receipt>) -> Stri
         .flatten()
         .filter(|part| !part.is_empty())
         .collect();
+    let provider = |name: Option<ProviderName>| {
+        name.map_or("", |name| locale.label("provider", name.as_str()))
+    };
     locale.t_args(
         &format!("console.news.{kind}"),
         &[
             ("verb", locale.label("verb", job.verb.as_str())),
             ("what", &what.join(" ")),
+            ("provider", provider(receipt.and_then(|r| r.provider))),
+            ("first", provider(receipt.and_then(|r| r.instead_of))),
         ],
     )
 }

@@ -2,11 +2,12 @@
 
 use chrono::Duration;
 
-use crate::domain::attempt::Source;
+use crate::domain::attempt::{Attempt, Source};
 use crate::domain::customer::PaymentMethod;
 use crate::domain::dunning::DunningState;
 use crate::domain::ids::{AttemptId, InvoiceId};
 use crate::domain::invoice::{Invoice, InvoiceKind};
+use crate::domain::mode::ProviderName;
 use crate::domain::money::Money;
 use crate::domain::operator::Verb;
 use crate::domain::period::{Period, PeriodError};
@@ -22,6 +23,7 @@ use super::super::charge::{ChargeWork, Start, check_amount, next_attempt_no};
 use super::super::ports::{NewInvoice, Store, Tx};
 use super::super::refusal::{Refused, VerbError};
 use super::super::send::Outgoing;
+use super::stop::{Stop, Stops};
 
 /// What came of one due row before any call.
 pub(super) enum Step {
@@ -29,6 +31,16 @@ pub(super) enum Step {
     Send(Box<Outgoing>),
     /// No call is needed.
     Decided,
+    /// Nothing goes out to this provider now: a later run comes back to it.
+    Held(ProviderName),
+}
+
+/// What rows are claimed for.
+#[derive(Clone, Copy)]
+pub(super) struct Claiming<'a> {
+    pub run: &'a Run,
+    /// To whom nothing goes out any more.
+    pub stops: Stops,
 }
 
 /// What every renewal invoice of one subscription has in common.
@@ -49,21 +61,23 @@ fn range(error: PeriodError) -> VerbError {
 /// The row of a run that something is decided about.
 #[derive(Clone, Copy)]
 pub(super) struct Line<'a> {
-    run: &'a Run,
-    subscription: &'a Subscription,
-    invoice: Option<InvoiceId>,
+    pub run: &'a Run,
+    pub subscription: &'a Subscription,
+    pub invoice: Option<InvoiceId>,
 }
 
 impl<S: Store> Engine<S> {
     pub(super) async fn bill_subscription<T: Tx>(
         &self,
         tx: &mut T,
-        run: &Run,
+        claim: Claiming<'_>,
         actor: Actor<'_>,
         mut subscription: Subscription,
     ) -> Result<Step, VerbError> {
+        let run = claim.run;
         let term = tx.term(subscription.id, subscription.term_no).await?;
-        if let Some((to, cause, decision)) = self.end_instead(tx, run, &subscription).await? {
+        let ended = self.end_instead(tx, run, (&subscription, &term)).await?;
+        if let Some((to, cause, decision)) = ended {
             self.end_as(tx, actor, &mut subscription, &term, to, cause, "")
                 .await?;
             let line = Line {
@@ -100,7 +114,7 @@ impl<S: Store> Engine<S> {
         let next = term.anchor.period(period.index + 1).map_err(range)?;
         subscription.next_period = next.index;
         subscription.next_due_at = Some(next.due_at);
-        self.bill_renewal(tx, run, actor, (subscription, term), invoice)
+        self.bill_renewal(tx, claim, actor, (subscription, term), invoice)
             .await
     }
 
@@ -110,7 +124,7 @@ impl<S: Store> Engine<S> {
         &self,
         tx: &mut T,
         run: &Run,
-        subscription: &Subscription,
+        (subscription, term): (&Subscription, &Term),
     ) -> Result<Option<(SubscriptionState, ChangeCause, Decision)>, VerbError> {
         // Whoever asked for an end is not charged for a period that would end with the charge, also
         // when the period fell due before they asked and the run comes late.
@@ -121,16 +135,29 @@ impl<S: Store> Engine<S> {
             return Ok(Some((to, ChangeCause::CanceledAtEnd, Decision::Canceled)));
         }
         let is_trial_over = subscription.state == SubscriptionState::Trialing;
-        let has_card = subscription.method_id.is_some()
-            || tx
-                .active_method_of(subscription.customer_id)
-                .await?
-                .is_some();
-        if is_trial_over && !has_card {
+        if is_trial_over && !self.has_card_for(tx, subscription, term).await? {
             let to = SubscriptionState::Expired;
             return Ok(Some((to, ChangeCause::Expired, Decision::SkippedNoMethod)));
         }
         Ok(None)
+    }
+
+    /// Whether there is a card that the rules let this subscription be charged by: its own, whatever became of it, or
+    /// another of the customer's.
+    async fn has_card_for<T: Tx>(
+        &self,
+        tx: &mut T,
+        subscription: &Subscription,
+        term: &Term,
+    ) -> Result<bool, VerbError> {
+        let currency = term.price.currency();
+        if let Some(own) = subscription.method_id
+            && self.is_asked_for(tx.method(own).await?.provider, currency)
+        {
+            return Ok(true);
+        }
+        let method = self.method_for(tx, subscription.customer_id, currency);
+        Ok(method.await?.is_some())
     }
 
     pub(in crate::engine) async fn insert_renewal<T: Tx>(
@@ -163,11 +190,12 @@ impl<S: Store> Engine<S> {
     async fn bill_renewal<T: Tx>(
         &self,
         tx: &mut T,
-        run: &Run,
+        claim: Claiming<'_>,
         actor: Actor<'_>,
         (mut subscription, term): (Subscription, Term),
         mut invoice: Invoice,
     ) -> Result<Step, VerbError> {
+        let run = claim.run;
         let id = invoice.id;
         let minimum = minimum_charge(invoice.amount.currency());
         if invoice.amount.minor() == 0 {
@@ -205,6 +233,14 @@ impl<S: Store> Engine<S> {
         };
         tx.save_subscription(&subscription).await?;
         subscription.version += 1;
+        if let Err(why) = method.provider.takes(invoice.amount) {
+            let line = Line {
+                run,
+                subscription: &subscription,
+                invoice: Some(id),
+            };
+            return self.not_taken(tx, line, invoice, why).await;
+        }
         let customer = tx.customer(invoice.customer_id).await?;
         let work = ChargeWork {
             verb: Verb::BillRun,
@@ -214,17 +250,19 @@ impl<S: Store> Engine<S> {
             method,
             source: Source::Run,
             attempt_no: 1,
+            next: None,
         };
-        self.send_off(tx, run, actor, work).await
+        self.send_off(tx, claim, actor, work).await
     }
 
     pub(super) async fn bill_dunning<T: Tx>(
         &self,
         tx: &mut T,
-        run: &Run,
+        claim: Claiming<'_>,
         actor: Actor<'_>,
         id: InvoiceId,
     ) -> Result<Step, VerbError> {
+        let run = claim.run;
         let (subscription, mut invoice) = self.lock_invoice_in_order(tx, id).await?;
         let Some((subscription, term)) = subscription else {
             invoice.dunning = DunningState::Idle;
@@ -259,6 +297,10 @@ impl<S: Store> Engine<S> {
             Ok(method) => method,
             Err(reason) => return self.without_card(tx, line, &reason).await,
         };
+        if let Err(why) = method.provider.takes(invoice.amount) {
+            return self.not_taken(tx, line, invoice, why).await;
+        }
+        let source = source_of_dunning(&mut invoice, &attempts);
         let attempt_no = next_attempt_no(&attempts)?;
         let customer = tx.customer(invoice.customer_id).await?;
         let work = ChargeWork {
@@ -267,10 +309,11 @@ impl<S: Store> Engine<S> {
             subscription: Some((subscription, term)),
             customer,
             method,
-            source: Source::Dunning,
+            source,
             attempt_no,
+            next: None,
         };
-        self.send_off(tx, run, actor, work).await
+        self.send_off(tx, claim, actor, work).await
     }
 
     /// The card to charge; without one, nothing more is tried until a new one comes.
@@ -315,10 +358,20 @@ impl<S: Store> Engine<S> {
     async fn send_off<T: Tx>(
         &self,
         tx: &mut T,
-        run: &Run,
+        claim: Claiming<'_>,
         actor: Actor<'_>,
         mut work: ChargeWork,
     ) -> Result<Step, VerbError> {
+        let run = claim.run;
+        let provider = work.method.provider;
+        if self.provider(provider).is_err() {
+            return self.without_provider(tx, run, work).await;
+        }
+        if claim.stops.of(provider) == Some(Stop::KeyRefused) {
+            let reason = format!("{provider} refuses our key or contract");
+            self.hold_back(tx, run, work, &reason).await?;
+            return Ok(Step::Held(provider));
+        }
         let key = match self.open_key_of(tx, &work.method).await {
             Ok(key) => key,
             Err(VerbError::Vault(error)) => {
@@ -424,6 +477,16 @@ impl<S: Store> Engine<S> {
         }
         Ok(())
     }
+}
+
+/// What was never tried yet is not a further try: it uses none of them up.
+fn source_of_dunning(invoice: &mut Invoice, attempts: &[Attempt]) -> Source {
+    if !attempts.is_empty() {
+        return Source::Dunning;
+    }
+    invoice.dunning = DunningState::Idle;
+    invoice.next_attempt_at = None;
+    Source::Run
 }
 
 /// The period to be billed now, and the older ones that were missed and wait for a person.

@@ -8,6 +8,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::domain::attempt::Attempt;
 use crate::domain::evidence::EvidenceSource;
+use crate::domain::mode::ProviderName;
 use crate::domain::money::Money;
 use crate::domain::run::Run;
 use crate::domain::states::AttemptState;
@@ -23,8 +24,8 @@ use super::super::refusal::VerbError;
 use super::super::send::{Outgoing, Returned, nothing_left};
 use super::super::settle::Settled;
 use super::super::two_steps::Named;
-use super::bill::Step;
-use super::stop::Stop;
+use super::bill::{Claiming, Step};
+use super::stop::{Stop, Stops};
 use super::{Progress, RunProgress};
 
 /// At most so many answers are settled in one commit.
@@ -55,6 +56,8 @@ enum Event {
 struct Claimed {
     out: Vec<Outgoing>,
     decided: u64,
+    /// Whose rows did not go out.
+    held: Vec<ProviderName>,
     seen: u64,
     oldest: Option<DateTime<Utc>>,
 }
@@ -77,7 +80,7 @@ pub(super) struct Drive<'e, S: Store> {
     is_exhausted: bool,
     charged: Vec<Money>,
     oldest: Option<DateTime<Utc>>,
-    stop: Option<Stop>,
+    stops: Stops,
 }
 
 impl<'e, S: Store> Drive<'e, S> {
@@ -99,12 +102,12 @@ impl<'e, S: Store> Drive<'e, S> {
             is_exhausted: false,
             charged: Vec::new(),
             oldest: None,
-            stop: None,
+            stops: Stops::default(),
         }
     }
 
     pub(super) fn stop_reason(&self) -> Option<String> {
-        self.stop.map(|stop| stop.reason().to_owned())
+        self.stops.reason()
     }
 
     pub(super) fn charged(&self) -> Vec<Money> {
@@ -172,7 +175,7 @@ impl<'e, S: Store> Drive<'e, S> {
     /// No call starts after an answer says that our key is refused: not once it is settled, but as soon as it is here.
     fn take_answer(&mut self, returned: Returned) {
         if returned.report.evidence.is_config_trouble() {
-            self.stop = Some(Stop::KeyRefused);
+            self.stops.hold(returned.attempt.provider, Stop::KeyRefused);
         }
         self.answered.push(returned);
     }
@@ -202,21 +205,19 @@ impl<'e, S: Store> Drive<'e, S> {
         !self.is_exhausted && !self.is_stopped() && self.queue.len() < self.concurrency()
     }
 
-    /// Whether nothing new is begun: our key is refused, or the only provider there is is in trouble.
+    /// Whether nothing new is begun: nothing more goes to any provider there is.
     fn is_stopped(&self) -> bool {
-        match self.stop {
-            None => false,
-            Some(Stop::KeyRefused) => true,
-            Some(Stop::Held(_)) => self.engine.parts.providers.len() <= 1,
-        }
+        let providers = &self.engine.parts.providers;
+        let is_stopped = |name| self.stops.of(name).is_some();
+        !providers.is_empty() && providers.iter().all(|p| is_stopped(p.name()))
     }
 
     /// What is named goes on where its first step was the probe; everything else is let through or held.
     fn admission(&self, outgoing: &Outgoing) -> Admission {
-        match (self.stop, outgoing.admitted) {
+        match (self.stops.of(outgoing.attempt.provider), outgoing.admitted) {
             (Some(Stop::KeyRefused), _) => Admission::Held,
             (_, Admission::Probe) => Admission::Probe,
-            (None | Some(Stop::Held(_)), Admission::Free | Admission::Held) => {
+            (None | Some(Stop::Held), Admission::Free | Admission::Held) => {
                 let breaker = self.engine.breaker(outgoing.attempt.provider);
                 breaker.admit(self.engine.now())
             }
@@ -228,15 +229,21 @@ impl<'e, S: Store> Drive<'e, S> {
             let Some(mut outgoing) = self.queue.pop_front() else {
                 return;
             };
+            let provider = outgoing.attempt.provider;
             outgoing.admitted = self.admission(&outgoing);
-            if !outgoing.admitted.is_given() {
-                self.stop = self.stop.or(Some(Stop::Held(outgoing.attempt.provider)));
-                if self.is_stopped() {
-                    self.queue.push_front(outgoing);
-                    return;
+            match outgoing.admitted {
+                Admission::Free => self.stops.let_go(provider),
+                Admission::Probe => {}
+                Admission::Held => {
+                    self.stops.hold(provider, Stop::Held);
+                    if self.is_stopped() {
+                        self.queue.push_front(outgoing);
+                        return;
+                    }
+                    self.stops.count(provider);
+                    self.answered.push(unsent(outgoing));
+                    continue;
                 }
-                self.answered.push(unsent(outgoing));
-                continue;
             }
             let engine = self.engine;
             self.in_flight.push(Box::pin(async move {
@@ -260,8 +267,12 @@ impl<'e, S: Store> Drive<'e, S> {
             let share = self.concurrency().div_ceil(claimers).min(SETTLE_BATCH);
             let limit = u32::try_from(share).unwrap_or(1);
             let (engine, run, actor) = (self.engine, self.run, self.actor);
+            let claim = Claiming {
+                run,
+                stops: self.stops,
+            };
             self.chores.push(Box::pin(async move {
-                Chore::Claim(engine.claim_batch(run, actor, limit).await)
+                Chore::Claim(engine.claim_batch(claim, actor, limit).await)
             }));
         }
         if !self.named.is_empty() && self.naming == 0 {
@@ -297,6 +308,9 @@ impl<'e, S: Store> Drive<'e, S> {
         self.is_exhausted = claimed.seen == 0;
         self.decided += claimed.decided;
         self.oldest = self.oldest.into_iter().chain(claimed.oldest).min();
+        for provider in claimed.held {
+            self.stops.count(provider);
+        }
         self.queue.extend(claimed.out);
     }
 
@@ -334,6 +348,9 @@ impl<'e, S: Store> Drive<'e, S> {
 
     /// Rows that were claimed and never sent become ready again: nothing of them has left.
     async fn give_back(&mut self) -> Result<(), VerbError> {
+        for outgoing in &self.queue {
+            self.stops.count(outgoing.attempt.provider);
+        }
         let unsent: Vec<Returned> = self.queue.drain(..).map(unsent).collect();
         for batch in unsent.chunks(SETTLE_BATCH) {
             let given = self.engine.settle_batch(batch, self.actor).await?;
@@ -357,13 +374,13 @@ impl<S: Store> Engine<S> {
     /// row by row where it refuses them together.
     async fn claim_batch(
         &self,
-        run: &Run,
+        claim: Claiming<'_>,
         actor: Actor<'_>,
         limit: u32,
     ) -> Result<Claimed, VerbError> {
         let mut wait_ms = 5;
         for _ in 0..12 {
-            match self.claim_batch_once(run, actor, limit).await {
+            match self.claim_batch_once(claim, actor, limit).await {
                 Err(VerbError::Store(StoreError::Busy(_))) => {
                     self.pause_ms(wait_ms).await;
                     wait_ms *= 2;
@@ -375,24 +392,26 @@ impl<S: Store> Engine<S> {
                 other => return other,
             }
         }
-        self.claim_batch_once(run, actor, 1).await
+        self.claim_batch_once(claim, actor, 1).await
     }
 
     async fn claim_batch_once(
         &self,
-        run: &Run,
+        claim: Claiming<'_>,
         actor: Actor<'_>,
         limit: u32,
     ) -> Result<Claimed, VerbError> {
+        let until = claim.run.until;
         let mut desk = Desk::new();
         let mut tx = self.begin(&mut desk).await?;
         let mut claimed = Claimed {
             out: Vec::new(),
             decided: 0,
+            held: Vec::new(),
             seen: 0,
             oldest: None,
         };
-        let due = tx.claim_due_subscriptions(run.until, limit).await?;
+        let due = tx.claim_due_subscriptions(until, limit).await?;
         tx.foresee(Foreseen::Billing(&due)).await?;
         for subscription in due {
             let since = subscription
@@ -402,15 +421,15 @@ impl<S: Store> Engine<S> {
                 .min();
             claimed.oldest = claimed.oldest.into_iter().chain(since).min();
             let step = self
-                .bill_subscription(&mut tx, run, actor, subscription)
+                .bill_subscription(&mut tx, claim, actor, subscription)
                 .await?;
             claimed.take(step);
         }
         if claimed.seen == 0 {
-            let due = tx.claim_due_dunning(run.until, limit).await?;
+            let due = tx.claim_due_dunning(until, limit).await?;
             tx.foresee(Foreseen::Dunning(&due)).await?;
             for invoice in due {
-                let step = self.bill_dunning(&mut tx, run, actor, invoice.id).await?;
+                let step = self.bill_dunning(&mut tx, claim, actor, invoice.id).await?;
                 claimed.take(step);
             }
         }
@@ -481,6 +500,10 @@ impl Claimed {
         match step {
             Step::Send(outgoing) => self.out.push(*outgoing),
             Step::Decided => self.decided += 1,
+            Step::Held(provider) => {
+                self.decided += 1;
+                self.held.push(provider);
+            }
         }
     }
 }

@@ -1,21 +1,113 @@
-//! Why a run begins nothing new. What is out is settled all the same.
+//! What holds the rows of each provider back in a run. What is out is settled all the same, and the rows of another
+//! provider go on.
 
 use crate::domain::mode::ProviderName;
 
-/// Why nothing new is begun.
+/// Why nothing new is sent to a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stop {
     /// Every further call would be refused as well.
     KeyRefused,
-    /// One provider is in trouble: its rows stay ready, those of another go on.
-    Held(ProviderName),
+    /// It is in trouble: what is claimed stays ready.
+    Held,
 }
 
 impl Stop {
-    pub(super) const fn reason(self) -> &'static str {
+    const fn reason(self) -> &'static str {
         match self {
-            Self::KeyRefused => "the provider refused our key or contract",
-            Self::Held(_) => "circuit breaker open",
+            Self::KeyRefused => "our key or contract was refused",
+            Self::Held => "circuit breaker open",
         }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct At {
+    stop: Option<Stop>,
+    /// So many rows did not go out because of it.
+    rows: u64,
+}
+
+/// The same of every provider.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Stops {
+    toss: At,
+    stripe: At,
+}
+
+impl Stops {
+    const fn at(self, provider: ProviderName) -> At {
+        match provider {
+            ProviderName::Toss => self.toss,
+            ProviderName::Stripe => self.stripe,
+        }
+    }
+
+    const fn at_mut(&mut self, provider: ProviderName) -> &mut At {
+        match provider {
+            ProviderName::Toss => &mut self.toss,
+            ProviderName::Stripe => &mut self.stripe,
+        }
+    }
+
+    pub(super) const fn of(self, provider: ProviderName) -> Option<Stop> {
+        self.at(provider).stop
+    }
+
+    /// A refused key stays refused for the whole run.
+    pub(super) fn hold(&mut self, provider: ProviderName, stop: Stop) {
+        let at = self.at_mut(provider);
+        if at.stop != Some(Stop::KeyRefused) {
+            at.stop = Some(stop);
+        }
+    }
+
+    /// It answers again.
+    pub(super) fn let_go(&mut self, provider: ProviderName) {
+        let at = self.at_mut(provider);
+        if at.stop == Some(Stop::Held) {
+            at.stop = None;
+        }
+    }
+
+    pub(super) const fn count(&mut self, provider: ProviderName) {
+        let at = self.at_mut(provider);
+        at.rows = at.rows.saturating_add(1);
+    }
+
+    /// Who held what, for people; none where nobody holds anything any more.
+    pub(super) fn reason(self) -> Option<String> {
+        let each = ProviderName::ALL.into_iter().filter_map(|provider| {
+            let at = self.at(provider);
+            let reason = at.stop?.reason();
+            Some(format!("{provider}: {reason} ({} rows)", at.rows))
+        });
+        let said: Vec<String> = each.collect();
+        (!said.is_empty()).then(|| said.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_provider_is_held_by_itself_and_a_refused_key_for_the_whole_run() {
+        let mut stops = Stops::default();
+        assert_eq!(stops.reason(), None);
+        stops.hold(ProviderName::Stripe, Stop::Held);
+        stops.count(ProviderName::Stripe);
+        let said = stops.reason();
+        assert_eq!(
+            said.as_deref(),
+            Some("stripe: circuit breaker open (1 rows)")
+        );
+        stops.let_go(ProviderName::Stripe);
+        assert_eq!(stops.reason(), None);
+        stops.hold(ProviderName::Toss, Stop::KeyRefused);
+        stops.hold(ProviderName::Toss, Stop::Held);
+        stops.let_go(ProviderName::Toss);
+        assert_eq!(stops.of(ProviderName::Toss), Some(Stop::KeyRefused));
+        assert_eq!(stops.of(ProviderName::Stripe), None);
     }
 }

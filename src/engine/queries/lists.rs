@@ -201,8 +201,10 @@ pub struct DueRow {
     pub state: SubscriptionState,
     /// Scheduled end.
     pub cancel_at: Option<DateTime<Utc>>,
-    /// A card that can be charged is there.
-    pub has_card: bool,
+    /// Where the subscription's own card is, and what became of that card.
+    pub own_card: Option<(ProviderName, MethodState)>,
+    /// Where the customer has a card that can be charged.
+    pub cards_at: Vec<ProviderName>,
     /// It is a further try.
     pub is_retry: bool,
     /// An earlier attempt is not settled.

@@ -4,7 +4,6 @@
 //! of a hundred, so every amount passes through here in both directions. What cannot be said exactly is
 //! refused, never rounded.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -37,7 +36,6 @@ struct Table {
     whole: Vec<String>,
     hundredths_of_whole: Vec<String>,
     thousandths: Vec<String>,
-    minimum: BTreeMap<String, i64>,
 }
 
 static TABLE: LazyLock<Result<Table, toml::de::Error>> =
@@ -142,18 +140,12 @@ pub(super) fn code(currency: Currency) -> String {
     currency.code().to_ascii_lowercase()
 }
 
-/// The smallest charge in a currency, where one is known. A guide: it holds for an account that is
-/// settled in that currency.
-pub fn minimum(currency: Currency) -> Option<Money> {
-    let table = TABLE.as_ref().ok()?;
-    from_wire(*table.minimum.get(currency.code())?, currency)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::mode::ProviderName;
 
     fn money(text: &str) -> Money {
         let (number, code) = text.split_once(' ').expect("number and code");
@@ -224,19 +216,13 @@ mod tests {
     }
 
     #[test]
-    fn every_minimum_can_be_read_and_charged() {
+    fn every_least_charge_can_be_written() {
         assert!(check().is_ok(), "{:?}", check());
-        let table = TABLE.as_ref().expect("a table");
-        for code in table.minimum.keys() {
+        for code in ["USD", "KRW", "JPY", "HUF", "KWD", "BHD", "MXN"] {
             let currency = Currency::parse(code).expect("a currency");
-            let least = minimum(currency).expect("a minimum");
+            let least = ProviderName::Stripe.minimum_charge(currency);
             assert!(to_wire(least).is_ok(), "{least}");
         }
-        assert_eq!(minimum(Currency::USD), Some(money("0.50 USD")));
-        assert_eq!(
-            minimum(Currency::parse("JPY").expect("yen")),
-            Some(money("50 JPY"))
-        );
     }
 
     #[test]

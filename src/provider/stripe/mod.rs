@@ -28,7 +28,7 @@ pub mod spoken;
 mod transactions;
 mod wire;
 
-pub use amount::{AmountError, CurrencyTableError, minimum};
+pub use amount::{AmountError, CurrencyTableError};
 pub use client::StripeClient;
 pub use codes::{CallKind, Words, classify};
 pub use objects::*;

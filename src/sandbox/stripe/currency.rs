@@ -1,6 +1,8 @@
 //! Currencies: decimals, least amounts, and how an amount is written in a message. Integers only.
 
 use super::problem::Problem;
+use crate::domain::mode::ProviderName;
+use crate::domain::money::Currency;
 
 const ZERO: [&str; 15] = [
     "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf",
@@ -9,38 +11,12 @@ const ZERO: [&str; 15] = [
 const THREE: [&str; 5] = ["bhd", "jod", "kwd", "omr", "tnd"];
 /// Sent with two decimals that must be zero.
 const WHOLE: [&str; 2] = ["isk", "ugx"];
-/// Least charges. Won are in no published table; this is half a dollar.
-const LEAST: [(&str, i64); 27] = [
-    ("usd", 50),
-    ("eur", 50),
-    ("jpy", 50),
-    ("gbp", 30),
-    ("aud", 50),
-    ("cad", 50),
-    ("chf", 50),
-    ("nzd", 50),
-    ("sgd", 50),
-    ("brl", 50),
-    ("hkd", 400),
-    ("mxn", 1_000),
-    ("sek", 300),
-    ("nok", 300),
-    ("dkk", 250),
-    ("pln", 200),
-    ("czk", 1_500),
-    ("huf", 17_500),
-    ("myr", 200),
-    ("ron", 200),
-    ("thb", 1_000),
-    ("aed", 200),
-    ("bgn", 100),
-    ("inr", 50),
-    ("krw", 700),
-    ("kwd", 160),
-    ("bhd", 190),
+const LISTED: [&str; 22] = [
+    "usd", "eur", "gbp", "aud", "cad", "chf", "nzd", "sgd", "brl", "hkd", "mxn", "sek", "nok",
+    "dkk", "pln", "czk", "huf", "myr", "ron", "thb", "aed", "bgn",
 ];
-const OTHERS: [&str; 24] = [
-    "ars", "bdt", "cny", "cop", "egp", "gel", "idr", "ils", "kes", "kzt", "lkr", "mad", "ngn",
+const OTHERS: [&str; 25] = [
+    "inr", "ars", "bdt", "cny", "cop", "egp", "gel", "idr", "ils", "kes", "kzt", "lkr", "mad", "ngn",
     "pen", "php", "pkr", "qar", "rsd", "sar", "try", "twd", "uah", "uyu", "zar",
 ];
 pub const MOST: i64 = 99_999_999;
@@ -60,7 +36,7 @@ fn is_known(currency: &str) -> bool {
         || THREE.contains(&currency)
         || WHOLE.contains(&currency)
         || OTHERS.contains(&currency)
-        || LEAST.iter().any(|(known, _)| *known == currency)
+        || LISTED.contains(&currency)
 }
 
 /// The code in small letters, if it is one.
@@ -102,11 +78,11 @@ pub fn check_charge(amount: i64, currency: &str, param: &str) -> Result<(), Prob
     Ok(())
 }
 
+/// The least charge, by the one table there is: each of its currencies is counted here as it is there.
 pub fn least(currency: &str) -> i64 {
-    LEAST
-        .iter()
-        .find(|(known, _)| *known == currency)
-        .map_or(1, |(_, least)| *least)
+    Currency::parse(&currency.to_uppercase()).map_or(1, |currency| {
+        ProviderName::Stripe.minimum_charge(currency).minor()
+    })
 }
 
 /// `$20.00`, `€0.50`, `¥500`, `20.000 KWD`.

@@ -5,6 +5,7 @@ use super::subscriptions::SUBSCRIPTIONS;
 use super::{failed, payments, subscriptions, unknowns};
 use crate::domain::ids::{CustomerId, Noun, PlanId, PublicId, SubscriptionId};
 use crate::domain::money::Money;
+use crate::domain::mode::ProviderName;
 use crate::domain::states::{MethodState, SubscriptionState};
 use crate::domain::subscription::{Change, ChangeCause};
 use crate::engine::ports::StoreError;
@@ -163,4 +164,14 @@ pub(super) async fn subscription(db: &SqlStore, id: SubscriptionId) -> R<Subscri
             .map(|row| change(&row.cells("subscription_change")?))
             .collect::<R<_>>()?,
     })
+}
+
+impl SqlStore {
+    /// How many cards at a provider can be charged.
+    pub async fn count_active_cards(&self, provider: ProviderName) -> R<u64> {
+        const COUNT: &str =
+            "select count(*) from payment_method where state = 'active' and provider = ?";
+        let counted = self.fetch_number(Query::with(COUNT, values![provider.as_str()])).await?;
+        Ok(u64::try_from(counted).unwrap_or(0))
+    }
 }

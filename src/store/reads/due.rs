@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::cells;
 use super::query::{Query, values};
-use crate::domain::states::SubscriptionState;
+use crate::domain::mode::ProviderName;
+use crate::domain::states::{MethodState, SubscriptionState};
 use crate::engine::ports::StoreError;
 use crate::engine::queries::DueRow;
 use crate::store::open::SqlStore;
@@ -15,19 +16,27 @@ type R<T> = Result<T, StoreError>;
 const SUBSCRIPTIONS: &str = "select s.public_id, c.id as customer_id, c.public_id as customer_public_id, \
      c.name as customer_name, l.name as what, t.price_minor * t.quantity as amount_minor, t.currency, \
      s.run_at as due_at, s.state, s.cancel_at, \
-     cast(case when exists (select 1 from payment_method m where m.customer_id = s.customer_id and m.state = 'active') \
-      then 1 else 0 end as bigint) as has_card, cast(0 as bigint) as is_retry, cast(0 as bigint) as is_locked \
+     o.provider as own_provider, o.state as own_state, \
+     cast(case when exists (select 1 from payment_method m where m.customer_id = s.customer_id and m.state = 'active' \
+       and m.provider = 'toss') then 1 else 0 end as bigint) as at_toss, \
+     cast(case when exists (select 1 from payment_method m where m.customer_id = s.customer_id and m.state = 'active' \
+       and m.provider = 'stripe') then 1 else 0 end as bigint) as at_stripe, cast(0 as bigint) as is_retry, cast(0 as bigint) as is_locked \
      from subscription s join subscription_term t on t.subscription_id = s.id and t.term_no = s.term_no \
      join customer c on c.id = s.customer_id join plan l on l.id = t.plan_id \
+     left join payment_method o on o.id = s.method_id \
      where s.run_at <= ? order by s.run_at, s.id";
 const RETRIES: &str = "select i.public_id, c.id as customer_id, c.public_id as customer_public_id, \
      c.name as customer_name, i.description as what, i.amount_minor, i.currency, \
      i.next_attempt_at as due_at, s.state, s.cancel_at, \
-     cast(case when exists (select 1 from payment_method m where m.customer_id = i.customer_id and m.state = 'active') \
-      then 1 else 0 end as bigint) as has_card, cast(1 as bigint) as is_retry, \
+     o.provider as own_provider, o.state as own_state, \
+     cast(case when exists (select 1 from payment_method m where m.customer_id = i.customer_id and m.state = 'active' \
+       and m.provider = 'toss') then 1 else 0 end as bigint) as at_toss, \
+     cast(case when exists (select 1 from payment_method m where m.customer_id = i.customer_id and m.state = 'active' \
+       and m.provider = 'stripe') then 1 else 0 end as bigint) as at_stripe, cast(1 as bigint) as is_retry, \
      cast(case when exists (select 1 from attempt a where a.invoice_id = i.id and a.kind = 'charge' \
        and a.state in ('ready', 'sent', 'unknown', 'succeeded')) then 1 else 0 end as bigint) as is_locked \
      from invoice i join subscription s on s.id = i.subscription_id join customer c on c.id = i.customer_id \
+     left join payment_method o on o.id = s.method_id \
      where i.state = 'open' and i.dunning = 'scheduled' and i.next_attempt_at <= ? \
      order by i.next_attempt_at, i.id";
 
@@ -39,6 +48,17 @@ pub(super) async fn due(db: &SqlStore, until: DateTime<Utc>) -> R<Vec<DueRow>> {
 
 fn row(row: &Row) -> R<DueRow> {
     let cells = &row.counts("subscription");
+    let own_provider = cells.opt_word("own_provider", ProviderName::parse)?;
+    let own_state = cells.opt_word("own_state", MethodState::parse)?;
+    let mut cards_at = Vec::new();
+    for (column, provider) in [
+        ("at_toss", ProviderName::Toss),
+        ("at_stripe", ProviderName::Stripe),
+    ] {
+        if cells.yes(column)? {
+            cards_at.push(provider);
+        }
+    }
     Ok(DueRow {
         public_id: cells.public_id()?,
         customer: cells::customer(cells)?,
@@ -47,7 +67,8 @@ fn row(row: &Row) -> R<DueRow> {
         due_at: cells.at("due_at")?,
         state: cells.word("state", SubscriptionState::parse)?,
         cancel_at: cells.opt_at("cancel_at")?,
-        has_card: cells.yes("has_card")?,
+        own_card: own_provider.zip(own_state),
+        cards_at,
         is_retry: cells.yes("is_retry")?,
         is_locked: cells.yes("is_locked")?,
     })

@@ -95,6 +95,7 @@ fn of_settings(settings: &Settings) -> Vec<Finding> {
             ),
         });
     }
+    findings.push(routing(settings));
     findings.push(
         if settings.people.is_empty() && settings.mode != Mode::Sim {
             Finding::fail(
@@ -107,6 +108,25 @@ fn of_settings(settings: &Settings) -> Vec<Finding> {
         },
     );
     findings
+}
+
+/// The order in which providers are asked, and who of them cannot be.
+fn routing(settings: &Settings) -> Finding {
+    let without = settings.warnings.iter().filter_map(|warning| match warning {
+        Warning::RuleWithoutKey(provider) => Some(provider.to_string()),
+        Warning::SecretInEnvironment | Warning::LegacyTestKey => None,
+    });
+    let without: Vec<String> = without.collect();
+    let rules: Vec<String> = settings.routing.rules().collect();
+    let rules = rules.join("; ");
+    if without.is_empty() {
+        return Finding::ok("routing", rules);
+    }
+    let names = without.join(", ");
+    Finding::warn(
+        "routing",
+        format!("{rules}: {names} is named and its key is not set, so its rows are held back"),
+    )
 }
 
 async fn of_database(out: &Output, opened: &mut Opened, findings: &mut Vec<Finding>) {

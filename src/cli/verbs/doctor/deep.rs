@@ -11,6 +11,7 @@ use crate::cli::process;
 use crate::cli::said::said;
 use crate::cli::verbs::audit;
 use crate::cli::wiring;
+use crate::domain::mode::ProviderName;
 use crate::domain::operator::Access;
 use crate::engine::ports::{Attempts as _, Clock as _, Desk, Store as _};
 use crate::engine::queries::{ListQuery, Reads as _};
@@ -27,6 +28,7 @@ pub async fn of_rows(out: &Output, opened: &Opened) -> Vec<Finding> {
         told(out, "leases", leases(opened).await),
         told(out, "audit", trail(opened).await),
         told(out, "plans", plans(opened).await),
+        told(out, "cards", cards(opened).await),
         told(out, "tallies", tallies(opened).await),
         told(out, "spool", spool(opened).await),
     ]
@@ -128,6 +130,25 @@ async fn plans(opened: &Opened) -> Result<Finding, CliError> {
         Finding::warn("plans", "there is no plan yet: see `paydeck plan create`")
     } else {
         Finding::ok("plans", "there are plans")
+    })
+}
+
+/// Cards that a run would charge where nothing can be sent: their rows are held back.
+async fn cards(opened: &Opened) -> Result<Finding, CliError> {
+    let mut held_back = Vec::new();
+    for provider in ProviderName::ALL {
+        let cards = opened.store.count_active_cards(provider).await?;
+        if cards > 0 && !opened.settings.has_key_of(provider) {
+            held_back.push(format!("{cards} active cards at {provider}"));
+        }
+    }
+    Ok(if held_back.is_empty() {
+        Finding::ok("cards", "every active card is at a provider whose key is set")
+    } else {
+        Finding::warn(
+            "cards",
+            format!("{}, whose key is not set", held_back.join(", ")),
+        )
     })
 }
 

@@ -198,6 +198,14 @@ fn effect_text(ink: &Ink<'_>, effect: &Effect) -> String {
                 ("money", &model.money(*amount)),
             ],
         ),
+        Effect::AskedNext { call, card } => say(
+            "asked_next",
+            &[
+                ("provider", locale.label("provider", call.provider.as_str())),
+                ("card", &model.card(card)),
+                ("order", &Shown::line(&call.order_id).into_string()),
+            ],
+        ),
         Effect::SubscriptionsKept(count) => {
             say("subscriptions_kept", &[("n", &model.count(*count))])
         }

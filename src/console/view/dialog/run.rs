@@ -41,8 +41,13 @@ pub fn lines(ink: &Ink<'_>, until: DateTime<Utc>, preview: &RunPreview, room: us
             "dunning" => label("kind_dunning"),
             "no card" => label("kind_no_card"),
             "locked" => label("kind_locked"),
+            "not taken" => label("kind_not_taken"),
+            "no provider" => label("kind_no_provider"),
             other => other.to_owned(),
         };
+        let provider = row.provider.map_or_else(String::new, |provider| {
+            ink.t(&format!("common.provider_short.{provider}"))
+        });
         pages.line(vec![
             span(
                 format!("{} ", fit(model.name(&row.customer.name), 12, Align::Left)),
@@ -53,6 +58,7 @@ pub fn lines(ink: &Ink<'_>, until: DateTime<Utc>, preview: &RunPreview, room: us
                 Role::Text,
             ),
             span(format!("{}  ", fit(kind, 11, Align::Left)), Role::Dim),
+            span(format!("{}  ", fit(provider, 6, Align::Left)), Role::Dim),
             span(Shown::line(&row.what).into_string(), Role::Dim),
         ]);
     }
