@@ -106,9 +106,7 @@ impl<S: Store> Engine<S> {
             .method_to_charge(tx, &invoice, subscription.as_ref().map(|(s, _)| s))
             .await?;
         let attempt_no = next_attempt_no(&attempts)?.max(first_number(&invoice));
-        let next = self
-            .next_card_for(tx, &invoice, method.provider)
-            .await?;
+        let next = self.next_card_for(tx, &invoice, method.provider).await?;
         Ok(ChargeWork {
             next,
             verb,
@@ -222,9 +220,9 @@ impl<S: Store> Engine<S> {
         }
         let mut effects = effects_of_payment(work.subscription.as_ref(), &work.invoice, now)?;
         let next = work.next.as_ref();
-        effects.extend(next.map(|card| {
-            self.asked_next(&invoice.public_id, work.attempt_no + 1, card)
-        }));
+        effects.extend(
+            next.map(|card| self.asked_next(&invoice.public_id, work.attempt_no + 1, card)),
+        );
         Ok(ActionPlan {
             verb: work.verb,
             mode: settings.mode,

@@ -173,7 +173,11 @@ impl<S: Store> Engine<S> {
             return Ok(None);
         }
         let method = self
-            .next_card(&mut tx, (attempt.customer_id, attempt.amount), attempt.provider)
+            .next_card(
+                &mut tx,
+                (attempt.customer_id, attempt.amount),
+                attempt.provider,
+            )
             .await?;
         let allowed = method.filter(|m| onward.allows(m) && self.admits(m.provider));
         let Some(method) = allowed else {
@@ -253,9 +257,8 @@ fn may_move(rows: &Rows, ours: &Attempt) -> bool {
         rows.invoice.state,
         InvoiceState::Open | InvoiceState::Uncollectible
     );
-    let is_running = |state: SubscriptionState| {
-        !state.is_ended() && state != SubscriptionState::Paused
-    };
+    let is_running =
+        |state: SubscriptionState| !state.is_ended() && state != SubscriptionState::Paused;
     let subscription = rows.subscription.as_ref();
     is_untouched && is_owed && subscription.is_none_or(|(s, _)| is_running(s.state))
 }

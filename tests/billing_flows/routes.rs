@@ -22,10 +22,7 @@ fn houses() -> (Arc<House>, Arc<House>) {
 }
 
 /// Both houses, a rule, and a story.
-async fn with_both(
-    rule: &'static str,
-    story: impl AsyncFn(Scene, &Arc<House>, &Arc<House>),
-) {
+async fn with_both(rule: &'static str, story: impl AsyncFn(Scene, &Arc<House>, &Arc<House>)) {
     let (toss, stripe) = houses();
     on_each(rule, &[toss.clone(), stripe.clone()], async |s| {
         story(s, &toss, &stripe).await;
@@ -47,7 +44,10 @@ async fn subscribed(s: &Scene, key: &str, at: &[ProviderName]) -> (CustomerId, S
         panic!("not subscribed");
     };
     let (id, _) = receipt.subscription.expect("a subscription");
-    (customer, SubscriptionId(s.w.row(Noun::Subscription, &id).await))
+    (
+        customer,
+        SubscriptionId(s.w.row(Noun::Subscription, &id).await),
+    )
 }
 
 fn decided(run: &paydeck::engine::RunSummary, as_what: Decision) -> u64 {
@@ -72,7 +72,8 @@ async fn a_card_at_a_provider_that_is_not_configured_stops_its_row_and_no_other(
         let paged = "select count(*) from outbox where kind = 'page' and key like '%:provider'";
         assert_eq!(s.w.number(paged).await, 1);
         // Whoever has the key charges it an hour later.
-        s.w.set_time(s.w.clock_now() + chrono::TimeDelta::hours(2)).await;
+        s.w.set_time(s.w.clock_now() + chrono::TimeDelta::hours(2))
+            .await;
         s.run().await;
         assert_eq!((toss.paid(), stripe.paid()), (before.0 + 1, before.1 + 1));
     })
@@ -112,7 +113,11 @@ async fn the_new_card_is_the_one_that_pays_what_is_owed() {
         assert!(plan.effects.iter().any(owed), "{:?}", plan.effects);
         assert!(matches!(s.act(request).await, Outcome::Done(_)));
         assert_eq!((toss.paid(), stripe.paid()), (before.0, before.1 + 1));
-        assert_eq!(toss.count(Step::Charge), asked, "the old card is left alone");
+        assert_eq!(
+            toss.count(Step::Charge),
+            asked,
+            "the old card is left alone"
+        );
     })
     .await;
 }
@@ -148,7 +153,10 @@ async fn n03_a_press_falls_back_only_to_what_its_plan_names() {
             quantity: 1,
         };
         let shown = s.engine.plan(&admin(), &request).await.expect("a plan");
-        assert!(matches!(s.act(card(customer, STRIPE, "later")).await, Outcome::Done(_)));
+        assert!(matches!(
+            s.act(card(customer, STRIPE, "later")).await,
+            Outcome::Done(_)
+        ));
         let before = (toss.count(Step::Charge), stripe.count(Step::Prepare));
         toss.trouble(Step::Charge, Trouble::NotSent);
         let applied = s.engine.apply(&admin(), &request, &shown.fingerprint).await;
@@ -167,7 +175,8 @@ async fn n03_a_paused_subscription_is_not_charged_in_anothers_place() {
         toss.trouble(Step::Charge, Trouble::NotSent);
         s.run().await;
         assert_eq!(s.state().await, "ready");
-        s.w.execute("update subscription set state = 'paused', next_due_at = null").await;
+        s.w.execute("update subscription set state = 'paused', next_due_at = null")
+            .await;
         toss.trouble(Step::Charge, Trouble::NotSent);
         let before = stripe.count(Step::Prepare);
         s.w.expire_leases().await;
@@ -216,7 +225,11 @@ async fn n03_rows_behind_an_open_breaker_go_to_the_next_provider_at_once() {
         s.w.expire_leases().await;
         s.reconcile().await;
         assert_eq!((toss.paid(), stripe.paid()), (before.0, before.1 + 8));
-        assert_eq!(toss.count(Step::Charge), asked, "nobody asks behind an open breaker");
+        assert_eq!(
+            toss.count(Step::Charge),
+            asked,
+            "nobody asks behind an open breaker"
+        );
     })
     .await;
 }
@@ -252,7 +265,10 @@ async fn a_trial_ends_where_no_card_can_be_charged_for_it() {
             quantity: 1,
         };
         assert!(matches!(s.act(request).await, Outcome::Done(_)));
-        assert!(matches!(s.act(card(customer, STRIPE, "visa")).await, Outcome::Done(_)));
+        assert!(matches!(
+            s.act(card(customer, STRIPE, "visa")).await,
+            Outcome::Done(_)
+        ));
         s.w.advance_days(14).await;
         let run = s.run().await;
         assert_eq!(decided(&run, Decision::SkippedNoMethod), 1);
@@ -287,7 +303,9 @@ async fn n03_plan_outcome_and_books_name_whom_a_press_went_to() {
         assert_eq!(receipt.provider, Some(STRIPE));
         assert_eq!(receipt.instead_of, Some(TOSS));
         assert_eq!(receipt.card, Some(named));
-        let sent = s.w.text("select order_id from attempt order by id desc limit 1").await;
+        let sent =
+            s.w.text("select order_id from attempt order by id desc limit 1")
+                .await;
         assert_eq!(sent, call.order_id, "under the name that the plan said");
         let verb = "select verb from audit where result = 'intent' order by id desc limit 1";
         assert_eq!(s.w.text(verb).await, "one-time");
@@ -303,7 +321,11 @@ async fn a_run_is_previewed_as_it_will_go() {
         s.w.advance_days(31).await;
         let until = s.w.clock_now();
         let preview = s.engine.preview_run(until).await.expect("a preview");
-        let at: Vec<_> = preview.rows.iter().map(|row| (row.provider, row.kind)).collect();
+        let at: Vec<_> = preview
+            .rows
+            .iter()
+            .map(|row| (row.provider, row.kind))
+            .collect();
         assert_eq!(at, [(Some(STRIPE), "renewal"), (Some(TOSS), "renewal")]);
         let alone: [Arc<dyn Provider>; 1] = [toss.clone()];
         let host = s.w.engine_of("without stripe", &alone).await;

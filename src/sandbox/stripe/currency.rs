@@ -16,8 +16,8 @@ const LISTED: [&str; 22] = [
     "dkk", "pln", "czk", "huf", "myr", "ron", "thb", "aed", "bgn",
 ];
 const OTHERS: [&str; 25] = [
-    "inr", "ars", "bdt", "cny", "cop", "egp", "gel", "idr", "ils", "kes", "kzt", "lkr", "mad", "ngn",
-    "pen", "php", "pkr", "qar", "rsd", "sar", "try", "twd", "uah", "uyu", "zar",
+    "inr", "ars", "bdt", "cny", "cop", "egp", "gel", "idr", "ils", "kes", "kzt", "lkr", "mad",
+    "ngn", "pen", "php", "pkr", "qar", "rsd", "sar", "try", "twd", "uah", "uyu", "zar",
 ];
 pub const MOST: i64 = 99_999_999;
 

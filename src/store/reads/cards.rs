@@ -4,8 +4,8 @@ use super::query::{Query, values};
 use super::subscriptions::SUBSCRIPTIONS;
 use super::{failed, payments, subscriptions, unknowns};
 use crate::domain::ids::{CustomerId, Noun, PlanId, PublicId, SubscriptionId};
-use crate::domain::money::Money;
 use crate::domain::mode::ProviderName;
+use crate::domain::money::Money;
 use crate::domain::states::{MethodState, SubscriptionState};
 use crate::domain::subscription::{Change, ChangeCause};
 use crate::engine::ports::StoreError;
@@ -171,7 +171,9 @@ impl SqlStore {
     pub async fn count_active_cards(&self, provider: ProviderName) -> R<u64> {
         const COUNT: &str =
             "select count(*) from payment_method where state = 'active' and provider = ?";
-        let counted = self.fetch_number(Query::with(COUNT, values![provider.as_str()])).await?;
+        let counted = self
+            .fetch_number(Query::with(COUNT, values![provider.as_str()]))
+            .await?;
         Ok(u64::try_from(counted).unwrap_or(0))
     }
 }

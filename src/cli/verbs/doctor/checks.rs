@@ -112,10 +112,13 @@ fn of_settings(settings: &Settings) -> Vec<Finding> {
 
 /// The order in which providers are asked, and who of them cannot be.
 fn routing(settings: &Settings) -> Finding {
-    let without = settings.warnings.iter().filter_map(|warning| match warning {
-        Warning::RuleWithoutKey(provider) => Some(provider.to_string()),
-        Warning::SecretInEnvironment | Warning::LegacyTestKey => None,
-    });
+    let without = settings
+        .warnings
+        .iter()
+        .filter_map(|warning| match warning {
+            Warning::RuleWithoutKey(provider) => Some(provider.to_string()),
+            Warning::SecretInEnvironment | Warning::LegacyTestKey => None,
+        });
     let without: Vec<String> = without.collect();
     let rules: Vec<String> = settings.routing.rules().collect();
     let rules = rules.join("; ");

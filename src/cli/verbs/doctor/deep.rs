@@ -143,7 +143,10 @@ async fn cards(opened: &Opened) -> Result<Finding, CliError> {
         }
     }
     Ok(if held_back.is_empty() {
-        Finding::ok("cards", "every active card is at a provider whose key is set")
+        Finding::ok(
+            "cards",
+            "every active card is at a provider whose key is set",
+        )
     } else {
         Finding::warn(
             "cards",
