@@ -25,7 +25,10 @@ pub use learn::{
     AUTHENTICATION_H, Contradiction, NextStep, REPLAY_SETTLE_S, Unsettled, Verdict, is_absent_in,
     kept_word, learn_charge, learn_refund, next_check_delay_s,
 };
-pub use standing::{BEFORE_H, KEY_H, OweTimes, looked_for_since, may_be_older, may_stand_since};
+pub use standing::{
+    BEFORE_H, CardOf, KEY_H, OtherTries, OweTimes, Standing, Stands, is_known_since_before,
+    looked_for_since, may_be_older, may_stand_since, standing_of,
+};
 
 /// Which way the money moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

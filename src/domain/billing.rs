@@ -65,6 +65,12 @@ impl Install {
     }
 }
 
+/// What the names of all tries of one invoice begin with, and the number of this one.
+pub fn try_of_invoice(order_id: &str) -> Option<(&str, u32)> {
+    let (invoice, number) = order_id.rsplit_once('-')?;
+    Some((order_id.get(..=invoice.len())?, number.parse().ok()?))
+}
+
 /// The tag that marks a refund as ours in the provider's cancel reason.
 pub fn refund_tag(attempt: &PublicId) -> String {
     format!("rf:{}", attempt.ending(12))
@@ -111,6 +117,17 @@ mod tests {
             id.chars()
                 .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
         );
+    }
+
+    #[test]
+    fn every_try_of_an_invoice_begins_alike() {
+        let id = install().order_id(&invoice(), 12);
+        let (prefix, number) = try_of_invoice(&id).unwrap();
+        assert_eq!(number, 12);
+        assert!(install().order_id(&invoice(), 3).starts_with(prefix));
+        assert!(!prefix.ends_with('2'));
+        assert_eq!(try_of_invoice("nothing"), None);
+        assert_eq!(try_of_invoice("pd-x"), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use super::failure::FailureClass;
+use super::mode::ProviderName;
 use super::money::Money;
 
 /// Where a piece of evidence comes from.
@@ -62,6 +63,9 @@ pub enum Evidence {
     Unconfirmed,
     /// The same, and it never will: whoever held it can no longer begin the second step.
     Withdrawn,
+    /// Money for the same invoice stands, or may stand, under another name of ours or at another provider: our books are
+    /// older than theirs, and a person has to see to it.
+    Elsewhere(Elsewhere),
     /// Asked too often (HTTP 429). Whether it was executed is not certain.
     Throttled {
         /// What the provider asks us to wait, in seconds.
@@ -71,6 +75,17 @@ pub enum Evidence {
     Busy,
     /// No usable answer: nothing can be concluded.
     Unusable(Unusable),
+}
+
+/// What stands for the same invoice, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// At which provider.
+    pub provider: ProviderName,
+    /// The provider's name for it.
+    pub provider_ref: String,
+    /// Our name for it.
+    pub order_id: String,
 }
 
 /// Why an answer proves nothing.
@@ -258,6 +273,7 @@ impl Evidence {
             Self::Refused(_) => "refused",
             Self::NotSent => "not_sent",
             Self::Unconfirmed | Self::Withdrawn => "unconfirmed",
+            Self::Elsewhere(_) => "elsewhere",
             Self::Throttled { .. } => "throttled",
             Self::Busy => "busy",
             Self::Unusable(why) => why.as_str(),
@@ -274,9 +290,12 @@ impl Evidence {
         match self {
             Self::Unusable(_) | Self::NotSent | Self::Throttled { .. } => true,
             Self::Refused(refusal) => matches!(refusal.proves, Proves::Nothing),
-            Self::Seen(_) | Self::NotSeen | Self::Unconfirmed | Self::Withdrawn | Self::Busy => {
-                false
-            }
+            Self::Seen(_)
+            | Self::NotSeen
+            | Self::Unconfirmed
+            | Self::Withdrawn
+            | Self::Elsewhere(_)
+            | Self::Busy => false,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! What the provider has ended is its own proof: no second person, no waiting. A charge that turns out to be executed
 //! instead is settled as such.
 
-use crate::domain::attempt::{Attempt, AttemptKind};
+use crate::domain::attempt::{Attempt, AttemptKind, OtherTries};
 use crate::domain::evidence::{Evidence, EvidenceSource};
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::AttemptId;
@@ -104,7 +104,16 @@ impl<S: Store> Engine<S> {
         attempt: Attempt,
         actor: Actor<'_>,
     ) -> Result<Settled, VerbError> {
-        let attempt = match self.name_what_stands(attempt).await {
+        self.fence_where(attempt, actor, OtherTries::Count).await
+    }
+
+    async fn fence_where(
+        &self,
+        attempt: Attempt,
+        actor: Actor<'_>,
+        others: OtherTries,
+    ) -> Result<Settled, VerbError> {
+        let attempt = match self.name_what_stands(attempt, others).await {
             Ok(attempt) => attempt,
             Err(unanswered) => {
                 let source = match unanswered.asked {
@@ -157,7 +166,15 @@ impl<S: Store> Engine<S> {
         let Some(attempt) = self.take_over(id).await? else {
             return Err(VerbError::Refused(Refused::Settled));
         };
-        let settled = self.fence(attempt, Actor::from(operator)).await?;
+        // Who was called because another try of the invoice took the money ends this one, so that the next is that one.
+        let others = if attempt.needs_human {
+            OtherTries::SayNothing
+        } else {
+            OtherTries::Count
+        };
+        let settled = self
+            .fence_where(attempt, Actor::from(operator), others)
+            .await?;
         Ok(settled.into_outcome())
     }
 

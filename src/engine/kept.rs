@@ -33,6 +33,7 @@ impl<S: Store> Engine<S> {
             | Evidence::NotSent
             | Evidence::Unconfirmed
             | Evidence::Withdrawn
+            | Evidence::Elsewhere(_)
             | Evidence::Throttled { .. }
             | Evidence::Busy
             | Evidence::Unusable(_) => false,

@@ -44,6 +44,7 @@ mod rotate;
 mod route;
 mod send;
 mod settle;
+mod standing;
 mod subscribe;
 mod target;
 mod two_steps;

@@ -1,13 +1,25 @@
 //! Where our books may be older than the provider's: a backup was put back, a failover lost commits.
 //!
-//! What our books say of a debt that is older than a key is remembered is not enough to move it to another provider: it
-//! may have been paid at the first one, or at that one. It asks nobody; who is asked, and what follows: `super::two_steps`.
+//! What our books say of a debt that is older than a key is remembered is not enough to move it to another provider, nor to
+//! charge it at one before the others that the rules name were asked: it may have been paid there. It settles nothing.
 
-use crate::domain::attempt::{OweTimes, may_be_older};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::attempt::{
+    Attempt, AttemptKind, OweTimes, is_known_since_before, looked_for_since, may_be_older,
+};
+use crate::domain::ids::CustomerId;
+use crate::domain::mode::ProviderName;
+use crate::secret::Secret;
 
 use super::Engine;
-use super::ports::Store;
+use super::ports::{Customers, Desk, FindStanding, Provider, Store, Whose};
+use super::refusal::VerbError;
+use super::send::{Outgoing, Returned, nothing_left};
 use super::settle::Rows;
+use super::standing::found_elsewhere;
 
 impl<S: Store> Engine<S> {
     /// Whether what our books say of this debt may be older than what the providers know of it.
@@ -18,5 +30,97 @@ impl<S: Store> Engine<S> {
             database: rows.now,
         };
         may_be_older(rows.attempt.mode, times)
+    }
+
+    /// Since when another provider may have been paid what this charge is for, where our books may not know it.
+    pub(super) fn others_since(&self, attempt: &Attempt, times: OweTimes) -> Option<DateTime<Utc>> {
+        let is_of_a_card = attempt.kind == AttemptKind::Charge
+            && attempt.method_id.is_some()
+            && attempt.provider_ref.is_none();
+        let may_be_older = is_of_a_card && may_be_older(attempt.mode, times);
+        (may_be_older && self.others(attempt).next().is_some())
+            .then(|| looked_for_since(times.owed_since))
+    }
+
+    /// The other providers that the rules name for what is charged, as far as they are configured.
+    fn others<'e>(&'e self, attempt: &Attempt) -> impl Iterator<Item = &'e Arc<dyn Provider>> {
+        let own = attempt.provider;
+        let order = self.parts.settings.routing.order(attempt.amount.currency());
+        order
+            .filter(move |other| *other != own)
+            .filter_map(|other| self.provider(other).ok())
+    }
+
+    /// Before a charge of an old debt leaves for its provider: the others are asked whether it was paid there. Where it
+    /// was, or one of them does not say, it does not leave.
+    pub(super) async fn looked_elsewhere(
+        &self,
+        mut outgoing: Outgoing,
+    ) -> Result<Outgoing, Box<Returned>> {
+        let Some(since) = outgoing.others_since.take() else {
+            return Ok(outgoing);
+        };
+        let asked = self.parts.clock.uptime();
+        let others: Vec<_> = self.others(&outgoing.attempt).cloned().collect();
+        for other in others {
+            let name = other.name();
+            let key = self
+                .known_key(name, outgoing.attempt.customer_id, since)
+                .await;
+            let call = FindStanding {
+                billing_key: key.as_ref(),
+                whose: if key.is_some() {
+                    Whose::OfCustomer
+                } else {
+                    Whose::Everybodys
+                },
+                order_id: &outgoing.attempt.order_id,
+                since,
+            };
+            let held = (&outgoing.attempt, &mut outgoing.marked);
+            let report = match self.read_standing(other.as_ref(), call, held).await {
+                Ok(rows) => match rows.iter().find(|row| row.may_hold_money()) {
+                    None => continue,
+                    Some(standing) => found_elsewhere(name, standing),
+                },
+                Err(report) => {
+                    let said = report.evidence.name();
+                    tracing::warn!(provider = %name, said, "it could not be asked whether it was paid already");
+                    nothing_left()
+                }
+            };
+            return Err(Box::new(Returned {
+                attempt: outgoing.attempt,
+                report,
+                asked: Some(asked),
+            }));
+        }
+        Ok(outgoing)
+    }
+
+    /// A key of the customer there, of a card that was registered before the debt. None where there is none, or it does
+    /// not open: then everybody's are looked through.
+    async fn known_key(
+        &self,
+        provider: ProviderName,
+        customer: CustomerId,
+        since: DateTime<Utc>,
+    ) -> Option<Secret> {
+        let read = async || -> Result<Option<Secret>, VerbError> {
+            let mut desk = Desk::new();
+            let mut tx = self.begin(&mut desk).await?;
+            let methods = tx.methods_of(customer).await?;
+            let known = methods
+                .iter()
+                .find(|m| m.provider == provider && is_known_since_before(m.created_at, since));
+            match known {
+                Some(method) => self.open_key_of(&mut tx, method).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        read().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the customer's key could not be opened");
+            None
+        })
     }
 }

@@ -39,6 +39,8 @@ pub(super) struct Outgoing {
     pub marked: Duration,
     /// Where it may stand at the provider already, though our books do not say so: since when.
     pub stands_since: Option<DateTime<Utc>>,
+    /// Where another provider may have been paid already, though our books do not say so: since when.
+    pub others_since: Option<DateTime<Utc>>,
     /// What it is there, where it was found.
     pub found: Option<CallReport>,
     /// Whether it was let through while others are held.
@@ -177,6 +179,7 @@ impl<S: Store> Engine<S> {
         };
         Outgoing {
             stands_since: may_stand_since(&attempt, times),
+            others_since: self.others_since(&attempt, times),
             attempt,
             key,
             marked: self.parts.clock.uptime(),
@@ -242,6 +245,10 @@ impl<S: Store> Engine<S> {
 
     /// The one call. No transaction is open; the desk proves it.
     pub(super) async fn call_once(&self, outgoing: Outgoing) -> Returned {
+        let outgoing = match Box::pin(self.looked_elsewhere(outgoing)).await {
+            Ok(outgoing) => outgoing,
+            Err(returned) => return *returned,
+        };
         let lease = Duration::from_secs(u64::try_from(self.parts.settings.lease_s).unwrap_or(0));
         let asked = self.parts.clock.uptime();
         let Outgoing {

@@ -192,6 +192,7 @@ impl<S: Store> Engine<S> {
                 (code, Some(seen.provider_ref.as_str()), Some(seen.total))
             }
             Evidence::Refused(refusal) => (Some(refusal.code.as_str()), None, None),
+            Evidence::Elsewhere(other) => (None, Some(other.provider_ref.as_str()), None),
             Evidence::NotSeen
             | Evidence::NotSent
             | Evidence::Unconfirmed

@@ -7,18 +7,18 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::attempt::{Attempt, AttemptKind, looked_for_since};
+use crate::domain::attempt::{Attempt, AttemptKind, OtherTries, Stands, looked_for_since};
 use crate::domain::evidence::{Evidence, Proves, Refusal, Unusable};
 use crate::secret::Secret;
 
 use super::Engine;
 use super::ports::{
-    CallReport, Desk, FindPrepared, Foreseen, FoundPrepared, PrepareCall, PrepareOutcome, Provider,
-    Store, StoreError, Tx,
+    CallReport, Desk, Foreseen, PrepareCall, PrepareOutcome, Provider, Store, StoreError, Tx,
 };
 use super::refusal::VerbError;
 use super::send::{Outgoing, Returned, nothing_left};
 use super::settle::fence_of;
+use super::standing::{LookFor, Own, found_elsewhere, mismatch};
 
 /// How often the name is tried to be stored. Nothing is lost where it is not.
 const NAMING_TRIES: u32 = 6;
@@ -49,14 +49,14 @@ impl<S: Store> Engine<S> {
         &self,
         outgoing: Outgoing,
     ) -> Result<Named, Box<Returned>> {
+        let mut outgoing = Box::pin(self.looked_elsewhere(outgoing)).await?;
         let asked = self.parts.clock.uptime();
-        let attempt = &outgoing.attempt;
-        let outcome = match (self.provider(attempt.provider), &outgoing.key) {
-            (Ok(provider), Some(key)) => {
+        let outcome = match self.provider(outgoing.attempt.provider) {
+            Ok(provider) => {
                 let _counted = self.count_call();
-                first_step(provider.as_ref(), &outgoing, key).await
+                self.first_step(provider.as_ref(), &mut outgoing).await
             }
-            _ => FirstStep::Not(nothing_left()),
+            Err(_) => FirstStep::Not(nothing_left()),
         };
         let report = match outcome {
             FirstStep::Named(provider_ref, found) => {
@@ -68,8 +68,8 @@ impl<S: Store> Engine<S> {
             FirstStep::Not(report) => as_never_confirmed(report),
         };
         // One that fails again and again holds nobody else back.
-        if attempt.send_count <= 1 {
-            self.breaker(attempt.provider)
+        if outgoing.attempt.send_count <= 1 {
+            self.breaker(outgoing.attempt.provider)
                 .record_first_step(report.evidence.is_trouble(), self.now());
         }
         let asked = (report.evidence != Evidence::NotSent).then_some(asked);
@@ -80,12 +80,47 @@ impl<S: Store> Engine<S> {
         }))
     }
 
+    async fn first_step(&self, provider: &dyn Provider, outgoing: &mut Outgoing) -> FirstStep {
+        let attempt = &outgoing.attempt;
+        let Some(key) = &outgoing.key else {
+            return FirstStep::Not(nothing_left());
+        };
+        let mut idem_key = attempt.idem_key.clone();
+        if let Some(since) = outgoing.stands_since {
+            let look = LookFor {
+                attempt,
+                key,
+                since,
+                marked: &mut outgoing.marked,
+            };
+            match Box::pin(self.look_before(provider, look)).await {
+                Own::Found(name, report) => return FirstStep::Named(name, Some(report)),
+                Own::Not(report) => return FirstStep::Not(report),
+                Own::Free { ended: 0 } => {}
+                // Under the same key the answer would be the one that was ended.
+                Own::Free { ended } => idem_key = format!("{idem_key}:after:{ended}"),
+            }
+        }
+        let call = PrepareCall {
+            billing_key: key,
+            body: &attempt.body,
+            idem_key: &idem_key,
+            order_id: &attempt.order_id,
+            amount: attempt.amount,
+        };
+        match provider.prepare(&mut Desk::new(), call).await {
+            PrepareOutcome::Prepared { provider_ref } => FirstStep::Named(provider_ref, None),
+            PrepareOutcome::Not(report) => FirstStep::Not(report),
+        }
+    }
+
     /// Before a charge without a name is believed never to have been confirmed: what stands at the provider under our own
     /// name for it is named. Without a card nobody can be asked, and nothing was charged with it; a key that does not open
     /// says nothing.
     pub(super) async fn name_what_stands(
         &self,
         attempt: Attempt,
+        others: OtherTries,
     ) -> Result<Attempt, Box<Returned>> {
         let unanswered = |attempt, report, asked| {
             Err(Box::new(Returned {
@@ -113,20 +148,24 @@ impl<S: Store> Engine<S> {
             return unanswered(attempt, nothing_left(), None);
         };
         let asked = self.parts.clock.uptime();
-        let call = FindPrepared {
-            billing_key: &key,
-            order_id: &attempt.order_id,
-            amount: attempt.amount,
+        let look = LookFor {
+            attempt: &attempt,
+            key: &key,
             since: looked_for_since(owed_since),
+            marked: &mut asked.clone(),
         };
-        let found = {
-            let _counted = self.count_call();
-            provider.find_prepared(&mut Desk::new(), call).await
-        };
-        let provider_ref = match found {
-            FoundPrepared::Nothing => return Ok(attempt),
-            FoundPrepared::Unanswered(report) => return unanswered(attempt, report, Some(asked)),
-            FoundPrepared::One { provider_ref, .. } => provider_ref,
+        let provider_ref = match self.stands(provider.as_ref(), look, others).await {
+            Ok(Stands::Nothing { .. }) => return Ok(attempt),
+            Ok(Stands::Ours(of) | Stands::OfAnotherCard { standing: of, .. }) => of.provider_ref,
+            Ok(Stands::Another(of)) => {
+                let report = found_elsewhere(attempt.provider, &of);
+                return unanswered(attempt, report, Some(asked));
+            }
+            Ok(Stands::Twice) => return unanswered(attempt, mismatch(), Some(asked)),
+            Err(report) => {
+                let asked = (report.evidence != Evidence::NotSent).then_some(asked);
+                return unanswered(attempt, report, asked);
+            }
         };
         let named = Named {
             outgoing: self.outgoing(attempt, None, owed_since),
@@ -254,52 +293,6 @@ enum FirstStep {
     /// It is there under this name, perhaps for long, and then it is seen how it stands.
     Named(String, Option<CallReport>),
     Not(CallReport),
-}
-
-async fn first_step(provider: &dyn Provider, outgoing: &Outgoing, key: &Secret) -> FirstStep {
-    let attempt = &outgoing.attempt;
-    let mut desk = Desk::new();
-    if let Some(since) = outgoing.stands_since {
-        let call = FindPrepared {
-            billing_key: key,
-            order_id: &attempt.order_id,
-            amount: attempt.amount,
-            since,
-        };
-        match provider.find_prepared(&mut desk, call).await {
-            FoundPrepared::Nothing => {}
-            FoundPrepared::One {
-                provider_ref,
-                report,
-            } => return FirstStep::Named(provider_ref, Some(report)),
-            FoundPrepared::Unanswered(report) => return FirstStep::Not(as_unasked(report)),
-        }
-    }
-    let call = PrepareCall {
-        billing_key: key,
-        body: &attempt.body,
-        idem_key: &attempt.idem_key,
-        order_id: &attempt.order_id,
-        amount: attempt.amount,
-    };
-    match provider.prepare(&mut desk, call).await {
-        PrepareOutcome::Prepared { provider_ref } => FirstStep::Named(provider_ref, None),
-        PrepareOutcome::Not(report) => FirstStep::Not(report),
-    }
-}
-
-/// A refused question declines nothing; that our key is refused is true of every call.
-fn as_unasked(report: CallReport) -> CallReport {
-    match report.evidence {
-        Evidence::Refused(refusal) if refusal.proves != Proves::ConfigTrouble => CallReport {
-            evidence: Evidence::Refused(Refusal {
-                proves: Proves::Nothing,
-                ..refusal
-            }),
-            ..report
-        },
-        _ => report,
-    }
 }
 
 /// What a first step that came to nothing says about the charge: whatever code it was refused with, nothing was confirmed.

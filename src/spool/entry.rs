@@ -187,6 +187,7 @@ fn of_answer(answer: &KeptAnswer) -> Option<Answer> {
         | Evidence::NotSent
         | Evidence::Unconfirmed
         | Evidence::Withdrawn
+        | Evidence::Elsewhere(_)
         | Evidence::Throttled { .. }
         | Evidence::Busy
         | Evidence::Unusable(_) => return None,

@@ -83,6 +83,11 @@ const ACTIVE_METHODS: Stmt = Stmt::both(concat!(
     method_columns!(),
     " from payment_method where customer_id = $1 and state = 'active' order by created_at desc, id desc"
 ));
+const METHODS: Stmt = Stmt::both(concat!(
+    "select ",
+    method_columns!(),
+    " from payment_method where customer_id = $1 order by created_at desc, id desc"
+));
 const SEALED_KEY: Stmt =
     Stmt::both("select id, sealed, key_id, key_hash from payment_method where id = $1");
 const SEALED_OTHERWISE: Stmt = locked!(
@@ -284,6 +289,11 @@ impl Customers for SqlTx<'_> {
     async fn active_method_of(&mut self, customer: CustomerId) -> R<Option<PaymentMethod>> {
         let row = self.maybe(&ACTIVE_METHOD, args![customer]).await?;
         row.as_ref().map(read_method).transpose()
+    }
+
+    async fn methods_of(&mut self, customer: CustomerId) -> R<Vec<PaymentMethod>> {
+        let rows = self.rows(&METHODS, args![customer]).await?;
+        rows.iter().map(read_method).collect()
     }
 
     async fn active_methods_of(&mut self, customer: CustomerId) -> R<Vec<PaymentMethod>> {

@@ -12,7 +12,7 @@ use sqlx::Connection;
 use paydeck::domain::ids::{AttemptId, CustomerId};
 use paydeck::domain::mode::{Mode, ProviderName};
 use paydeck::domain::routing::Routing;
-use paydeck::engine::ports::Provider;
+use paydeck::engine::ports::{Desk, FindStanding, Provider, StandingPage, Whose};
 use paydeck::engine::{EngineSettings, Outcome, Request};
 use paydeck::provider::stripe::{StripeClient, StripeOptions};
 use paydeck::provider::toss::{TossClient, TossOptions};
@@ -183,16 +183,14 @@ async fn what_is_sealed_and_cannot_be_read_is_no_proof_that_nothing_was_taken() 
         w.subscriber("key-one").await;
         w.advance_days(31).await;
         let vague = stripe_at(w.simulator.base_url());
-        let call = paydeck::engine::ports::FindPrepared {
-            billing_key: &Secret::new("sealed by another program"),
+        let call = FindStanding {
+            billing_key: Some(&Secret::new("sealed by another program")),
+            whose: Whose::OfCustomer,
             order_id: "pdtesttest-01J9ZX5V3M8Q7K2N4T6W8Y0B2D-1",
-            amount: crate::world::won(9_900),
             since: w.clock_now(),
         };
-        let found = vague
-            .find_prepared(&mut paydeck::engine::ports::Desk::new(), call)
-            .await;
-        let paydeck::engine::ports::FoundPrepared::Unanswered(report) = found else {
+        let found = vague.standing(&mut Desk::new(), call, None).await;
+        let StandingPage::Unanswered(report) = found else {
             panic!("{found:?}")
         };
         assert_eq!(report.evidence.name(), "no_key");
@@ -270,5 +268,226 @@ async fn a_debt_older_than_a_key_does_not_fall_back_to_another_provider() {
             assert_eq!(w.text(NEWEST).await, "succeeded");
         },
     )
+    .await;
+}
+
+/// What the newest attempt's own evidence says.
+const LAST_WORD: &str = "select outcome from evidence order by id desc limit 1";
+
+async fn retry(w: &World) -> Outcome {
+    let invoice = w.only_invoice().await;
+    w.act(Request::Retry { invoice }).await.expect("an outcome")
+}
+
+/// The run that the older books owe, days later; and what a reconciler makes of it.
+async fn days_later(w: &mut World, copy: &Snapshot) {
+    copy.put_back(w).await;
+    w.advance_days(2).await;
+}
+
+async fn run_and_reconcile(w: &World) {
+    w.run().await;
+    for _ in 0..2 {
+        w.expire_leases().await;
+        w.reconcile().await;
+    }
+}
+
+#[tokio::test]
+async fn a_period_that_a_second_try_paid_is_not_charged_again_by_the_first() {
+    on_stripe(async |mut w| {
+        w.subscriber("key-one").await;
+        let copy = Snapshot::of(&mut w).await;
+        w.advance_days(31).await;
+        w.fault("charge", json!("lost_before_commit"), 1).await;
+        w.run().await;
+        assert_eq!(w.text(NEWEST).await, "unknown");
+        let ended = end_it(&w).await;
+        assert!(matches!(ended, Outcome::Ended(_)), "{ended:?}");
+        let paid = retry(&w).await;
+        assert!(matches!(paid, Outcome::Done(_)), "{paid:?}");
+        assert_eq!(w.executed().await, (2, 0));
+        days_later(&mut w, &copy).await;
+        run_and_reconcile(&w).await;
+        assert_eq!(w.executed().await, (2, 0), "nobody is charged twice");
+        assert_eq!(w.text(NEWEST).await, "unknown");
+        assert_eq!(w.text(LAST_WORD).await, "elsewhere");
+        assert_eq!(w.number(PAGES).await, 1, "somebody is called, once");
+        // Who was called ends this try, and the next one is the one that was paid.
+        w.expire_leases().await;
+        let ended = end_it(&w).await;
+        assert!(matches!(ended, Outcome::Ended(_)), "{ended:?}");
+        let paid = retry(&w).await;
+        assert!(matches!(paid, Outcome::Done(_)), "{paid:?}");
+        assert_eq!(w.executed().await, (2, 0));
+        w.books_are_straight().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_period_that_a_new_card_paid_after_a_refusal_is_not_charged_again() {
+    on_stripe(async |mut w| {
+        let (customer, _) = w.subscriber("key-one").await;
+        let copy = Snapshot::of(&mut w).await;
+        w.advance_days(31).await;
+        let declined = json!({ "kind": "unknown_code", "code": "payment_method_unactivated" });
+        w.fault("stripe_intent_create", declined, 1).await;
+        w.run().await;
+        assert_eq!(w.text(NEWEST).await, "declined");
+        w.card(customer, "key-one", json!({})).await;
+        let paid = retry(&w).await;
+        assert!(matches!(paid, Outcome::Done(_)), "{paid:?}");
+        assert_eq!(w.executed().await, (2, 0), "what was owed is paid");
+        days_later(&mut w, &copy).await;
+        run_and_reconcile(&w).await;
+        assert_eq!(w.executed().await, (2, 0), "nobody is charged twice");
+        assert_eq!(w.text(LAST_WORD).await, "elsewhere");
+    })
+    .await;
+}
+
+/// The first provider was not reached and the second one charged; then the books are older, and the first one is there.
+#[tokio::test]
+async fn what_was_paid_at_another_provider_is_not_charged_at_the_first() {
+    let stories = [
+        ("KRW toss stripe", ProviderName::Toss),
+        ("KRW stripe toss", ProviderName::Stripe),
+    ];
+    for (rule, first) in stories {
+        on_each(ProviderName::Toss, by_rule(rule), async |mut w| {
+            both(&mut w, "both").await;
+            let customer = with_both_cards(&w).await;
+            subscribed(&w, customer).await;
+            let before = taken(&w).await;
+            let copy = Snapshot::of(&mut w).await;
+            w.advance_days(31).await;
+            let (toss, stripe) = match first {
+                ProviderName::Toss => (toss_at(nowhere()), stripe_at(w.simulator.base_url())),
+                ProviderName::Stripe => (toss_at(w.simulator.base_url()), stripe_at(nowhere())),
+            };
+            w.engine = w.engine_of("first down", &[toss, stripe]).await;
+            w.run().await;
+            w.expire_leases().await;
+            w.reconcile().await;
+            let after = match first {
+                ProviderName::Toss => (before.0, before.1 + 1),
+                ProviderName::Stripe => (before.0 + 1, before.1),
+            };
+            assert_eq!(taken(&w).await, after, "{rule}: paid at the second");
+            days_later(&mut w, &copy).await;
+            both(&mut w, "both again").await;
+            run_and_reconcile(&w).await;
+            assert_eq!(taken(&w).await, after, "{rule}: and nowhere else");
+            assert_eq!(w.text(NEWEST).await, "unknown");
+            assert_eq!(w.text(LAST_WORD).await, "elsewhere", "{rule}");
+            assert_eq!(w.number(PAGES).await, 1);
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn where_another_provider_does_not_say_whether_an_old_debt_was_paid_nothing_leaves() {
+    on_each(
+        ProviderName::Toss,
+        by_rule("KRW toss stripe"),
+        async |mut w| {
+            both(&mut w, "both").await;
+            let customer = with_both_cards(&w).await;
+            subscribed(&w, customer).await;
+            w.advance_days(33).await;
+            let providers = [toss_at(w.simulator.base_url()), stripe_at(nowhere())];
+            w.engine = w.engine_of("stripe down", &providers).await;
+            run_and_reconcile(&w).await;
+            assert_eq!(taken(&w).await, (1, 0));
+            assert_eq!(w.text(NEWEST).await, "ready");
+            both(&mut w, "both again").await;
+            w.expire_leases().await;
+            w.reconcile().await;
+            assert_eq!(taken(&w).await, (2, 0));
+            w.books_are_straight().await;
+        },
+    )
+    .await;
+}
+
+/// What Stripe's own interface answers.
+async fn at_stripe(w: &World, path: &str) -> Value {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let stream = tokio::net::TcpStream::connect(w.simulator.addr()).await;
+    let mut stream = stream.expect("a connection");
+    let request = format!(
+        "GET /v1/{path} HTTP/1.1\r\nhost: sandbox\r\nconnection: close\r\nauthorization: Bearer {}\r\n\r\n",
+        stripe::SECRET_KEY
+    );
+    let sent = stream.write_all(request.as_bytes()).await;
+    sent.expect("a request");
+    let mut answer = String::new();
+    let read = stream.read_to_string(&mut answer).await;
+    read.expect("an answer");
+    let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+    serde_json::from_str(body).expect("json")
+}
+
+#[tokio::test]
+async fn what_waits_there_for_the_card_of_before_is_ended_and_the_new_card_is_charged() {
+    on_stripe(async |mut w| {
+        let (customer, _) = w.subscriber("key-one").await;
+        let copy = Snapshot::of(&mut w).await;
+        w.advance_days(31).await;
+        w.fault("charge", json!("lost_before_commit"), 1).await;
+        w.run().await;
+        assert_eq!(w.text(NEWEST).await, "unknown");
+        let waiting = at_stripe(&w, "payment_intents?limit=1").await["data"][0].take();
+        assert_eq!(waiting["status"], "requires_confirmation");
+        days_later(&mut w, &copy).await;
+        w.card(customer, "key-one", json!({})).await;
+        w.run().await;
+        assert_eq!(w.executed().await, (2, 0));
+        let all = at_stripe(&w, "payment_intents?limit=2").await;
+        let (new, old) = (&all["data"][0], &all["data"][1]);
+        assert_eq!(old["id"], waiting["id"]);
+        assert_eq!(old["status"], "canceled", "{all}");
+        assert_eq!(new["status"], "succeeded", "{all}");
+        assert_ne!(new["payment_method"], old["payment_method"]);
+        assert_eq!(new["customer"], old["customer"]);
+        w.books_are_straight().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_customer_whom_our_books_have_forgotten_paid_is_found_among_everybodys() {
+    on_stripe(async |mut w| {
+        let plan = w.plan_of("trial", 12_000, "month", 14).await;
+        let customer = w.customer("key-one").await;
+        let subscribe = Request::Subscribe {
+            customer,
+            plan,
+            quantity: 1,
+        };
+        let outcome = w.act(subscribe).await.expect("an outcome");
+        assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+        let copy = Snapshot::of(&mut w).await;
+        w.advance_days(12).await;
+        w.card(customer, "key-one", json!({})).await;
+        w.advance_days(3).await;
+        w.run().await;
+        assert_eq!(w.executed().await, (1, 0), "the first period is paid");
+        days_later(&mut w, &copy).await;
+        w.card(customer, "key-one", json!({})).await;
+        let customers = at_stripe(&w, "customers").await;
+        let customers = customers["data"].as_array().map_or(0, Vec::len);
+        assert_eq!(customers, 2, "a second one");
+        run_and_reconcile(&w).await;
+        assert_eq!(w.executed().await, (1, 0), "nobody is charged twice");
+        assert_eq!(
+            w.text(NEWEST).await,
+            "succeeded",
+            "what was taken is in the books"
+        );
+        w.books_are_straight().await;
+    })
     .await;
 }

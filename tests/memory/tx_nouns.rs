@@ -185,6 +185,22 @@ impl Customers for MemTx<'_> {
         Ok(newest.cloned())
     }
 
+    async fn methods_of(&mut self, customer: CustomerId) -> R<Vec<PaymentMethod>> {
+        self.step("methods").await?;
+        let db = self.db();
+        let rows = db
+            .tables
+            .methods
+            .rows_of(self.no)
+            .map(|(_, row)| &row.method);
+        let mut methods: Vec<PaymentMethod> = rows
+            .filter(|m| m.customer_id == customer)
+            .cloned()
+            .collect();
+        methods.sort_by_key(|m| std::cmp::Reverse((m.created_at, m.id)));
+        Ok(methods)
+    }
+
     async fn active_methods_of(&mut self, customer: CustomerId) -> R<Vec<PaymentMethod>> {
         self.step("active methods").await?;
         let db = self.db();

@@ -218,7 +218,7 @@ fn learn_open_charge(
         }
         Evidence::NotSeen => not_seen(attempt, now),
         Evidence::Busy => still(NextStep::LookSoon),
-        Evidence::Unusable(Unusable::Mismatch | Unusable::NoKey) => page(),
+        Evidence::Elsewhere(_) | Evidence::Unusable(Unusable::Mismatch | Unusable::NoKey) => page(),
         Evidence::NotSent
         | Evidence::Unconfirmed
         | Evidence::Withdrawn
@@ -236,7 +236,10 @@ fn is_first_step_failed(attempt: &Attempt, evidence: &Evidence, source: Evidence
         // An answer about something else than what was asked for is somebody's to look at; so is a key that does not open.
         Evidence::Unusable(why) => !matches!(why, Unusable::Mismatch | Unusable::NoKey),
         Evidence::NotSent | Evidence::NotSeen | Evidence::Throttled { .. } | Evidence::Busy => true,
-        Evidence::Seen(_) | Evidence::Unconfirmed | Evidence::Withdrawn => false,
+        Evidence::Seen(_)
+        | Evidence::Unconfirmed
+        | Evidence::Withdrawn
+        | Evidence::Elsewhere(_) => false,
     };
     came_to_nothing && source == EvidenceSource::Answer && is_unnamed(attempt)
 }

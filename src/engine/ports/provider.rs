@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::attempt::Standing;
 use crate::domain::customer::Card;
 use crate::domain::evidence::{Evidence, Refusal, Unusable};
 use crate::domain::mode::{Mode, ProviderName};
@@ -49,30 +50,37 @@ pub struct PrepareCall<'a> {
     pub amount: Money,
 }
 
-/// Looking for what stands at a provider under our name, though our books do not say so.
+/// Looking for everything that stands at a provider for one invoice, though our books do not say so.
 #[derive(Debug, Clone, Copy)]
-pub struct FindPrepared<'a> {
-    /// What would have been charged.
-    pub billing_key: &'a Secret,
-    /// Our name for it.
+pub struct FindStanding<'a> {
+    /// What would be charged, where there is something: its card is compared, and its customer may be asked for.
+    pub billing_key: Option<&'a Secret>,
+    /// Whose payments are looked through.
+    pub whose: Whose,
+    /// Our name for one try of the invoice.
     pub order_id: &'a str,
-    /// What was to be charged.
-    pub amount: Money,
     /// From when on.
     pub since: DateTime<Utc>,
 }
 
-/// What stands there.
+/// Whose payments are looked through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// Those of the customer that the billing key names.
+    OfCustomer,
+    /// Everybody's: it may have been charged of a customer whom our books do not know.
+    Everybodys,
+}
+
+/// One page of what stands there.
 #[derive(Debug, Clone)]
-pub enum FoundPrepared {
-    /// Nothing that was charged or could be.
-    Nothing,
-    /// This.
-    One {
-        /// The provider's name for it.
-        provider_ref: String,
-        /// How it stands: always a payment that was seen.
-        report: CallReport,
+pub enum StandingPage {
+    /// What of it is about this invoice.
+    Page {
+        /// Each of them.
+        rows: Vec<Standing>,
+        /// Where the next page begins; none after the last.
+        next: Option<String>,
     },
     /// It is not certain. The report says why; no money moved by asking.
     Unanswered(CallReport),
@@ -288,13 +296,17 @@ pub trait Provider: Send + Sync {
     fn charge_body(&self, request: &ChargeRequest<'_>) -> Vec<u8>;
     /// The exact bytes of a refund.
     fn refund_body(&self, request: &RefundRequest<'_>) -> Vec<u8>;
-    /// Looks for what was prepared under our name before, in the provider's list of the days since.
-    fn find_prepared<'a>(
+    /// A page of what stands there for an invoice, under whatever number of ours, after the page that gave `after`.
+    fn standing<'a>(
         &'a self,
         _desk: &'a mut Desk,
-        _call: FindPrepared<'a>,
-    ) -> BoxFuture<'a, FoundPrepared> {
-        Box::pin(std::future::ready(FoundPrepared::Nothing))
+        _call: FindStanding<'a>,
+        _after: Option<&'a str>,
+    ) -> BoxFuture<'a, StandingPage> {
+        Box::pin(std::future::ready(StandingPage::Page {
+            rows: Vec::new(),
+            next: None,
+        }))
     }
     /// Prepares a charge once, where [`ProviderName::charges_in_two_steps`].
     fn prepare<'a>(

@@ -97,12 +97,17 @@ pub trait Customers: Send {
     fn insert_method(&mut self, new: &NewMethod<'_>) -> impl Future<Output = R<MethodId>> + Send;
     /// Reads a payment method.
     fn method(&mut self, id: MethodId) -> impl Future<Output = R<PaymentMethod>> + Send;
-    /// The newest active method of a customer.
+    /// Every method that a customer ever had, whatever became of it, newest first.
+    fn methods_of(
+        &mut self,
+        customer: CustomerId,
+    ) -> impl Future<Output = R<Vec<PaymentMethod>>> + Send;
     /// Every method of a customer that may be charged, newest first.
     fn active_methods_of(
         &mut self,
         customer: CustomerId,
     ) -> impl Future<Output = R<Vec<PaymentMethod>>> + Send;
+    /// The newest active method of a customer.
     fn active_method_of(
         &mut self,
         customer: CustomerId,

@@ -182,25 +182,6 @@ pub(super) fn prepared(body: &[u8], expected: &Expected<'_>) -> Result<String, U
     }
 }
 
-/// Of several intents of one charge, the one that says most about its money. One that was ended says nothing: it takes
-/// none. Two that took money are no answer we understand.
-pub(super) fn most_telling(intents: &[wire::Intent]) -> Result<Option<&wire::Intent>, Unusable> {
-    let weight = |intent: &wire::Intent| match status(intent) {
-        SeenStatus::Captured => 5,
-        SeenStatus::Pending | SeenStatus::Other => 4,
-        SeenStatus::NeedsCustomer => 3,
-        SeenStatus::NotStarted => 2,
-        SeenStatus::Failed => 1,
-        SeenStatus::Canceled => 0,
-    };
-    let took = |intent: &&wire::Intent| status(intent) == SeenStatus::Captured;
-    if intents.iter().filter(took).count() > 1 {
-        return Err(Unusable::Mismatch);
-    }
-    let best = intents.iter().max_by_key(|intent| weight(intent));
-    Ok(best.filter(|intent| weight(intent) > 0))
-}
-
 /// A payment, of an intent and all of its refunds. Without those, the charge says how much went back.
 pub(super) fn seen(
     intent: &wire::Intent,
@@ -275,7 +256,7 @@ fn read_payment(intent: &wire::Intent, refunds: Option<&[wire::Refund]>) -> Opti
 
 /// An intent without a card was declined, if it says why; its failed try cannot be repeated, because
 /// the card is taken off it.
-fn status(intent: &wire::Intent) -> SeenStatus {
+pub(super) fn status(intent: &wire::Intent) -> SeenStatus {
     match intent.status.as_str() {
         "succeeded" => SeenStatus::Captured,
         "canceled" => SeenStatus::Canceled,

@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use crate::domain::mode::{Mode, ProviderName};
 use crate::engine::ports::{
     BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, ConfirmCall, DeleteOutcome, Desk,
-    FindPrepared, FoundPrepared, IssueOutcome, PrepareCall, PrepareOutcome, Provider,
-    ProviderError, RefundCall, RefundRequest, RegisterCall, TransactionSeen,
+    FindStanding, IssueOutcome, PrepareCall, PrepareOutcome, Provider, ProviderError, RefundCall,
+    RefundRequest, RegisterCall, StandingPage, TransactionSeen,
 };
 use crate::secret::Secret;
 
@@ -32,12 +32,13 @@ impl Provider for StripeClient {
         body::refund(request)
     }
 
-    fn find_prepared<'a>(
+    fn standing<'a>(
         &'a self,
         _desk: &'a mut Desk,
-        call: FindPrepared<'a>,
-    ) -> BoxFuture<'a, FoundPrepared> {
-        Box::pin(self.find_prepared_once(call))
+        call: FindStanding<'a>,
+        after: Option<&'a str>,
+    ) -> BoxFuture<'a, StandingPage> {
+        Box::pin(self.standing_page(call, after))
     }
 
     fn prepare<'a>(

@@ -272,14 +272,14 @@ pub(super) fn intent(provider_ref: &str) -> Result<Asked, Unsendable> {
     checked(Asked::get(&["payment_intents", provider_ref], query))
 }
 
-/// Asks for a page of a customer's intents that were made since then.
+/// Asks for a page of a customer's intents, or of everybody's, that were made since then.
 pub(super) fn intents_of(
-    customer: &str,
+    customer: Option<&str>,
     since: i64,
     after: Option<&str>,
 ) -> Result<Asked, Unsendable> {
     let query = Form::new()
-        .text(&["customer"], customer)
+        .maybe(&["customer"], customer)
         .number(&["created", "gte"], since)
         .number(&["limit"], PAGE)
         .maybe(&["starting_after"], after);

@@ -79,6 +79,7 @@ impl StripeClient {
             Evidence::Seen(_)
             | Evidence::Unconfirmed
             | Evidence::Withdrawn
+            | Evidence::Elsewhere(_)
             | Evidence::Busy
             | Evidence::Unusable(_) => ProviderError::Unusable {
                 operation: OPERATION,

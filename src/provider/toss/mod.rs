@@ -13,6 +13,7 @@ mod options;
 mod port;
 mod report;
 pub mod spoken;
+mod standing;
 mod wire;
 
 pub use client::TossClient;

@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use crate::domain::mode::{Mode, ProviderName};
 use crate::engine::ports::{
     BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, ConfirmCall, DeleteOutcome, Desk,
-    IssueOutcome, Provider, ProviderError, RefundCall, RefundRequest, RegisterCall,
-    TransactionSeen,
+    FindStanding, IssueOutcome, Provider, ProviderError, RefundCall, RefundRequest, RegisterCall,
+    StandingPage, TransactionSeen,
 };
 use crate::secret::Secret;
 
@@ -32,6 +32,15 @@ impl Provider for TossClient {
 
     fn refund_body(&self, request: &RefundRequest<'_>) -> Vec<u8> {
         body::refund(request)
+    }
+
+    fn standing<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        call: FindStanding<'a>,
+        after: Option<&'a str>,
+    ) -> BoxFuture<'a, StandingPage> {
+        Box::pin(self.standing_page(call, after))
     }
 
     fn charge<'a>(

@@ -684,29 +684,3 @@ fn a_charge_took_nothing_only_by_a_cards_refusal_and_an_intent_without_its_card(
         );
     }
 }
-
-#[test]
-fn of_several_intents_of_one_charge_the_one_that_took_money_speaks() {
-    let of = |status: &str| -> wire::Intent {
-        let changes = [
-            ("/status", json!(status)),
-            ("/id", json!(format!("pi_{status}"))),
-        ];
-        let body = changed(fixture!("intent_succeeded.json"), &changes);
-        serde_json::from_str(&body).expect("an intent")
-    };
-    let told = |statuses: &[&str]| {
-        let intents: Vec<wire::Intent> = statuses.iter().map(|s| of(s)).collect();
-        most_telling(&intents).map(|found| found.map(|intent| intent.id.clone()))
-    };
-    assert_eq!(told(&[]), Ok(None));
-    assert_eq!(told(&["canceled"]), Ok(None), "it takes nothing");
-    let paid = Ok(Some("pi_succeeded".to_owned()));
-    assert_eq!(
-        told(&["requires_confirmation", "succeeded", "canceled"]),
-        paid
-    );
-    let waiting = Ok(Some("pi_requires_confirmation".to_owned()));
-    assert_eq!(told(&["canceled", "requires_confirmation"]), waiting);
-    assert_eq!(told(&["succeeded", "succeeded"]), Err(Unusable::Mismatch));
-}

@@ -16,6 +16,7 @@ pub(in crate::provider::stripe) struct Intent {
     pub metadata: Metadata,
     pub latest_charge: Option<Expandable<Charge>>,
     pub last_payment_error: Option<Fault>,
+    pub payment_method: Option<Expandable<Ref>>,
 }
 
 impl Named for Intent {
