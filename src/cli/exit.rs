@@ -62,7 +62,10 @@ impl Exit {
                 Self::Done
             }
             Outcome::Declined { .. } => Self::Declined,
-            Outcome::Unknown(_) | Outcome::GoesOut(_) | Outcome::NotSeen(_) => Self::Unknown,
+            Outcome::Unknown(_)
+            | Outcome::AsksCustomer(_)
+            | Outcome::GoesOut(_)
+            | Outcome::NotSeen(_) => Self::Unknown,
             Outcome::NotSent(_) => Self::Unreachable,
         }
     }

@@ -61,6 +61,7 @@ pub const fn declared(command: &Command) -> (&'static str, Nature) {
         Command::Note(_) => ("note", Plans),
         Command::Unknown(UnknownCommand::Resolve(_)) => ("unknown resolve", Plans),
         Command::Unknown(UnknownCommand::SendAgain(_)) => ("unknown send-again", Plans),
+        Command::Unknown(UnknownCommand::Link(_)) => ("unknown link", Writes),
         Command::Unknown(UnknownCommand::NotExecuted(_)) => ("unknown not-executed", Plans),
         Command::Approve(ApproveCommand::Grant(_)) => ("approve grant", Plans),
         Command::Approve(ApproveCommand::Reject(_)) => ("approve reject", Plans),

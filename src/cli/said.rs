@@ -312,6 +312,7 @@ fn said_of_refused(refused: &Refused, view: &View) -> Said {
         Refused::NotWaiting => Said::new("not_waiting"),
         Refused::BalanceMoved => Said::new("balance_moved"),
         Refused::CannotBeEnded => Said::new("cannot_be_ended"),
+        Refused::NoLink => Said::new("no_link"),
         Refused::KeyForgotten { until } => {
             Said::new("key_forgotten").with("until", view.at(*until))
         }

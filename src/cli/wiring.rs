@@ -13,7 +13,7 @@ use super::process;
 use crate::config::{Account, ProviderAddress, Settings};
 use crate::domain::billing::Install;
 use crate::domain::customer::SealedKey;
-use crate::domain::mode::ProviderName;
+use crate::domain::mode::{Mode, ProviderName};
 use crate::domain::operator::Verb;
 use crate::engine::ports::{
     Attempts as _, Desk, KeyVault, KeyVaultError, NoSpool, Provider, RunLeases as _, SealedFor,
@@ -117,8 +117,10 @@ pub async fn providers(opened: &mut Opened) -> Result<Vec<Arc<dyn Provider>>, Cl
     let settings = &opened.settings;
     let mut clients: Vec<Arc<dyn Provider>> = Vec::new();
     if let Some((account, secret_key)) = settings.stripe_with_key() {
+        let base_url = base_url(account, ProviderName::Stripe, opened);
         clients.push(Arc::new(StripeClient::new(StripeOptions {
-            base_url: base_url(account, ProviderName::Stripe, opened),
+            return_url: return_url(account, settings.mode, &base_url),
+            base_url,
             secret_key: secret_key.clone(),
             mode: settings.mode,
             connect_timeout: settings.timeouts.connect,
@@ -145,6 +147,12 @@ pub async fn providers(opened: &mut Opened) -> Result<Vec<Arc<dyn Provider>>, Cl
         );
     }
     Ok(clients)
+}
+
+/// The simulator has a page to come back to; anybody else's has to be named.
+fn return_url(account: &Account, mode: Mode, base_url: &str) -> Option<String> {
+    let own = || (mode == Mode::Sim).then(|| format!("{base_url}/3d_secure_2/returned"));
+    account.return_url.clone().or_else(own)
 }
 
 fn base_url(account: &Account, provider: ProviderName, opened: &Opened) -> String {

@@ -114,6 +114,8 @@ pub enum Problem {
         "is for modes test and sim: paydeck does not charge at Stripe in mode live yet (SAFETY.md says what is missing)"
     )]
     StripeIsNotLive,
+    #[error("is not an https:// address that a browser can be sent to")]
+    NotAPage,
     #[error("is not a secret key of Stripe (sk_test_…, sk_live_…, rk_test_… or rk_live_…)")]
     NotAStripeKey,
     #[error("holds {value:?}: {problem}")]

@@ -51,6 +51,7 @@ pub(super) struct RawStripe {
     #[serde(deserialize_with = "secret")]
     pub(super) secret_key: Option<Secret>,
     pub(super) secret_key_file: Option<String>,
+    pub(super) return_url: Option<String>,
 }
 
 #[derive(Debug, PartialEq, Deserialize)]

@@ -30,6 +30,7 @@ pub(super) const KEYS: &[(&str, Kind)] = &[
     ("provider.stripe.base_url", Kind::Text),
     ("provider.stripe.secret_key", Kind::Text),
     ("provider.stripe.secret_key_file", Kind::Text),
+    ("provider.stripe.return_url", Kind::Text),
     ("routing.rules", Kind::Texts),
     ("billing.zone", Kind::Text),
     ("billing.hour", Kind::Whole),

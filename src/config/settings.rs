@@ -84,6 +84,8 @@ pub enum Database {
 pub struct Account {
     pub address: ProviderAddress,
     pub secret_key: Option<Secret>,
+    /// Where a customer comes back to who was asked by their bank.
+    pub return_url: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

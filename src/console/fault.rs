@@ -50,7 +50,7 @@ impl Fault {
     }
 
     /// Every kind there is, for the test that each has its texts.
-    pub const KINDS: [&'static str; 68] = [
+    pub const KINDS: [&'static str; 69] = [
         "denied_read_only",
         "denied_role",
         "stale",
@@ -79,6 +79,7 @@ impl Fault {
         "not_waiting",
         "balance_moved",
         "cannot_be_ended",
+        "no_link",
         "key_forgotten",
         "still_wanted",
         "too_soon",
@@ -231,6 +232,7 @@ impl From<&Refused> for Fault {
             Refused::NotWaiting => Self::new("not_waiting"),
             Refused::BalanceMoved => Self::new("balance_moved"),
             Refused::CannotBeEnded => Self::new("cannot_be_ended"),
+            Refused::NoLink => Self::new("no_link"),
             Refused::KeyForgotten { until } => {
                 Self::new("key_forgotten").with("until", Detail::Time(*until))
             }

@@ -2,6 +2,7 @@
 //! of it.
 
 mod absence;
+mod asked;
 mod bound;
 mod first_step;
 mod learn;
@@ -19,11 +20,12 @@ pub use absence::{
     ABSENT_AFTER_H, ABSENT_APART_H, ABSENT_LOOK_UPS, LOOKED_FOR_DAYS, LOOKED_FOR_EVERY_H, LookUp,
     NotAbsent, SentTimes, Sighting, absence,
 };
+pub use asked::{AUTHENTICATION_H, LINK_LOOK_S};
 pub use bound::{AnswerSeen, SAME_AFTER_RESENDS, SAME_FOR_H, is_the_same_for_long};
 pub use first_step::{CALLS_AFTER_MIN, first_step_delay_s};
 pub use learn::{
-    AUTHENTICATION_H, Contradiction, NextStep, REPLAY_SETTLE_S, Unsettled, Verdict, is_absent_in,
-    kept_word, learn_charge, learn_refund, next_check_delay_s,
+    Contradiction, NextStep, REPLAY_SETTLE_S, Unsettled, Verdict, is_absent_in, kept_word,
+    learn_charge, learn_refund, next_check_delay_s,
 };
 pub use standing::{
     BEFORE_H, CardOf, KEY_H, OtherTries, OweTimes, Standing, Stands, is_known_since_before,

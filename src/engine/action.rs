@@ -244,6 +244,8 @@ pub enum Outcome {
     },
     /// Nobody knows yet. The target is locked until evidence arrives.
     Unknown(Receipt),
+    /// The bank wants the customer: the charge waits for them at a link, until the time on the receipt. The target is locked.
+    AsksCustomer(Receipt),
     /// Certainly nothing was sent. It may be tried again.
     NotSent(Receipt),
     /// Approved, and not sent yet: it goes out by itself. It must not be asked for anew.
@@ -285,4 +287,6 @@ pub struct Receipt {
     pub card: Option<CardBrief>,
     /// Who was to be asked first, and was certainly not reached.
     pub instead_of: Option<ProviderName>,
+    /// Until when the customer can answer their bank, in database time.
+    pub link_until: Option<DateTime<Utc>>,
 }

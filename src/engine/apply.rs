@@ -331,6 +331,7 @@ impl Outcome {
             | Self::AlreadyDone(receipt)
             | Self::Declined { receipt, .. }
             | Self::Unknown(receipt)
+            | Self::AsksCustomer(receipt)
             | Self::NotSent(receipt)
             | Self::GoesOut(receipt)
             | Self::Ended(receipt)

@@ -28,6 +28,7 @@ mod fingerprint;
 mod kept;
 mod keyless;
 mod limits;
+mod link;
 mod method;
 mod older_books;
 mod one_time;
@@ -65,6 +66,7 @@ pub use action::{
 pub use billing_run::{RunPreview, RunPreviewRow, RunProgress, RunSummary};
 pub use find::IdProblem;
 pub use limits::{LimitOf, RefundAlone, RefundLimits};
+pub use link::OpenLink;
 pub use reconcile::{ReconcilePreview, Reconciled, WouldDo};
 pub use refusal::{Refused, VerbError};
 pub use request::{PlanChange, PlanInput, Request};

@@ -146,6 +146,9 @@ pub enum Refused {
     /// The provider has no way to end it.
     #[error("the provider cannot end it")]
     CannotBeEnded,
+    /// It does not wait for its customer, or does no longer.
+    #[error("no customer is asked")]
+    NoLink,
     /// The provider may have forgotten its key: sending it again could move money twice.
     #[error("its key was certainly known until {until}; sending it again could move money twice")]
     KeyForgotten {

@@ -287,7 +287,11 @@ impl<S: Store> Engine<S> {
                     provider_ref: attempt.provider_ref.as_deref(),
                     send_no: attempt.send_count,
                 };
-                provider.charge(&mut desk, call).await
+                if attempt.source.may_ask_customer() {
+                    provider.charge_with_customer(&mut desk, call).await
+                } else {
+                    provider.charge(&mut desk, call).await
+                }
             }
             (Ok(provider), AttemptKind::Charge, None) if attempt.provider_ref.is_some() => {
                 let call = ConfirmCall {

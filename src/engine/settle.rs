@@ -14,8 +14,8 @@ pub(super) use declined::AfterFailure;
 use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::attempt::{
-    Attempt, AttemptKind, NextStep, Unsettled, Verdict, is_absent_in, kept_word, learn_charge,
-    learn_refund,
+    Attempt, AttemptKind, LINK_LOOK_S, NextStep, Unsettled, Verdict, is_absent_in, kept_word,
+    learn_charge, learn_refund,
 };
 use crate::domain::evidence::{Evidence, EvidenceSource, Refusal, SeenStatus};
 use crate::domain::invoice::Invoice;
@@ -52,6 +52,8 @@ pub(super) struct Settled {
     pub goes_out: bool,
     /// It was ended before it took anything.
     pub was_ended: bool,
+    /// It waits for the customer.
+    pub asks_customer: bool,
 }
 
 impl Rows {
@@ -78,6 +80,7 @@ impl Settled {
             AttemptState::Ready | AttemptState::Abandoned => Outcome::NotSent(self.receipt),
             AttemptState::NotExecuted if self.was_ended => Outcome::Ended(self.receipt),
             AttemptState::NotExecuted => Outcome::NotSeen(self.receipt),
+            AttemptState::Unknown if self.asks_customer => Outcome::AsksCustomer(self.receipt),
             AttemptState::WaitingApproval | AttemptState::Sent | AttemptState::Unknown => {
                 Outcome::Unknown(self.receipt)
             }
@@ -251,6 +254,8 @@ impl<S: Store> Engine<S> {
         let was_sent = rows.attempt.state == AttemptState::Sent;
         let is_bound = self.is_bound(tx, &rows.attempt, source).await?;
         let newly_human = unsettled.needs_human && !rows.attempt.needs_human;
+        let was_asked = rows.attempt.asks_customer();
+        let unsettled = close_if_unwanted(&rows, unsettled, evidence);
         let delay = self.next_look_s(&rows.attempt, unsettled.next);
         let attempt = &mut rows.attempt;
         attempt.state = AttemptState::Unknown;
@@ -268,10 +273,13 @@ impl<S: Store> Engine<S> {
             attempt.refusal.clone_from(&unsettled.refusal);
         }
         attempt.lease_until = Some(rows.now);
-        attempt.next_check_at = Some(rows.now + Duration::seconds(delay));
+        attempt.next_check_at = Some(next_look_at(attempt, rows.now, delay));
         tx.save_attempt(attempt, fence).await?;
         tx.decide_run_items(rows.attempt.id, Decision::Unknown, self.now())
             .await?;
+        if rows.attempt.asks_customer() && !was_asked {
+            self.tell_customer_is_asked(tx, &rows).await?;
+        }
         if newly_human {
             self.page(tx, &rows, evidence.name()).await?;
         } else if is_bound {
@@ -302,6 +310,19 @@ impl<S: Store> Engine<S> {
                 planned
             }
         }
+    }
+
+    /// Queues a message for the customer: their bank wants them. It does not hold the link, which is asked for when it is
+    /// sent.
+    async fn tell_customer_is_asked<T: Tx>(
+        &self,
+        tx: &mut T,
+        rows: &Rows,
+    ) -> Result<(), StoreError> {
+        let id = &rows.attempt.public_id;
+        let payload = format!("{{\"attempt\":\"{id}\"}}");
+        tx.queue_notice("customer_must_confirm", id.as_str(), &payload, self.now())
+            .await
     }
 
     /// Queues a message for the people on call.
@@ -341,6 +362,28 @@ impl<S: Store> Engine<S> {
     }
 }
 
+/// A link is open for what nobody wants any more: it is closed.
+fn close_if_unwanted(rows: &Rows, unsettled: Unsettled, evidence: &Evidence) -> Unsettled {
+    let is_asked =
+        matches!(evidence, Evidence::Seen(seen) if seen.status == SeenStatus::NeedsCustomer);
+    if is_asked && !rows.is_wanted() {
+        return Unsettled {
+            next: NextStep::Fence,
+            ..unsettled
+        };
+    }
+    unsettled
+}
+
+/// Whoever waits for a customer looks often, and when the link is to be closed.
+fn next_look_at(attempt: &Attempt, now: DateTime<Utc>, delay_s: i64) -> DateTime<Utc> {
+    let planned = now + Duration::seconds(delay_s);
+    match attempt.link_until() {
+        Some(until) if until > now => planned.min(now + Duration::seconds(LINK_LOOK_S)).min(until),
+        Some(_) | None => planned,
+    }
+}
+
 /// The fence of a row that this transaction has locked and read.
 pub(super) const fn fence_of(attempt: &Attempt) -> Fence {
     Fence {
@@ -375,8 +418,10 @@ pub(super) fn settled(rows: &Rows, next: Option<NextStep>) -> Settled {
             provider: Some(rows.attempt.provider),
             card: None,
             instead_of: None,
+            link_until: rows.attempt.link_until(),
         },
         goes_out: rows.attempt.send_after.is_some(),
         was_ended: rows.attempt.was_ended(),
+        asks_customer: rows.attempt.asks_customer(),
     }
 }

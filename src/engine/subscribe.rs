@@ -1,7 +1,7 @@
 //! Starting a subscription with its first charge, or with its trial. Nothing is active before it
 //! is paid: a declined first charge leaves the subscription incomplete.
 
-use chrono::{DateTime, Days, Utc};
+use chrono::{DateTime, Days, Duration, Utc};
 
 use crate::domain::attempt::Source;
 use crate::domain::customer::{Customer, PaymentMethod};
@@ -26,6 +26,8 @@ use super::fingerprint::Fingerprint;
 use super::ports::{Constraint, Exclusivity, NewInvoice, NewSubscription, Store, StoreError, Tx};
 use super::refusal::{Refused, VerbError};
 
+/// How long before its end the customer is told that a trial ends.
+const REMINDED_DAYS: i64 = 3;
 /// The most units of one subscription.
 const MAX_QUANTITY: u32 = 100_000;
 
@@ -249,10 +251,27 @@ impl<S: Store> Engine<S> {
         };
         self.audit_in(tx, actor, press, at).await?;
         if work.is_trial() {
+            self.remind_of_the_end(tx, &subscription, work.first.due_at)
+                .await?;
             return Ok(finished(subscription));
         }
         self.first_charge(tx, actor, &mut subscription, term, work)
             .await
+    }
+
+    /// Queues the reminder that a trial ends soon, once, for its day. Whoever sends it looks whether the trial still runs.
+    async fn remind_of_the_end<T: Tx>(
+        &self,
+        tx: &mut T,
+        subscription: &Subscription,
+        ends_at: DateTime<Utc>,
+    ) -> Result<(), VerbError> {
+        let at = (ends_at - Duration::days(REMINDED_DAYS)).max(self.now());
+        let id = &subscription.public_id;
+        let payload = format!("{{\"subscription\":\"{id}\"}}");
+        tx.queue_notice("trial_ends", id.as_str(), &payload, at)
+            .await?;
+        Ok(())
     }
 
     async fn insert_subscription<T: Tx>(

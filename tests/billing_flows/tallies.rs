@@ -48,7 +48,7 @@ fn ahead(today: NaiveDate, now: DateTime<Utc>) -> Vec<LocalDay> {
     days
 }
 
-fn window(now: DateTime<Utc>) -> Window {
+pub fn window(now: DateTime<Utc>) -> Window {
     let today = local_date(now, Seoul);
     Window {
         now,

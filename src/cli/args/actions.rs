@@ -236,6 +236,8 @@ pub enum UnknownCommand {
     Resolve(ResolveArgs),
     /// Ask, and if the provider has not seen it send the same request again, under the same order id and key.
     SendAgain(ResolveArgs),
+    /// Show the link at which the customer answers their bank, to be handed to them.
+    Link(ResolveArgs),
     /// Ask a second person to agree that a charge was never executed; the provider's list is read first.
     NotExecuted(NotExecutedArgs),
 }

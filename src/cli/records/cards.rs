@@ -172,6 +172,7 @@ pub fn attempt(attempt: &Attempt) -> Record {
         )
         .number("send_count", attempt.send_count)
         .at("first_sent_at", attempt.first_sent_at)
+        .at("link_until", attempt.link_until())
         .flag("needs_human", attempt.needs_human)
 }
 

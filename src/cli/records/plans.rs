@@ -5,7 +5,8 @@ use crate::cli::record::Record;
 use crate::domain::attempt::AttemptKind;
 use crate::domain::mode::ProviderName;
 use crate::engine::{
-    ActionPlan, AskedBy, Confirmation, Effect, NotHappening, Outcome, PlannedCall, Receipt, Warning,
+    ActionPlan, AskedBy, Confirmation, Effect, NotHappening, OpenLink, Outcome, PlannedCall,
+    Receipt, Warning,
 };
 use crate::text::mask;
 
@@ -174,6 +175,7 @@ pub const fn outcome_name(outcome: &Outcome) -> &'static str {
         Outcome::AlreadyDone(_) => "already_done",
         Outcome::Declined { .. } => "declined",
         Outcome::Unknown(_) => "unknown",
+        Outcome::AsksCustomer(_) => "asks_customer",
         Outcome::NotSent(_) => "not_sent",
         Outcome::GoesOut(_) => "goes_out",
         Outcome::Ended(_) => "ended",
@@ -182,12 +184,21 @@ pub const fn outcome_name(outcome: &Outcome) -> &'static str {
     }
 }
 
-pub fn outcome(verb: &str, outcome: &Outcome) -> Record {
+/// The link, alone.
+pub fn link(link: &OpenLink) -> Record {
+    Record::of("link")
+        .id("attempt_id", &link.attempt)
+        .text("link", link.url.expose())
+        .at("link_until", link.until)
+}
+
+pub fn outcome(verb: &str, outcome: &Outcome, link: Option<&OpenLink>) -> Record {
     let refusal = match outcome {
         Outcome::Declined { refusal, .. } => Some(refusal),
         Outcome::Done(_)
         | Outcome::AlreadyDone(_)
         | Outcome::Unknown(_)
+        | Outcome::AsksCustomer(_)
         | Outcome::NotSent(_)
         | Outcome::GoesOut(_)
         | Outcome::Ended(_)
@@ -204,6 +215,8 @@ pub fn outcome(verb: &str, outcome: &Outcome) -> Record {
             refusal.map(|refusal| refusal.class.as_str()),
         );
     receipt(record, outcome)
+        .at("link_until", receipt_of(outcome).link_until)
+        .text_if("link", link.map(|link| link.url.expose()))
 }
 
 /// Whether money moved, in one word; none where no money was to move.
@@ -216,8 +229,14 @@ fn money_moved(outcome: &Outcome) -> Option<&'static str> {
             Outcome::Declined { .. } | Outcome::NotSent(_) | Outcome::Ended(_) | Outcome::Asked(_),
             _,
         ) => "none",
-        // What goes out by itself may have gone by now.
-        (Outcome::Unknown(_) | Outcome::GoesOut(_) | Outcome::NotSeen(_), _) => "unknown",
+        // What goes out by itself may have gone by now, and a customer may have answered.
+        (
+            Outcome::Unknown(_)
+            | Outcome::AsksCustomer(_)
+            | Outcome::GoesOut(_)
+            | Outcome::NotSeen(_),
+            _,
+        ) => "unknown",
     })
 }
 
@@ -227,6 +246,7 @@ const fn receipt_of(outcome: &Outcome) -> &Receipt {
         | Outcome::AlreadyDone(receipt)
         | Outcome::Declined { receipt, .. }
         | Outcome::Unknown(receipt)
+        | Outcome::AsksCustomer(receipt)
         | Outcome::NotSent(receipt)
         | Outcome::GoesOut(receipt)
         | Outcome::Ended(receipt)

@@ -18,7 +18,7 @@ use crate::domain::attempt::AttemptKind;
 use crate::domain::ids::PublicId;
 use crate::domain::money::Money;
 use crate::domain::operator::{Operator, Verb};
-use crate::engine::{ActionPlan, Confirmation, Effect, Outcome, Receipt, Request};
+use crate::engine::{ActionPlan, Confirmation, Effect, OpenLink, Outcome, Receipt, Request};
 use crate::text::mask;
 
 /// Does one request, as the global options say.
@@ -128,10 +128,26 @@ async fn apply(
     fingerprint: &str,
 ) -> Result<Exit, CliError> {
     let outcome = engine.apply(operator, request, fingerprint).await?;
-    out.record(&records::outcome(request.verb().as_str(), &outcome))?;
+    let link = link_of(engine, operator, &outcome).await;
+    out.record(&records::outcome(
+        request.verb().as_str(),
+        &outcome,
+        link.as_ref(),
+    ))?;
     out.flush()?;
     tell(out, &outcome)?;
     Ok(Exit::of(&outcome))
+}
+
+/// Where the customer answers, if the charge waits for them. What came of it stands without it as well.
+async fn link_of(engine: &LiveEngine, operator: &Operator, outcome: &Outcome) -> Option<OpenLink> {
+    let Outcome::AsksCustomer(receipt) = outcome else {
+        return None;
+    };
+    engine
+        .customer_link(operator, receipt.attempt_id?)
+        .await
+        .ok()
 }
 
 /// What an outcome other than "done" means and what comes next, beside the object.
@@ -184,6 +200,12 @@ fn told(view: &View, outcome: &Outcome) -> Vec<String> {
         Outcome::Unknown(receipt) => {
             let attempt = id(receipt.attempt.as_ref());
             locale.t_args("cli.told.unknown", &[("attempt", &attempt)])
+        }
+        Outcome::AsksCustomer(receipt) => {
+            let attempt = id(receipt.attempt.as_ref());
+            let until = receipt.link_until.map(|at| view.at(at)).unwrap_or_default();
+            let args = [("attempt", &*attempt), ("until", &*until)];
+            locale.t_args("cli.told.asks_customer", &args)
         }
         Outcome::Asked(receipt) => {
             let approval = id(receipt.public_id.as_ref());
@@ -261,7 +283,7 @@ mod tests {
             ),
         ];
         for (outcome, money, exit, english, korean) in cases {
-            let record = records::outcome("force-state", &outcome);
+            let record = records::outcome("force-state", &outcome, None);
             let word = record.fields().iter().find(|(name, _)| *name == "money");
             assert!(
                 matches!(word, Some((_, Field::Word(_, Some(word)))) if word == money),

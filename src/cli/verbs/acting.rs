@@ -3,7 +3,7 @@
 use super::{act, approve, bill, vault};
 use crate::cli::args::{
     ApproveCommand, BillCommand, CheckoutCommand, Command, CustomerCommand, Global, MethodCommand,
-    PlanCommand, UnknownCommand, VaultCommand,
+    PlanCommand, ResolveArgs, UnknownCommand, VaultCommand,
 };
 use crate::cli::audit::{self, Press};
 use crate::cli::error::CliError;
@@ -11,8 +11,11 @@ use crate::cli::exit::Exit;
 use crate::cli::open::Opened;
 use crate::cli::output::Output;
 use crate::cli::permit::{self, Permit};
+use crate::cli::records;
 use crate::cli::requests;
-use crate::cli::wiring;
+use crate::cli::resolve;
+use crate::cli::wiring::{self, LiveEngine};
+use crate::domain::ids::{AttemptId, Noun};
 use crate::domain::operator::{Access, Denied, Verb};
 use crate::engine::ports::Clock as _;
 use crate::engine::queries::Reads as _;
@@ -23,7 +26,7 @@ const ROTATE: &str = "vault rotate";
 /// The capability a command needs; none for those that change nothing.
 fn verb(command: &Command) -> Option<Verb> {
     Some(match command {
-        Command::Charge(_) => Verb::Charge,
+        Command::Charge(_) | Command::Unknown(UnknownCommand::Link(_)) => Verb::Charge,
         Command::Retry(_) => Verb::Retry,
         Command::Refund(_) => Verb::Refund,
         Command::Cancel(args) if args.undo => Verb::UndoCancel,
@@ -93,6 +96,9 @@ pub async fn run(
             }
             return ended;
         }
+        Command::Unknown(UnknownCommand::Link(args)) => {
+            return link(out, &engine, opened, permit, &args).await;
+        }
         Command::Charge(args) => requests::charge(store, &args).await?,
         Command::Retry(args) => requests::retry(store, &args).await?,
         Command::Refund(args) => requests::refund(store, &args).await?,
@@ -124,6 +130,20 @@ pub async fn run(
         _ => return Err(CliError::Internal("this verb is not built in".to_owned())),
     };
     act::act(out, &engine, &opened.operator, permit, global, &request).await
+}
+
+/// Shows where the customer answers their bank; that it was shown is written down.
+async fn link(
+    out: &mut Output,
+    engine: &LiveEngine,
+    opened: &Opened,
+    _permit: Option<&Permit>,
+    args: &ResolveArgs,
+) -> Result<Exit, CliError> {
+    let attempt = AttemptId(resolve::id(&opened.store, Noun::Attempt, &args.attempt).await?);
+    let link = engine.customer_link(&opened.operator, attempt).await?;
+    out.record(&records::link(&link))?;
+    Ok(Exit::Done)
 }
 
 /// The engine checks again; here the answer comes before anything is opened, and leaves its row.

@@ -88,6 +88,7 @@ impl Check<'_> {
         let account = Account {
             address,
             secret_key,
+            return_url: None,
         };
         Ok((account, warnings))
     }
@@ -123,9 +124,13 @@ impl Check<'_> {
         if is_named && mode == Mode::Live {
             return Err(self.invalid("provider.stripe", Problem::StripeIsNotLive));
         }
-        Ok(is_named.then_some(Account {
+        if raw.return_url.as_deref().is_some_and(|url| !is_page(url)) {
+            return Err(self.invalid("provider.stripe.return_url", Problem::NotAPage));
+        }
+        Ok((is_named || raw.return_url.is_some()).then_some(Account {
             address,
             secret_key,
+            return_url: raw.return_url,
         }))
     }
 
@@ -146,4 +151,10 @@ impl Check<'_> {
             self.invalid("routing.rules", Problem::NotARule { value, problem })
         })
     }
+}
+
+/// A page that a customer's browser can be sent to.
+fn is_page(url: &str) -> bool {
+    let is_web = url.starts_with("https://") || url.starts_with("http://127.0.0.1:");
+    is_web && url.len() <= 2_048 && url.bytes().all(|b| b.is_ascii_graphic())
 }

@@ -163,6 +163,7 @@ fn another_value(key: &str) -> &'static str {
         "provider.toss.secret_key_file" => "toss.key",
         "provider.stripe.secret_key" => "sk_test_a",
         "provider.stripe.secret_key_file" => "stripe.key",
+        "provider.stripe.return_url" => "https://shop.example/paid",
         "routing.rules" => "KRW stripe",
         "database.url" => "sqlite:other.db",
         "dunning.end_action" => "pause",

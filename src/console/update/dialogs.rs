@@ -122,6 +122,7 @@ fn message_key(model: &mut Model, press: KeyPress) -> Vec<Effect> {
                 | crate::engine::Outcome::AlreadyDone(receipt)
                 | crate::engine::Outcome::Declined { receipt, .. }
                 | crate::engine::Outcome::Unknown(receipt)
+                | crate::engine::Outcome::AsksCustomer(receipt)
                 | crate::engine::Outcome::NotSent(receipt)
                 | crate::engine::Outcome::GoesOut(receipt)
                 | crate::engine::Outcome::Ended(receipt)

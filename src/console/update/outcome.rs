@@ -230,6 +230,7 @@ fn tell(model: &mut Model, job: &Job, outcome: Outcome) -> Option<Message> {
         Outcome::AlreadyDone(_) => (Tone::Good, "already_done"),
         Outcome::Declined { .. } => (Tone::Bad, "declined"),
         Outcome::Unknown(_) => (Tone::Waits, "unknown"),
+        Outcome::AsksCustomer(_) => (Tone::Waits, "asks_customer"),
         Outcome::NotSent(_) => (Tone::Bad, "not_sent"),
         Outcome::GoesOut(_) => (Tone::Waits, "goes_out"),
         Outcome::Ended(_) => (Tone::Good, "ended"),
@@ -275,6 +276,7 @@ fn receipt(outcome: &Outcome) -> &Receipt {
         | Outcome::AlreadyDone(receipt)
         | Outcome::Declined { receipt, .. }
         | Outcome::Unknown(receipt)
+        | Outcome::AsksCustomer(receipt)
         | Outcome::NotSent(receipt)
         | Outcome::GoesOut(receipt)
         | Outcome::Ended(receipt)

@@ -11,6 +11,7 @@ use chrono::{DateTime, Duration, Utc};
 pub use kept::{is_absent_in, kept_word};
 
 use super::Attempt;
+use super::asked::{AUTHENTICATION_H, is_waiting, waits_for_customer};
 use crate::domain::evidence::{
     CancelSeen, Evidence, EvidenceSource, PaymentSeen, Proves, Refusal, SeenStatus, Unusable,
 };
@@ -21,10 +22,6 @@ pub use refund::learn_refund;
 
 /// After a refusal was replayed, a look-up proves absence only when this much later.
 pub const REPLAY_SETTLE_S: i64 = 60;
-/// How long a customer who must authenticate is waited for before the charge is ended.
-pub const AUTHENTICATION_H: i64 = 24;
-/// What stands for a charge that waits for the customer.
-const AUTHENTICATION: &str = "PAYDECK_AUTHENTICATION";
 
 /// What evidence means for an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,6 +189,7 @@ fn learn_open_charge(
             _ if seen.order_id != attempt.order_id || !is_what_was_prepared(attempt, seen) => {
                 other_than_ours(seen)
             }
+            SeenStatus::Failed if attempt.had_link() => refused_by_customer(seen),
             SeenStatus::Failed => match &seen.failure {
                 Some(failure) => Verdict::Declined(declined_as(attempt, failure)),
                 None => Verdict::Declined(declined_as(attempt, &expired())),
@@ -269,7 +267,7 @@ fn other_than_ours(seen: &PaymentSeen) -> Verdict {
 /// The customer has to authenticate: not failed. After a day it is ended, and dunning asks for another way.
 fn awaits_customer(attempt: &Attempt, now: DateTime<Utc>) -> Verdict {
     let is_over = attempt
-        .first_sent_at
+        .last_sent_at
         .is_some_and(|at| now - at >= Duration::hours(AUTHENTICATION_H));
     let next = if is_over {
         NextStep::Fence
@@ -277,13 +275,20 @@ fn awaits_customer(attempt: &Attempt, now: DateTime<Utc>) -> Verdict {
         NextStep::LookLater
     };
     Verdict::StillUnknown(Unsettled {
-        refusal: Some(Refusal {
-            code: AUTHENTICATION.into(),
-            class: FailureClass::NeedsCustomer,
-            proves: Proves::Nothing,
-            http_status: 200,
-        }),
+        refusal: Some(waits_for_customer()),
         ..Unsettled::look(next)
+    })
+}
+
+/// The customer refused, or their bank did. Who has the link could try again with it: it is ended first.
+fn refused_by_customer(seen: &PaymentSeen) -> Verdict {
+    let failure = seen.failure.clone().unwrap_or_else(waits_for_customer);
+    Verdict::StillUnknown(Unsettled {
+        refusal: Some(Refusal {
+            proves: Proves::NotExecuted,
+            ..failure
+        }),
+        ..Unsettled::look(NextStep::Fence)
     })
 }
 
@@ -298,14 +303,16 @@ fn ended(attempt: &Attempt) -> Verdict {
             class: class_after_replay(refusal),
             ..refusal.clone()
         }),
-        Some(refusal) if refusal.code == AUTHENTICATION => Verdict::Declined(Refusal {
-            proves: Proves::NotExecuted,
-            ..refusal.clone()
-        }),
-        Some(refusal) if was_refused_with_its_card(attempt) => Verdict::Declined(Refusal {
-            proves: Proves::NotExecuted,
-            ..refusal.clone()
-        }),
+        Some(refusal)
+            if is_waiting(refusal)
+                || refusal.proves == Proves::NotExecuted
+                || was_refused_with_its_card(attempt) =>
+        {
+            Verdict::Declined(Refusal {
+                proves: Proves::NotExecuted,
+                ..refusal.clone()
+            })
+        }
         Some(_) | None => Verdict::NotExecuted,
     }
 }

@@ -121,6 +121,17 @@ pub struct ChargeCall<'a> {
     pub send_no: u32,
 }
 
+/// Where a customer answers their bank.
+#[derive(Debug, Clone)]
+pub enum CustomerLink {
+    /// Here. Whoever has it can answer: it is shown to the person who hands it on, and kept nowhere.
+    Open(Secret),
+    /// Nobody is asked now.
+    Closed,
+    /// It is not known. The report says why.
+    Unanswered(CallReport),
+}
+
 /// Asking what became of a charge.
 #[derive(Debug, Clone, Copy)]
 pub struct ChargeLook<'a> {
@@ -319,6 +330,22 @@ pub trait Provider: Send + Sync {
     }
     /// Sends a charge once; what was prepared is confirmed.
     fn charge<'a>(&'a self, desk: &'a mut Desk, call: ChargeCall<'a>) -> BoxFuture<'a, CallReport>;
+    /// The same while somebody is there who can hand the customer a link: the bank may ask them, and then the charge waits.
+    fn charge_with_customer<'a>(
+        &'a self,
+        desk: &'a mut Desk,
+        call: ChargeCall<'a>,
+    ) -> BoxFuture<'a, CallReport> {
+        self.charge(desk, call)
+    }
+    /// Where the customer of a charge that waits for them answers their bank.
+    fn customer_link<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        _provider_ref: &'a str,
+    ) -> BoxFuture<'a, CustomerLink> {
+        Box::pin(std::future::ready(CustomerLink::Closed))
+    }
     /// Sends a refund once.
     fn refund<'a>(&'a self, desk: &'a mut Desk, call: RefundCall<'a>) -> BoxFuture<'a, CallReport>;
     /// Confirms a checkout payment once.

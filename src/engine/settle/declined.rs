@@ -37,6 +37,7 @@ impl<S: Store> Engine<S> {
         actor: Actor<'_>,
     ) -> Result<Settled, VerbError> {
         let fence = fence_of(&rows.attempt);
+        let had_link = rows.attempt.had_link();
         rows.attempt.state = AttemptState::Declined;
         rows.attempt.settled_at = Some(self.now());
         rows.attempt.next_check_at = None;
@@ -48,6 +49,10 @@ impl<S: Store> Engine<S> {
             AttemptKind::Charge => {
                 self.fail_invoice(tx, &mut rows, &refusal.code, refusal.class)
                     .await?;
+                if had_link {
+                    self.end_incomplete(tx, &mut rows, actor, &refusal.code)
+                        .await?;
+                }
             }
             AttemptKind::Refund => self.save_released(tx, &mut rows).await?,
         }
@@ -70,6 +75,32 @@ impl<S: Store> Engine<S> {
         }
         self.audit_settle(tx, &rows, actor, "declined", "").await?;
         Ok(settled(&rows, None))
+    }
+
+    /// The customer did not confirm the first charge: their subscription never begins.
+    async fn end_incomplete<T: Tx>(
+        &self,
+        tx: &mut T,
+        rows: &mut Rows,
+        actor: Actor<'_>,
+        code: &str,
+    ) -> Result<(), VerbError> {
+        match &mut rows.subscription {
+            Some((subscription, term)) if subscription.state == SubscriptionState::Incomplete => {
+                let to = SubscriptionState::Expired;
+                self.end_as(
+                    tx,
+                    actor,
+                    subscription,
+                    term,
+                    to,
+                    ChangeCause::Expired,
+                    code,
+                )
+                .await
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// A refund that took nothing has given its reservation back.

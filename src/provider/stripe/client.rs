@@ -28,6 +28,7 @@ pub struct StripeClient {
     origin: Origin,
     http: Http,
     mode: Mode,
+    return_url: Option<String>,
 }
 
 impl std::fmt::Debug for StripeClient {
@@ -45,6 +46,7 @@ impl StripeClient {
             mode,
             connect_timeout: connect,
             total_timeout: total,
+            return_url,
         } = opts;
         codes::check()?;
         amount::check()?;
@@ -54,7 +56,17 @@ impl StripeClient {
             return Err(StripeSetupError::Timeouts);
         }
         let http = Http::build(&origin, Patience { connect, total }, &headers)?;
-        Ok(Self { origin, http, mode })
+        Ok(Self {
+            origin,
+            http,
+            mode,
+            return_url,
+        })
+    }
+
+    /// Where a customer comes back to who was asked by their bank.
+    pub(super) fn return_url(&self) -> Option<&str> {
+        self.return_url.as_deref()
     }
 
     pub(super) fn money_mode(&self) -> Mode {

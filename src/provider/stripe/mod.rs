@@ -16,6 +16,7 @@ pub mod codes;
 mod expected;
 mod find;
 mod form;
+mod link;
 mod map;
 mod objects;
 mod options;

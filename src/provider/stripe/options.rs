@@ -34,6 +34,9 @@ pub struct StripeOptions {
     pub connect_timeout: Duration,
     /// Until the whole answer is there.
     pub total_timeout: Duration,
+    /// Where a customer comes back to who was asked by their bank. None: nobody is ever asked, and a charge that needs it
+    /// is declined.
+    pub return_url: Option<String>,
 }
 
 impl StripeOptions {
@@ -45,6 +48,7 @@ impl StripeOptions {
             mode,
             connect_timeout: Duration::from_secs(5),
             total_timeout: Duration::from_secs(80),
+            return_url: None,
         }
     }
 }

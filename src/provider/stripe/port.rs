@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::mode::{Mode, ProviderName};
 use crate::engine::ports::{
-    BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, ConfirmCall, DeleteOutcome, Desk,
-    FindStanding, IssueOutcome, PrepareCall, PrepareOutcome, Provider, ProviderError, RefundCall,
-    RefundRequest, RegisterCall, StandingPage, TransactionSeen,
+    BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, ConfirmCall, CustomerLink,
+    DeleteOutcome, Desk, FindStanding, IssueOutcome, PrepareCall, PrepareOutcome, Provider,
+    ProviderError, RefundCall, RefundRequest, RegisterCall, StandingPage, TransactionSeen,
 };
 use crate::secret::Secret;
 
@@ -55,6 +55,22 @@ impl Provider for StripeClient {
         call: ChargeCall<'a>,
     ) -> BoxFuture<'a, CallReport> {
         Box::pin(self.charge_once(call))
+    }
+
+    fn charge_with_customer<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        call: ChargeCall<'a>,
+    ) -> BoxFuture<'a, CallReport> {
+        Box::pin(self.charge_with_customer_once(call))
+    }
+
+    fn customer_link<'a>(
+        &'a self,
+        _desk: &'a mut Desk,
+        provider_ref: &'a str,
+    ) -> BoxFuture<'a, CustomerLink> {
+        Box::pin(self.link_once(provider_ref))
     }
 
     fn refund<'a>(

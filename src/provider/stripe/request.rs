@@ -238,6 +238,20 @@ pub(super) fn confirm(call: &ChargeCall<'_>) -> Result<Asked, Unsendable> {
     checked(Asked::post(&path, Some(&key), body))
 }
 
+/// The same where the customer can be asked: the bank's page is in the answer, and leads back to `return_url`. The card may
+/// then be charged without them later.
+pub(super) fn confirm_with_customer(
+    call: &ChargeCall<'_>,
+    return_url: &str,
+) -> Result<Asked, Unsendable> {
+    let asked = confirm(call)?;
+    let body = Form::new()
+        .text(&["return_url"], return_url)
+        .text(&["setup_future_usage"], "off_session")
+        .list("expand", &["latest_charge"]);
+    Ok(Asked { body, ..asked })
+}
+
 fn non_empty(idem_key: &str) -> Result<&str, Unsendable> {
     if idem_key.is_empty() {
         Err(Unsendable::IdempotencyKey)

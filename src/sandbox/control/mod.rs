@@ -52,6 +52,11 @@ pub(super) fn routes() -> Router<Arc<Desk>> {
         .route("/_sandbox/checkouts", post(window::open_checkout))
         .route("/_sandbox/events", post(window::event))
         .route(
+            stripe::page::PATH,
+            get(stripe::page::show).post(stripe::page::press),
+        )
+        .route(stripe::page::BACK, get(stripe::page::returned))
+        .route(
             "/_sandbox/stripe/challenges",
             post(stripe::control::challenge),
         )

@@ -61,10 +61,15 @@ pub struct Stored {
     pub request_id: String,
 }
 
+/// Where the real ones stand; a simulator that listens has its own.
+const PAGES: &str = "https://hooks.stripe.com";
+
 #[derive(Debug)]
 pub struct Account {
     pub book: Book,
     pub ids: Ids,
+    /// Where the bank's pages stand.
+    pub pages: String,
     answers: HashMap<Scope, Stored>,
     by_age: VecDeque<(i64, Scope)>,
     fresh: Vec<Scope>,
@@ -75,6 +80,7 @@ impl Account {
         Self {
             book: Book::default(),
             ids,
+            pages: PAGES.to_owned(),
             answers: HashMap::new(),
             by_age: VecDeque::new(),
             fresh: Vec::new(),
@@ -86,6 +92,7 @@ impl Account {
         Self {
             book: self.book.clone(),
             ids,
+            pages: self.pages.clone(),
             answers: self.answers.clone(),
             by_age: self.by_age.clone(),
             fresh: Vec::new(),
@@ -132,6 +139,7 @@ impl Account {
         Room {
             book: &mut self.book,
             ids: &mut self.ids,
+            pages: &self.pages,
             switches,
             now,
             clock: None,

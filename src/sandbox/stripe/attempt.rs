@@ -12,6 +12,7 @@ use super::intent::status;
 use super::json;
 use super::kind::Kind;
 use super::method;
+use super::page;
 use super::problem::Problem;
 use super::room::Room;
 
@@ -264,18 +265,20 @@ fn refuse_action(room: &mut Room<'_>, mut intent: Value, card: &Value) -> Proble
 }
 
 fn ask_owner(room: &mut Room<'_>, mut intent: Value, ways: &Ways) -> Value {
-    let page = format!(
-        "https://hooks.stripe.com/3d_secure_2/hosted?payment_intent={}",
+    let stands_at = format!(
+        "{}{}?payment_intent={}",
+        room.pages,
+        page::PATH,
         json::id(&intent)
     );
     let action = match &ways.return_url {
         Some(return_url) => json!({
             "type": "redirect_to_url",
-            "redirect_to_url": { "return_url": return_url, "url": page },
+            "redirect_to_url": { "return_url": return_url, "url": stands_at },
         }),
         None => json!({
             "type": "use_stripe_sdk",
-            "use_stripe_sdk": { "type": "three_d_secure_redirect", "stripe_js": page },
+            "use_stripe_sdk": { "type": "three_d_secure_redirect", "stripe_js": stands_at },
         }),
     };
     json::set(&mut intent, "next_action", action);
@@ -286,7 +289,8 @@ fn ask_owner(room: &mut Room<'_>, mut intent: Value, ways: &Ways) -> Value {
     intent
 }
 
-/// The card's owner has answered a challenge: what the customer does in a window of the bank.
+/// The card's owner has answered a challenge: what the customer does in a window of the bank. Gives the intent, and where
+/// the window leads back to.
 pub fn challenge(room: &mut Room<'_>, id: &str, agrees: bool) -> Result<Value, Problem> {
     let mut intent = room.of_path(Kind::Intent, id)?;
     room.follow_clock_of(json::text(&intent, "customer"));
@@ -296,6 +300,10 @@ pub fn challenge(room: &mut Room<'_>, id: &str, agrees: bool) -> Result<Value, P
             status(&intent)
         )));
     }
+    let back = intent
+        .pointer("/next_action/redirect_to_url/return_url")
+        .cloned();
+    let done = |intent| json!({ "intent": json::shown(intent), "return_url": back });
     let card = json::text(&intent, "payment_method")
         .and_then(|id| room.book.get(Kind::PaymentMethod, id))
         .ok_or_else(|| Problem::invalid("its payment method is gone"))?;
@@ -305,7 +313,7 @@ pub fn challenge(room: &mut Room<'_>, id: &str, agrees: bool) -> Result<Value, P
             .book
             .get(Kind::PaymentMethod, json::id(&card))
             .unwrap_or(card);
-        return Ok(pay(room, intent, &card));
+        return Ok(done(pay(room, intent, &card)));
     }
     let problem = Problem::invalid("The provided PaymentMethod has failed authentication. You can provide payment_method_data or a new PaymentMethod to attempt to fulfill this PaymentIntent again.")
         .code("payment_intent_authentication_failure")
@@ -313,5 +321,5 @@ pub fn challenge(room: &mut Room<'_>, id: &str, agrees: bool) -> Result<Value, P
     back_to_start(room, &mut intent, &problem);
     room.tell("payment_intent.payment_failed", &intent);
     collect::owner_refused(room, &intent);
-    Ok(intent)
+    Ok(done(intent))
 }

@@ -11,11 +11,12 @@ use tokio::sync::oneshot;
 
 use super::super::server::Desk;
 use super::ledger::Wanted;
+use super::problem::Problem;
 use super::teller::Errand;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Outcome {
+pub enum Outcome {
     Succeed,
     Fail,
 }
@@ -41,23 +42,30 @@ pub async fn challenge(State(desk): State<Arc<Desk>>, body: Bytes) -> Response<B
             );
         }
     };
-    let (reply, answered) = oneshot::channel();
-    let errand = Errand::Challenge {
-        intent: payment_intent,
-        agrees: outcome == Outcome::Succeed,
-        reply,
-    };
-    if desk.stripe.send(errand).await.is_err() {
-        return gone();
-    }
-    match answered.await {
-        Ok(Ok(intent)) => answer(StatusCode::OK, &intent),
-        Ok(Err(problem)) => answer(
+    match answered(&desk, payment_intent, outcome).await {
+        Some(Ok(done)) => answer(StatusCode::OK, &done["intent"]),
+        Some(Err(problem)) => answer(
             StatusCode::from_u16(problem.status).unwrap_or(StatusCode::BAD_REQUEST),
             &problem.body(),
         ),
-        Err(_) => gone(),
+        None => gone(),
     }
+}
+
+/// What comes of it; none while the simulator is shutting down.
+pub(super) async fn answered(
+    desk: &Desk,
+    intent: String,
+    outcome: Outcome,
+) -> Option<Result<Value, Problem>> {
+    let (reply, answered) = oneshot::channel();
+    let errand = Errand::Challenge {
+        intent,
+        agrees: outcome == Outcome::Succeed,
+        reply,
+    };
+    desk.stripe.send(errand).await.ok()?;
+    answered.await.ok()
 }
 
 impl Desk {

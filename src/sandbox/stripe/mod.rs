@@ -34,6 +34,7 @@ mod ledger;
 mod list;
 mod method;
 mod offline;
+pub(super) mod page;
 mod perform;
 mod period;
 mod persist;

@@ -32,6 +32,8 @@ pub struct Origin {
 pub struct Room<'a> {
     pub book: &'a mut Book,
     pub ids: &'a mut Ids,
+    /// Where the bank's pages stand.
+    pub pages: &'a str,
     pub switches: &'a Switches,
     /// Seconds since 1970.
     pub now: i64,

@@ -138,7 +138,7 @@ impl Teller {
             } => {
                 self.account.catch_up(&switches, now);
                 let mut room = self.account.room(&switches, now, DEFAULT_VERSION);
-                let done = attempt::challenge(&mut room, &intent, agrees).map(json::shown);
+                let done = attempt::challenge(&mut room, &intent, agrees);
                 Some(Waiting::Done(reply, done))
             }
             Errand::Ledger { wanted, reply } => {

@@ -105,6 +105,11 @@ fn told(
             ids(&mut pages, ink, receipt, room);
             (ink.t("dialog.title.unknown"), Role::NeedsPerson, pages)
         }
+        Outcome::AsksCustomer(receipt) => {
+            let kind = ("asks_customer", "waits");
+            let title = waits(&mut pages, ink, receipt, kind, room);
+            (title, Role::Waits, pages)
+        }
         Outcome::NotSent(receipt) => {
             let title = waits(&mut pages, ink, receipt, ("not_sent", "none_moved"), room);
             (title, Role::Waits, pages)

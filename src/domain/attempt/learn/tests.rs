@@ -471,8 +471,11 @@ fn only_what_has_no_name_was_certainly_never_confirmed() {
 }
 
 #[test]
-fn c16_a_customer_who_must_authenticate_is_waited_for_a_day_and_not_failed() {
-    let waiting = in_two_steps(AttemptState::Unknown, Some("pk_1"));
+fn c16_a_customer_who_must_authenticate_is_waited_for_and_not_failed() {
+    let waiting = Attempt {
+        last_sent_at: Some(now() - Duration::hours(AUTHENTICATION_H) + Duration::seconds(1)),
+        ..in_two_steps(AttemptState::Unknown, Some("pk_1"))
+    };
     let Verdict::StillUnknown(unsettled) = looked(&waiting, SeenStatus::NeedsCustomer) else {
         panic!("not failed");
     };
@@ -481,10 +484,12 @@ fn c16_a_customer_who_must_authenticate_is_waited_for_a_day_and_not_failed() {
         (NextStep::LookLater, false)
     );
     let late = Attempt {
-        first_sent_at: Some(now() - Duration::hours(AUTHENTICATION_H)),
+        last_sent_at: Some(now() - Duration::hours(AUTHENTICATION_H)),
         refusal: unsettled.refusal,
         ..waiting
     };
+    assert!(late.asks_customer());
+    assert_eq!(late.link_until(), Some(now()));
     let Verdict::StillUnknown(unsettled) = looked(&late, SeenStatus::NeedsCustomer) else {
         panic!("not failed");
     };
@@ -493,6 +498,35 @@ fn c16_a_customer_who_must_authenticate_is_waited_for_a_day_and_not_failed() {
         panic!("ended");
     };
     assert_eq!(declined.class, FailureClass::NeedsCustomer);
+}
+
+#[test]
+fn c16_a_link_whose_customer_refused_is_ended_before_the_charge_is_declined() {
+    let open = in_two_steps(AttemptState::Unknown, Some("pk_1"));
+    let Verdict::StillUnknown(waits) = looked(&open, SeenStatus::NeedsCustomer) else {
+        panic!("not failed");
+    };
+    let mut behind_link = Attempt {
+        refusal: waits.refusal,
+        ..open
+    };
+    // Twice, as where the process dies in between.
+    for _ in 0..2 {
+        let Verdict::StillUnknown(refused) = looked(&behind_link, SeenStatus::Failed) else {
+            panic!("whoever has the link could go on with it");
+        };
+        assert_eq!(refused.next, NextStep::Fence);
+        behind_link.refusal = refused.refusal;
+        assert!(behind_link.had_link());
+    }
+    let Verdict::Declined(declined) = looked(&behind_link, SeenStatus::Canceled) else {
+        panic!("ended");
+    };
+    assert_eq!(declined.proves, Proves::NotExecuted);
+    assert!(matches!(
+        looked(&behind_link, SeenStatus::Captured),
+        Verdict::Charged(_)
+    ));
 }
 
 #[test]
