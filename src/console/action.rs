@@ -48,6 +48,8 @@ pub enum Action {
     UndoCancel,
     ResolveUnknown,
     SendAgain,
+    /// Show the link at which a customer answers their bank.
+    Link,
     /// Ask a second person to agree that an unknown charge was never executed.
     NotExecuted,
     /// What waits for a second person.
@@ -201,6 +203,14 @@ pub const ACTIONS: &[Spec] = &[
         Danger::Money,
         &[Verb::ResolveUnknown],
         "unknown send-again",
+    ),
+    verb(
+        Action::Link,
+        "link",
+        &["L"],
+        Danger::Writes,
+        &[Verb::Charge],
+        "unknown link",
     ),
     verb(
         Action::NotExecuted,

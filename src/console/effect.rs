@@ -119,6 +119,8 @@ pub enum Effect {
     RecordGreeted(Vec<String>),
     /// Write down that personal data of this place is about to be shown.
     RecordReveal(String),
+    /// Ask where the customer of a charge answers their bank; that it is shown is written down.
+    AskLink(AttemptId),
     /// Keep a filter under a name.
     SaveView(SavedView),
     Copy(String),

@@ -6,7 +6,7 @@ use super::input::InputEvent;
 use super::model::{Planned, Progress, Ticket};
 use super::term::Notice;
 use crate::engine::queries::Away;
-use crate::engine::{Outcome, RunSummary};
+use crate::engine::{OpenLink, Outcome, RunSummary};
 
 /// One thing that happened.
 #[derive(Debug, Clone)]
@@ -58,6 +58,8 @@ pub enum Msg {
     Unknowns(u64),
     /// That personal data is about to be shown was written down, or not.
     RevealRecorded(Result<(), Fault>),
+    /// Where a customer answers their bank, or why there is no such place.
+    Link(Result<Box<OpenLink>, Fault>),
     /// A filter was kept under a name, or not.
     ViewSaved(Result<(), Fault>),
     /// What became of this person's calls while nobody looked.

@@ -25,6 +25,7 @@ use super::fault::Fault;
 use super::model::{Asked, Progress, Ticket};
 use super::msg::Msg;
 use super::term::monotonic_now;
+use crate::domain::ids::AttemptId;
 use crate::domain::operator::{Access, Operator, Verb};
 use crate::engine::ports::Store;
 use crate::engine::queries::{Reads, SavedView};
@@ -183,6 +184,18 @@ impl<S: Store + Reads> Runner<S> {
             let recorded = engine.record_reveal(&operator, &place).await;
             let answer = recorded.map_err(|_| Fault::new("not_recorded"));
             let _ = messages.send(Msg::RevealRecorded(answer)).await;
+        });
+    }
+
+    /// Asks where the customer of a charge answers their bank.
+    pub fn ask_link(&mut self, attempt: AttemptId) {
+        let (engine, messages) = (Arc::clone(&self.engine), self.messages.clone());
+        let operator = Arc::clone(&self.operator);
+        self.collect();
+        self.others.spawn(async move {
+            let link = engine.customer_link(&operator, attempt).await;
+            let answer = link.map(Box::new).map_err(|error| Fault::from(&error));
+            let _ = messages.send(Msg::Link(answer)).await;
         });
     }
 

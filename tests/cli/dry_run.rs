@@ -242,6 +242,7 @@ fn cases(shop: &Shop) -> Vec<(&'static str, Vec<String>, i32)> {
             words("unknown send-again", &[&attempt]),
             0,
         ),
+        ("unknown link", words("unknown link", &[&attempt]), 2),
         (
             "unknown not-executed",
             words("unknown not-executed --reason x --evidence x", &[&attempt]),

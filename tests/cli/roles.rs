@@ -57,6 +57,7 @@ fn words(shop: &Shop) -> Vec<(Verb, Vec<String>)> {
         (Verb::Note, format!("note {customer} x")),
         (Verb::ResolveUnknown, "unknown resolve ZZZZZZ".to_owned()),
         (Verb::ResolveUnknown, "unknown send-again ZZZZZZ".to_owned()),
+        (Verb::Charge, "unknown link ZZZZZZ".to_owned()),
         (Verb::ResolveUnknown, "reconcile".to_owned()),
         (
             Verb::ForceState,

@@ -164,6 +164,7 @@ async fn all_stripe_calls(base_url: &str) -> String {
         mode: Mode::Sim,
         connect_timeout: Duration::from_millis(200),
         total_timeout: Duration::from_millis(200),
+        return_url: None,
     })
     .expect("a client");
     let desk = &mut Desk::new();

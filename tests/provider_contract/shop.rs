@@ -63,6 +63,7 @@ pub fn client(
                 mode: Mode::Sim,
                 connect_timeout,
                 total_timeout: total,
+                return_url: None,
             })
             .expect("a client"),
         ),

@@ -36,6 +36,7 @@ fn stripe(base_url: &str) -> StripeClient {
         mode: Mode::Sim,
         connect_timeout: PATIENT,
         total_timeout: PATIENT,
+        return_url: None,
     })
     .expect("a client")
 }

@@ -26,6 +26,7 @@ pub fn stripe(shop: &Shop) -> StripeClient {
         mode: Mode::Sim,
         connect_timeout: PATIENT,
         total_timeout: PATIENT,
+        return_url: None,
     })
     .expect("a client")
 }

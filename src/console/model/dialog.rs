@@ -11,7 +11,7 @@ use crate::domain::ids::SubscriptionId;
 use crate::domain::mode::Mode;
 use crate::domain::operator::Verb;
 use crate::engine::queries::{AwayRow, SavedView, SortBy, WaitingRow};
-use crate::engine::{ActionPlan, Outcome, Request, RunPreview};
+use crate::engine::{ActionPlan, OpenLink, Outcome, Request, RunPreview};
 
 /// What stands over the screen; the last one has the keys.
 #[derive(Debug, Clone)]
@@ -166,6 +166,8 @@ pub enum Told {
     Fault(Fault),
     /// The provider said no, or nobody knows yet.
     Outcome(Outcome),
+    /// Where a customer answers their bank.
+    Link(Box<OpenLink>),
     /// Leaving now would leave a call under way.
     CallInFlight,
     /// What was settled after this person's terminal was gone.

@@ -116,6 +116,12 @@ fn message_key(model: &mut Model, press: KeyPress) -> Vec<Effect> {
     };
     match (key.code, &message.what) {
         (KeyCode::Char('q'), Told::CallInFlight) => leave(model),
+        (KeyCode::Char('y'), Told::Link(link)) => vec![Effect::Copy(link.url.expose().to_owned())],
+        (KeyCode::Char('L'), Told::Outcome(crate::engine::Outcome::AsksCustomer(receipt))) => {
+            let attempt = receipt.attempt_id;
+            model.modals.pop();
+            attempt.map(Effect::AskLink).into_iter().collect()
+        }
         (KeyCode::Char('y'), Told::Outcome(outcome)) => {
             let receipt = match outcome {
                 crate::engine::Outcome::Done(receipt)

@@ -91,6 +91,7 @@ pub fn run(model: &mut Model, action: Action) -> Vec<Effect> {
         | Action::UndoCancel
         | Action::ResolveUnknown
         | Action::SendAgain
+        | Action::Link
         | Action::NotExecuted
         | Action::Approve
         | Action::SwapCard

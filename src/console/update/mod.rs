@@ -95,6 +95,10 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
             lists::reveal_recorded(model, outcome);
             Vec::new()
         }
+        Msg::Link(answer) => {
+            outcome::linked(model, answer);
+            Vec::new()
+        }
         Msg::ViewSaved(outcome) => {
             view_saved(model, outcome);
             Vec::new()

@@ -14,7 +14,7 @@ use crate::domain::operator::Verb;
 use crate::domain::run::Decision;
 use crate::domain::states::AttemptState;
 use crate::engine::queries::{Away, AwayRow};
-use crate::engine::{Outcome, Receipt, RunSummary};
+use crate::engine::{OpenLink, Outcome, Receipt, RunSummary};
 use crate::text::{mask, short_id};
 
 use super::{approve, load};
@@ -263,6 +263,17 @@ fn tell(model: &mut Model, job: &Job, outcome: Outcome) -> Option<Message> {
             what: Told::Outcome(outcome),
         }),
     }
+}
+
+/// Where a customer answers, or why nobody is asked.
+pub fn linked(model: &mut Model, answer: Result<Box<OpenLink>, Fault>) {
+    let what = match answer {
+        Ok(link) => Told::Link(link),
+        Err(fault) => Told::Fault(fault),
+    };
+    model
+        .modals
+        .push(Modal::Message(Box::new(Message { verb: None, what })));
 }
 
 /// Whether somebody who pressed this wants to know whether money moved.

@@ -108,7 +108,7 @@ fn fits(action: Action, target: &Target) -> Result<(), Why> {
                 (Some(_), _) => Ok(()),
             };
         }
-        Action::ResolveUnknown | Action::SendAgain | Action::NotExecuted => {
+        Action::ResolveUnknown | Action::SendAgain | Action::Link | Action::NotExecuted => {
             (target.attempt.is_some(), "needs_unknown")
         }
         Action::SwapCard | Action::Subscribe | Action::OneTime => {
@@ -161,6 +161,10 @@ pub fn begin(model: &mut Model, action: Action) -> Vec<Effect> {
             let asked = Asked::Request(Request::SendAgain { attempt });
             plan(model, asked, name)
         }),
+        Action::Link => match target.attempt {
+            Some(attempt) => vec![Effect::AskLink(attempt)],
+            None => Vec::new(),
+        },
         Action::NotExecuted => with(model, target.attempt, |model, attempt| {
             form(model, FormKind::NotExecuted { attempt }, name)
         }),

@@ -174,7 +174,7 @@ fn marked(model: &Model) -> Option<String> {
 fn verbs_of(content: &Content, place: &Place) -> &'static [Action] {
     use Action::{
         Approve, BillRun, Cancel, Charge, CreateCustomer, CreatePlan, Customer, DeactivatePlan,
-        EditPlan, Find, NotExecuted, Note, OneTime, Refund, ResolveUnknown, Retry, SendAgain,
+        EditPlan, Find, Link, NotExecuted, Note, OneTime, Refund, ResolveUnknown, Retry, SendAgain,
         Subscribe, SwapCard, UndoCancel,
     };
     match content {
@@ -182,16 +182,29 @@ fn verbs_of(content: &Content, place: &Place) -> &'static [Action] {
         Content::Revenue(_) => &[],
         Content::Customer(_) => &[Charge, Retry, Refund, Cancel, Subscribe, SwapCard, Note],
         Content::Subscription(_) => &[Charge, Retry, Cancel, UndoCancel, SwapCard],
-        Content::Timeline(_) => &[Charge, Retry, Refund, ResolveUnknown, SendAgain, Customer],
+        Content::Timeline(_) => &[
+            Charge,
+            Retry,
+            Refund,
+            ResolveUnknown,
+            SendAgain,
+            Link,
+            Customer,
+        ],
         Content::List(_) => match place {
             Place::Screen(Screen::Customers) | Place::Found(_) => {
                 &[Subscribe, OneTime, SwapCard, CreateCustomer]
             }
             Place::Screen(Screen::Payments) => &[Refund, Cancel, Customer],
             Place::Screen(Screen::Plans) => &[CreatePlan, EditPlan, DeactivatePlan],
-            Place::Screen(Screen::Unknown) => {
-                &[ResolveUnknown, SendAgain, NotExecuted, Approve, Customer]
-            }
+            Place::Screen(Screen::Unknown) => &[
+                ResolveUnknown,
+                SendAgain,
+                NotExecuted,
+                Link,
+                Approve,
+                Customer,
+            ],
             Place::Screen(Screen::Runs) => &[BillRun],
             Place::Screen(Screen::Events | Screen::Activity | Screen::Renewals)
             | Place::Run(..) => &[],

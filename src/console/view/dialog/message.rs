@@ -43,6 +43,20 @@ pub fn draw(ink: &mut Ink<'_>, message: &Message) {
             pages.paragraph(0, &ink.t("dialog.away"), Role::Dim, room);
             (ink.t("dialog.title.away"), Role::Waits, pages)
         }
+        Told::Link(link) => {
+            let mut pages = Pages::default();
+            pages.paragraph(0, &ink.t("dialog.link.what"), Role::Text, room);
+            pages.blank();
+            let url = Shown::line(link.url.expose()).to_string();
+            pages.paragraph(0, &url, Role::Text, room);
+            pages.blank();
+            let until = ink.model.date_time(link.until);
+            let until = ink
+                .locale()
+                .t_args("dialog.link.until", &[("until", &until)]);
+            pages.paragraph(0, &until, Role::Dim, room);
+            (ink.t("dialog.title.link"), Role::Waits, pages)
+        }
         Told::CallInFlight => {
             let mut pages = Pages::default();
             pages.paragraph(0, &ink.t("dialog.in_flight.what"), Role::Text, room);
@@ -63,6 +77,8 @@ pub fn draw(ink: &mut Ink<'_>, message: &Message) {
     lines.draw_from(ink, body, 0, None);
     let keys = match &message.what {
         Told::CallInFlight => ink.t("dialog.keys.in_flight"),
+        Told::Link(_) => ink.t("dialog.keys.link"),
+        Told::Outcome(Outcome::AsksCustomer(_)) => ink.t("dialog.keys.asks_customer"),
         Told::Outcome(_) => ink.t("dialog.keys.outcome"),
         Told::Fault(_) | Told::Away(_) => ink.t("dialog.keys.close"),
     };
