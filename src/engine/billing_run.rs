@@ -6,6 +6,7 @@
 
 mod bill;
 mod drive;
+mod incomplete;
 mod lease;
 mod preview;
 mod stop;
