@@ -199,9 +199,11 @@ pub fn said_of_store(error: &StoreError, view: &View) -> Said {
 
 fn of_constraint(constraint: Constraint) -> &'static str {
     match constraint {
-        Constraint::OpenCharge | Constraint::OpenRefund | Constraint::AttemptNumber => {
-            "constraint_open"
-        }
+        Constraint::OpenCharge
+        | Constraint::OpenRefund
+        | Constraint::AttemptNumber
+        | Constraint::OpenWish => "constraint_open",
+        Constraint::TwoSchedulers => "two_schedulers",
         Constraint::OneSubscription => "one_subscription",
         Constraint::CustomerKey | Constraint::Code => "constraint_taken",
         Constraint::RefundBalance => "constraint_balance",
@@ -279,6 +281,9 @@ fn said_of_refused(refused: &Refused, view: &View) -> Said {
             view.locale.label("state.subscription", state.as_str()),
         ),
         Refused::NothingScheduled => Said::new("nothing_scheduled"),
+        Refused::ScheduledElsewhere => Said::new("scheduled_elsewhere"),
+        Refused::AlreadySo => Said::new("already_so"),
+        Refused::NotMirrored => Said::new("not_mirrored"),
         Refused::AlreadyScheduled => Said::new("already_scheduled"),
         Refused::OneSubscription => Said::new("one_subscription"),
         Refused::PlanInactive => Said::new("plan_inactive"),

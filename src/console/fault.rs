@@ -206,6 +206,9 @@ impl From<&Refused> for Fault {
                 Self::new("subscription_state").with("state", Detail::State(*state))
             }
             Refused::NothingScheduled => Self::new("nothing_scheduled"),
+            Refused::ScheduledElsewhere => Self::new("scheduled_elsewhere"),
+            Refused::AlreadySo => Self::new("already_so"),
+            Refused::NotMirrored => Self::new("not_mirrored"),
             Refused::AlreadyScheduled => Self::new("already_scheduled"),
             Refused::OneSubscription => Self::new("one_subscription"),
             Refused::PlanInactive => Self::new("plan_inactive"),

@@ -14,6 +14,7 @@ pub mod evidence;
 pub mod failure;
 pub mod ids;
 pub mod invoice;
+pub mod mirror;
 pub mod mode;
 pub mod money;
 pub mod movements;

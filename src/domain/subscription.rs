@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::ids::{CustomerId, MethodId, PlanId, ProductId, PublicId, SubscriptionId};
+use super::mirror::Scheduler;
 use super::mode::Mode;
 use super::money::Money;
 use super::period::Anchor;
@@ -47,6 +48,8 @@ pub struct Subscription {
     pub ended_at: Option<DateTime<Utc>>,
     /// First declined renewal of the present trouble; cleared by a success.
     pub first_failed_at: Option<DateTime<Utc>>,
+    /// Who decides when it is charged.
+    pub scheduler: Scheduler,
     /// When the row was made.
     pub created_at: DateTime<Utc>,
     /// Grows by one with every change.

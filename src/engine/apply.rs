@@ -4,6 +4,7 @@
 //! what the plan says. Applying runs the first again and goes on only with the same fingerprint.
 
 use crate::domain::ids::AttemptId;
+use crate::domain::mirror::{WishId, WishVerb};
 use crate::domain::operator::{Denied, Operator, Verb};
 
 use super::Engine;
@@ -17,6 +18,7 @@ use super::customer::CustomerWork;
 use super::fallback::Onward;
 use super::fence::FenceWork;
 use super::method::MethodWork;
+use super::mirror::WishWork;
 use super::one_time::OneTimeWork;
 use super::plans::PlanWork;
 use super::ports::{Desk, Store, StoreError, Tx};
@@ -50,6 +52,7 @@ pub(super) enum Work {
     Decide(Box<DecideWork>),
     Return(Box<ReturnWork>),
     Fence(Box<FenceWork>),
+    Wish(Box<WishWork>),
 }
 
 /// What remains to be done after the first commit.
@@ -66,6 +69,8 @@ pub(super) enum Next {
     LookUp(AttemptId, Reach),
     /// End this attempt at the provider.
     Fence(AttemptId),
+    /// Ask the provider for this change of what it schedules.
+    Wish(WishId),
 }
 
 impl<S: Store> Engine<S> {
@@ -117,6 +122,7 @@ impl<S: Store> Engine<S> {
             Next::Issue(work, issue) => self.issue(*work, issue, operator).await,
             Next::LookUp(attempt, reach) => self.look_now(attempt, reach, operator).await,
             Next::Fence(attempt) => self.fence_now(attempt, operator).await,
+            Next::Wish(wish) => self.carry_out(wish, Actor::from(operator)).await,
         }
     }
 
@@ -173,6 +179,7 @@ impl<S: Store> Engine<S> {
             Work::Decide(work) => self.write_decision(tx, actor, *work, unlisted).await,
             Work::Return(work) => self.write_return(tx, actor, actor.person, *work).await,
             Work::Fence(work) => self.write_fence(tx, actor, *work).await,
+            Work::Wish(work) => self.write_wish(tx, actor, *work).await,
         }
     }
 
@@ -291,6 +298,22 @@ impl<S: Store> Engine<S> {
             Request::AskReturn { attempt } => self.prepare_ask_return(tx, operator, *attempt).await,
             Request::ApproveReturn { attempt } => {
                 self.prepare_return_decision(tx, operator, *attempt, Fate::Send)
+                    .await
+            }
+            Request::Pause { subscription } => {
+                let wish = (Verb::Pause, WishVerb::Pause);
+                self.wish_about(tx, wish, *subscription, "").await
+            }
+            Request::Resume { subscription } => {
+                let wish = (Verb::Resume, WishVerb::Resume);
+                self.wish_about(tx, wish, *subscription, "").await
+            }
+            Request::VoidInvoice { invoice, reason } => {
+                self.prepare_invoice_wish(tx, WishVerb::Void, *invoice, reason)
+                    .await
+            }
+            Request::GiveUpInvoice { invoice, reason } => {
+                self.prepare_invoice_wish(tx, WishVerb::GiveUp, *invoice, reason)
                     .await
             }
             Request::DeclineReturn { attempt, reason } => {

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::customer::Customer;
 use crate::domain::ids::SubscriptionId;
 use crate::domain::invoice::Invoice;
+use crate::domain::mirror::WishVerb;
 use crate::domain::money::Money;
 use crate::domain::operator::Verb;
 use crate::domain::plan::Plan;
@@ -45,6 +46,16 @@ impl<S: Store> Engine<S> {
         reason: &str,
     ) -> Result<Prepared, VerbError> {
         let subscription = tx.lock_subscription(id).await?;
+        if !subscription.scheduler.is_ours() {
+            let wish = match verb {
+                Verb::CancelNow => WishVerb::CancelNow,
+                Verb::CancelAtEnd => WishVerb::CancelAtEnd,
+                _ => WishVerb::UndoCancel,
+            };
+            return self
+                .prepare_wish(tx, (verb, wish), subscription, None, reason)
+                .await;
+        }
         let state = subscription.state;
         if state.is_ended() {
             return Err(VerbError::Refused(Refused::SubscriptionState(state)));

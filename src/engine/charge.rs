@@ -10,6 +10,7 @@ use crate::domain::customer::{Customer, PaymentMethod};
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::{InvoiceId, Noun, PublicId, SubscriptionId};
 use crate::domain::invoice::{Invoice, InvoiceKind};
+use crate::domain::mirror::WishVerb;
 use crate::domain::mode::{Mode, ProviderName};
 use crate::domain::money::Money;
 use crate::domain::operator::Verb;
@@ -57,7 +58,18 @@ impl<S: Store> Engine<S> {
         verb: Verb,
         invoice: InvoiceId,
     ) -> Result<Prepared, VerbError> {
-        let work = self.read_charge(tx, verb, invoice).await?;
+        let locked = self.lock_invoice_in_order(tx, invoice).await?;
+        let (subscription, invoice) = match locked {
+            // Its provider collects it: to try it again is to ask the provider for it.
+            (Some((subscription, _)), invoice) if !subscription.scheduler.is_ours() => {
+                let wish = (verb, WishVerb::Pay);
+                return self
+                    .prepare_wish(tx, wish, subscription, Some(invoice), "")
+                    .await;
+            }
+            locked => locked,
+        };
+        let work = self.read_charge(tx, verb, subscription, invoice).await?;
         let plan = self.charge_plan(&work)?;
         Ok(Prepared {
             plan,
@@ -69,9 +81,9 @@ impl<S: Store> Engine<S> {
         &self,
         tx: &mut T,
         verb: Verb,
-        id: InvoiceId,
+        subscription: Option<(Subscription, Term)>,
+        invoice: Invoice,
     ) -> Result<ChargeWork, VerbError> {
-        let (subscription, invoice) = self.lock_invoice_in_order(tx, id).await?;
         match invoice.state {
             InvoiceState::Paid => return Err(VerbError::Refused(Refused::AlreadyPaid)),
             InvoiceState::Void => return Err(VerbError::Refused(Refused::NotChargeable)),

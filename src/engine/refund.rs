@@ -293,6 +293,10 @@ fn check_also_cancel(
 ) -> Result<(), VerbError> {
     match (choice, subscription) {
         (AlsoCancel::No, _) => Ok(()),
+        // A refund of ours ends nothing that its provider schedules: that is asked for by itself.
+        (_, Some(s)) if !s.scheduler.is_ours() => {
+            Err(VerbError::Refused(Refused::ScheduledElsewhere))
+        }
         (AlsoCancel::Now | AlsoCancel::AtPeriodEnd, Some(s)) if !s.state.is_ended() => Ok(()),
         (_, Some(s)) => Err(VerbError::Refused(Refused::SubscriptionState(s.state))),
         (_, None) => Err(VerbError::Input {

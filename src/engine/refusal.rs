@@ -207,6 +207,15 @@ pub enum Refused {
     /// Too many troubled calls in a row; calls are held back.
     #[error("the circuit breaker is open")]
     BreakerOpen,
+    /// Its provider schedules it, and this cannot be asked of the provider.
+    #[error("its provider schedules it: this cannot be asked for there")]
+    ScheduledElsewhere,
+    /// It is as it is wished already.
+    #[error("it is so already")]
+    AlreadySo,
+    /// We schedule it ourselves.
+    #[error("no provider schedules it")]
+    NotMirrored,
     /// The charge that is to be refunded is not settled.
     #[error("the payment's charge is not settled")]
     ChargeNotSettled,

@@ -54,6 +54,30 @@ pub enum Request {
         /// Which.
         subscription: SubscriptionId,
     },
+    /// Have invoices of a subscription that its provider schedules made and not collected.
+    Pause {
+        /// Which.
+        subscription: SubscriptionId,
+    },
+    /// Have them collected again.
+    Resume {
+        /// Which.
+        subscription: SubscriptionId,
+    },
+    /// Withdraw an invoice that its provider collects.
+    VoidInvoice {
+        /// Which.
+        invoice: InvoiceId,
+        /// Why.
+        reason: String,
+    },
+    /// Give up an invoice that its provider collects; it may still be paid.
+    GiveUpInvoice {
+        /// Which.
+        invoice: InvoiceId,
+        /// Why.
+        reason: String,
+    },
     /// Charge once.
     OneTime {
         /// Whom.
@@ -240,7 +264,12 @@ impl Request {
             Self::Charge { .. } => Verb::Charge,
             Self::Retry { .. } => Verb::Retry,
             Self::Refund { .. } | Self::AskRefund { .. } => Verb::Refund,
-            Self::CancelNow { .. } => Verb::CancelNow,
+            // What is withdrawn is owed no longer, as when a subscription ends at once.
+            Self::CancelNow { .. } | Self::VoidInvoice { .. } | Self::GiveUpInvoice { .. } => {
+                Verb::CancelNow
+            }
+            Self::Pause { .. } => Verb::Pause,
+            Self::Resume { .. } => Verb::Resume,
             Self::CancelAtEnd { .. } => Verb::CancelAtEnd,
             Self::UndoCancel { .. } => Verb::UndoCancel,
             Self::OneTime { .. } | Self::Checkout { .. } | Self::ConfirmCheckout { .. } => {

@@ -35,14 +35,15 @@ async fn named<T: Tx>(tx: &mut T, request: &Request) -> Result<Option<PublicId>,
         Request::Refund { payment, .. } | Request::AskRefund { payment, .. } => {
             tx.lock_payment(*payment).await?.public_id
         }
-        Request::Charge { invoice } | Request::Retry { invoice } => {
-            tx.lock_invoice(*invoice).await?.public_id
-        }
+        Request::Charge { invoice }
+        | Request::Retry { invoice }
+        | Request::VoidInvoice { invoice, .. }
+        | Request::GiveUpInvoice { invoice, .. } => tx.lock_invoice(*invoice).await?.public_id,
         Request::CancelNow { subscription, .. }
         | Request::CancelAtEnd { subscription, .. }
-        | Request::UndoCancel { subscription } => {
-            tx.lock_subscription(*subscription).await?.public_id
-        }
+        | Request::UndoCancel { subscription }
+        | Request::Pause { subscription }
+        | Request::Resume { subscription } => tx.lock_subscription(*subscription).await?.public_id,
         Request::OneTime { customer, .. }
         | Request::Checkout { customer, .. }
         | Request::Subscribe { customer, .. }

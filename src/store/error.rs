@@ -135,6 +135,16 @@ fn constraint(rule: &str) -> Constraint {
         "approval_four_eyes" | "not_declared" => Constraint::FourEyes,
         "approval_in_time" | "approval_expiry" | "approval_born" | "approval_fixed"
         | "approval_used" => Constraint::Approval,
+        "two_schedulers"
+        | "subscription_mirrored"
+        | "subscription_provider_ref"
+        | "subscription.provider_ref"
+        | "invoice_provider_ref"
+        | "invoice.provider_ref"
+        | "mirror_subscription"
+        | "mirror.subscription_id" => Constraint::TwoSchedulers,
+        "mirror_act_open" | "mirror_act.subscription_id" => Constraint::OpenWish,
+        "mirror_act_key" | "mirror_act.idem_key" => Constraint::IdempotencyKey,
         "settled_state" => Constraint::SettledState,
         "append_only" => Constraint::AppendOnly,
         _ => Constraint::Other,

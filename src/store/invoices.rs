@@ -116,7 +116,7 @@ pub(super) fn read(row: &Row) -> R<Invoice> {
 }
 
 const FAILED_OF_CUSTOMER: Stmt = Stmt::both(
-    "select id from invoice where customer_id = $1 and state = 'open' and first_failed_at is not null
+    "select id from invoice where customer_id = $1 and state = 'open' and first_failed_at is not null and provider_ref is null
      order by due_at, id limit 100",
 );
 

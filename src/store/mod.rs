@@ -16,6 +16,8 @@ mod connection;
 mod customers;
 mod error;
 mod invoices;
+mod mirror_events;
+mod mirrors;
 mod open;
 mod payments;
 mod plans;
@@ -30,6 +32,7 @@ mod sqlite;
 mod subscriptions;
 mod tx;
 mod url;
+mod wishes;
 
 pub use open::{Access, OpenOptions, SqlStore};
 pub use payments::account_key;

@@ -129,7 +129,7 @@ bound_as! {
     I64 from DateTime<Utc> => |at: DateTime<Utc>| at.timestamp_micros();
     I64 from ids::CustomerId, ids::MethodId, ids::ProductId, ids::PlanId, ids::SubscriptionId,
         ids::InvoiceId, ids::AttemptId, ids::PaymentId, ids::RunId, ids::EvidenceId,
-        ids::ApprovalId => |id| id.0;
+        ids::ApprovalId, crate::domain::mirror::WishId => |id| id.0;
     Text from &str => str::to_owned;
     Text from NaiveDate => |day: NaiveDate| day.to_string();
     Bytes from &[u8] => <[u8]>::to_vec;

@@ -7,6 +7,7 @@ use super::batch::Written;
 use super::sql::{Row, Stmt, args, claimed, each_of, locked};
 use super::tx::SqlTx;
 use crate::domain::ids::{CustomerId, MethodId, Noun, PlanId, ProductId, SubscriptionId};
+use crate::domain::mirror::Scheduler;
 use crate::domain::period::{Anchor, Interval, Unit};
 use crate::domain::states::SubscriptionState;
 use crate::domain::subscription::{Change, Subscription, Term};
@@ -16,7 +17,7 @@ type R<T> = Result<T, StoreError>;
 
 macro_rules! columns {
     () => {
-        "id, public_id, customer_id, product_id, plan_id, state, quantity, method_id, mode, term_no, next_period, next_due_at, paid_until, trial_until, cancel_at, cancel_requested_at, ended_at, first_failed_at, created_at, version"
+        "id, public_id, customer_id, product_id, plan_id, state, quantity, method_id, mode, term_no, next_period, next_due_at, paid_until, trial_until, cancel_at, cancel_requested_at, ended_at, first_failed_at, scheduler, created_at, version"
     };
 }
 /// What [`read`] reads.
@@ -43,17 +44,19 @@ const LOCK_EACH: Stmt = each_of!(
 const CLAIM_DUE: Stmt = claimed!(
     "select ",
     columns!(),
-    " from subscription where run_at <= $1 order by run_at, id limit $2"
+    " from subscription where run_at <= $1 and scheduler = 'paydeck' order by run_at, id limit $2"
 );
-const COUNT_DUE: Stmt = Stmt::both("select count(*) as n from subscription where run_at <= $1");
+const COUNT_DUE: Stmt = Stmt::both(
+    "select count(*) as n from subscription where run_at <= $1 and scheduler = 'paydeck'",
+);
 const CLAIM_INCOMPLETE: Stmt = claimed!(
     "select ",
     columns!(),
-    " from subscription where state = 'incomplete' and created_at < $1 order by created_at, id limit $2"
+    " from subscription where state = 'incomplete' and scheduler = 'paydeck' and created_at < $1 order by created_at, id limit $2"
 );
 
 const RUNNING_OF: Stmt = Stmt::both(
-    "select id from subscription where customer_id = $1 and state not in ('canceled', 'expired')
+    "select id from subscription where customer_id = $1 and scheduler = 'paydeck' and state not in ('canceled', 'expired')
      order by id limit 1000",
 );
 
@@ -119,6 +122,7 @@ pub(super) fn read(row: &Row) -> R<Subscription> {
         cancel_requested_at: cells.opt_at("cancel_requested_at")?,
         ended_at: cells.opt_at("ended_at")?,
         first_failed_at: cells.opt_at("first_failed_at")?,
+        scheduler: cells.word("scheduler", Scheduler::parse)?,
         created_at: cells.at("created_at")?,
         version: cells.i64("version")?,
     })

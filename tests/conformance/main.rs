@@ -7,6 +7,7 @@
 mod approvals;
 #[path = "../memory/mod.rs"]
 mod memory;
+mod mirrors;
 mod script;
 #[path = "../support/mod.rs"]
 mod support;

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use paydeck::domain::states::{ApprovalState, AttemptState, InvoiceState, SubscriptionState};
+use paydeck::domain::mirror::{WishState, WishVerb};
+use paydeck::domain::states::{
+    ApprovalState, AttemptState, InboxState, InvoiceState, SubscriptionState,
+};
 use paydeck::engine::ports::{Constraint, StoreError, Tx};
 use paydeck::store::SqlTx;
 
@@ -205,6 +208,47 @@ pub enum Op {
     LookUps {
         at: usize,
     },
+    Mirror {
+        name: u32,
+        customer: usize,
+        state: SubscriptionState,
+        reference: u32,
+        due: Option<i64>,
+    },
+    MirrorOf {
+        subscription: usize,
+        reference: u32,
+        stale: u32,
+    },
+    MirroredInvoice {
+        name: u32,
+        subscription: usize,
+        reference: u32,
+        period: u32,
+    },
+    Wish {
+        subscription: usize,
+        key: u32,
+        verb: WishVerb,
+    },
+    WishLearnt {
+        at: usize,
+        state: WishState,
+        wrong_epoch: u32,
+        again: u32,
+    },
+    ClaimWishes {
+        now: i64,
+        limit: u32,
+    },
+    Event {
+        key: u32,
+        cursor: u32,
+    },
+    MoveEvents {
+        to: InboxState,
+        limit: u32,
+    },
     /// From here on the transaction is about many rows.
     Foresee {
         what: Foreseen,
@@ -382,7 +426,7 @@ fn foresee(c: &mut Chance) -> Op {
 
 #[expect(clippy::too_many_lines, reason = "one arm per call of the port")]
 fn op(c: &mut Chance, name: u32) -> Op {
-    match c.below(64) {
+    match c.below(74) {
         0 => Op::Customer {
             name,
             key: if c.per_mille(300) { 10 } else { name },
@@ -564,6 +608,54 @@ fn op(c: &mut Chance, name: u32) -> Op {
             minutes: i64::from(number(c, 34)),
         },
         62 => Op::LookUps { at: c.below(99) },
+        64 | 65 => Op::Mirror {
+            name,
+            customer: c.below(9),
+            state: of(c, SubscriptionState::ALL),
+            reference: if c.per_mille(200) { 1 } else { name },
+            due: maybe_seconds(c),
+        },
+        66 => Op::MirrorOf {
+            subscription: c.below(99),
+            reference: number(c, 4),
+            stale: yes(c, 200),
+        },
+        67 | 68 => Op::MirroredInvoice {
+            name,
+            subscription: c.below(99),
+            reference: if c.per_mille(200) { 1 } else { name },
+            period: number(c, 3),
+        },
+        69 => Op::Wish {
+            subscription: c.below(99),
+            key: if c.per_mille(200) { 1 } else { name },
+            verb: of(c, &WishVerb::ALL),
+        },
+        70 => Op::WishLearnt {
+            at: c.below(99),
+            state: of(c, &WishState::ALL),
+            wrong_epoch: yes(c, 200),
+            again: yes(c, 300),
+        },
+        71 => Op::ClaimWishes {
+            now: seconds(c),
+            limit: number(c, 3),
+        },
+        72 => Op::Event {
+            key: number(c, 40),
+            cursor: yes(c, 300),
+        },
+        73 => Op::MoveEvents {
+            to: of(
+                c,
+                &[
+                    InboxState::Processed,
+                    InboxState::Ignored,
+                    InboxState::Failed,
+                ],
+            ),
+            limit: number(c, 3),
+        },
         _ => match c.below(2) {
             0 => Op::Decide {
                 attempt: c.below(99),

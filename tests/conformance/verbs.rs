@@ -27,6 +27,7 @@ use paydeck::engine::ports::{
 
 use crate::approvals;
 use crate::base;
+use crate::mirrors;
 use crate::script::{Foreseen as Ahead, Op, Refusing, Told};
 use crate::world::{World, pick, place};
 
@@ -101,6 +102,14 @@ async fn one<T: Tx>(tx: &mut T, op: &Op, w: &mut World) -> R<String> {
         Op::Payment { .. } | Op::SavePayment { .. } | Op::PaymentsOf { .. } | Op::Refund { .. } => {
             payments(tx, op, w).await
         }
+        Op::Mirror { .. }
+        | Op::MirroredInvoice { .. }
+        | Op::Wish { .. }
+        | Op::WishLearnt { .. }
+        | Op::ClaimWishes { .. }
+        | Op::Event { .. }
+        | Op::MoveEvents { .. }
+        | Op::MirrorOf { .. } => mirrors::perform(tx, op, w).await,
         Op::Foresee { .. } => foresee(tx, op, w).await,
         _ => books(tx, op, w).await,
     }

@@ -5,6 +5,8 @@ use paydeck::domain::ids::{
     SubscriptionId,
 };
 
+use paydeck::domain::mirror::WishId;
+
 #[derive(Debug, Clone, Default)]
 pub struct World {
     pub customers: Vec<CustomerId>,
@@ -17,6 +19,7 @@ pub struct World {
     pub payments: Vec<PaymentId>,
     pub runs: Vec<RunId>,
     pub approvals: Vec<ApprovalId>,
+    pub wishes: Vec<WishId>,
     /// The transaction is about many rows: what was written is not read again at once.
     pub is_batched: bool,
 }
@@ -36,7 +39,7 @@ pub fn place<T: PartialEq>(list: &[T], id: &T) -> Option<usize> {
 }
 
 impl World {
-    pub fn sizes(&self) -> [usize; 10] {
+    pub fn sizes(&self) -> [usize; 11] {
         [
             self.customers.len(),
             self.methods.len(),
@@ -48,6 +51,7 @@ impl World {
             self.payments.len(),
             self.runs.len(),
             self.approvals.len(),
+            self.wishes.len(),
         ]
     }
 }

@@ -9,14 +9,16 @@ use paydeck::domain::attempt::Attempt;
 use paydeck::domain::audit::AuditEntry;
 use paydeck::domain::customer::{Customer, PaymentMethod, SealedKey};
 use paydeck::domain::evidence::EvidenceSource;
-use paydeck::domain::ids::{AttemptId, MethodId, PaymentId, PlanId, PublicId, RunId};
+use paydeck::domain::ids::{AttemptId, InvoiceId, MethodId, PaymentId, PlanId, PublicId, RunId};
 use paydeck::domain::invoice::Invoice;
+use paydeck::domain::mirror::{Mirror, Wish};
+use paydeck::domain::mode::ProviderName;
 use paydeck::domain::payment::Payment;
 use paydeck::domain::plan::{Plan, Product};
 use paydeck::domain::run::{Run, RunItem};
-use paydeck::domain::states::SubscriptionState;
+use paydeck::domain::states::{InboxState, SubscriptionState};
 use paydeck::domain::subscription::{Change, Subscription, Term};
-use paydeck::engine::ports::{Account, Constraint};
+use paydeck::engine::ports::{Account, Constraint, EventCursor, InboxEvent};
 
 use super::flaw::Flaws;
 use super::table::{Changed, Kept, Table, TxNo};
@@ -55,6 +57,9 @@ impl SubscriptionRow {
     /// When a run must look at it.
     pub fn run_at(&self) -> Option<DateTime<Utc>> {
         let row = &self.subscription;
+        if !row.scheduler.is_ours() {
+            return None;
+        }
         match row.state {
             SubscriptionState::Active | SubscriptionState::Trialing => {
                 row.next_due_at.into_iter().chain(row.cancel_at).min()
@@ -130,6 +135,27 @@ pub struct RunLeaseRow {
     pub until: Option<DateTime<Utc>>,
 }
 
+/// An invoice that its provider collects, with its name there.
+#[derive(Debug, Clone)]
+pub struct MirroredInvoice {
+    pub invoice: InvoiceId,
+    pub provider_ref: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct EventRow {
+    pub event: InboxEvent,
+    pub key: (ProviderName, String),
+    pub state: InboxState,
+    pub received_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone)]
+pub struct CursorRow {
+    pub provider: ProviderName,
+    pub cursor: EventCursor,
+}
+
 macro_rules! tables {
     ($($name:ident: $row:ty => $kind:ident),+ $(,)?) => {
         /// Which table.
@@ -171,6 +197,11 @@ tables! {
     items: RunItem => Item,
     run_leases: RunLeaseRow => RunLease,
     approvals: Approval => Approval,
+    mirrors: Mirror => Mirror,
+    mirrored: MirroredInvoice => MirroredInvoice,
+    wishes: Wish => Wish,
+    events: EventRow => Event,
+    cursors: CursorRow => Cursor,
 }
 
 /// What one commit made visible.

@@ -18,6 +18,7 @@ pub mod store;
 pub mod table;
 mod tx_approvals;
 mod tx_books;
+mod tx_mirrors;
 pub mod tx_money;
 mod tx_nouns;
 mod tx_run_leases;

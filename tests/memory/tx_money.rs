@@ -375,6 +375,7 @@ impl MemTx<'_> {
         let (new, id) = (&row.attempt, row.attempt.id.0);
         let mut broken = self.check_slots(None, new).await?;
         broken.extend(if_broken(new.amount.minor() <= 0));
+        broken.extend(self.broken_by_attempt(new));
         let names = !self.has(Flaw::AttemptNames);
         let rules: Rules<'_, AttemptRow> = &[
             (Constraint::OrderId, &|other| {

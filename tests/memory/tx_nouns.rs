@@ -8,6 +8,7 @@ use paydeck::domain::ids::{
     CustomerId, IdQuery, InvoiceId, MethodId, Noun, PlanId, ProductId, PublicId, SubscriptionId,
 };
 use paydeck::domain::invoice::Invoice;
+use paydeck::domain::mirror::Scheduler;
 use paydeck::domain::plan::{Plan, Product};
 use paydeck::domain::states::{InvoiceState, MethodState, SubscriptionState};
 use paydeck::domain::subscription::{Change, Subscription, Term};
@@ -21,6 +22,7 @@ use super::db::{IssueRow, Kind, MethodRow, NoteRow, SubscriptionRow, Tables};
 use super::flaw::Flaw;
 use super::store::{MemTx, R, Rules};
 use super::table::Table;
+use super::tx_mirrors::is_mirrored;
 
 fn found(mut ids: impl Iterator<Item = i64>) -> Found {
     match (ids.next(), ids.next()) {
@@ -532,6 +534,7 @@ impl Subscriptions for MemTx<'_> {
                 cancel_requested_at: None,
                 ended_at: None,
                 first_failed_at: None,
+                scheduler: Scheduler::Paydeck,
                 created_at: new.at,
                 version: 1,
             },
@@ -577,7 +580,9 @@ impl Subscriptions for MemTx<'_> {
             .subscriptions
             .rows_of(self.no)
             .filter(|(_, row)| {
-                row.subscription.customer_id == customer && !row.subscription.state.is_ended()
+                row.subscription.customer_id == customer
+                    && row.subscription.scheduler.is_ours()
+                    && !row.subscription.state.is_ended()
             })
             .map(|(id, _)| SubscriptionId(id))
             .collect())
@@ -677,7 +682,9 @@ impl Subscriptions for MemTx<'_> {
         self.step("claim stale incomplete").await?;
         let stale = |row: &SubscriptionRow| {
             let row = &row.subscription;
-            (row.state == SubscriptionState::Incomplete && row.created_at < before)
+            (row.state == SubscriptionState::Incomplete
+                && row.scheduler.is_ours()
+                && row.created_at < before)
                 .then_some(row.created_at)
         };
         Ok(self.claim_subscriptions(limit, stale))
@@ -775,6 +782,7 @@ impl MemTx<'_> {
                             customer_id: was.customer_id,
                             product_id: was.product_id,
                             mode: was.mode,
+                            scheduler: was.scheduler,
                             created_at: was.created_at,
                             version: was.version + 1,
                             ..subscription.clone()
@@ -793,6 +801,10 @@ impl MemTx<'_> {
 
     pub(super) async fn write_invoice_move(&mut self, invoice: &Invoice) -> R<()> {
         let any_version = self.has(Flaw::Versions);
+        let broken = self.broken_by_dunning(invoice);
+        if !broken.is_empty() {
+            return self.refuse(broken);
+        }
         let saved = self
             .put(
                 Kind::Invoice,
@@ -838,6 +850,7 @@ impl MemTx<'_> {
             (Constraint::Other, &|other| other.public_id == new.public_id),
         ];
         let mut broken = if_broken(new.amount.minor() < 0);
+        broken.extend(self.broken_by_invoice(new));
         broken.extend(
             self.until_free(|tx| tx.broken_rules(None, rules, &|t| &mut t.invoices))
                 .await?,
@@ -940,6 +953,7 @@ impl Invoices for MemTx<'_> {
                 row.customer_id == customer
                     && row.state == InvoiceState::Open
                     && row.first_failed_at.is_some()
+                    && !is_mirrored(&db, self.no, row.id)
             })
             .map(|(id, row)| (row.due_at, id))
             .collect();

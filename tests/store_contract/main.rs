@@ -13,6 +13,7 @@ mod attempts;
 mod bed;
 mod bulk;
 mod foreseen;
+mod mirrors;
 mod money;
 mod nouns;
 mod rules;

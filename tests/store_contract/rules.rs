@@ -18,6 +18,7 @@ use paydeck::store::bulk::Table;
 
 use crate::approvals;
 use crate::bed::{Bed, Raw, begin, day};
+use crate::mirrors;
 use crate::on_both;
 use crate::world::{Draft, date, evidence, id, krw, move_to, paid, payment, unique, world};
 
@@ -574,7 +575,7 @@ async fn filled(bed: &Bed) -> Raw {
 }
 
 /// Tries `violation` with the rule in place and without it; both are undone.
-async fn tried(raw: &mut Raw, name: &str, before: &str, without: &str, violation: &str) {
+pub async fn tried(raw: &mut Raw, name: &str, before: &str, without: &str, violation: &str) {
     raw.must(&format!("begin; {before}")).await;
     let outcome = raw.run(violation).await;
     raw.must("rollback").await;
@@ -631,6 +632,7 @@ async fn each_unique_index_and_check_is_needed(bed: Bed) {
         .map(|rule| rule.0)
         .chain(OTHERS.iter().map(|rule| rule.0))
         .chain(approvals::INDEXES)
+        .chain(mirrors::INDEXES)
         .map(str::to_owned)
         .collect();
     let query = if bed.is_postgres() {
@@ -666,12 +668,20 @@ async fn each_trigger_is_needed(bed: Bed) {
             known.insert((*name).to_owned());
         }
     }
-    let elsewhere: &[&str] = if bed.is_postgres() {
-        &approvals::TRIGGERS_IN_POSTGRES
+    let elsewhere: [&[&str]; 2] = if bed.is_postgres() {
+        [
+            &approvals::TRIGGERS_IN_POSTGRES,
+            &mirrors::TRIGGERS_IN_POSTGRES,
+        ]
     } else {
-        &approvals::TRIGGERS_IN_SQLITE
+        [&approvals::TRIGGERS_IN_SQLITE, &mirrors::TRIGGERS_IN_SQLITE]
     };
-    known.extend(elsewhere.iter().map(|name| (*name).to_owned()));
+    known.extend(
+        elsewhere
+            .into_iter()
+            .flatten()
+            .map(|name| (*name).to_owned()),
+    );
     // Those that keep the tallies refuse nothing: `billing_flows::tallies` holds them.
     let query = if bed.is_postgres() {
         "select tgname::text from pg_trigger where not tgisinternal and tgfoid::regproc::text not like 'tally_%'"
@@ -689,7 +699,7 @@ async fn every_reference_is_declared(bed: Bed) {
     } else {
         "select count(*) from sqlite_schema t join pragma_foreign_key_list(t.name) where t.type = 'table'"
     };
-    assert_eq!(raw.number(query).await, 40);
+    assert_eq!(raw.number(query).await, 43);
     let orphan = "insert into note (target, author, body, at) values ('x', 'x', 'x', 1);
         insert into method_issue (customer_id, auth_key_hash, operator, created_at) values (999, 'h', 'o', 1)";
     assert!(raw.run(orphan).await.is_err());

@@ -15,6 +15,7 @@ use crate::domain::attempt::Source;
 use crate::domain::dunning::DunningState;
 use crate::domain::ids::{Noun, PublicId, SubscriptionId};
 use crate::domain::invoice::{Invoice, InvoiceKind};
+use crate::domain::mirror::Scheduler;
 use crate::domain::mode::Mode;
 use crate::domain::operator::Verb;
 use crate::domain::period::{Anchor, Period};
@@ -213,6 +214,7 @@ impl Story {
             cancel_requested_at: None,
             ended_at: None,
             first_failed_at: None,
+            scheduler: Scheduler::Paydeck,
             created_at: at,
             version: 1,
         };

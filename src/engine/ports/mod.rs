@@ -13,6 +13,8 @@
 //! }
 //! ```
 
+mod mirror;
+mod mirrored_provider;
 mod provider;
 mod rows;
 mod spool;
@@ -29,6 +31,8 @@ use crate::domain::ids::{Noun, PublicId};
 use crate::domain::mode::{Mode, ProviderName};
 use crate::secret::Secret;
 
+pub use mirror::*;
+pub use mirrored_provider::*;
 pub use provider::*;
 pub use rows::*;
 pub use spool::*;

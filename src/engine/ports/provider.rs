@@ -303,6 +303,10 @@ pub trait Provider: Send + Sync {
     fn account(&self) -> Option<String> {
         None
     }
+    /// Its other side, where it schedules subscriptions itself.
+    fn mirrored(&self) -> Option<&dyn super::MirroredProvider> {
+        None
+    }
     /// The exact bytes of a charge.
     fn charge_body(&self, request: &ChargeRequest<'_>) -> Vec<u8>;
     /// The exact bytes of a refund.

@@ -67,6 +67,7 @@ pub trait Tx:
     + Books
     + Runs
     + RunLeases
+    + super::Mirrors
     + Send
 {
     /// Says which rows are about to be worked on one by one, so that they can be read and locked
@@ -205,7 +206,7 @@ pub trait Subscriptions: Send {
         &mut self,
         subscription: &Subscription,
     ) -> impl Future<Output = R<()>> + Send;
-    /// Subscriptions of a customer that have not ended, by id.
+    /// Subscriptions of a customer that we schedule and that have not ended, by id.
     fn running_subscriptions_of(
         &mut self,
         customer: CustomerId,
@@ -263,8 +264,8 @@ pub trait Invoices: Send {
         &mut self,
         id: SubscriptionId,
     ) -> impl Future<Output = R<Vec<Invoice>>> + Send;
-    /// Open invoices of a customer with a failed attempt (`first_failed_at` is set), oldest first,
-    /// not locked.
+    /// Open invoices of a customer with a failed attempt (`first_failed_at` is set), oldest first, not locked; those that
+    /// a provider collects are left out.
     fn failed_invoices_of_customer(
         &mut self,
         customer: CustomerId,

@@ -36,6 +36,10 @@ pub enum Constraint {
     FourEyes,
     /// A request is approved before it expires, once, and stays what was asked for.
     Approval,
+    /// Nobody has two schedulers: one row per subscription of a provider, and no charge of ours for it.
+    TwoSchedulers,
+    /// One wish about a mirrored subscription at a time.
+    OpenWish,
     /// Another rule of the schema.
     Other,
 }

@@ -171,7 +171,7 @@ impl<S: Store> Engine<S> {
     }
 
     /// Keeps a refund that was executed, once, and moves the balances.
-    pub(super) async fn book_refund<T: Tx>(
+    pub(in super::super) async fn book_refund<T: Tx>(
         &self,
         tx: &mut T,
         payment: &mut Payment,

@@ -18,6 +18,7 @@ mod find;
 mod form;
 mod link;
 mod map;
+mod mirrored;
 mod objects;
 mod options;
 mod payment;

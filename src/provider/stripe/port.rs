@@ -5,8 +5,9 @@ use chrono::{DateTime, Utc};
 use crate::domain::mode::{Mode, ProviderName};
 use crate::engine::ports::{
     BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, ConfirmCall, CustomerLink,
-    DeleteOutcome, Desk, FindStanding, IssueOutcome, PrepareCall, PrepareOutcome, Provider,
-    ProviderError, RefundCall, RefundRequest, RegisterCall, StandingPage, TransactionSeen,
+    DeleteOutcome, Desk, FindStanding, IssueOutcome, MirroredProvider, PrepareCall, PrepareOutcome,
+    Provider, ProviderError, RefundCall, RefundRequest, RegisterCall, StandingPage,
+    TransactionSeen,
 };
 use crate::secret::Secret;
 
@@ -22,6 +23,10 @@ impl Provider for StripeClient {
 
     fn mode(&self) -> Mode {
         self.money_mode()
+    }
+
+    fn mirrored(&self) -> Option<&dyn MirroredProvider> {
+        Some(self)
     }
 
     fn charge_body(&self, request: &ChargeRequest<'_>) -> Vec<u8> {

@@ -24,7 +24,7 @@ const SUBSCRIPTIONS: &str = "select s.public_id, c.id as customer_id, c.public_i
      from subscription s join subscription_term t on t.subscription_id = s.id and t.term_no = s.term_no \
      join customer c on c.id = s.customer_id join plan l on l.id = t.plan_id \
      left join payment_method o on o.id = s.method_id \
-     where s.run_at <= ? order by s.run_at, s.id";
+     where s.run_at <= ? and s.scheduler = 'paydeck' order by s.run_at, s.id";
 const RETRIES: &str = "select i.public_id, c.id as customer_id, c.public_id as customer_public_id, \
      c.name as customer_name, i.description as what, i.amount_minor, i.currency, \
      i.next_attempt_at as due_at, s.state, s.cancel_at, \

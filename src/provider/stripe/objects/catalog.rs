@@ -119,6 +119,11 @@ fn recurring(interval: Interval) -> (&'static str, i64) {
 }
 
 impl StripeClient {
+    /// Asks for one product.
+    pub async fn product(&self, product: &str) -> Result<Product, StripeError> {
+        self.one("read product", &["products", product]).await
+    }
+
     /// Makes a product.
     pub async fn create_product(
         &self,

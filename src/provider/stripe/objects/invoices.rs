@@ -93,6 +93,8 @@ pub struct Invoice {
     pub voided_at: Option<DateTime<Utc>>,
     /// When it was given up.
     pub given_up_at: Option<DateTime<Utc>>,
+    /// `pi_…` that pay it; told by lists that are about one subscription.
+    pub intents: Vec<String>,
 }
 
 impl Read for Invoice {
@@ -104,6 +106,10 @@ impl Read for Invoice {
 
     fn read(wire: wire::Invoice) -> Option<Self> {
         let moved = wire.status_transitions.as_ref();
+        let payments = wire.payments.iter().flat_map(|list| &list.data);
+        let intents = payments
+            .filter_map(|one| name_of(one.payment.as_ref()?.payment_intent.as_ref()))
+            .collect();
         Some(Self {
             subscription: wire.subscription_id().map(ToOwned::to_owned),
             customer: name_of(wire.customer.as_ref()),
@@ -126,6 +132,7 @@ impl Read for Invoice {
             given_up_at: maybe_instant(moved.and_then(|m| m.marked_uncollectible_at)),
             billing_reason: wire.billing_reason.unwrap_or_default(),
             number: wire.number,
+            intents,
             // A preview has no name, and is no invoice.
             id: wire.id?,
         })
@@ -173,6 +180,20 @@ impl StripeClient {
             .maybe(&["customer"], filter.customer)
             .maybe(&["subscription"], filter.subscription)
             .maybe(&["status"], filter.status.map(InvoiceStatus::as_str));
+        self.list("list invoices", &[PATH], query, after, limit)
+            .await
+    }
+
+    /// A page of a subscription's invoices, with the intents that pay them.
+    pub async fn invoices_with_payments(
+        &self,
+        subscription: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<Invoice>, StripeError> {
+        let query = Form::new()
+            .text(&["subscription"], subscription)
+            .list("expand", &["data.payments"]);
         self.list("list invoices", &[PATH], query, after, limit)
             .await
     }

@@ -7,6 +7,7 @@
 mod balance;
 mod call;
 mod catalog;
+mod charges;
 mod customers;
 mod error;
 mod events;
@@ -17,6 +18,7 @@ mod subscriptions;
 pub use balance::{BalanceEntry, BalanceFilter};
 pub use call::Page;
 pub use catalog::{NewPrice, NewProduct, Price, Product};
+pub use charges::Charge;
 pub use customers::{Customer, CustomerChange, NewCustomer};
 pub use error::StripeError;
 pub use events::{Event, EventFilter, MOST_EVENT_TYPES};

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Expandable, Metadata, Ref};
+use super::{Expandable, List, Metadata, Ref};
 
 /// What is sold.
 #[derive(Deserialize)]
@@ -102,6 +102,20 @@ pub(in crate::provider::stripe) struct Invoice {
     /// Where newer versions have it.
     pub parent: Option<Parent>,
     pub status_transitions: Option<Transitions>,
+    /// Where it was asked for.
+    pub payments: Option<List<InvoicePayment>>,
+}
+
+/// How an invoice was or is to be paid.
+#[derive(Deserialize)]
+pub(in crate::provider::stripe) struct InvoicePayment {
+    pub payment: Option<PaymentOfInvoice>,
+}
+
+/// What pays it: an intent, or something we do not read.
+#[derive(Deserialize)]
+pub(in crate::provider::stripe) struct PaymentOfInvoice {
+    pub payment_intent: Option<Expandable<Ref>>,
 }
 
 impl Invoice {

@@ -41,6 +41,28 @@ impl Named for Charge {
     }
 }
 
+/// One try, as a list of them shows it.
+#[derive(Deserialize)]
+pub(in crate::provider::stripe) struct Tried {
+    pub id: String,
+    pub status: String,
+    pub amount: i64,
+    pub amount_refunded: i64,
+    pub currency: String,
+    pub created: i64,
+    pub livemode: bool,
+    pub payment_intent: Option<Expandable<Ref>>,
+    pub failure_code: Option<String>,
+    pub outcome: Option<TriedOutcome>,
+}
+
+/// What the network and the bank said of it.
+#[derive(Deserialize)]
+pub(in crate::provider::stripe) struct TriedOutcome {
+    pub reason: Option<String>,
+    pub advice_code: Option<String>,
+}
+
 /// What a charge was paid with.
 #[derive(Deserialize)]
 pub(in crate::provider::stripe) struct MethodDetails {
