@@ -118,14 +118,17 @@ pub async fn providers(opened: &mut Opened) -> Result<Vec<Arc<dyn Provider>>, Cl
     let mut clients: Vec<Arc<dyn Provider>> = Vec::new();
     if let Some((account, secret_key)) = settings.stripe_with_key() {
         let base_url = base_url(account, ProviderName::Stripe, opened);
-        clients.push(Arc::new(StripeClient::new(StripeOptions {
+        let client = StripeClient::new(StripeOptions {
             return_url: return_url(account, settings.mode, &base_url),
             base_url,
             secret_key: secret_key.clone(),
             mode: settings.mode,
             connect_timeout: settings.timeouts.connect,
             total_timeout: settings.timeouts.total,
-        })?));
+        })?;
+        // No call is made with a key of another account than the one whose books this database keeps.
+        let account = opened.store.meta(account_key(ProviderName::Stripe)).await?;
+        clients.push(Arc::new(client.with_account(account)));
     }
     // A shop of Stripe alone needs no key of Toss.
     if clients.is_empty() || settings.toss.secret_key.is_some() {

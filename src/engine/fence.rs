@@ -4,7 +4,7 @@
 //! instead is settled as such.
 
 use crate::domain::attempt::{Attempt, AttemptKind, OtherTries};
-use crate::domain::evidence::{Evidence, EvidenceSource};
+use crate::domain::evidence::{Evidence, EvidenceSource, SeenStatus};
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::AttemptId;
 use crate::domain::operator::{Operator, Verb};
@@ -155,6 +155,25 @@ impl<S: Store> Engine<S> {
         let looked = self.look_up(returned.attempt).await;
         self.settle_until_written(&looked, EvidenceSource::LookUp, actor)
             .await
+    }
+
+    /// What was prepared for a charge that was given up before it was ever confirmed. It would take nothing; it is not
+    /// left to stand there either, where that can be helped.
+    pub(super) async fn end_what_is_left(&self, given_up: &Attempt) {
+        let (true, Some(name)) = (given_up.can_be_ended(), &given_up.provider_ref) else {
+            return;
+        };
+        let Ok(provider) = self.provider(given_up.provider) else {
+            return;
+        };
+        let key = format!("{}:left", given_up.idem_key);
+        let _counted = self.count_call();
+        let mut desk = Desk::new();
+        let report = provider.abandon(&mut desk, name, &key).await;
+        let said = report.map_or("", |report| report.evidence.name());
+        if said != SeenStatus::Canceled.as_str() {
+            tracing::warn!(%name, said, "what was prepared for a charge that was given up still stands");
+        }
     }
 
     /// A person ends an unknown charge.

@@ -53,7 +53,7 @@ mod two_steps;
 mod unlisted;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -104,7 +104,7 @@ pub struct Engine<S> {
     parts: Parts<S>,
     breakers: [Breaker; ProviderName::ALL.len()],
     in_flight: AtomicUsize,
-    is_account_pinned: AtomicBool,
+    pins: [account::Pin; ProviderName::ALL.len()],
 }
 
 impl<S: Store> Engine<S> {
@@ -116,7 +116,7 @@ impl<S: Store> Engine<S> {
             parts,
             breakers,
             in_flight: AtomicUsize::new(0),
-            is_account_pinned: AtomicBool::new(false),
+            pins: ProviderName::ALL.map(|_| account::Pin::default()),
         }
     }
 

@@ -415,6 +415,7 @@ impl<S: Store> Engine<S> {
         self.audit_settle(&mut tx, &rows, actor, "abandoned", "")
             .await?;
         tx.commit().await?;
+        self.end_what_is_left(&rows.attempt).await;
         Ok(settled(&rows, None))
     }
 

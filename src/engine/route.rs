@@ -50,13 +50,17 @@ impl<S: Store> Engine<S> {
         }
         let mut desk = Desk::new();
         let mut tx = self.begin(&mut desk).await?;
-        let methods = tx.active_methods_of(customer).await?;
-        let Some(method) = methods.iter().find(|m| m.provider == provider) else {
-            return Ok(None);
-        };
-        let key = self.open_key_of(&mut tx, method).await?;
-        let name = key.expose().split(' ').next();
-        Ok(name.map(str::to_owned))
+        let methods = tx.methods_of(customer).await?;
+        // A card that was replaced or deleted was the same customer's: a second one would hide what the first has paid.
+        let mut unopened = None;
+        for method in methods.iter().filter(|m| m.provider == provider) {
+            match self.open_key_of(&mut tx, method).await {
+                Ok(key) => return Ok(key.expose().split(' ').next().map(str::to_owned)),
+                Err(VerbError::Vault(error)) => unopened = Some(error),
+                Err(other) => return Err(other),
+            }
+        }
+        unopened.map_or(Ok(None), |error| Err(error.into()))
     }
 }
 

@@ -415,6 +415,7 @@ impl<S: Store> Engine<S> {
         let mut tx = self.begin(&mut desk).await?;
         let settled = self.settle_in(&mut tx, returned, source, actor).await?;
         tx.commit().await?;
+        self.account_is_kept(returned);
         Ok(settled)
     }
 }

@@ -54,6 +54,8 @@ pub struct SandboxOptions {
     /// Makes identifiers repeatable.
     pub seed: Option<u64>,
     pub merchant_id: String,
+    /// The id of the account at Stripe whose books these are.
+    pub stripe_account: String,
 }
 
 impl Default for SandboxOptions {
@@ -69,6 +71,7 @@ impl Default for SandboxOptions {
             latency: Duration::ZERO,
             seed: None,
             merchant_id: "tpaydeck".to_owned(),
+            stripe_account: stripe::OWN_ID.to_owned(),
         }
     }
 }
@@ -173,6 +176,7 @@ pub async fn start(options: SandboxOptions) -> Result<Running, SandboxError> {
     let webhooks = tokio::spawn(webhook::deliver(Arc::clone(&shared), outbox));
     let mut account = stripe::teller::open(&file.write, options.seed, found.starts).await?;
     account.pages = format!("http://{addr}");
+    account.id = options.stripe_account;
     let (stripe, stripe_tasks) = open_stripe(&shared, &file, account);
     let desk = Arc::new(Desk {
         shared,

@@ -12,11 +12,11 @@ use sqlx::Connection;
 use paydeck::domain::ids::{AttemptId, CustomerId};
 use paydeck::domain::mode::{Mode, ProviderName};
 use paydeck::domain::routing::Routing;
-use paydeck::engine::ports::{Desk, FindStanding, Provider, StandingPage, Whose};
+use paydeck::engine::ports::{Desk, FindStanding, Provider, ProviderError, StandingPage, Whose};
 use paydeck::engine::{EngineSettings, Outcome, Request};
 use paydeck::provider::stripe::{StripeClient, StripeOptions};
 use paydeck::provider::toss::{TossClient, TossOptions};
-use paydeck::sandbox::{SECRET_KEY, stripe};
+use paydeck::sandbox::{SECRET_KEY, SandboxOptions, stripe};
 use paydeck::secret::Secret;
 use paydeck::store::DatabaseUrl;
 
@@ -102,14 +102,24 @@ fn toss_at(base_url: String) -> Arc<dyn Provider> {
     Arc::new(client.expect("a client"))
 }
 
-fn stripe_at(base_url: String) -> Arc<dyn Provider> {
+fn stripe_client(base_url: String) -> StripeClient {
     let client = StripeClient::new(StripeOptions {
         base_url,
         connect_timeout: Duration::from_secs(1),
         total_timeout: Duration::from_secs(2),
         ..StripeOptions::new(Secret::new(stripe::SECRET_KEY), Mode::Sim)
     });
-    Arc::new(client.expect("a client"))
+    client.expect("a client")
+}
+
+fn stripe_at(base_url: String) -> Arc<dyn Provider> {
+    Arc::new(stripe_client(base_url))
+}
+
+/// One that asks whose key it has before its first call.
+fn stripe_of(base_url: String, account: Option<&str>) -> Arc<dyn Provider> {
+    let account = account.map(str::to_owned);
+    Arc::new(stripe_client(base_url).with_account(account))
 }
 
 /// Nobody listens there.
@@ -489,5 +499,97 @@ async fn what_a_customer_whom_our_books_have_forgotten_paid_is_found_among_every
         );
         w.books_are_straight().await;
     })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_of_another_account_declines_nobody_and_stops_the_run() {
+    const PINNED: &str = "select value from meta where key = 'stripe_account'";
+    let one_at_a_time = |settings: &mut EngineSettings| settings.concurrency = 1;
+    on_each(ProviderName::Stripe, one_at_a_time, async |mut w| {
+        let own = stripe_of(w.simulator.base_url(), None);
+        w.engine = w.engine_of("own", &[own]).await;
+        let (_, pattern) = w.subscriber("key-one").await;
+        w.many_like(pattern, 2).await;
+        let account = w.text(PINNED).await;
+        assert!(account.starts_with("acct_"), "{account}");
+        let other = paydeck::sandbox::start(SandboxOptions {
+            stripe_account: "acct_1SomebodyElse00".to_owned(),
+            ..SandboxOptions::default()
+        });
+        w.simulator = other.await.expect("a simulator");
+        w.advance_days(31).await;
+        for knows in [Some(account.as_str()), None] {
+            let other = stripe_of(w.simulator.base_url(), knows);
+            w.engine = w.engine_of("other", &[other]).await;
+            w.run().await;
+            if knows.is_some() {
+                let unknown = "select count(*) from attempt where state = 'unknown'";
+                assert_eq!(w.number(unknown).await, 1, "the run was stopped");
+            }
+            w.expire_leases().await;
+            w.reconcile().await;
+            let states = w.column("select state from attempt order by id").await;
+            assert_eq!(states[0], "succeeded");
+            assert!(
+                states[1..].iter().all(|s| s == "unknown" || s == "ready"),
+                "{states:?}"
+            );
+            assert!(w.number(PAGES).await >= 1, "somebody is called");
+            assert_eq!(w.number("select count(*) from payment").await, 1);
+            let sent = w.control("GET", "requests?limit=1000", Value::Null).await;
+            let rows = sent["requests"].as_array().or(sent.as_array());
+            let asked_else = rows.expect("rows").iter().filter(|row| {
+                let path = row["path"].as_str().unwrap_or_default();
+                path.starts_with("/v1/") && !path.starts_with("/v1/account")
+            });
+            if knows.is_some() {
+                assert_eq!(asked_else.count(), 0, "nothing else was asked");
+            }
+        }
+        let doctors = stripe_of(w.simulator.base_url(), Some(&account));
+        let said = doctors.self_test(&mut Desk::new()).await;
+        assert!(
+            matches!(said, Err(ProviderError::OtherAccount { .. })),
+            "{said:?}"
+        );
+        assert_eq!(doctors.account().as_deref(), Some("acct_1SomebodyElse00"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_customer_whose_cards_are_all_gone_stays_the_same_customer_there() {
+    on_stripe(async |w| {
+        let (customer, _) = w.subscriber("key-one").await;
+        w.execute(
+            "update payment_method set state = 'deleted', deleted_at = 0 where state = 'active'",
+        )
+        .await;
+        // The key under which the customer was made is forgotten.
+        w.advance_days(2).await;
+        w.card(customer, "key-one", json!({})).await;
+        let customers = at_stripe(&w, "customers").await;
+        assert_eq!(customers["data"].as_array().map(Vec::len), Some(1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn looking_for_longer_than_a_lease_holds_on_to_it() {
+    on_each(
+        ProviderName::Stripe,
+        by_rule("KRW stripe toss"),
+        async |mut w| {
+            both(&mut w, "both").await;
+            let customer = with_both_cards(&w).await;
+            subscribed(&w, customer).await;
+            w.advance_days(33).await;
+            // Ten names are looked up at Toss; a lease is a second.
+            w.clock.stand_still_for(150_000);
+            w.run().await;
+            assert_eq!(taken(&w).await, (0, 2));
+        },
+    )
     .await;
 }

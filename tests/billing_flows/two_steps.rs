@@ -641,6 +641,23 @@ async fn n03_the_next_provider_is_asked_once_where_the_first_was_not_reached() {
 }
 
 #[tokio::test]
+async fn what_was_prepared_for_a_charge_that_is_given_up_does_not_stay_there() {
+    let stripe = House::new(ProviderName::Stripe);
+    on_each(STRIPE, std::slice::from_ref(&stripe), async |s| {
+        let before = stripe.count(Step::End);
+        let customer = s.customer("key-one", &[ProviderName::Stripe]).await;
+        stripe.trouble(Step::Charge, Trouble::NotSent);
+        let outcome = s.subscribe(customer).await;
+        assert!(matches!(outcome, Outcome::NotSent(_)), "{outcome:?}");
+        s.w.expire_leases().await;
+        s.reconcile().await;
+        assert_eq!(s.state().await, "abandoned");
+        assert_eq!(stripe.count(Step::End) - before, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn n03_an_unknown_charge_never_goes_to_another_provider() {
     for trouble in [Trouble::LostBefore, Trouble::LostAfter, Trouble::Declined] {
         let (toss, stripe) = (

@@ -347,6 +347,7 @@ fn every_code_has_texts_of_its_own_in_both_languages() {
         "PAYDECK_NOT_EXECUTED",
         "PAYDECK_ENDED",
         "PAYDECK_WITHDRAWN",
+        "PAYDECK_OTHER_ACCOUNT",
         "uncoded",
     ];
     for lang in Lang::ALL {

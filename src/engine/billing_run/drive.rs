@@ -490,6 +490,7 @@ impl<S: Store> Engine<S> {
             );
         }
         tx.commit().await?;
+        batch.iter().for_each(|one| self.account_is_kept(one));
         Ok(settled)
     }
 }

@@ -1,7 +1,7 @@
 //! The Stripe client: what is asked is sent once, and what was heard is judged by `map`.
 //!
 //! It decides nothing about money and retries nothing. One call sends one request, with these exceptions, of
-//! which none can move money twice: a payment is read with its refunds, page by page; registering a card may
+//! which none can move money twice: the account is asked for before the first call; a payment is read with its refunds, page by page; registering a card may
 //! make the customer first; a card that cannot be detached is asked about; an intent that Stripe answers
 //! with a stored server error is asked for under the next key.
 
@@ -12,6 +12,7 @@ use crate::domain::mode::Mode;
 use crate::engine::ports::{CallReport, ChargeCall, PrepareCall, PrepareOutcome};
 use crate::provider::http::{Exchange, Http, LIST_LIMIT, Origin, Patience};
 
+use super::account::Known;
 use super::amount;
 use super::codes;
 use super::map::{self, Expected, NotOk};
@@ -29,6 +30,8 @@ pub struct StripeClient {
     http: Http,
     mode: Mode,
     return_url: Option<String>,
+    /// What is known of the account, where it is asked for.
+    pub(super) known: Option<Known>,
 }
 
 impl std::fmt::Debug for StripeClient {
@@ -61,6 +64,7 @@ impl StripeClient {
             http,
             mode,
             return_url,
+            known: None,
         })
     }
 
@@ -77,9 +81,17 @@ impl StripeClient {
         self.mode == Mode::Live
     }
 
-    /// Sends one request once.
+    /// Sends one request once, with a key of the right account.
     pub(super) async fn send(&self, asked: Asked) -> Result<Exchange, Unsendable> {
         asked.check()?;
+        match self.prove_account().await {
+            Ok(()) => self.exchange(asked).await,
+            Err(why) => why.into(),
+        }
+    }
+
+    /// Sends one request once.
+    pub(super) async fn exchange(&self, asked: Asked) -> Result<Exchange, Unsendable> {
         let mut segments = vec!["v1"];
         segments.extend(asked.segments.iter().map(String::as_str));
         let mut url = self.origin.at(&segments).ok_or(Unsendable::Reference)?;
@@ -139,7 +151,10 @@ impl StripeClient {
 
     pub(super) async fn charge_once(&self, call: ChargeCall<'_>) -> CallReport {
         let expected = Expected::charge(&call, self.mode);
-        self.judged(request::confirm(&call), &expected).await
+        match request::confirm(&call) {
+            Ok(asked) => self.judged(Ok(asked), &expected).await,
+            Err(why) => why.of_confirmation(call.send_no),
+        }
     }
 
     pub(super) async fn abandon_once(&self, provider_ref: &str) -> CallReport {

@@ -9,7 +9,8 @@
 //! most once whatever is sent, which is the fence under every repetition; to cancel it is the proof that
 //! nothing more will happen. Invariant: no method sends the same request twice.
 
-pub mod amount;
+pub mod account;
+mod amount;
 mod body;
 mod client;
 pub mod codes;

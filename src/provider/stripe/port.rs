@@ -29,6 +29,10 @@ impl Provider for StripeClient {
         Some(self)
     }
 
+    fn account(&self) -> Option<String> {
+        self.account_said()
+    }
+
     fn charge_body(&self, request: &ChargeRequest<'_>) -> Vec<u8> {
         body::charge(request)
     }

@@ -125,6 +125,8 @@ pub(super) enum Unsendable {
     Currency,
     Amount,
     Unsupported,
+    /// The key is of another account than the books are, or does not say of which.
+    OtherAccount,
 }
 
 impl Unsendable {
@@ -135,11 +137,16 @@ impl Unsendable {
             Self::Currency => "PAYDECK_CURRENCY_NOT_SUPPORTED",
             Self::Amount => "PAYDECK_BAD_AMOUNT",
             Self::Unsupported => "PAYDECK_NOT_SUPPORTED",
+            Self::OtherAccount => "PAYDECK_OTHER_ACCOUNT",
+        };
+        let proves = match self {
+            Self::OtherAccount => Proves::ConfigTrouble,
+            _ => Proves::NotExecuted,
         };
         Refusal {
             code: code.into(),
             class: FailureClass::Config,
-            proves: Proves::NotExecuted,
+            proves,
             http_status: 0,
         }
     }
@@ -150,14 +157,26 @@ impl Unsendable {
         if self == Self::Credential {
             return CallReport::bare(Evidence::Unusable(Unusable::NoKey));
         }
+        let refusal = self.refusal();
         let proves = match call {
-            CallKind::LookUp => Proves::Unlisted,
-            _ => Proves::NotExecuted,
+            CallKind::LookUp if refusal.proves == Proves::NotExecuted => Proves::Unlisted,
+            _ => refusal.proves,
         };
-        CallReport::bare(Evidence::Refused(Refusal {
-            proves,
-            ..self.refusal()
-        }))
+        CallReport::bare(Evidence::Refused(Refusal { proves, ..refusal }))
+    }
+
+    /// What it means for a confirmation. An earlier one may have been written down by another version of ours, and left.
+    pub fn of_confirmation(self, send_no: u32) -> CallReport {
+        let report = self.report(CallKind::Charge);
+        match report.evidence {
+            Evidence::Refused(refusal) if send_no > 1 && refusal.proves == Proves::NotExecuted => {
+                CallReport::bare(Evidence::Refused(Refusal {
+                    proves: Proves::LookUp,
+                    ..refusal
+                }))
+            }
+            _ => report,
+        }
     }
 }
 
@@ -342,6 +361,11 @@ pub(super) fn detach(method: &str) -> Result<Asked, Unsendable> {
         Some(&key),
         Form::new(),
     ))
+}
+
+/// Asks whose key it is.
+pub(super) fn account() -> Asked {
+    Asked::get(&["account"], Form::new())
 }
 
 /// Asks for a card.

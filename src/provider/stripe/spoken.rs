@@ -113,7 +113,10 @@ pub fn is_dead_key(heard: &Heard) -> bool {
 
 /// What is asked to confirm one.
 pub fn ask_charge(call: &ChargeCall<'_>) -> Ask {
-    ask(CallKind::Charge, request::confirm(call))
+    match request::confirm(call) {
+        Ok(asked) => Ask::Send(asked),
+        Err(why) => Ask::Known(why.of_confirmation(call.send_no)),
+    }
 }
 
 /// What is asked to give money back.
@@ -250,6 +253,15 @@ mod tests {
         assert_eq!(asked.target(), "/v1/payment_intents/pi_3PdK1/confirm");
         assert_eq!(asked.idem_key(), Some("k1:confirm:3"));
         let Ask::Known(report) = ask_charge(&call(None)) else {
+            panic!("it is asked");
+        };
+        // It was sent before, perhaps by another version of ours: it is looked up.
+        assert!(matches!(report.evidence, Evidence::Refused(r) if r.proves == Proves::LookUp));
+        let first = ChargeCall {
+            send_no: 1,
+            ..call(None)
+        };
+        let Ask::Known(report) = ask_charge(&first) else {
             panic!("it is asked");
         };
         assert!(matches!(report.evidence, Evidence::Refused(r) if r.proves == Proves::NotExecuted));

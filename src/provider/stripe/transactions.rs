@@ -12,7 +12,7 @@ use super::amount;
 use super::client::StripeClient;
 use super::codes::CallKind;
 use super::map::{self, NotOk};
-use super::request::{self, PAGE};
+use super::request::{self, PAGE, Unsendable};
 use super::wire::{self, Expandable};
 
 /// An intent that cannot exist.
@@ -46,7 +46,12 @@ impl StripeClient {
                 per_page,
             )
             .map_err(|_| unusable())?;
-            let exchange = self.send(asked).await.map_err(|_| unusable())?;
+            let exchange = self.send(asked).await.map_err(|why| match why {
+                Unsendable::OtherAccount => ProviderError::OtherAccount {
+                    operation: OPERATION,
+                },
+                _ => unusable(),
+            })?;
             let body = map::ok_body(&exchange, CallKind::LookUp)
                 .map_err(|not_ok| list_error(OPERATION, not_ok))?;
             let list: wire::List<wire::BalanceRow> =
@@ -71,6 +76,11 @@ impl StripeClient {
         let report = self.find_intent(NO_SUCH_INTENT).await;
         Err(match report {
             Evidence::NotSeen => return Ok(()),
+            Evidence::Refused(refusal) if refusal == Unsendable::OtherAccount.refusal() => {
+                ProviderError::OtherAccount {
+                    operation: OPERATION,
+                }
+            }
             Evidence::Refused(refusal) => list_error(OPERATION, NotOk::Refused(refusal)),
             Evidence::NotSent => list_error(OPERATION, NotOk::NotSent),
             Evidence::Throttled { retry_after_s } => {

@@ -63,9 +63,13 @@ pub struct Stored {
 
 /// Where the real ones stand; a simulator that listens has its own.
 const PAGES: &str = "https://hooks.stripe.com";
+/// The id of every simulated account that is told no other.
+pub const OWN_ID: &str = "acct_1PaydeckSandbox0";
 
 #[derive(Debug)]
 pub struct Account {
+    /// Its id: whose keys are accepted.
+    pub id: String,
     pub book: Book,
     pub ids: Ids,
     /// Where the bank's pages stand.
@@ -78,6 +82,7 @@ pub struct Account {
 impl Account {
     pub fn new(ids: Ids) -> Self {
         Self {
+            id: OWN_ID.to_owned(),
             book: Book::default(),
             ids,
             pages: PAGES.to_owned(),
@@ -90,6 +95,7 @@ impl Account {
     #[must_use]
     pub fn copy(&self, ids: Ids) -> Self {
         Self {
+            id: self.id.clone(),
             book: self.book.clone(),
             ids,
             pages: self.pages.clone(),
@@ -137,6 +143,7 @@ impl Account {
 
     pub fn room<'a>(&'a mut self, switches: &'a Switches, now: i64, version: &'a str) -> Room<'a> {
         Room {
+            account: &self.id,
             book: &mut self.book,
             ids: &mut self.ids,
             pages: &self.pages,

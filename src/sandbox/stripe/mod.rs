@@ -50,7 +50,7 @@ mod subscription_items;
 pub(super) mod teller;
 pub(super) mod webhooks;
 
-pub(super) use account::Account;
+pub(super) use account::{Account, OWN_ID};
 pub(super) use ledger::Wanted;
 pub use offline::{Asked, Booked, Offline, Said};
 pub(super) use routes::owns;

@@ -20,6 +20,7 @@ pub fn perform(
     path: &str,
 ) -> Result<Value, Problem> {
     match route {
+        Route::Account => Ok(room.shown()),
         Route::Balance => Ok(balance::total(room)),
         Route::List(kind) => list::list(room, *kind, form, path),
         Route::Search(kind) => search::search(room, *kind, form, path),

@@ -30,6 +30,8 @@ pub struct Origin {
 }
 
 pub struct Room<'a> {
+    /// The id of the account.
+    pub account: &'a str,
     pub book: &'a mut Book,
     pub ids: &'a mut Ids,
     /// Where the bank's pages stand.
@@ -45,6 +47,19 @@ pub struct Room<'a> {
 }
 
 impl Room<'_> {
+    /// The account itself, as far as anybody asks.
+    pub fn shown(&self) -> Value {
+        json!({
+            "id": self.account,
+            "object": "account",
+            "charges_enabled": true,
+            "default_currency": "krw",
+            "details_submitted": true,
+            "payouts_enabled": true,
+            "type": "standard",
+        })
+    }
+
     /// From now on the time is that of the customer's test clock, if there is one.
     pub fn follow_clock_of(&mut self, customer: Option<&str>) {
         let clock = customer

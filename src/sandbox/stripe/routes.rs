@@ -7,6 +7,7 @@ use super::kind::Kind;
 /// An operation with what its path says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
+    Account,
     Balance,
     List(Kind),
     Search(Kind),
@@ -58,6 +59,9 @@ impl Route {
         if segments.iter().any(|segment| segment.is_empty()) {
             return None;
         }
+        if segments == ["account"] {
+            return (method == "GET").then_some(Self::Account);
+        }
         if segments == ["balance"] {
             return (method == "GET").then_some(Self::Balance);
         }
@@ -100,6 +104,7 @@ impl Route {
             }
             Self::Delete(Kind::Subscription, _) => Endpoint::StripeSubscriptionCancel,
             Self::Act(Kind::Invoice, _, Action::Pay) => Endpoint::StripeInvoicePay,
+            Self::Account => Endpoint::StripeOther,
             Self::Balance => Endpoint::StripeTransactions,
             Self::List(kind)
             | Self::Search(kind)
@@ -116,7 +121,9 @@ impl Route {
     /// The object that the path names.
     pub fn named(&self) -> Option<(Kind, &str)> {
         match self {
-            Self::Balance | Self::List(_) | Self::Search(_) | Self::Create(_) => None,
+            Self::Account | Self::Balance | Self::List(_) | Self::Search(_) | Self::Create(_) => {
+                None
+            }
             Self::Get(kind, id)
             | Self::Update(kind, id)
             | Self::Delete(kind, id)

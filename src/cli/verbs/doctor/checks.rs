@@ -15,7 +15,8 @@ use crate::cli::wiring;
 use crate::config::{Settings, Warning};
 use crate::domain::mode::Mode;
 use crate::domain::operator::Access;
-use crate::engine::ports::{Clock as _, Desk};
+use crate::engine::ports::{Clock as _, Desk, ProviderError};
+use crate::store::account_key;
 
 pub const COLUMNS: &[&str] = &["status", "name", "detail"];
 
@@ -182,7 +183,23 @@ async fn providers(out: &Output, opened: &mut Opened) -> Vec<Finding> {
     for provider in providers {
         let name = provider.name();
         findings.push(match provider.self_test(&mut Desk::new()).await {
-            Ok(()) => Finding::ok("provider", name.to_string()),
+            Ok(()) => Finding::ok(
+                "provider",
+                match provider.account() {
+                    Some(account) => format!("{name}, account {account}"),
+                    None => name.to_string(),
+                },
+            ),
+            Err(error @ ProviderError::OtherAccount { .. }) => {
+                let pinned = opened.store.meta(account_key(name)).await;
+                let pinned = pinned.ok().flatten().unwrap_or_default();
+                let of = provider.account().unwrap_or_default();
+                Finding::fail(
+                    "provider",
+                    Exit::Configuration,
+                    format!("{name}: {error}: the key is of {of:?}, the books are of {pinned:?}"),
+                )
+            }
             Err(error) => Finding::fail("provider", Exit::Unreachable, format!("{name}: {error}")),
         });
     }
