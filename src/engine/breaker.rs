@@ -75,6 +75,16 @@ impl Breaker {
         }
     }
 
+    /// Notes how a call went that had been made before. One that fails again and again, as behind an answer that is bound
+    /// to its key, holds nobody else back: whoever comes next may be the probe.
+    pub(super) fn record_again(&self, was_trouble: bool, now: DateTime<Utc>) {
+        if !was_trouble {
+            return self.record(false, now);
+        }
+        let mut state = self.lock();
+        state.open_until = state.open_until.map(|until| until.min(now));
+    }
+
     /// Notes how a call went.
     pub(super) fn record(&self, was_trouble: bool, now: DateTime<Utc>) {
         let mut state = self.lock();
@@ -113,6 +123,25 @@ mod tests {
         assert_eq!(breaker.admit(at(61)), Admission::Held, "and only one");
         breaker.record(false, at(62));
         assert_eq!(breaker.admit(at(62)), Admission::Free);
+    }
+
+    #[test]
+    fn what_is_sent_again_in_vain_neither_opens_it_nor_keeps_the_probe() {
+        let at = |s: i64| Utc.timestamp_opt(1_000 + s, 0).unwrap();
+        let breaker = Breaker::new(5, 60);
+        for _ in 0..9 {
+            breaker.record_again(true, at(0));
+        }
+        assert_eq!(breaker.admit(at(0)), Admission::Free);
+        for _ in 0..5 {
+            breaker.record(true, at(0));
+        }
+        assert_eq!(breaker.admit(at(60)), Admission::Probe);
+        breaker.record_again(true, at(61));
+        assert_eq!(breaker.admit(at(61)), Admission::Probe, "the next may try");
+        assert_eq!(breaker.admit(at(62)), Admission::Held);
+        breaker.record_again(false, at(63));
+        assert_eq!(breaker.admit(at(63)), Admission::Free);
     }
 
     #[test]

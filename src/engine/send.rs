@@ -313,8 +313,11 @@ impl<S: Store> Engine<S> {
             }
             (_, AttemptKind::Charge | AttemptKind::Refund, _) => nothing_left(),
         };
-        self.breaker(attempt.provider)
-            .record(report.evidence.is_trouble(), self.now());
+        let (breaker, was_trouble) = (self.breaker(attempt.provider), report.evidence.is_trouble());
+        match attempt.send_count {
+            0 | 1 => breaker.record(was_trouble, self.now()),
+            _ => breaker.record_again(was_trouble, self.now()),
+        }
         Returned {
             attempt,
             report,

@@ -251,6 +251,12 @@ pub struct Db {
     pub doings: Option<Doings>,
     /// The account at the provider that was written down.
     pub account: Option<String>,
+    /// Who waits for whom to end.
+    waits: Vec<(TxNo, TxNo)>,
+    /// Who was chosen to end a deadlock, and has not heard of it yet.
+    victims: Vec<TxNo>,
+    /// How many deadlocks were ended.
+    pub deadlocks: u64,
     last_tx: TxNo,
 }
 
@@ -276,6 +282,9 @@ impl Db {
             last_refused: Vec::new(),
             doings: None,
             account: None,
+            waits: Vec::new(),
+            victims: Vec::new(),
+            deadlocks: 0,
             last_tx: 0,
         }
     }
@@ -289,11 +298,46 @@ impl Db {
         self.last_tx
     }
 
+    /// From here on `me` waits for `holder`. Where that closes a ring, whom else it waits for in the end: one of the ring
+    /// has to give up.
+    pub fn waits_for(&mut self, me: TxNo, holder: TxNo) -> Option<TxNo> {
+        let next = |of: TxNo| self.waits.iter().find(|(waiter, _)| *waiter == of);
+        let mut at = holder;
+        for _ in 0..=self.waits.len() {
+            match next(at) {
+                Some((_, behind)) if *behind == me => {
+                    self.deadlocks += 1;
+                    return Some(at);
+                }
+                Some((_, behind)) => at = *behind,
+                None => break,
+            }
+        }
+        self.waits.push((me, holder));
+        None
+    }
+
+    /// Somebody else of the ring gives up: `me` goes on waiting.
+    pub fn gives_up(&mut self, other: TxNo, me: TxNo, holder: TxNo) {
+        self.victims.push(other);
+        self.waits.retain(|(waiter, _)| *waiter != other);
+        self.waits.push((me, holder));
+    }
+
+    /// `me` waits no longer. True when it was chosen to give up.
+    pub fn waits_no_longer(&mut self, me: TxNo) -> bool {
+        self.waits.retain(|(waiter, _)| *waiter != me);
+        let before = self.victims.len();
+        self.victims.retain(|victim| *victim != me);
+        self.victims.len() < before
+    }
+
     /// Ends a transaction: what it touched becomes visible, or as it was.
     pub fn end(&mut self, me: TxNo, actor: usize, touched: &[(Kind, i64)], kept: Kept) {
         if self.writer == Some(me) {
             self.writer = None;
         }
+        self.waits_no_longer(me);
         let Some(log) = &mut self.log else {
             for &(kind, id) in touched {
                 self.tables.settle_plain(kind, id, me, kept);

@@ -55,6 +55,8 @@ pub enum Flaw {
     AlteredRequest,
     /// The provider's name of what was prepared is not written.
     ProviderRef,
+    /// When something was first sent is forgotten with each look.
+    FirstSent,
 }
 
 /// A set of them.

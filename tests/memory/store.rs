@@ -221,8 +221,8 @@ impl MemStore {
 /// How one try at a statement went.
 pub(super) enum Try<T> {
     Done(T),
-    /// A row or a unique value is held by another transaction.
-    Wait,
+    /// A row or a unique value is held by this other transaction.
+    Wait(TxNo),
 }
 
 impl MemTx<'_> {
@@ -293,12 +293,35 @@ impl MemTx<'_> {
         loop {
             match one(self) {
                 Try::Done(done) => return Ok(done),
-                Try::Wait => {
-                    let waited = self.store.in_line(in_vain_at).await;
+                Try::Wait(holder) => {
+                    let waited = self.wait_for(holder, in_vain_at).await;
                     self.note(waited)?;
                 }
             }
         }
+    }
+
+    /// Waits for another transaction. Where that one waits for this one in the end, as PostgreSQL finds out, one of the two
+    /// is refused.
+    async fn wait_for(&mut self, holder: TxNo, in_vain_at: i64) -> R<()> {
+        let me = self.no;
+        {
+            let mut db = self.db();
+            let ring = db.waits_for(me, holder);
+            let mut stage = self.stage().lock();
+            if let Some(other) = ring {
+                if stage.chance.per_mille(500) {
+                    return Err(StoreError::Busy("deadlock detected".into()));
+                }
+                db.gives_up(other, me, holder);
+                stage.releases += 1;
+            }
+        }
+        let waited = self.store.in_line(in_vain_at).await;
+        if self.db().waits_no_longer(me) {
+            return Err(StoreError::Busy("deadlock detected".into()));
+        }
+        waited
     }
 
     /// Takes a row that is there, waiting for whoever holds it. None when it is not.
@@ -325,12 +348,12 @@ impl MemTx<'_> {
         let Some(slot) = table(&mut db.tables).slot_mut(id) else {
             return Try::Done(None);
         };
-        if slot.is_held_from(no) {
+        if let Some(holder) = slot.held_from(no) {
             if slot.committed.is_none() {
                 return Try::Done(None);
             }
             if holds {
-                return Try::Wait;
+                return Try::Wait(holder);
             }
         }
         let Some(row) = slot.seen_by(no).map(|row| T::clone(row)) else {
@@ -358,9 +381,9 @@ impl MemTx<'_> {
             let Some(slot) = table(&mut db.tables).slot_mut(id) else {
                 return Try::Done(false);
             };
-            if slot.is_held_from(no) {
+            if let Some(holder) = slot.held_from(no) {
                 return if slot.committed.is_some() {
-                    Try::Wait
+                    Try::Wait(holder)
                 } else {
                     Try::Done(false)
                 };
@@ -414,7 +437,7 @@ impl MemTx<'_> {
             match table.clash(no, except, has_it) {
                 Clash::Nothing => {}
                 Clash::Refused => broken.push(*constraint),
-                Clash::Wait => return Try::Wait,
+                Clash::Wait(holder) => return Try::Wait(holder),
             }
         }
         Try::Done(broken)

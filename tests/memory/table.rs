@@ -34,7 +34,12 @@ impl<T> Slot<T> {
 
     /// Somebody else holds it.
     pub fn is_held_from(&self, me: TxNo) -> bool {
-        self.locked_by.is_some_and(|holder| holder != me)
+        self.held_from(me).is_some()
+    }
+
+    /// Who else holds it.
+    pub fn held_from(&self, me: TxNo) -> Option<TxNo> {
+        self.locked_by.filter(|holder| *holder != me)
     }
 }
 
@@ -42,8 +47,8 @@ impl<T> Slot<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clash {
     Nothing,
-    /// Another transaction has to end first.
-    Wait,
+    /// This other transaction has to end first.
+    Wait(TxNo),
     Refused,
 }
 
@@ -153,9 +158,11 @@ impl<T> Table<T> {
                 continue;
             }
             let has = |row: &Option<Arc<T>>| row.as_ref().is_some_and(|row| has_it(row));
-            if slot.dirty.is_some() && slot.is_held_from(me) {
+            if let Some(holder) = slot.held_from(me)
+                && slot.dirty.is_some()
+            {
                 if has(&slot.committed) || has(&slot.dirty) {
-                    found = Clash::Wait;
+                    found = Clash::Wait(holder);
                 }
             } else if slot.seen_by(me).is_some_and(|row| has_it(row)) {
                 return Clash::Refused;

@@ -39,7 +39,7 @@ impl MemTx<'_> {
                 let db = tx.db();
                 let same = |other: &NoticeRow| other.kind == row.kind && other.key == row.key;
                 match db.tables.notices.clash(no, None, same) {
-                    Clash::Wait => Try::Wait,
+                    Clash::Wait(holder) => Try::Wait(holder),
                     clash => Try::Done(clash == Clash::Refused),
                 }
             })
@@ -68,7 +68,7 @@ impl MemTx<'_> {
         };
         let clash = self
             .until_free(|tx| match tx.db().tables.items.clash(no, None, is_same) {
-                Clash::Wait => Try::Wait,
+                Clash::Wait(holder) => Try::Wait(holder),
                 clash => Try::Done(clash),
             })
             .await?;

@@ -363,6 +363,10 @@ impl MemTx<'_> {
         if self.has(Flaw::ProviderRef) && row.attempt.kind == AttemptKind::Charge {
             row.attempt.provider_ref = None;
         }
+        if self.has(Flaw::FirstSent) {
+            let now = self.stage().now();
+            row.attempt.first_sent_at = row.attempt.first_sent_at.map(|_| now);
+        }
         if self.has(Flaw::NextLook) && row.attempt.state == AttemptState::Unknown {
             row.attempt.next_check_at =
                 row.attempt.next_check_at.map(|at| at + Duration::days(400));
@@ -435,8 +439,10 @@ impl MemTx<'_> {
                 let Some(slot) = db.tables.attempts.slot_mut(id) else {
                     return Try::Done(None);
                 };
-                if slot.is_held_from(no) && slot.committed.is_some() {
-                    return Try::Wait;
+                if let Some(holder) = slot.held_from(no)
+                    && slot.committed.is_some()
+                {
+                    return Try::Wait(holder);
                 }
                 Try::Done(slot.seen_by(no).filter(|row| fits(row)).cloned())
             })
@@ -721,7 +727,7 @@ impl Payments for MemTx<'_> {
                         && other.transaction_key == new.transaction_key
                 });
                 match clash {
-                    Clash::Wait => Try::Wait,
+                    Clash::Wait(holder) => Try::Wait(holder),
                     Clash::Refused => Try::Done(!books_again),
                     Clash::Nothing => Try::Done(false),
                 }

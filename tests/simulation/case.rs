@@ -8,7 +8,7 @@ use paydeck::domain::ids::{InvoiceId, SubscriptionId};
 use paydeck::domain::mode::ProviderName;
 use paydeck::domain::states::InvoiceState;
 use paydeck::engine::Request;
-use paydeck::sandbox::{Fault, LookupAfterDecline, OrderReuse, Switches};
+use paydeck::sandbox::{Fault, LookupAfterDecline, OrderReuse, Replay, Switches};
 
 use crate::actors::{self, ERRANDS, Errand};
 use crate::memory::db::Personality;
@@ -65,6 +65,14 @@ fn number(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
+/// Whether an answer is bound to its key.
+fn kept(chance: &mut Chance, share: u32) -> Replay {
+    match chance.per_mille(share) {
+        true => Replay::Replayed,
+        false => Replay::Forgotten,
+    }
+}
+
 fn switches(chance: &mut Chance) -> Switches {
     Switches {
         lookup_after_decline: if chance.per_mille(500) {
@@ -78,6 +86,9 @@ fn switches(chance: &mut Chance) -> Switches {
             OrderReuse::Refused
         },
         cancel_gap_ms: of(chance, &[0, 1_000]),
+        server_error_replay: kept(chance, 200),
+        rate_limit_replay: kept(chance, 200),
+        stripe_server_error_replay: kept(chance, 900),
         ..Switches::default()
     }
 }
@@ -162,6 +173,20 @@ fn long_ago(play: &mut Play, moves: &mut Moves) {
     play.steps = 0;
 }
 
+/// The provider is away for longer than it may remember a key, from the middle of whatever is under way.
+fn day_without_provider(play: &mut Play, moves: &mut Moves) {
+    play.calm_down();
+    play.world.net.state().is_away = true;
+    let house = play.process();
+    for _ in 0..25 {
+        play.world.stage.lock().now += 62 * MINUTE;
+        let part = actors::looks_once(house.clone());
+        to_its_end(play, &house, part, moves);
+    }
+    play.world.net.state().is_away = false;
+    play.steps = 0;
+}
+
 /// Lets one actor act alone.
 fn to_its_end(
     play: &mut Play,
@@ -227,13 +252,19 @@ pub fn play(provider: ProviderName, seed: u64, mistakes: Mistakes, telling: Tell
     }
     cast(&mut play, mistakes, is_old, &mut chance);
     let started = play.world.stage.lock().now;
+    let until_away = chance.per_mille(10).then(|| chance.next() % 300);
     let is_wild = |play: &Play| {
-        play.world.stage.lock().now < started + WILD_MINUTES * MINUTE && play.steps < 4_000
+        until_away.is_none_or(|steps| play.steps < steps)
+            && play.world.stage.lock().now < started + WILD_MINUTES * MINUTE
+            && play.steps < 4_000
     };
     while is_wild(&play) && is_anybody_busy(&play) && play.watch.found.is_empty() {
         if !play.step(&mut moves) {
             break;
         }
+    }
+    if until_away.is_some() && play.watch.found.is_empty() {
+        day_without_provider(&mut play, &mut moves);
     }
     // A little longer, so that reconcilers meet faults too.
     let until = play.world.stage.lock().now + 3 * MINUTE;

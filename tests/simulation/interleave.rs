@@ -28,6 +28,9 @@ use crate::world::{Process, World, person};
 /// What the two people want.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pair {
+    /// One of them alone.
+    Charge,
+    Refund,
     ChargeAndRetry,
     TwoRefunds,
     ChargeAndCancel,
@@ -38,6 +41,7 @@ struct Cast {
     provider: ProviderName,
     pair: Pair,
     has_run: bool,
+    reconcilers: usize,
     personality: Personality,
     /// What becomes of the first request that moves money.
     trouble: Option<Trouble>,
@@ -77,7 +81,7 @@ async fn looks(process: Process, marks: Marks, stage: Arc<Stage>) {
     }
 }
 
-fn requests(pair: Pair, play: &Play) -> [Request; 2] {
+fn requests(pair: Pair, play: &Play) -> Vec<Request> {
     let owed = {
         let db = play.world.shared.db();
         let mut rows = db.tables.invoices.rows();
@@ -93,12 +97,14 @@ fn requests(pair: Pair, play: &Play) -> [Request; 2] {
     };
     let charge = Request::Charge { invoice: owed };
     match pair {
-        Pair::ChargeAndRetry => [charge, Request::Retry { invoice: owed }],
-        Pair::TwoRefunds => [
+        Pair::Charge => vec![charge],
+        Pair::Refund => vec![refund(RefundAmount::Full)],
+        Pair::ChargeAndRetry => vec![charge, Request::Retry { invoice: owed }],
+        Pair::TwoRefunds => vec![
             refund(RefundAmount::Full),
             refund(RefundAmount::Partial(Money::new(6_000, Currency::KRW))),
         ],
-        Pair::ChargeAndCancel => [
+        Pair::ChargeAndCancel => vec![
             charge,
             Request::CancelNow {
                 subscription: SubscriptionId(1),
@@ -122,8 +128,8 @@ fn open(cast: &Cast) -> Opening {
     }
     let mut play = Play::new(world, 1);
     let marks = Marks::default();
-    let [one, other] = requests(cast.pair, &play);
-    for (name, request) in [("kim", one), ("lee", other)] {
+    let wanted = requests(cast.pair, &play);
+    for (name, request) in ["kim", "lee"].into_iter().zip(wanted) {
         let house = play.process();
         let part = presses(house.clone(), name, request, marks.clone());
         play.enter(name, &house, part);
@@ -133,13 +139,16 @@ fn open(cast: &Cast) -> Opening {
         let part = bills(house.clone(), marks.clone());
         play.enter("run", &house, part);
     }
-    let house = play.process();
-    let part = looks(house.clone(), marks.clone(), play.world.stage.clone());
-    let reconciler = play.enter("reconciler", &house, part);
+    let mut reconcilers = Vec::new();
+    for _ in 0..cast.reconcilers {
+        let house = play.process();
+        let part = looks(house.clone(), marks.clone(), play.world.stage.clone());
+        reconcilers.push(play.enter("reconciler", &house, part));
+    }
     Opening {
         play,
         marks,
-        reconciler,
+        reconcilers,
     }
 }
 
@@ -180,6 +189,7 @@ fn on_sqlite(pair: Pair) -> Cast {
         provider: ProviderName::Toss,
         pair,
         has_run: true,
+        reconcilers: 1,
         personality: Personality::Serial,
         trouble: None,
         mistakes: Mistakes::default(),
@@ -368,6 +378,46 @@ fn without_the_rule_about_settled_states_every_interleaving_keeps_the_laws() {
         let found = row("settled states may move", &cast, whole(1));
         expect_nothing(&found);
         assert!(found.is_finished && found.ends > 0);
+    }
+}
+
+/// A reconciler takes what somebody else is sending, or what another reconciler has just taken: the fence lets one of them
+/// write, and the key and the name let one of their requests be carried out.
+#[test]
+fn without_leases_every_interleaving_keeps_the_laws() {
+    if crate::is_for_seeds_alone() {
+        return;
+    }
+    let without = |pair, reconcilers| Cast {
+        reconcilers,
+        personality: Personality::Serial,
+        ..flawed(pair, &[Flaw::Leases])
+    };
+    let lost = |pair, reconcilers| Cast {
+        trouble: Some(Trouble::Wire(Fault::LostAfterCommit)),
+        ..without(pair, reconcilers)
+    };
+    let mut plays = vec![
+        ("no leases, charge", without(Pair::Charge, 1), 1),
+        ("no leases, charge, answer lost", lost(Pair::Charge, 1), 1),
+        ("no leases, refund", without(Pair::Refund, 1), 1),
+        ("no leases, refund, answer lost", lost(Pair::Refund, 1), 1),
+    ];
+    if is_whole() {
+        plays.extend([
+            ("no leases, charge, two look", without(Pair::Charge, 2), 1),
+            ("no leases, refund, two look", without(Pair::Refund, 2), 1),
+            (
+                "no leases, charge and retry",
+                without(Pair::ChargeAndRetry, 1),
+                1,
+            ),
+        ]);
+    }
+    for (name, cast, leaps) in plays {
+        let found = row(name, &cast, whole(leaps));
+        expect_nothing(&found);
+        assert!(found.is_finished && found.ends > 0, "{name}");
     }
 }
 

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use paydeck::domain::mode::ProviderName;
-use paydeck::provider::{stripe, toss};
+use paydeck::provider::stripe::line;
+use paydeck::provider::toss;
 use paydeck::sandbox::{self, Asked, Booked, CardDraft, Fault, Offline, Switches};
 
 /// The reason of refunds that nobody asked us for.
@@ -37,10 +38,6 @@ impl Heard {
         matches!(self, Self::Silence | Self::Said(Said::Broken))
     }
 
-    pub fn is_ok(&self) -> bool {
-        matches!(self, Self::Said(Said::Answer { status: 200, .. }))
-    }
-
     pub fn by_toss(self) -> toss::spoken::Heard {
         match self {
             Self::NoConnection => toss::spoken::Heard::NoConnection,
@@ -59,23 +56,23 @@ impl Heard {
         }
     }
 
-    pub fn by_stripe(self) -> stripe::spoken::Heard {
+    pub fn by_stripe(self) -> line::Heard {
         match self {
-            Self::NoConnection => stripe::spoken::Heard::NoConnection,
-            Self::Silence => stripe::spoken::Heard::Silence,
-            Self::Said(Said::Broken) => stripe::spoken::Heard::Broken,
+            Self::NoConnection => line::Heard::NoConnection,
+            Self::Silence => line::Heard::Silence,
+            Self::Said(Said::Broken) => line::Heard::Broken,
             Self::Said(Said::Answer {
                 status,
                 retry_after_s,
                 is_replay,
                 body,
-            }) => stripe::spoken::Heard::Answer {
+            }) => line::Heard::Answer {
                 status,
                 retry_after_s,
                 replayed: if is_replay {
-                    stripe::spoken::Replayed::Yes
+                    line::Replayed::Yes
                 } else {
-                    stripe::spoken::Replayed::No
+                    line::Replayed::No
                 },
                 body,
             },
@@ -95,6 +92,7 @@ pub struct Ledger {
     books: Books,
     /// What took money, as it stands: reading it out of the books takes long.
     approved: Vec<Booked>,
+    movements: usize,
 }
 
 impl Ledger {
@@ -102,11 +100,15 @@ impl Ledger {
         let switches = Switches::default();
         let books = match provider {
             ProviderName::Toss => Books::Toss(Offline::new(seed, switches).expect("books")),
-            ProviderName::Stripe => Books::Stripe(sandbox::stripe::Offline::new(seed, switches)),
+            ProviderName::Stripe => {
+                let offline = sandbox::stripe::Offline::new(seed, switches);
+                Books::Stripe(offline.without_events())
+            }
         };
         Self {
             books,
             approved: Vec::new(),
+            movements: 0,
         }
     }
 
@@ -134,6 +136,7 @@ impl Ledger {
         Self {
             books,
             approved: self.approved.clone(),
+            movements: self.movements,
         }
     }
 
@@ -152,7 +155,19 @@ impl Ledger {
     pub fn open_window(&mut self, customer_key: &str, now: DateTime<Utc>) -> Option<String> {
         match &mut self.books {
             Books::Toss(offline) => offline.open_window(customer_key, CardDraft::default(), now),
-            Books::Stripe(_) => None,
+            Books::Stripe(_) => {
+                let made = Asked {
+                    method: "POST",
+                    path: "/v1/payment_methods".to_owned(),
+                    idempotency_key: None,
+                    body: b"type=card&card[token]=tok_visa".to_vec(),
+                };
+                let Said::Answer { body, .. } = self.carry_out(&made, None, now) else {
+                    return None;
+                };
+                let method: serde_json::Value = serde_json::from_slice(&body).ok()?;
+                Some(method["id"].as_str()?.to_owned())
+            }
         }
     }
 
@@ -199,6 +214,7 @@ impl Ledger {
     }
 
     pub fn carry_out(&mut self, asked: &Asked, fault: Option<&Fault>, now: DateTime<Utc>) -> Said {
+        let written_before = self.money_writes();
         let said = match &mut self.books {
             Books::Toss(offline) => of_toss(offline.carry_out(asked, fault, now)),
             Books::Stripe(offline) => {
@@ -212,13 +228,23 @@ impl Ledger {
                 of_stripe(offline.carry_out(&asked, fault, now))
             }
         };
-        if may_move_money(asked) {
+        if may_move_money(asked) && self.money_writes() != written_before {
             self.approved = match &self.books {
                 Books::Toss(offline) => offline.approved().collect(),
                 Books::Stripe(offline) => offline.approved().into_iter().map(as_booked).collect(),
             };
+            let one = |payment: &Booked| 1 + payment.cancels.len();
+            self.movements = self.approved.iter().map(one).sum();
         }
         said
+    }
+
+    /// It grows with each charge or refund that is written.
+    fn money_writes(&self) -> u64 {
+        match &self.books {
+            Books::Toss(offline) => u64::try_from(offline.movements()).unwrap_or(u64::MAX),
+            Books::Stripe(offline) => offline.money_writes(),
+        }
     }
 
     /// Everything that took money, in the order it was executed.
@@ -227,9 +253,8 @@ impl Ledger {
     }
 
     /// How many charges and refunds were executed.
-    pub fn movements(&self) -> usize {
-        let one = |payment: &Booked| 1 + payment.cancels.len();
-        self.approved.iter().map(one).sum()
+    pub const fn movements(&self) -> usize {
+        self.movements
     }
 
     /// When the order's money was taken, if it was.

@@ -12,6 +12,7 @@
 
 mod actors;
 mod case;
+mod deadlock;
 mod interleave;
 mod ledger;
 #[path = "../memory/mod.rs"]
@@ -52,14 +53,6 @@ fn providers() -> Vec<ProviderName> {
             .is_none_or(|wanted| wanted == name.as_str())
     })
     .collect()
-}
-
-/// Waits and planted mistakes of the second provider take long: they are played where it is asked for by name.
-fn asked_for_by_name() -> Vec<ProviderName> {
-    if std::env::var_os("SIM_PROVIDER").is_some() {
-        return providers();
-    }
-    vec![ProviderName::Toss]
 }
 
 #[test]

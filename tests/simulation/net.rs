@@ -8,12 +8,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 
+use paydeck::domain::attempt::{CardOf, Standing};
+use paydeck::domain::billing::try_of_invoice;
+use paydeck::domain::evidence::Evidence;
 use paydeck::domain::mode::{Mode, ProviderName};
 use paydeck::domain::money::{Currency, Money};
 use paydeck::engine::ports::{
     BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, ConfirmCall, DeleteOutcome, Desk,
-    IssueOutcome, Provider, ProviderError, RefundCall, RefundRequest, RegisterCall,
-    TransactionSeen,
+    FindStanding, IssueOutcome, Provider, ProviderError, RefundCall, RefundRequest, RegisterCall,
+    StandingPage, TransactionSeen,
 };
 use paydeck::provider::toss::spoken;
 use paydeck::sandbox::{Asked, Commit, ErrorBody, Fault, Offline};
@@ -39,6 +42,22 @@ pub enum Trouble {
     Twice { ms: u64 },
     /// What the simulator knows.
     Wire(Fault),
+}
+
+impl Trouble {
+    /// The same, but for how long it takes.
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Wire(one), Self::Wire(other)) => match (one, other) {
+                (Fault::Slow { .. }, Fault::Slow { .. })
+                | (Fault::SlowBeforeCommit { .. }, Fault::SlowBeforeCommit { .. })
+                | (Fault::Late { .. }, Fault::Late { .. }) => true,
+                (one, other) => one == other,
+            },
+            (Self::Twice { .. }, Self::Twice { .. }) => true,
+            (one, other) => one == other,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -82,6 +101,8 @@ pub struct State {
     pub launches: Vec<Launch>,
     /// Billing keys that a process was told. They exist nowhere else.
     pub heard_keys: Vec<String>,
+    /// Nothing arrives at the provider, and nothing comes back.
+    pub is_away: bool,
     refunds_at_desk: u64,
     /// Keys under which the provider will answer with the same server error for as long as it keeps them.
     pub dead_keys: Vec<String>,
@@ -115,6 +136,7 @@ impl Net {
                 script: VecDeque::new(),
                 launches: Vec::new(),
                 heard_keys: Vec::new(),
+                is_away: false,
                 refunds_at_desk: 0,
                 dead_keys: Vec::new(),
                 latency_us: 50_000,
@@ -133,6 +155,24 @@ impl Net {
     pub fn opens_window(&self, customer_key: &str) -> Option<String> {
         let now = self.stage.now();
         self.state().offline.open_window(customer_key, now)
+    }
+
+    /// A process was told a key, if it was issued.
+    pub fn hears_of_key(&self, outcome: &IssueOutcome) {
+        if let IssueOutcome::Issued { billing_key, .. } = outcome {
+            let key = billing_key.expose().to_owned();
+            self.state().heard_keys.push(key);
+        }
+    }
+
+    /// The name of the first charge that took money.
+    pub fn first_charge(&self) -> Option<String> {
+        let state = self.state();
+        state
+            .offline
+            .approved()
+            .first()
+            .map(|first| first.key.clone())
     }
 
     /// The customer authenticates a payment in the provider's window, where it has one.
@@ -326,9 +366,15 @@ impl State {
 
     fn draw(&mut self, asked: &Asked, now: DateTime<Utc>) -> Option<Trouble> {
         let is_post = asked.method == "POST";
-        if is_post && let Some(scripted) = self.script.pop_front() {
+        if is_post && let Some(scripted) = self.scripted(Posted::by(&asked.path)) {
             self.troubles += u64::from(scripted.is_some());
             return scripted;
+        }
+        if self.is_away {
+            return Some(match self.chance.per_mille(500) {
+                true => Trouble::Refused,
+                false => Trouble::Wire(Fault::LostBeforeCommit),
+            });
         }
         if self.left == 0 || !self.chance.per_mille(self.per_mille) {
             return None;
@@ -351,6 +397,20 @@ impl State {
         self.troubles += 1;
         self.note(|| format!("        trouble: {trouble:?}"));
         Some(trouble)
+    }
+
+    /// What is to go wrong with the next call that moves money. What only a charge can be told waits for one.
+    fn scripted(&mut self, posted: Posted) -> Option<Option<Trouble>> {
+        let next = self.script.front()?;
+        let is_ahead_of_time = posted == Posted::Prepared
+            && next.as_ref().is_some_and(|trouble| {
+                let all = posted_troubles(self.offline.provider(), posted, &mut Chance::new(7));
+                !all.iter().any(|one| one.is_like(trouble))
+            });
+        match is_ahead_of_time {
+            true => Some(None),
+            false => self.script.pop_front(),
+        }
     }
 
     fn may_lag(&self, asked: &Asked, now: DateTime<Utc>) -> bool {
@@ -448,7 +508,7 @@ impl State {
                         }
                     )
                 });
-                self.note_dead_key(&flight.asked, &said);
+                self.note_dead_key(&flight, &said);
                 flight.phase = Phase::IsAnswered(said);
                 flight.at = now + ms(waits.after);
                 self.flights.push(flight);
@@ -463,16 +523,23 @@ impl State {
         }
     }
 
-    fn note_dead_key(&mut self, asked: &Asked, said: &Said) {
+    /// One provider says that it repeats itself; of the other nobody hears trouble that it did not keep.
+    fn note_dead_key(&mut self, flight: &Flight, said: &Said) {
         let Said::Answer {
-            status: 500..,
-            is_replay: true,
+            status: 429 | 500..,
+            is_replay,
             ..
         } = said
         else {
             return;
         };
-        self.dead_keys.extend(asked.idempotency_key.clone());
+        let is_kept = match self.offline.provider() {
+            ProviderName::Toss => flight.trouble.is_none(),
+            ProviderName::Stripe => *is_replay,
+        };
+        if is_kept {
+            self.dead_keys.extend(flight.asked.idempotency_key.clone());
+        }
     }
 
     fn answer(&mut self, flight: &Flight, said: Said) {
@@ -509,10 +576,12 @@ pub enum Posted {
     Refunded,
     /// What was prepared is ended.
     Ended,
+    /// A card is registered.
+    Registered,
 }
 
 impl Posted {
-    fn by(path: &str) -> Self {
+    pub fn by(path: &str) -> Self {
         if path == "/v1/payment_intents" {
             Self::Prepared
         } else if path.ends_with("/refunds") || path.starts_with("/v1/payments/") {
@@ -522,6 +591,8 @@ impl Posted {
             }
         } else if path.ends_with("/cancel") {
             Self::Ended
+        } else if path == "/v1/customers" || path.ends_with("/attach") {
+            Self::Registered
         } else {
             Self::Charged
         }
@@ -697,9 +768,10 @@ impl Provider for SimProvider {
         Box::pin(async move {
             let path = format!("/v1/billing/{}", segment(call.billing_key.expose()));
             let heard = self.post(path, call.idem_key, call.body.to_vec()).await;
-            let report = spoken::charge(&call, heard.clone().by_toss(), self.elapsed());
+            let report = spoken::charge(&call, heard.by_toss(), self.elapsed());
+            let status = report.http_status;
             self.warp
-                .answered(report, &heard, call.order_id, call.amount)
+                .answered(report, status, call.order_id, call.amount)
         })
     }
 
@@ -721,6 +793,36 @@ impl Provider for SimProvider {
         })
     }
 
+    /// As the client does: each number is looked up, one a page.
+    fn standing<'a>(
+        &'a self,
+        _: &'a mut Desk,
+        call: FindStanding<'a>,
+        after: Option<&'a str>,
+    ) -> BoxFuture<'a, StandingPage> {
+        Box::pin(async move {
+            let (prefix, ours) = try_of_invoice(call.order_id).expect("a try of an invoice");
+            let number = after.map_or(1, |number| number.parse().expect("a number"));
+            let order_id = format!("{prefix}{number}");
+            let heard = self.get(format!("/v1/payments/orders/{order_id}")).await;
+            let report = spoken::order(&order_id, heard.by_toss(), self.elapsed());
+            let rows = match report.evidence {
+                Evidence::NotSeen => Vec::new(),
+                Evidence::Seen(seen) => vec![Standing {
+                    provider_ref: seen.provider_ref,
+                    order_id,
+                    status: seen.status,
+                    card: CardOf::Another,
+                }],
+                _ => return StandingPage::Unanswered(report),
+            };
+            StandingPage::Page {
+                rows,
+                next: (number < ours + 9).then(|| (number + 1).to_string()),
+            }
+        })
+    }
+
     fn look_up_charge<'a>(
         &'a self,
         _: &'a mut Desk,
@@ -730,7 +832,7 @@ impl Provider for SimProvider {
             let order_id = look.order_id;
             let heard = self.get(format!("/v1/payments/orders/{order_id}")).await;
             let report = spoken::order(order_id, heard.by_toss(), self.elapsed());
-            self.warp.looked_up(report, order_id)
+            self.warp.looked_up(report, &look)
         })
     }
 
@@ -753,10 +855,7 @@ impl Provider for SimProvider {
             let key = spoken::issue_key(call.auth_key);
             let heard = self.post(path, &key, body).await;
             let outcome = spoken::issued(call.customer_key, heard.by_toss(), self.elapsed());
-            if let IssueOutcome::Issued { billing_key, .. } = &outcome {
-                let key = billing_key.expose().to_owned();
-                self.net.state().heard_keys.push(key);
-            }
+            self.net.hears_of_key(&outcome);
             outcome
         })
     }

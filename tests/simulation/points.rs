@@ -2,7 +2,7 @@
 //! database is away there, and everything still comes to rest with the books equal.
 //!
 //! `SIM_PAIRS=all` also plays every ordered pair of faults at every wait of charge and refund; without it,
-//! one in ten, and one in sixty where a charge is two steps.
+//! one in ten.
 
 use std::fmt::Write as _;
 
@@ -236,7 +236,7 @@ fn every_wait_of_every_operation_survives_every_fault() {
     if crate::is_for_seeds_alone() {
         return;
     }
-    for provider in crate::asked_for_by_name() {
+    for provider in crate::providers() {
         every_wait_on(provider);
     }
 }
@@ -282,13 +282,7 @@ fn pairs_of_faults_on_charge_and_refund_are_survived_at_every_wait() {
         for first in &all {
             for second in &all {
                 number += 1;
-                // Two steps have four times the pairs.
-                let share = if provider.charges_in_two_steps() {
-                    60
-                } else {
-                    10
-                };
-                if is_whole || number.is_multiple_of(share) {
+                if is_whole || number.is_multiple_of(10) {
                     let pair = [&first[..], &second[..]].concat();
                     every_wait(&mut row, (provider, operation), Strike::Death, &pair);
                 }
@@ -296,14 +290,17 @@ fn pairs_of_faults_on_charge_and_refund_are_survived_at_every_wait() {
         }
         row
     };
-    let parts = crate::asked_for_by_name().into_iter().flat_map(|provider| {
+    let parts = crate::providers().into_iter().flat_map(|provider| {
         [Operation::Charge, Operation::Refund].map(|operation| {
             Box::new(move || part(provider, operation)) as Box<dyn FnOnce() -> Row + Send>
         })
     });
     let rows = on_threads(parts.collect());
-    let cases: u64 = rows.iter().map(|row| row.cases).sum();
-    println!("pairs: {cases} cases");
+    for (at, row) in rows.iter().enumerate() {
+        let provider = crate::providers()[at / 2];
+        let operation = ["charge", "refund"][at % 2];
+        println!("pairs on {provider}, {operation}: {} cases", row.cases);
+    }
     let broken: Vec<&String> = rows.iter().flat_map(|row| &row.broken).collect();
     assert!(broken.is_empty(), "{}", broken[0]);
 }

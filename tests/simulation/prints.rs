@@ -1,7 +1,7 @@
 //! Prints of what is stored: two states of the play with the same print go on alike.
 //!
-//! Rows that nobody reads again (audit, evidence, notes) leave no print, nor do the numbers of evidence, of which only
-//! the order counts. The order of ledger entries does not count either.
+//! Rows that nobody reads again (audit, notes, evidence but answers) leave no print, nor do the numbers of evidence, of
+//! which only the order counts. The order of ledger entries does not count either.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -9,7 +9,9 @@ use std::fmt::{Debug, Write};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use crate::memory::db::{AttemptRow, Db, Tables};
+use paydeck::domain::evidence::EvidenceSource;
+
+use crate::memory::db::{AttemptRow, Db, EvidenceRow, Tables};
 use crate::memory::table::{Slot, Table};
 
 /// Tables that are read together.
@@ -24,9 +26,10 @@ pub enum Shelf {
     Notices,
     Ledger,
     Nouns,
+    Answers,
 }
 
-pub const SHELVES: [Shelf; 8] = [
+pub const SHELVES: [Shelf; 9] = [
     Shelf::Attempts,
     Shelf::Invoices,
     Shelf::Subscriptions,
@@ -35,22 +38,26 @@ pub const SHELVES: [Shelf; 8] = [
     Shelf::Notices,
     Shelf::Ledger,
     Shelf::Nouns,
+    Shelf::Answers,
 ];
 
 /// What a statement reads: its result follows from these tables and from what its transaction did before. A statement
 /// that is not listed reads everything.
 pub fn shelves_of(statement: &str) -> &'static [Shelf] {
-    use Shelf::{Attempts, Invoices, Notices, Nouns, Payments, Runs, Subscriptions};
+    use Shelf::{Answers, Attempts, Invoices, Notices, Nouns, Payments, Runs, Subscriptions};
     match statement {
         "db now" | "audit" | "chain end" | "numbers" | "post" | "insert evidence" | "mark day"
         | "insert change" => &[],
-        "customer" | "method" | "active method" | "sealed key" | "term" | "plan" => &[Nouns],
+        "customer" | "method" | "methods" | "active method" | "active methods" | "sealed key"
+        | "term" | "plan" => &[Nouns],
+        "answers of" => &[Answers],
         "attempt target"
         | "lock attempt"
         | "save attempt"
         | "insert attempt"
         | "charges of"
         | "refunds of"
+        | "refunds by"
         | "claim open attempts" => &[Attempts],
         "lock invoice"
         | "save invoice"
@@ -182,6 +189,7 @@ impl Prints {
             terms,
             invoices,
             attempts,
+            evidence,
             payments,
             refunds,
             ledger,
@@ -212,6 +220,24 @@ impl Prints {
                 .iter()
                 .map(|slot| self.slot(slot, actors, print_of))
                 .fold(0, u64::wrapping_add),
+            // What was answered is read again; only its order counts.
+            Shelf::Answers => {
+                let take = |row: &EvidenceRow| {
+                    print_of(&(
+                        row.attempt_id,
+                        row.source,
+                        row.http_status,
+                        &row.code,
+                        row.at,
+                    ))
+                };
+                let answers = evidence.slots().iter().filter(|slot| {
+                    let row = slot.dirty.as_ref().or(slot.committed.as_ref());
+                    row.is_some_and(|row| row.source == EvidenceSource::Answer)
+                });
+                let prints: Vec<u64> = answers.map(|slot| self.slot(slot, actors, take)).collect();
+                prints.into_iter().fold(0, mix)
+            }
             Shelf::Nouns => {
                 let payers = mix(self.table(customers, actors), self.table(methods, actors));
                 let sold = mix(self.table(products, actors), self.table(plans, actors));

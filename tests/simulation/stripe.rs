@@ -1,33 +1,36 @@
-//! The port of the second provider over the network of the play: charges in two steps.
+//! The shipped client of the second provider over the network of the play: only the line is ours.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use paydeck::domain::evidence::Evidence;
 use paydeck::domain::mode::{Mode, ProviderName};
 use paydeck::engine::ports::{
     BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, ConfirmCall, DeleteOutcome, Desk,
-    IssueOutcome, PrepareCall, PrepareOutcome, Provider, ProviderError, RefundCall, RefundRequest,
-    RegisterCall, TransactionSeen,
+    FindStanding, IssueOutcome, PrepareCall, PrepareOutcome, Provider, ProviderError, RefundCall,
+    RefundRequest, RegisterCall, StandingPage, TransactionSeen,
 };
-use paydeck::provider::stripe::spoken::{self, Ask, Method};
+use paydeck::provider::stripe::StripeClient;
+use paydeck::provider::stripe::line::{self, Line, Method};
 use paydeck::sandbox::Asked;
 use paydeck::secret::Secret;
 
-use crate::ledger::Heard;
 use crate::net::Net;
-use crate::warp::{Warp, Wrong};
-
-/// As the client does.
-const MOST_KEYS: u32 = 5;
+use crate::warp::Warp;
 
 pub struct StripeProvider {
-    pub net: Arc<Net>,
-    pub warp: Warp,
+    client: StripeClient,
+    net: Arc<Net>,
+    warp: Warp,
 }
 
-fn on_the_wire(asked: &spoken::Asked) -> Asked {
+/// Requests leave as flights.
+struct Flights {
+    net: Arc<Net>,
+    warp: Warp,
+}
+
+fn on_the_wire(asked: &line::Asked) -> Asked {
     Asked {
         method: match asked.method() {
             Method::Get => "GET",
@@ -40,151 +43,158 @@ fn on_the_wire(asked: &spoken::Asked) -> Asked {
     }
 }
 
-impl StripeProvider {
-    async fn send(&self, ask: Ask) -> Result<Heard, CallReport> {
-        let asked = match ask {
-            Ask::Send(asked) => on_the_wire(&asked),
-            Ask::Known(report) => return Err(report),
-        };
-        if asked.method != "POST" {
-            return Ok(self.net.ask(asked).await);
-        }
-        let (asked, again) = self.warp.asked(asked);
-        let heard = self.net.ask(asked).await;
-        Ok(match again {
-            Some(again) if heard.is_lost() => self.net.ask(again).await,
-            _ => heard,
+impl Line for Flights {
+    fn carry(&self, asked: line::Asked) -> BoxFuture<'_, line::Heard> {
+        Box::pin(async move {
+            let asked = on_the_wire(&asked);
+            if asked.method != "POST" {
+                return self.net.ask(asked).await.by_stripe();
+            }
+            let (asked, again) = self.warp.posted(asked);
+            let heard = self.net.ask(asked).await;
+            match again {
+                Some(again) if heard.is_lost() => self.net.ask(again).await.by_stripe(),
+                _ => heard.by_stripe(),
+            }
         })
     }
+}
 
-    async fn read(&self, provider_ref: &str) -> CallReport {
-        let intent = match self.send(spoken::ask_intent(Some(provider_ref))).await {
-            Ok(heard) => heard.by_stripe(),
-            Err(report) => return report,
+impl StripeProvider {
+    pub fn new(net: &Arc<Net>, warp: &Warp) -> Self {
+        let flights = Flights {
+            net: Arc::clone(net),
+            warp: warp.clone(),
         };
-        // Payments of a play have few refunds: one page is all.
-        let pages = match self.send(spoken::ask_refunds(provider_ref, None)).await {
-            Ok(heard) => vec![heard.by_stripe()],
-            Err(report) => return report,
-        };
-        spoken::payment(provider_ref, Mode::Sim, intent, pages, 1)
+        Self {
+            client: StripeClient::over(Arc::new(flights), Mode::Sim).expect("a client"),
+            net: Arc::clone(net),
+            warp: warp.clone(),
+        }
     }
 }
 
 impl Provider for StripeProvider {
     fn name(&self) -> ProviderName {
-        ProviderName::Stripe
+        self.client.name()
     }
 
     fn mode(&self) -> Mode {
-        Mode::Sim
+        self.client.mode()
+    }
+
+    fn account(&self) -> Option<String> {
+        self.client.account()
     }
 
     fn charge_body(&self, request: &ChargeRequest<'_>) -> Vec<u8> {
-        spoken::charge_body(request)
+        self.client.charge_body(request)
     }
 
     fn refund_body(&self, request: &RefundRequest<'_>) -> Vec<u8> {
-        self.warp.refund_body(spoken::refund_body(request))
+        self.warp.refund_body(self.client.refund_body(request))
+    }
+
+    fn standing<'a>(
+        &'a self,
+        desk: &'a mut Desk,
+        call: FindStanding<'a>,
+        after: Option<&'a str>,
+    ) -> BoxFuture<'a, StandingPage> {
+        let first = self.net.first_charge();
+        match self.warp.standing(call.order_id, first) {
+            Some(rows) => {
+                let next = None;
+                Box::pin(std::future::ready(StandingPage::Page { rows, next }))
+            }
+            None => self.client.standing(desk, call, after),
+        }
     }
 
     fn prepare<'a>(
         &'a self,
-        _: &'a mut Desk,
+        desk: &'a mut Desk,
         call: PrepareCall<'a>,
     ) -> BoxFuture<'a, PrepareOutcome> {
+        self.client.prepare(desk, call)
+    }
+
+    fn charge<'a>(&'a self, desk: &'a mut Desk, call: ChargeCall<'a>) -> BoxFuture<'a, CallReport> {
         Box::pin(async move {
-            let mut nth = 1;
-            loop {
-                let mut asked = match spoken::ask_prepare(&call, nth) {
-                    Ask::Send(asked) => on_the_wire(&asked),
-                    Ask::Known(report) => return PrepareOutcome::Not(report),
-                };
-                if self.warp.wrong == Wrong::OneShot {
-                    asked.body.extend(b"&confirm=true&off_session=true");
-                }
-                let heard = self.net.ask(asked).await.by_stripe();
-                if spoken::is_dead_key(&heard) && nth < MOST_KEYS {
-                    nth += 1;
-                    continue;
-                }
-                return spoken::prepare(&call, Mode::Sim, heard, 1);
-            }
+            let (order_id, amount) = (call.order_id, call.amount);
+            let made = self.prepared_again(desk, &call).await;
+            let call = ChargeCall {
+                provider_ref: made.as_deref().or(call.provider_ref),
+                ..call
+            };
+            let report = self.client.charge(desk, call).await;
+            let status = report.http_status;
+            self.warp.answered(report, status, order_id, amount)
         })
     }
 
-    fn charge<'a>(&'a self, _: &'a mut Desk, call: ChargeCall<'a>) -> BoxFuture<'a, CallReport> {
+    fn refund<'a>(&'a self, desk: &'a mut Desk, call: RefundCall<'a>) -> BoxFuture<'a, CallReport> {
         Box::pin(async move {
-            let heard = match self.send(spoken::ask_charge(&call)).await {
-                Ok(heard) => heard,
-                Err(report) => return report,
-            };
-            let report = spoken::charge(&call, Mode::Sim, heard.clone().by_stripe(), 1);
-            self.warp
-                .answered(report, &heard, call.order_id, call.amount)
-        })
-    }
-
-    fn refund<'a>(&'a self, _: &'a mut Desk, call: RefundCall<'a>) -> BoxFuture<'a, CallReport> {
-        Box::pin(async move {
-            let report = match self.send(spoken::ask_refund(&call)).await {
-                Ok(heard) => spoken::refund(&call, Mode::Sim, heard.by_stripe(), 1),
-                Err(report) => return report,
-            };
+            let report = self.client.refund(desk, call).await;
             self.warp.refunded(report, call.body, call.provider_ref)
         })
     }
 
-    fn confirm<'a>(&'a self, _: &'a mut Desk, _: ConfirmCall<'a>) -> BoxFuture<'a, CallReport> {
-        Box::pin(std::future::ready(CallReport::bare(Evidence::NotSent)))
+    fn confirm<'a>(
+        &'a self,
+        desk: &'a mut Desk,
+        call: ConfirmCall<'a>,
+    ) -> BoxFuture<'a, CallReport> {
+        self.client.confirm(desk, call)
     }
 
     fn look_up_charge<'a>(
         &'a self,
-        _: &'a mut Desk,
+        desk: &'a mut Desk,
         look: ChargeLook<'a>,
     ) -> BoxFuture<'a, CallReport> {
         Box::pin(async move {
-            let mut report = match self.send(spoken::ask_intent(look.provider_ref)).await {
-                Ok(heard) => spoken::look(&look, Mode::Sim, heard.by_stripe(), 1),
-                Err(report) => report,
-            };
-            if spoken::needs_refunds(&report)
-                && let Some(provider_ref) = look.provider_ref
-            {
-                report = self.read(provider_ref).await;
-            }
-            self.warp.looked_up(report, look.order_id)
+            let report = self.client.look_up_charge(desk, look).await;
+            self.warp.looked_up(report, &look)
         })
     }
 
     fn look_up_payment<'a>(
         &'a self,
-        _: &'a mut Desk,
+        desk: &'a mut Desk,
         provider_ref: &'a str,
     ) -> BoxFuture<'a, CallReport> {
         Box::pin(async move {
-            let report = self.read(provider_ref).await;
+            let report = self.client.look_up_payment(desk, provider_ref).await;
             self.warp.looked_up_refund(report)
         })
     }
 
     fn abandon<'a>(
         &'a self,
-        _: &'a mut Desk,
+        desk: &'a mut Desk,
         provider_ref: &'a str,
-        _: &'a str,
+        idem_key: &'a str,
     ) -> BoxFuture<'a, Option<CallReport>> {
         Box::pin(async move {
-            Some(match self.send(spoken::ask_abandon(provider_ref)).await {
-                Ok(heard) => spoken::abandon(provider_ref, Mode::Sim, heard.by_stripe(), 1),
-                Err(report) => report,
-            })
+            if let Some(report) = self.warp.ends_without_asking(provider_ref) {
+                return Some(report);
+            }
+            let ended = self.client.abandon(desk, provider_ref, idem_key).await;
+            ended.map(|report| self.warp.ended(report, provider_ref))
         })
     }
 
-    fn issue<'a>(&'a self, _: &'a mut Desk, _: RegisterCall<'a>) -> BoxFuture<'a, IssueOutcome> {
-        Box::pin(async { IssueOutcome::NotSent })
+    fn issue<'a>(
+        &'a self,
+        desk: &'a mut Desk,
+        call: RegisterCall<'a>,
+    ) -> BoxFuture<'a, IssueOutcome> {
+        Box::pin(async move {
+            let outcome = self.client.issue(desk, call).await;
+            self.net.hears_of_key(&outcome);
+            outcome
+        })
     }
 
     fn delete_key<'a>(&'a self, _: &'a mut Desk, _: &'a Secret) -> BoxFuture<'a, DeleteOutcome> {
@@ -204,5 +214,23 @@ impl Provider for StripeProvider {
 
     fn self_test<'a>(&'a self, _: &'a mut Desk) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(async { Ok(()) })
+    }
+}
+
+impl StripeProvider {
+    /// A mistake: what was sent before is made anew, under another key.
+    async fn prepared_again(&self, desk: &mut Desk, call: &ChargeCall<'_>) -> Option<String> {
+        let key = self.warp.key_of_new_intent(call)?;
+        let prepare = PrepareCall {
+            billing_key: call.billing_key,
+            body: call.body,
+            idem_key: &key,
+            order_id: call.order_id,
+            amount: call.amount,
+        };
+        match self.client.prepare(desk, prepare).await {
+            PrepareOutcome::Prepared { provider_ref } => Some(provider_ref),
+            PrepareOutcome::Not(_) => None,
+        }
     }
 }

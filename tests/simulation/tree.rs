@@ -56,8 +56,8 @@ impl Marks {
 pub struct Opening {
     pub play: Play,
     pub marks: Marks,
-    /// The actor that looks again and again.
-    pub reconciler: usize,
+    /// The actors that look again and again.
+    pub reconcilers: Vec<usize>,
 }
 
 /// How far it is searched.
@@ -366,6 +366,8 @@ fn is_private(reason: &Reason, is_serial: bool) -> bool {
                 | "customer"
                 | "method"
                 | "active method"
+                | "active methods"
+                | "methods"
                 | "sealed key"
                 | "term"
                 | "plan"
@@ -462,7 +464,7 @@ impl Branch {
                         && is_private(&place.reason, is_serial)
                         && own.count() == 1
                     {
-                        let looks_in_vain = place.actor == at.opening.reconciler
+                        let looks_in_vain = at.opening.reconcilers.contains(&place.actor)
                             && at.known.is_at_mark[place.actor]
                             && !has_work();
                         if looks_in_vain {
@@ -473,7 +475,7 @@ impl Branch {
                         return;
                     }
                     let looks_in_vain = place.reason == Reason::Turn("begin")
-                        && place.actor == at.opening.reconciler
+                        && at.opening.reconcilers.contains(&place.actor)
                         && at.known.is_at_mark[place.actor]
                         && !has_work();
                     if !looks_in_vain {
@@ -599,8 +601,8 @@ impl Branch {
     /// Nobody can go on: time passes. False when everything is at rest, or late.
     fn pass_time(&mut self, at: &mut At) -> bool {
         let play = &mut at.opening.play;
-        let is_anybody_busy =
-            (0..play.actors.len()).any(|one| one != at.opening.reconciler && !play.is_done(one));
+        let is_anybody_busy = (0..play.actors.len())
+            .any(|one| !at.opening.reconcilers.contains(&one) && !play.is_done(one));
         let is_open = play.around.is_anything_open();
         let now = play.world.stage.lock().now;
         if !is_anybody_busy && !is_open {

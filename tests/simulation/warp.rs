@@ -1,19 +1,19 @@
 //! A client that gets one thing wrong. The simulation has to notice each.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::DateTime;
 
+use paydeck::domain::attempt::{CardOf, Standing};
 use paydeck::domain::evidence::{
     CancelSeen, Evidence, PaymentSeen, Proves, Refusal, SeenStatus, Unusable,
 };
 use paydeck::domain::failure::FailureClass;
 use paydeck::domain::money::{Currency, Money};
-use paydeck::engine::ports::CallReport;
+use paydeck::engine::ports::{CallReport, ChargeCall, ChargeLook};
 use paydeck::sandbox::Asked;
-
-use crate::ledger::Heard;
 
 /// What the client gets wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,6 +52,24 @@ pub enum Wrong {
     OneShot,
     /// A payment whose refund is not there yet is taken for "refund failed".
     AbsentRefundIsFailure,
+    /// Whatever is sent again is made anew, and that is confirmed.
+    NewIntentPerSend,
+    /// What was prepared and not confirmed is taken for ended.
+    NotStartedIsEnded,
+    /// What has lost its card is taken for paid.
+    NoCardIsSuccess,
+    /// What is being decided is taken for "failed".
+    PendingIsFailure,
+    /// What is to be ended is called ended, and nobody is asked.
+    EndsWithoutAsking,
+    /// What cannot be ended any more is called ended.
+    RefusedEndIsEnd,
+    /// "It has succeeded before" is taken for "failed".
+    AlreadyIsFailure,
+    /// Nobody looks for what was prepared before.
+    LooksForNothing,
+    /// The first charge that is found is taken for ours, whatever it is of.
+    AdoptsAnything,
 }
 
 /// A client with a mistake in it.
@@ -59,6 +77,8 @@ pub enum Wrong {
 pub struct Warp {
     pub wrong: Wrong,
     sent: Arc<AtomicU64>,
+    /// Whose order what was prepared is of.
+    orders: Arc<Mutex<HashMap<String, String>>>,
 }
 
 fn failure() -> Refusal {
@@ -102,7 +122,74 @@ impl Warp {
         Self {
             wrong,
             sent: Arc::default(),
+            orders: Arc::default(),
         }
+    }
+
+    fn orders(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The request of the second provider as it goes out.
+    pub fn posted(&self, mut asked: Asked) -> (Asked, Option<Asked>) {
+        if asked.path == "/v1/payment_intents" {
+            if self.wrong == Wrong::OneShot {
+                asked.body.extend(b"&confirm=true&off_session=true");
+            }
+            return (asked, None);
+        }
+        match asked.path.ends_with("/confirm") || asked.path == "/v1/refunds" {
+            true => self.asked(asked),
+            false => (asked, None),
+        }
+    }
+
+    /// The key under which a charge that is sent again is made anew.
+    pub fn key_of_new_intent(&self, call: &ChargeCall<'_>) -> Option<String> {
+        if let Some(name) = call.provider_ref {
+            let order = call.order_id.to_owned();
+            self.orders().insert(name.to_owned(), order);
+        }
+        let is_again = self.wrong == Wrong::NewIntentPerSend && call.send_no > 1;
+        is_again.then(|| format!("{}:again:{}", call.idem_key, call.send_no))
+    }
+
+    /// What is found instead of what stands there.
+    pub fn standing(&self, order_id: &str, first: Option<String>) -> Option<Vec<Standing>> {
+        let charge = |provider_ref| Standing {
+            provider_ref,
+            order_id: order_id.to_owned(),
+            status: SeenStatus::Captured,
+            card: CardOf::Ours,
+        };
+        match self.wrong {
+            Wrong::LooksForNothing => Some(Vec::new()),
+            Wrong::AdoptsAnything => Some(first.map(charge).into_iter().collect()),
+            _ => None,
+        }
+    }
+
+    fn as_ended(&self, name: &str) -> Evidence {
+        let order = self.orders().get(name).cloned().unwrap_or_default();
+        let mut payment = seen(&order, SeenStatus::Canceled, Money::new(0, Currency::KRW));
+        name.clone_into(&mut payment.provider_ref);
+        Evidence::Seen(payment)
+    }
+
+    pub fn ends_without_asking(&self, name: &str) -> Option<CallReport> {
+        let wrong = self.wrong == Wrong::EndsWithoutAsking;
+        wrong.then(|| CallReport::bare(self.as_ended(name)))
+    }
+
+    pub fn ended(&self, mut report: CallReport, name: &str) -> CallReport {
+        let is_refused = matches!(
+            report.evidence,
+            Evidence::Refused(_) | Evidence::Unusable(_)
+        );
+        if self.wrong == Wrong::RefusedEndIsEnd && is_refused {
+            report.evidence = self.as_ended(name);
+        }
+        report
     }
 
     /// The request as it goes out, and a second one for when the first is not answered.
@@ -153,7 +240,7 @@ impl Warp {
     pub fn answered(
         &self,
         mut report: CallReport,
-        heard: &Heard,
+        http_status: Option<u16>,
         order_id: &str,
         amount: Money,
     ) -> CallReport {
@@ -169,11 +256,16 @@ impl Warp {
                 Some(Evidence::NotSent)
             }
             (Wrong::AnyOkIsSuccess, evidence) => {
-                let is_ok = heard.is_ok();
+                let is_ok = http_status == Some(200);
                 let is_proof =
                     matches!(evidence, Evidence::Seen(s) if s.status == SeenStatus::Captured);
                 (is_ok && !is_proof)
                     .then(|| Evidence::Seen(seen(order_id, SeenStatus::Captured, amount)))
+            }
+            (Wrong::AlreadyIsFailure, Evidence::Refused(refusal))
+                if refusal.proves == Proves::LookUp =>
+            {
+                Some(Evidence::Refused(failure()))
             }
             (Wrong::AlreadyIsSuccess, Evidence::Refused(refusal))
                 if refusal.proves == Proves::LookUp || refusal.proves == Proves::Nothing =>
@@ -188,7 +280,8 @@ impl Warp {
         report
     }
 
-    pub fn looked_up(&self, mut report: CallReport, order_id: &str) -> CallReport {
+    pub fn looked_up(&self, mut report: CallReport, look: &ChargeLook<'_>) -> CallReport {
+        let order_id = look.order_id;
         let failed = || {
             let nothing = Money::new(0, Currency::KRW);
             Evidence::Seen(seen(order_id, SeenStatus::Failed, nothing))
@@ -197,6 +290,24 @@ impl Warp {
             (Wrong::NotFoundIsFailure, Evidence::NotSeen)
             | (Wrong::RefusedLookUpIsFailure, Evidence::Refused(_) | Evidence::Unusable(_)) => {
                 report.evidence = failed();
+            }
+            (Wrong::AdoptsAnything, Evidence::Unusable(Unusable::Mismatch)) => {
+                let mut shown = seen(order_id, SeenStatus::Captured, look.amount);
+                shown.provider_ref = look.provider_ref.unwrap_or_default().to_owned();
+                report.evidence = Evidence::Seen(shown);
+            }
+            (wrong, Evidence::Seen(shown)) => {
+                let becomes = match (wrong, shown.status) {
+                    (Wrong::NotStartedIsEnded, SeenStatus::NotStarted) => SeenStatus::Canceled,
+                    (Wrong::NoCardIsSuccess, SeenStatus::Failed) => SeenStatus::Captured,
+                    (Wrong::PendingIsFailure, SeenStatus::Pending) => SeenStatus::Failed,
+                    (_, status) => status,
+                };
+                let shown = PaymentSeen {
+                    status: becomes,
+                    ..shown.clone()
+                };
+                report.evidence = Evidence::Seen(shown);
             }
             _ => {}
         }

@@ -1,17 +1,18 @@
 //! What must hold after every step, and at rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::Duration;
 
 use paydeck::domain::approval::{Approval, Asked, is_same_person};
 use paydeck::domain::attempt::{Attempt, AttemptKind};
+use paydeck::domain::mode::ProviderName;
 use paydeck::domain::states::{ApprovalState, AttemptState, InvoiceState};
 
 use crate::ledger::AT_DESK;
 use crate::memory::db::{AttemptRow, Committed, Tables};
 use crate::memory::stage::instant;
-use crate::net;
+use crate::net::{self, Posted};
 use crate::world::{World, install};
 
 /// A law that was broken.
@@ -61,6 +62,8 @@ pub enum Law {
     NamedFirst,
     /// Somebody took an attempt that another holds, or took it under the other's fence.
     OneHolder,
+    /// A refund was sent again under a key that its provider may have forgotten.
+    KeyRemembered,
 }
 
 #[derive(Debug, Clone)]
@@ -73,11 +76,21 @@ pub struct Violation {
 #[derive(Debug, Default)]
 pub struct Watch {
     movements: usize,
+    /// When each refund's key was first used.
+    refund_keys: HashMap<String, i64>,
     pub found: Vec<Violation>,
 }
 
 fn ulid_of(order_id: &str) -> &str {
     order_id.split('-').nth(1).unwrap_or(order_id)
+}
+
+/// For so long a provider certainly knows a key again.
+fn keys_are_kept(by: ProviderName) -> Duration {
+    match by {
+        ProviderName::Toss => Duration::days(15),
+        ProviderName::Stripe => Duration::hours(24),
+    }
 }
 
 fn is_flying_or_done(net: &net::State, attempt: &Attempt) -> bool {
@@ -101,6 +114,7 @@ impl Watch {
     pub fn new(world: &World) -> Self {
         Self {
             movements: world.net.state().offline.movements(),
+            refund_keys: HashMap::new(),
             found: Vec::new(),
         }
     }
@@ -129,6 +143,12 @@ impl Watch {
             }
         }
         for launch in &launches {
+            if Posted::by(&launch.path) == Posted::Refunded {
+                let first = *self.refund_keys.entry(launch.key.clone()).or_insert(now);
+                if instant(now) - instant(first) >= keys_are_kept(net.offline.provider()) {
+                    self.says(Law::KeyRemembered, launch.key.clone());
+                }
+            }
             let is_confirming = launch.path.ends_with("/confirm");
             if launch.key.is_empty() {
                 // It ends what was prepared, and takes nothing.
@@ -138,6 +158,12 @@ impl Watch {
                 let body: serde_json::Value =
                     serde_json::from_slice(&launch.body).unwrap_or_default();
                 let hash = install().keyed_hash(body["authKey"].as_str().unwrap_or_default());
+                db.tables.issues.rows().any(|(_, row)| row.hash == hash)
+            } else if launch.path == "/v1/customers" {
+                db.tables.issues.rows().next().is_some()
+            } else if let Some(method) = launch.path.strip_suffix("/attach") {
+                let method = method.rsplit('/').next().unwrap_or_default();
+                let hash = install().keyed_hash(method);
                 db.tables.issues.rows().any(|(_, row)| row.hash == hash)
             } else {
                 db.tables.attempts.rows().any(|(_, row)| {

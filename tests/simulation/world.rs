@@ -195,10 +195,7 @@ impl World {
                 net: Arc::clone(&self.net),
                 warp: self.warp.clone(),
             }),
-            ProviderName::Stripe => Arc::new(StripeProvider {
-                net: Arc::clone(&self.net),
-                warp: self.warp.clone(),
-            }),
+            ProviderName::Stripe => Arc::new(StripeProvider::new(&self.net, &self.warp)),
         };
         self.host.begins(id);
         let engine = Engine::new(Parts {

@@ -5,6 +5,8 @@
 //! make the customer first; a card that cannot be detached is asked about; an intent that Stripe answers
 //! with a stored server error is asked for under the next key.
 
+use std::sync::Arc;
+
 use reqwest::header::{HeaderName, HeaderValue};
 
 use crate::domain::evidence::Evidence;
@@ -15,6 +17,7 @@ use crate::provider::http::{Exchange, Http, LIST_LIMIT, Origin, Patience};
 use super::account::Known;
 use super::amount;
 use super::codes;
+use super::line::Line;
 use super::map::{self, Expected, NotOk};
 use super::options::{self, StripeOptions, StripeSetupError};
 use super::request::{self, Asked, Method, Unsendable};
@@ -26,17 +29,26 @@ const MAX_KEYS: u32 = 5;
 /// A client for one secret key. Cloning shares its connections.
 #[derive(Clone)]
 pub struct StripeClient {
-    origin: Origin,
-    http: Http,
+    way: Way,
     mode: Mode,
     return_url: Option<String>,
     /// What is known of the account, where it is asked for.
     pub(super) known: Option<Known>,
 }
 
+/// How requests go.
+#[derive(Clone)]
+enum Way {
+    Network { origin: Origin, http: Http },
+    Line(Arc<dyn Line>),
+}
+
 impl std::fmt::Debug for StripeClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "StripeClient({} at {})", self.mode, self.origin)
+        match &self.way {
+            Way::Network { origin, .. } => write!(f, "StripeClient({} at {origin})", self.mode),
+            Way::Line(_) => write!(f, "StripeClient({} over a line)", self.mode),
+        }
     }
 }
 
@@ -60,10 +72,21 @@ impl StripeClient {
         }
         let http = Http::build(&origin, Patience { connect, total }, &headers)?;
         Ok(Self {
-            origin,
-            http,
+            way: Way::Network { origin, http },
             mode,
             return_url,
+            known: None,
+        })
+    }
+
+    /// The same client over a line that somebody else brings.
+    pub fn over(line: Arc<dyn Line>, mode: Mode) -> Result<Self, StripeSetupError> {
+        codes::check()?;
+        amount::check()?;
+        Ok(Self {
+            way: Way::Line(line),
+            mode,
+            return_url: None,
             known: None,
         })
     }
@@ -92,15 +115,19 @@ impl StripeClient {
 
     /// Sends one request once.
     pub(super) async fn exchange(&self, asked: Asked) -> Result<Exchange, Unsendable> {
+        let (origin, http) = match &self.way {
+            Way::Network { origin, http } => (origin, http),
+            Way::Line(line) => return Ok(line.carry(asked).await.exchange()),
+        };
         let mut segments = vec!["v1"];
         segments.extend(asked.segments.iter().map(String::as_str));
-        let mut url = self.origin.at(&segments).ok_or(Unsendable::Reference)?;
+        let mut url = origin.at(&segments).ok_or(Unsendable::Reference)?;
         if !asked.query.as_str().is_empty() {
             url.set_query(Some(asked.query.as_str()));
         }
         Ok(match asked.method {
-            Method::Get => self.http.get(url, LIST_LIMIT).await,
-            Method::Delete => self.http.delete(url).await,
+            Method::Get => http.get(url, LIST_LIMIT).await,
+            Method::Delete => http.delete(url).await,
             Method::Post => {
                 let mut extra = Vec::new();
                 if let Some(key) = &asked.idem_key {
@@ -108,9 +135,7 @@ impl StripeClient {
                         HeaderValue::from_str(key).map_err(|_| Unsendable::IdempotencyKey)?;
                     extra.push((IDEMPOTENCY_KEY, value));
                 }
-                self.http
-                    .post_form(url, asked.body.into_bytes(), &extra)
-                    .await
+                http.post_form(url, asked.body.into_bytes(), &extra).await
             }
         })
     }

@@ -2,7 +2,7 @@
 //!
 //! `request` is what is asked, `client` sends it, `payment` reads and gives back, `wire` is what stands in the JSON, `map` turns it into
 //! evidence, `codes` knows what each error means, `amount` counts as Stripe counts, `body` makes the bytes
-//! that are stored, `port` is the face the engine sees, `objects` the rest. Wire formats stop here; nothing
+//! that are stored, `port` is the face the engine sees, `line` what a simulation puts in the network's place, `objects` the rest. Wire formats stop here; nothing
 //! decides whether an attempt succeeded.
 //!
 //! A charge is an intent that is made, stored by its name, and only then confirmed. An intent is paid at
@@ -17,6 +17,7 @@ pub mod codes;
 mod expected;
 mod find;
 mod form;
+pub mod line;
 mod link;
 mod map;
 mod mirrored;
@@ -27,7 +28,6 @@ mod port;
 mod register;
 mod request;
 mod retry;
-pub mod spoken;
 mod transactions;
 mod wire;
 

@@ -16,7 +16,7 @@ use super::form::Form;
 use super::ids::Ids;
 use super::perform;
 use super::problem::{Problem, Stage};
-use super::room::{DEFAULT_VERSION, Origin, Room};
+use super::room::{DEFAULT_VERSION, Events, Origin, Room};
 use super::routes::Route;
 use super::script::Scripted;
 
@@ -77,6 +77,7 @@ pub struct Account {
     answers: HashMap<Scope, Stored>,
     by_age: VecDeque<(i64, Scope)>,
     fresh: Vec<Scope>,
+    pub events: Events,
 }
 
 impl Account {
@@ -89,6 +90,7 @@ impl Account {
             answers: HashMap::new(),
             by_age: VecDeque::new(),
             fresh: Vec::new(),
+            events: Events::Told,
         }
     }
 
@@ -102,6 +104,7 @@ impl Account {
             answers: self.answers.clone(),
             by_age: self.by_age.clone(),
             fresh: Vec::new(),
+            events: self.events,
         }
     }
 
@@ -118,6 +121,11 @@ impl Account {
             .into_iter()
             .filter_map(|scope| Some((scope, self.answers.get(&scope)?.clone())))
             .collect()
+    }
+
+    /// Nobody writes the answers down.
+    pub fn forget_fresh(&mut self) {
+        self.fresh.clear();
     }
 
     /// Lets everything happen that time brings by itself.
@@ -153,6 +161,7 @@ impl Account {
             origin: Origin::default(),
             version,
             forced: None,
+            events: self.events,
         }
     }
 

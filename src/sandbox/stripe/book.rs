@@ -1,7 +1,7 @@
 //! The objects of one account, in memory, with what finds them; and what the request at hand has changed of them.
 //!
-//! It holds no rule. An object is kept as its JSON text. `undo` takes back what was changed since `begin`; what was
-//! changed since `take_changes` is what has to be written to the file.
+//! It holds no rule. An object is kept as its JSON text, or, where the books are small and asked often, as a tree. `undo`
+//! takes back what was changed since `begin`; what was changed since `take_changes` is what has to be written to the file.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -17,10 +17,27 @@ pub struct Entry {
     pub seq: u64,
     pub kind: Kind,
     pub created: i64,
-    pub text: Arc<str>,
+    body: Body,
     customer: Option<Arc<str>>,
     link: Option<Arc<str>>,
     due: Option<Due>,
+}
+
+/// What an object is kept as.
+#[derive(Debug, Clone)]
+enum Body {
+    Text(Arc<str>),
+    Tree(Arc<Value>),
+}
+
+/// How objects are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keeping {
+    /// As text: small, and what the file holds.
+    #[default]
+    Texts,
+    /// As trees: read without parsing.
+    Trees,
 }
 
 type Due = (Option<Arc<str>>, i64);
@@ -45,11 +62,26 @@ pub struct Book {
     last_seq: u64,
     before: HashMap<Arc<str>, Option<Entry>>,
     changed: BTreeSet<Arc<str>>,
+    keeping: Keeping,
+    money_writes: u64,
 }
 
 impl Book {
+    /// Empty books.
+    pub fn keeping(keeping: Keeping) -> Self {
+        Self {
+            keeping,
+            ..Self::default()
+        }
+    }
+
     /// Starts a request: `undo` comes back to here.
     pub fn begin(&mut self) {
+        if self.keeping == Keeping::Trees {
+            // No file is written.
+            self.before.clear();
+            return;
+        }
         for id in self.before.drain() {
             self.changed.insert(id.0);
         }
@@ -82,12 +114,18 @@ impl Book {
 
     pub fn get(&self, kind: Kind, id: &str) -> Option<Value> {
         let entry = self.entries.get(id).filter(|entry| entry.kind == kind)?;
-        serde_json::from_str(&entry.text).ok()
+        entry.object().map(Arc::unwrap_or_clone)
+    }
+
+    /// An object that is only read.
+    pub fn view(&self, kind: Kind, id: &str) -> Option<Arc<Value>> {
+        let entry = self.entries.get(id).filter(|entry| entry.kind == kind)?;
+        entry.object()
     }
 
     /// Whatever has this id.
     pub fn find(&self, id: &str) -> Option<Value> {
-        serde_json::from_str(&self.entries.get(id)?.text).ok()
+        self.entries.get(id)?.object().map(Arc::unwrap_or_clone)
     }
 
     pub fn contains(&self, kind: Kind, id: &str) -> bool {
@@ -99,8 +137,21 @@ impl Book {
         self.remember(&id);
         let known = self.entries.get(&id).map(|entry| entry.seq);
         let seq = known.unwrap_or(self.last_seq + 1);
+        let entry = Entry::of(kind, seq, object, self.keeping);
+        self.money_writes += u64::from(matches!(kind, Kind::Charge | Kind::Refund));
+        if let Some(stands) = self.entries.get_mut(&id)
+            && stands.is_found_as(&entry)
+        {
+            *stands = entry;
+            return;
+        }
         self.unlink(&id);
-        self.link(id, Entry::of(kind, seq, object));
+        self.link(id, entry);
+    }
+
+    /// It grows whenever a charge or a refund is written.
+    pub const fn money_writes(&self) -> u64 {
+        self.money_writes
     }
 
     pub fn remove(&mut self, id: &str) {
@@ -112,7 +163,8 @@ impl Book {
     /// Takes in an object that the file holds.
     pub fn restore(&mut self, kind: Kind, seq: u64, object: &Value) {
         let id: Arc<str> = json::id(object).into();
-        self.link(id, Entry::of(kind, seq, object));
+        let entry = Entry::of(kind, seq, object, self.keeping);
+        self.link(id, entry);
     }
 
     fn remember(&mut self, id: &Arc<str>) {
@@ -213,7 +265,39 @@ impl Book {
 }
 
 impl Entry {
-    fn of(kind: Kind, seq: u64, object: &Value) -> Self {
+    /// The object.
+    pub fn object(&self) -> Option<Arc<Value>> {
+        match &self.body {
+            Body::Text(text) => serde_json::from_str(text).ok().map(Arc::new),
+            Body::Tree(tree) => Some(Arc::clone(tree)),
+        }
+    }
+
+    /// Its JSON text.
+    pub fn text(&self) -> Arc<str> {
+        match &self.body {
+            Body::Text(text) => Arc::clone(text),
+            Body::Tree(tree) => tree.to_string().into(),
+        }
+    }
+
+    /// Whether the object may say so somewhere: parsing is dear.
+    pub fn may_say(&self, words: &str) -> bool {
+        match &self.body {
+            Body::Text(text) => text.contains(words),
+            Body::Tree(_) => true,
+        }
+    }
+
+    /// Whether the same places lead to both.
+    fn is_found_as(&self, other: &Self) -> bool {
+        (self.kind, self.created, self.seq) == (other.kind, other.created, other.seq)
+            && self.customer == other.customer
+            && self.link == other.link
+            && self.due == other.due
+    }
+
+    fn of(kind: Kind, seq: u64, object: &Value, keeping: Keeping) -> Self {
         let arc = |text: &str| -> Arc<str> { text.into() };
         let link = match kind {
             Kind::Charge => json::text(object, "payment_intent"),
@@ -236,7 +320,10 @@ impl Entry {
             customer: json::text(object, "customer").map(arc),
             link: link.map(arc),
             due,
-            text: object.to_string().into(),
+            body: match keeping {
+                Keeping::Texts => Body::Text(object.to_string().into()),
+                Keeping::Trees => Body::Tree(Arc::new(object.clone())),
+            },
         }
     }
 }

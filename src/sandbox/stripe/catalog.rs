@@ -1,5 +1,7 @@
 //! Products and prices. A price never changes its amount: one makes another.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::currency;
@@ -228,8 +230,9 @@ fn free_lookup_key(room: &mut Room<'_>, key: &str, transfers: bool) -> Result<()
     let holder = room
         .book
         .newest(Kind::Price)
-        .filter_map(|(_, entry)| serde_json::from_str::<Value>(&entry.text).ok())
-        .find(|price| json::text(price, "lookup_key") == Some(key));
+        .filter_map(|(_, entry)| entry.object())
+        .find(|price| json::text(price, "lookup_key") == Some(key))
+        .map(Arc::unwrap_or_clone);
     let Some(mut holder) = holder else {
         return Ok(());
     };

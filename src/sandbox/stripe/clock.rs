@@ -58,7 +58,7 @@ pub fn delete(room: &mut Room<'_>, id: &str) -> Result<Value, Problem> {
     let customers: Vec<String> = room
         .book
         .newest(Kind::Customer)
-        .filter(|(_, entry)| entry.text.contains(id))
+        .filter(|(_, entry)| entry.text().contains(id))
         .map(|(customer, _)| customer.to_string())
         .collect();
     for customer in customers {

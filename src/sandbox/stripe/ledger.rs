@@ -1,5 +1,7 @@
 //! The account's movements of money, as tests and the simulation count them: charges that took money, refunds that gave it.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::book::Book;
@@ -13,20 +15,20 @@ pub struct Wanted {
     pub customer: Option<String>,
 }
 
-fn objects(book: &Book, kind: Kind) -> impl Iterator<Item = Value> + '_ {
+fn objects(book: &Book, kind: Kind) -> impl Iterator<Item = Arc<Value>> + '_ {
     book.newest(kind)
         .rev()
-        .filter_map(|(_, entry)| serde_json::from_str(&entry.text).ok())
+        .filter_map(|(_, entry)| entry.object())
 }
 
 /// Charges that took money, oldest first.
-pub fn charges(book: &Book) -> impl Iterator<Item = Value> + '_ {
+pub fn charges(book: &Book) -> impl Iterator<Item = Arc<Value>> + '_ {
     objects(book, Kind::Charge)
         .filter(|charge| json::flag(charge, "paid") && json::flag(charge, "captured"))
 }
 
 /// Refunds that have not failed, oldest first.
-pub fn refunds(book: &Book) -> impl Iterator<Item = Value> + '_ {
+pub fn refunds(book: &Book) -> impl Iterator<Item = Arc<Value>> + '_ {
     objects(book, Kind::Refund)
         .filter(|refund| !matches!(json::text(refund, "status"), Some("failed" | "canceled")))
 }
@@ -38,7 +40,7 @@ pub fn order_of(book: &Book, object: &Value) -> Option<String> {
         .and_then(Value::as_str)
         .map(str::to_owned);
     own.or_else(|| {
-        let intent = book.get(Kind::Intent, json::text(object, "payment_intent")?)?;
+        let intent = book.view(Kind::Intent, json::text(object, "payment_intent")?)?;
         let order = intent.pointer("/metadata/order_id")?.as_str()?;
         Some(order.to_owned())
     })

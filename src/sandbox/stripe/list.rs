@@ -1,5 +1,7 @@
 //! Lists: newest first, page by page from an id, narrowed by time and by what each kind can be narrowed by.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::book::Entry;
@@ -84,11 +86,11 @@ pub fn list(room: &Room<'_>, kind: Kind, form: &Form, url: &str) -> Result<Value
     .collect();
     let matches = |entry: &Entry| {
         // Parsing is dear: what does not even name the id cannot be meant.
-        if !span.holds(entry.created) || !named.iter().all(|id| entry.text.contains(id)) {
+        if !span.holds(entry.created) || !named.iter().all(|id| entry.may_say(id)) {
             return None;
         }
-        let object: Value = serde_json::from_str(&entry.text).ok()?;
-        is_met(kind, &object, form).then_some(object)
+        let object = entry.object()?;
+        is_met(kind, &object, form).then(|| Arc::unwrap_or_clone(object))
     };
     let place = |entry: &Entry| (entry.created, entry.seq);
     let mut data: Vec<Value> = Vec::new();

@@ -13,6 +13,7 @@ use super::super::shaping::{self, Cut};
 use super::super::switches::Switches;
 use super::account::{Account, Answer, Request, to_bytes};
 use super::attempt;
+use super::book::{Book, Keeping};
 use super::face;
 use super::form::Form;
 use super::ids::Ids;
@@ -20,7 +21,7 @@ use super::json;
 use super::kind::Kind;
 use super::ledger;
 use super::problem::Problem;
-use super::room::DEFAULT_VERSION;
+use super::room::{DEFAULT_VERSION, Events};
 use super::{customer, script};
 
 /// A request on its way.
@@ -93,10 +94,16 @@ pub struct Offline {
 impl Offline {
     /// Empty books.
     pub fn new(seed: u64, switches: Switches) -> Self {
-        Self {
-            account: Account::new(Ids::new(Some(seed), 1)),
-            switches,
-        }
+        let mut account = Account::new(Ids::new(Some(seed), 1));
+        account.book = Book::keeping(Keeping::Trees);
+        Self { account, switches }
+    }
+
+    /// Nobody asks for events: none are made.
+    #[must_use]
+    pub fn without_events(mut self) -> Self {
+        self.account.events = Events::Untold;
+        self
     }
 
     /// Other switches from now on.
@@ -203,8 +210,8 @@ impl Offline {
     }
 
     fn forget_changes(&mut self) {
-        drop(self.account.book.take_changes());
-        drop(self.account.take_answers());
+        self.account.book.begin();
+        self.account.forget_fresh();
     }
 
     /// Everything that took money, in the order it was executed.
@@ -238,6 +245,11 @@ impl Offline {
                 }
             })
             .collect()
+    }
+
+    /// It grows whenever a charge or a refund is written: what [`Self::approved`] says may have changed.
+    pub const fn money_writes(&self) -> u64 {
+        self.account.book.money_writes()
     }
 
     /// How many charges and refunds were executed: it grows with each movement of money.

@@ -94,7 +94,7 @@ pub async fn write(
                     .bind(&*change.id)
                     .bind(i64::try_from(entry.seq).unwrap_or(i64::MAX))
                     .bind(entry.kind.words().object)
-                    .bind(&*entry.text)
+                    .bind(entry.text().to_string())
                     .execute(&mut *transaction)
                     .await?;
             }

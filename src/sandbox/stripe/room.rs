@@ -29,6 +29,13 @@ pub struct Origin {
     pub key: Option<String>,
 }
 
+/// Whether anybody asks what happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Events {
+    Told,
+    Untold,
+}
+
 pub struct Room<'a> {
     /// The id of the account.
     pub account: &'a str,
@@ -44,6 +51,7 @@ pub struct Room<'a> {
     pub version: &'a str,
     /// A script declines the next charge.
     pub forced: Option<Scripted>,
+    pub events: Events,
 }
 
 impl Room<'_> {
@@ -63,7 +71,7 @@ impl Room<'_> {
     /// From now on the time is that of the customer's test clock, if there is one.
     pub fn follow_clock_of(&mut self, customer: Option<&str>) {
         let clock = customer
-            .and_then(|id| self.book.get(Kind::Customer, id))
+            .and_then(|id| self.book.view(Kind::Customer, id))
             .and_then(|customer| json::text(&customer, "test_clock").map(str::to_owned));
         self.follow_clock(clock);
     }
@@ -120,6 +128,9 @@ impl Room<'_> {
     /// Saves, and tells what changed, if anything that can be seen did.
     pub fn save_told(&mut self, kind: Kind, event: &str, before: &Value, after: &Value) {
         self.book.put(kind, after);
+        if self.events == Events::Untold {
+            return;
+        }
         let old = json::differences(before, after);
         if old.as_object().is_some_and(|old| !old.is_empty()) {
             self.tell_with(event, after, Some(old));
@@ -146,6 +157,9 @@ impl Room<'_> {
     }
 
     fn tell_with(&mut self, event: &str, object: &Value, previous: Option<Value>) {
+        if self.events == Events::Untold {
+            return;
+        }
         let mut payload = json!({ "object": json::shown(object.clone()) });
         if let Some(previous) = previous {
             json::set(&mut payload, "previous_attributes", previous);
@@ -153,7 +167,7 @@ impl Room<'_> {
         let waiting = self
             .book
             .newest(Kind::Endpoint)
-            .filter_map(|(_, entry)| serde_json::from_str::<Value>(&entry.text).ok())
+            .filter_map(|(_, entry)| entry.object())
             .filter(|endpoint| super::endpoint::wants(endpoint, event))
             .count();
         let fields = json!({

@@ -1,5 +1,7 @@
 //! Search: clauses over a few fields, joined by AND or by OR, never by both.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::form::Form;
@@ -35,7 +37,7 @@ pub fn search(room: &Room<'_>, kind: Kind, form: &Form, url: &str) -> Result<Val
         .book
         .newest(kind)
         .filter(|(_, entry)| entry.created <= seen_by)
-        .filter_map(|(_, entry)| serde_json::from_str::<Value>(&entry.text).ok())
+        .filter_map(|(_, entry)| entry.object())
         .filter(|object| !json::flag(object, "deleted"))
         .filter(|object| {
             let is_met = |clause: &Clause| clause.is_met(object);
@@ -45,6 +47,7 @@ pub fn search(room: &Room<'_>, kind: Kind, form: &Form, url: &str) -> Result<Val
                 clauses.iter().all(is_met)
             }
         })
+        .map(Arc::unwrap_or_clone)
         .map(json::shown)
         .collect();
     let has_more = found.len() > skip + limit;

@@ -188,7 +188,7 @@ impl Teller {
             };
             if entry.kind == Kind::Event && entry.seq > self.last_told {
                 self.last_told = entry.seq;
-                self.tell(&entry.text);
+                self.tell(&entry.text());
             }
         }
         true
@@ -214,8 +214,8 @@ impl Teller {
             .newest(Kind::Event)
             .rev()
             .filter(|(_, entry)| entry.created >= not_before)
-            .filter(|(_, entry)| !entry.text.contains("\"pending_webhooks\":0"))
-            .map(|(_, entry)| Arc::clone(&entry.text))
+            .filter(|(_, entry)| !entry.text().contains("\"pending_webhooks\":0"))
+            .map(|(_, entry)| entry.text())
             .collect();
         self.last_told = self
             .account
@@ -238,7 +238,7 @@ impl Teller {
             .account
             .book
             .newest(Kind::Endpoint)
-            .filter_map(|(_, entry)| serde_json::from_str::<Value>(&entry.text).ok())
+            .filter_map(|(_, entry)| entry.object())
             .filter(|endpoint| super::endpoint::wants(endpoint, kind))
             .filter_map(|endpoint| {
                 let secret = json::hidden_text(&endpoint, "secret")?.to_owned();
