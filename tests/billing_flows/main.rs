@@ -30,6 +30,7 @@ mod commit_unknown;
 mod concurrency;
 mod crash_points;
 mod crash_points_approvals;
+mod crash_points_asked;
 mod customers_asked;
 mod database_faults;
 mod database_trouble;
