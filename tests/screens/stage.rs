@@ -15,7 +15,7 @@ use paydeck::console::msg::Msg;
 use paydeck::console::term::{Caps, Charset, ColorLevel, Link, Multiplexer};
 use paydeck::console::theme::{Palette, Theme};
 use paydeck::console::{update, view};
-use paydeck::domain::mode::Mode;
+use paydeck::domain::mode::{Mode, ProviderName};
 use paydeck::domain::operator::{Access, Operator, Role};
 use paydeck::engine::queries::{Counting, ListQuery, Page, SavedView, Summed, Totals, Toward};
 use paydeck::engine::{Request, RunPreview, RunPreviewRow};
@@ -368,6 +368,7 @@ fn plan(model: &Model, asked: Asked) -> Planned {
                             customer: rows::brief(number),
                             what: "베이직 월".to_owned(),
                             amount: rows::won(9_900),
+                            provider: Some(ProviderName::Toss),
                             due_at: Some(rows::now()),
                             kind: if number % 3 == 2 {
                                 "dunning"
