@@ -716,7 +716,7 @@ pub fn subscription_card(number: i64) -> SubscriptionCard {
             customer_id: CustomerId(number),
             product_id: ProductId(1),
             plan_id: plan.id,
-            scheduler: paydeck::domain::subscription::Scheduler::Paydeck,
+            scheduler: paydeck::domain::mirror::Scheduler::Paydeck,
             state: SubscriptionState::PastDue,
             quantity: 1,
             method_id: Some(MethodId(1)),
