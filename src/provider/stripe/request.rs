@@ -481,7 +481,7 @@ mod tests {
         ] {
             assert_eq!(
                 why(prepare_of(bad, b"amount=1")),
-                Unsendable::Reference,
+                Unsendable::Credential,
                 "{bad}"
             );
         }
