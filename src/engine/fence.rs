@@ -113,7 +113,7 @@ impl<S: Store> Engine<S> {
         actor: Actor<'_>,
         others: OtherTries,
     ) -> Result<Settled, VerbError> {
-        let attempt = match self.name_what_stands(attempt, others).await {
+        let attempt = match Box::pin(self.name_what_stands(attempt, others)).await {
             Ok(attempt) => attempt,
             Err(unanswered) => {
                 let source = match unanswered.asked {

@@ -206,7 +206,7 @@ impl<S: Store> Engine<S> {
                     done.left += 1;
                 }
                 Err(VerbError::Vault(_)) => {
-                    self.call_for_key(&attempt).await?;
+                    Box::pin(self.call_for_key(&attempt)).await?;
                     done.left += 1;
                 }
                 Err(other) => return Err(other),
@@ -415,7 +415,7 @@ impl<S: Store> Engine<S> {
         self.audit_settle(&mut tx, &rows, actor, "abandoned", "")
             .await?;
         tx.commit().await?;
-        self.end_what_is_left(&rows.attempt).await;
+        Box::pin(self.end_what_is_left(&rows.attempt)).await;
         Ok(settled(&rows, None))
     }
 

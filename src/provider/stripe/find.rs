@@ -42,15 +42,15 @@ impl StripeClient {
             try_of_invoice(call.order_id).ok_or_else(|| unasked(Unsendable::Reference))?;
         let asked = request::intents_of(customer, call.since.timestamp(), after);
         let exchange = self.send(asked.map_err(unasked)?).await.map_err(unasked)?;
-        let list = page(&exchange).map_err(|evidence| Box::new(report(&exchange, *evidence)))?;
-        let last = list.data.last().map(|intent| intent.id.clone());
+        let page = read(&exchange).map_err(|evidence| Box::new(report(&exchange, *evidence)))?;
+        let last = page.data.last().map(|intent| intent.id.clone());
         let card = who.map(|who| who.method);
-        let rows = list
+        let rows = page
             .data
             .iter()
             .filter_map(|intent| standing(intent, prefix, card))
             .collect();
-        match (list.has_more, last) {
+        match (page.has_more, last) {
             (false, _) => Ok(StandingPage::Page { rows, next: None }),
             (true, Some(last)) => Ok(StandingPage::Page {
                 rows,
@@ -80,7 +80,7 @@ const fn unreadable() -> Evidence {
 }
 
 /// A customer that we know and Stripe does not is none whose list would prove anything.
-fn page(exchange: &Exchange) -> Result<wire::List<wire::Intent>, Box<Evidence>> {
+fn read(exchange: &Exchange) -> Result<wire::List<wire::Intent>, Box<Evidence>> {
     let body = map::ok_body(exchange, CallKind::LookUp).map_err(|not_ok| match not_ok {
         map::NotOk::NotFound => Box::new(unreadable()),
         not_ok => Box::new(not_ok.into()),
