@@ -34,7 +34,7 @@ pub const fn head_of(list: ListKind) -> &'static str {
         }
         ListKind::Failed => {
             "object,mode,invoice_id,customer_id,customer_name,invoice_state,\
-             subscription_state,what,amount,amount_currency,code,class,attempts,dunning_used,\
+             subscription_state,what,amount,amount_currency,provider,code,class,attempts,dunning_used,\
              dunning,next_attempt_at,first_failed_at,open_attempt"
         }
         ListKind::Payments => {
@@ -49,7 +49,7 @@ pub const fn head_of(list: ListKind) -> &'static str {
         }
         ListKind::Unknown => {
             "object,mode,id,kind,state,customer_id,customer_name,amount,amount_currency,\
-             order_id,source,first_sent_at,last_sent_at,send_count,checks,not_seen,\
+             provider,order_id,source,first_sent_at,last_sent_at,send_count,checks,not_seen,\
              next_check_at,last_outcome,last_evidence_at,needs_human,operator"
         }
         ListKind::Runs => {

@@ -42,7 +42,9 @@ pub fn lines(plan: &ActionPlan, view: &View) -> String {
         push("cli.plan.subscription", subscription.to_string());
     }
     if let Some(card) = &plan.card {
-        push("cli.plan.card", mask::card(&card.number).into_string());
+        let provider = view.locale.label("provider", card.provider.as_str());
+        let number = mask::card(&card.number).into_string();
+        push("cli.plan.card", format!("{provider}  {number}"));
     }
     if let Some(amount) = plan.amount {
         push("cli.plan.amount", view.money(amount));
@@ -120,14 +122,16 @@ fn sends(call: Option<&PlannedCall>, view: &View) -> String {
     }
 }
 
-/// The provider's own words stay; ours are in the reader's language.
+/// Whom, and what. The provider's own words stay; ours are in the reader's language.
 fn operation(call: &PlannedCall, view: &View) -> String {
-    match call.operation {
+    let provider = view.locale.label("provider", call.provider.as_str());
+    let what = match call.operation {
         "look up" => view.t("cli.plan.look_up"),
         "end" => view.t("cli.plan.end_call"),
         "list transactions" => view.t("cli.plan.list"),
         other => other.to_owned(),
-    }
+    };
+    format!("{provider}: {what}")
 }
 
 fn inner<'r>(record: &'r Record, name: &str) -> &'r [Record] {

@@ -9,6 +9,7 @@ mod drive;
 mod incomplete;
 mod lease;
 mod preview;
+mod settle;
 mod stop;
 mod unpayable;
 

@@ -178,6 +178,7 @@ pub fn failed_row(number: i64) -> FailedRow {
         customer: brief(number),
         what: raw("베이직 월"),
         amount: won(9_900 * (number + 1)),
+        provider: Some(ProviderName::Toss),
         code: Some(raw(code)),
         class: Some(class),
         attempts: 2,
@@ -205,6 +206,7 @@ pub fn decline_row(number: i64) -> DeclineRow {
         customer: failed.customer,
         what: failed.what,
         amount: failed.amount,
+        provider: ProviderName::Toss,
         code: failed.code,
         class: failed.class.unwrap_or(FailureClass::Unclassified),
         source: Source::Run,
@@ -282,6 +284,7 @@ pub fn unknown_row(number: i64) -> UnknownRow {
         customer: brief(number + 4),
         invoice_id: InvoiceId(number),
         amount: won(9_900),
+        provider: ProviderName::Toss,
         order_id: raw(&format!("pdabcdefgh-01KAXN-{number}")),
         source: Source::Run,
         first_sent_at: Some(ago(3 + number * 8)),
@@ -460,12 +463,15 @@ pub fn overview(window: &Window) -> Overview {
         })
         .collect(),
         plans: (0..4).map(plan_row).collect(),
-        health: Health {
-            calls: 88,
-            troubled: 1,
-            p50_ms: Some(412),
-            p95_ms: Some(1_300),
-        },
+        health: vec![(
+            ProviderName::Toss,
+            Health {
+                calls: 88,
+                troubled: 1,
+                p50_ms: Some(412),
+                p95_ms: Some(1_300),
+            },
+        )],
     }
 }
 

@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::domain::ids::Noun;
+use crate::domain::mode::ProviderName;
 
 #[derive(Debug, Args)]
 pub struct FindArgs {
@@ -68,6 +69,9 @@ pub struct PageArgs {
         allow_hyphen_values = true
     )]
     pub filter: String,
+    /// Only what is, or would be, charged at this provider.
+    #[arg(long, value_enum, value_name = "PROVIDER")]
+    pub provider: Option<ProviderArg>,
     /// Rows at most; see --all.
     #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub limit: u32,
@@ -88,6 +92,24 @@ pub struct PageArgs {
     /// Only rows of this customer.
     #[arg(long, value_name = "ID")]
     pub customer: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProviderArg {
+    Toss,
+    Stripe,
+}
+
+impl ProviderArg {
+    /// A filter that also keeps the rows of this provider.
+    pub fn and(provider: Option<Self>, filter: &str) -> String {
+        let name = match provider {
+            None => return filter.to_owned(),
+            Some(Self::Toss) => ProviderName::Toss,
+            Some(Self::Stripe) => ProviderName::Stripe,
+        };
+        format!("provider:{name} {filter}").trim_end().to_owned()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -155,6 +177,9 @@ pub struct ExportArgs {
         allow_hyphen_values = true
     )]
     pub filter: String,
+    /// Only what is, or would be, charged at this provider.
+    #[arg(long, value_enum, value_name = "PROVIDER")]
+    pub provider: Option<ProviderArg>,
     #[arg(long, value_name = "WHEN", value_parser = moment)]
     pub from: Option<Moment>,
     #[arg(long, value_name = "WHEN", value_parser = moment)]

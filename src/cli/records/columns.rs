@@ -15,6 +15,7 @@ pub const SUBSCRIPTIONS: &[&str] = &[
     "state",
     "amount",
     "next_due_at",
+    "card_provider",
     "card",
     "flags",
 ];
@@ -24,6 +25,7 @@ pub const RENEWALS: &[&str] = &[
     "customer_name",
     "plan",
     "amount",
+    "card_provider",
     "card",
     "flags",
 ];
@@ -31,6 +33,7 @@ pub const FAILED: &[&str] = &[
     "invoice_id",
     "customer_name",
     "amount",
+    "provider",
     "class",
     "code",
     "attempts",
@@ -44,6 +47,7 @@ pub const PAYMENTS: &[&str] = &[
     "captured",
     "refunded",
     "captured_at",
+    "provider",
     "card",
 ];
 pub const PLANS: &[&str] = &[
@@ -62,6 +66,7 @@ pub const UNKNOWN: &[&str] = &[
     "kind",
     "state",
     "customer_name",
+    "provider",
     "amount",
     "first_sent_at",
     "checks",

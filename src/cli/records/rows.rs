@@ -3,6 +3,7 @@
 use crate::cli::record::Record;
 use crate::cli::view::View;
 use crate::domain::failure::FailureClass;
+use crate::domain::mode::ProviderName;
 use crate::domain::money::Money;
 use crate::domain::run::{Decision, INTERRUPTED};
 use crate::domain::states::{AttemptState, SubscriptionState};
@@ -99,6 +100,11 @@ pub fn failed_row(row: &FailedRow) -> Record {
         )
         .text("what", &row.what)
         .money("amount", row.amount)
+        .word_if(
+            "provider",
+            "provider",
+            row.provider.map(ProviderName::as_str),
+        )
         .word_if("code", "", row.code.as_deref())
         .word_if("class", "class", row.class.map(FailureClass::as_str))
         .number("attempts", row.attempts)
@@ -157,6 +163,7 @@ pub fn unknown_row(row: &UnknownRow) -> Record {
         .word("state", "state.attempt", row.state.as_str());
     customer(record, &row.customer)
         .money("amount", row.amount)
+        .word("provider", "provider", row.provider.as_str())
         .text("order_id", &row.order_id)
         .word("source", "source", row.source.as_str())
         .at("first_sent_at", row.first_sent_at)

@@ -10,7 +10,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 use super::list::{self, instant};
-use crate::cli::args::{ExportArgs, ListKind};
+use crate::cli::args::{ExportArgs, ListKind, ProviderArg};
 use crate::cli::audit::{self, Press};
 use crate::cli::csv_row;
 use crate::cli::error::CliError;
@@ -41,7 +41,8 @@ pub async fn run(
 ) -> Result<(), CliError> {
     let shape = shape(out.format, args)?;
     let mut query = ListQuery::first(PAGE);
-    query.filter = Filter::parse(&args.filter)?;
+    let kept = ProviderArg::and(args.provider, &args.filter);
+    query.filter = Filter::parse(&kept)?;
     query.from = args.from.map(|from| instant(from, &out.view));
     query.to = args.to.map(|to| instant(to, &out.view));
     let target = args.out.display().to_string();
@@ -52,7 +53,7 @@ pub async fn run(
     let Some(permit) = permit else {
         return rehearse(out, opened, args, query).await;
     };
-    press(permit, opened, args.list, &target, &args.filter, "intent").await?;
+    press(permit, opened, args.list, &target, &kept, "intent").await?;
     let written = if target == "-" {
         let sink = BufWriter::new(io::stdout());
         write(sink, opened, args, shape, query, &out.view).await?

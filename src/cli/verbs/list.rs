@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::cli::args::{ListKind, Moment, PageArgs, SortArg};
+use crate::cli::args::{ListKind, Moment, PageArgs, ProviderArg, SortArg};
 use crate::cli::error::CliError;
 use crate::cli::output::{Format, Output};
 use crate::cli::record::Record;
@@ -37,7 +37,7 @@ pub fn query(page: &PageArgs, customer: Option<i64>, view: &View) -> Result<List
         )
     });
     Ok(ListQuery {
-        filter: Filter::parse(&page.filter)?,
+        filter: Filter::parse(&ProviderArg::and(page.provider, &page.filter))?,
         sort,
         cursor: None,
         at: None,

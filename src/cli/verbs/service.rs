@@ -190,7 +190,7 @@ pub fn config(out: &mut Output, settings: &Settings) -> Result<(), CliError> {
         other => other.url_of(of).unwrap_or_default().to_owned(),
     };
     let stripe = settings.stripe.as_ref();
-    let rules: Vec<String> = settings.routing.rules().collect();
+    let routing: Vec<String> = settings.routing.rules().collect();
     let record = Record::of("config")
         .text_if("file", file.as_deref())
         .word("mode", "", settings.mode.as_str())
@@ -219,7 +219,7 @@ pub fn config(out: &mut Output, settings: &Settings) -> Result<(), CliError> {
                 .map(|account| address(account, ProviderName::Stripe))
                 .as_deref(),
         )
-        .text("routing", &rules.join("; "))
+        .text("routing", &routing.join("; "))
         .text("zone", &settings.billing.zone.to_string())
         .number("billing_hour", settings.billing.hour)
         .number("concurrency", settings.billing.concurrency)

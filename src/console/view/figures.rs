@@ -5,6 +5,7 @@ use super::super::theme::Role;
 use super::ink::{Ink, Span, span};
 use crate::domain::money::Money;
 use crate::engine::queries::Overview;
+use crate::text::width;
 
 /// A figure as it is drawn.
 pub struct Shape {
@@ -33,12 +34,18 @@ fn small(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-pub fn shape(ink: &Ink<'_>, overview: &Overview, figure: Figure) -> Shape {
+/// What a figure says in so many columns. Amounts are never cut (`Model::moneys_in`).
+pub fn shape(ink: &Ink<'_>, overview: &Overview, figure: Figure, room: usize) -> Shape {
     let model = ink.model;
     let title = ink.t(&format!("console.figure.{}", figure_id(figure)));
     let label = |id: &str, value: &str| {
         ink.locale()
             .t_args(&format!("console.figure.{id}"), &[("n", value)])
+    };
+    // A label and as many whole figures as it leaves room for.
+    let sums = |id: &str, moneys: &[Money]| {
+        let room = room.saturating_sub(width(&label(id, "")));
+        label(id, &model.moneys_in(moneys, room))
     };
     let days = |value: fn(&crate::engine::queries::DayFigure) -> i64| {
         overview.days.iter().map(value).collect::<Vec<i64>>()
@@ -57,17 +64,17 @@ pub fn shape(ink: &Ink<'_>, overview: &Overview, figure: Figure) -> Shape {
         },
         Figure::Mrr => Shape {
             title,
-            value: model.moneys(&overview.mrr),
+            value: model.moneys_in(&overview.mrr, room),
             below: plain(label("per_active", &per_active(ink, overview))),
             days: Vec::new(),
             more: plain(ink.t("console.figure.vat")),
         },
         Figure::Revenue => Shape {
             title,
-            value: model.moneys(&overview.gross),
-            below: plain(label("net", &model.moneys(&overview.net))),
+            value: model.moneys_in(&overview.gross, room),
+            below: plain(sums("net", &overview.net)),
             days: days(|day| day.captured.minor()),
-            more: plain(label("refunds", &refunds(ink, overview))),
+            more: plain(sums("refunds", &refunds(overview))),
         },
         Figure::New => Shape {
             title,
@@ -92,7 +99,7 @@ pub fn shape(ink: &Ink<'_>, overview: &Overview, figure: Figure) -> Shape {
         }
         Figure::AtRisk => Shape {
             title,
-            value: model.moneys(&overview.at_risk),
+            value: model.moneys_in(&overview.at_risk, room),
             below: plain(label(
                 "of_mrr",
                 &model
@@ -113,13 +120,11 @@ const fn warn(count: u64) -> Role {
     }
 }
 
-pub fn refunds(ink: &Ink<'_>, overview: &Overview) -> String {
-    let back: Vec<Money> = overview
-        .refunds
-        .iter()
-        .map(|money| Money::new(-money.minor(), money.currency()))
-        .collect();
-    ink.model.moneys(&back)
+/// What went back, as what is missing from revenue.
+pub fn refunds(overview: &Overview) -> Vec<Money> {
+    let back = overview.refunds.iter();
+    back.map(|money| Money::new(-money.minor(), money.currency()))
+        .collect()
 }
 
 fn per_active(ink: &Ink<'_>, overview: &Overview) -> String {

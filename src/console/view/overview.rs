@@ -14,6 +14,7 @@ use super::figures::{self, Shape};
 use super::ink::{Ink, span, spans_width};
 use super::pages;
 use crate::engine::queries::Overview;
+use crate::text::width;
 
 pub fn draw(ink: &mut Ink<'_>, area: Rect, panel: &Panel<Overview>) {
     let Some(overview) = &panel.value else {
@@ -36,8 +37,10 @@ pub fn draw(ink: &mut Ink<'_>, area: Rect, panel: &Panel<Overview>) {
 /// Figures only, one a line.
 fn small(ink: &mut Ink<'_>, area: Rect, overview: &Overview, chosen: Option<Spot>) {
     for (y, figure) in (area.y..area.bottom()).zip(Figure::ALL) {
-        let shape = figures::shape(ink, overview, figure);
         let line = Rect::new(area.x + 1, y, area.width.saturating_sub(2), 1);
+        let title = width(&ink.t(&format!("console.figure.{}", figures::figure_id(figure))));
+        let room = usize::from(line.width).saturating_sub(title + 1);
+        let shape = figures::shape(ink, overview, figure, room);
         ink.word(line.x, y, line.width, &shape.title, Role::Dim);
         ink.spans_right(line, y, &[span(shape.value, Role::Title)]);
         if chosen == Some(Spot::Figure(figure)) {
@@ -56,7 +59,7 @@ fn classic(ink: &mut Ink<'_>, area: Rect, overview: &Overview, chosen: Option<Sp
             third.saturating_sub(2),
             3,
         );
-        let shape = figures::shape(ink, overview, figure);
+        let shape = figures::shape(ink, overview, figure, usize::from(cell.width));
         plain_figure(ink, cell, &shape, chosen == Some(Spot::Figure(figure)));
     }
     let top = area.y + 6;
@@ -130,10 +133,11 @@ fn wide(ink: &mut Ink<'_>, area: Rect, overview: &Overview, chosen: Option<Spot>
             sixth
         };
         let card = Rect::new(area.x + at * sixth, area.y, wide, 5);
-        let shape = figures::shape(ink, overview, figure);
+        let room = usize::from(card.width.saturating_sub(4));
+        let shape = figures::shape(ink, overview, figure, room);
         boxed_figure(ink, card, &shape, chosen == Some(Spot::Figure(figure)));
     }
-    let health_height = 3;
+    let health_height = panels::health_height(overview);
     let rest = area.height - 5 - health_height;
     let lower = (rest * 2 / 5).clamp(8, 12);
     let upper = rest - lower;

@@ -9,13 +9,14 @@ use super::super::model::{Model, Privacy};
 use super::super::theme::Role;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::PublicId;
+use crate::domain::mode::ProviderName;
 use crate::domain::money::Money;
 use crate::domain::period::Interval;
 use crate::domain::run::{INTERRUPTED, Run};
 use crate::domain::states::{AttemptState, InvoiceState, RunState, SubscriptionState};
 use crate::engine::queries::{Call, CardBrief, LocalDay, RenewalFlag};
 use crate::locale::{Day, Locale};
-use crate::text::{Shown, mask, short_id};
+use crate::text::{Shown, mask, short_id, width};
 
 pub fn day(date: NaiveDate) -> Day {
     Day::new(date.year(), date.month(), date.day())
@@ -37,6 +38,43 @@ impl Model {
                 texts.join(" ")
             }
         }
+    }
+
+    /// As many whole figures as there is room for, and how many more there are. A figure is never cut: where not even the
+    /// first one fits, it is said in larger units.
+    pub fn moneys_in(&self, moneys: &[Money], room: usize) -> String {
+        let all = self.moneys(moneys);
+        if width(&all) <= room {
+            return all;
+        }
+        for shown in (1..moneys.len()).rev() {
+            let text = format!(
+                "{} +{}",
+                self.moneys(&moneys[..shown]),
+                moneys.len() - shown
+            );
+            if width(&text) <= room {
+                return text;
+            }
+        }
+        let Some(first) = moneys.first() else {
+            return all;
+        };
+        let rest = match moneys.len() {
+            1 => String::new(),
+            more => format!(" +{}", more - 1),
+        };
+        let currency = first.currency();
+        let signed = if first.minor() < 0 { "-" } else { "" };
+        let whole = Money::new(first.minor().saturating_abs(), first.currency());
+        format!("{signed}{} {}{rest}", self.compact(whole), currency.code())
+    }
+
+    /// A provider in few columns.
+    pub fn provider(&self, provider: ProviderName) -> String {
+        self.locale()
+            .label("provider_short", provider.as_str())
+            .to_owned()
     }
 
     pub fn count(&self, number: u64) -> String {
@@ -215,7 +253,8 @@ impl Model {
     pub fn card(&self, card: &CardBrief) -> String {
         let number = mask::card(&card.number).into_string();
         format!(
-            "{} {number} {}",
+            "{}  {} {number} {}",
+            self.provider(card.provider),
             self.issuer(&card.issuer),
             expiry(card.expiry)
         )

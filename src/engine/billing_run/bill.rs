@@ -333,7 +333,11 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    async fn await_card<T: Tx>(&self, tx: &mut T, invoice: &mut Invoice) -> Result<(), VerbError> {
+    pub(super) async fn await_card<T: Tx>(
+        &self,
+        tx: &mut T,
+        invoice: &mut Invoice,
+    ) -> Result<(), VerbError> {
         invoice.dunning = DunningState::AwaitingCard;
         invoice.next_attempt_at = None;
         invoice.first_failed_at = invoice.first_failed_at.or(Some(self.now()));
@@ -392,33 +396,6 @@ impl<S: Store> Engine<S> {
         }
         let outgoing = self.outgoing(attempt, Some(key), work.invoice.due_at);
         Ok(Step::Send(Box::new(outgoing)))
-    }
-
-    /// A key that cannot be opened stops this row and no other; a person has to look at it.
-    async fn without_key<T: Tx>(
-        &self,
-        tx: &mut T,
-        run: &Run,
-        mut work: ChargeWork,
-        reason: &str,
-    ) -> Result<Step, VerbError> {
-        self.await_card(tx, &mut work.invoice).await?;
-        let invoice = &work.invoice.public_id;
-        let payload = format!("{{\"invoice\":\"{invoice}\",\"what\":\"key_unreadable\"}}");
-        tx.queue_notice("page", &format!("{invoice}:key"), &payload, self.now())
-            .await?;
-        match &work.subscription {
-            Some((subscription, _)) => {
-                let line = Line {
-                    run,
-                    subscription,
-                    invoice: Some(work.invoice.id),
-                };
-                self.decided(tx, line, Decision::SkippedConfig, reason)
-                    .await
-            }
-            None => Ok(Step::Decided),
-        }
     }
 
     pub(super) async fn decided<T: Tx>(

@@ -74,6 +74,20 @@ impl<S: Store> Engine<S> {
         self.hold_back(tx, run, work, &reason).await
     }
 
+    /// A key that cannot be opened stops this row and no other; a person has to look at it.
+    pub(super) async fn without_key<T: Tx>(
+        &self,
+        tx: &mut T,
+        run: &Run,
+        mut work: ChargeWork,
+        reason: &str,
+    ) -> Result<Step, VerbError> {
+        self.await_card(tx, &mut work.invoice).await?;
+        self.page_about(tx, &work.invoice, "key", "key_unreadable")
+            .await?;
+        self.left(tx, run, &work, reason).await
+    }
+
     /// A later run comes back to it.
     pub(super) async fn hold_back<T: Tx>(
         &self,
@@ -86,18 +100,26 @@ impl<S: Store> Engine<S> {
         invoice.dunning = DunningState::Scheduled;
         invoice.next_attempt_at = Some(run.until + AGAIN_AFTER);
         tx.save_invoice(invoice).await?;
-        match &work.subscription {
-            Some((subscription, _)) => {
-                let line = Line {
-                    run,
-                    subscription,
-                    invoice: Some(work.invoice.id),
-                };
-                self.decided(tx, line, Decision::SkippedConfig, reason)
-                    .await
-            }
-            None => Ok(Step::Decided),
-        }
+        self.left(tx, run, &work, reason).await
+    }
+
+    async fn left<T: Tx>(
+        &self,
+        tx: &mut T,
+        run: &Run,
+        work: &ChargeWork,
+        reason: &str,
+    ) -> Result<Step, VerbError> {
+        let Some((subscription, _)) = &work.subscription else {
+            return Ok(Step::Decided);
+        };
+        let line = Line {
+            run,
+            subscription,
+            invoice: Some(work.invoice.id),
+        };
+        self.decided(tx, line, Decision::SkippedConfig, reason)
+            .await
     }
 
     async fn page_about<T: Tx>(

@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::PlanId;
+use crate::domain::mode::ProviderName;
 use crate::domain::money::Money;
 
 use super::lists::{LocalDay, PlanRow, RenewalDay};
@@ -66,8 +67,8 @@ pub struct Overview {
     pub codes: Vec<CodeFigure>,
     /// Plans by MRR, largest first.
     pub plans: Vec<PlanRow>,
-    /// Calls to the provider in the last hour.
-    pub health: Health,
+    /// Calls of the last hour, to each provider that there were any to.
+    pub health: Vec<(ProviderName, Health)>,
 }
 
 /// One local day.

@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::domain::dunning::DunningState;
 use crate::domain::failure::FailureClass;
+use crate::domain::mode::ProviderName;
 use crate::domain::run::Decision;
 use crate::domain::states::{AttemptState, InboxState, InvoiceState, RunState, SubscriptionState};
 
@@ -25,6 +26,8 @@ pub enum Condition {
     Days(NaiveDate, NaiveDate),
     /// The card's issuer code, or its last digits.
     Card(String),
+    /// It is, or would be, charged at this provider.
+    Provider(ProviderName),
     /// The provider's code of the last refusal.
     Code(String),
     /// The class of the last refusal.
@@ -50,7 +53,7 @@ pub enum Comparison {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// A field we do not have.
-    #[error("unknown field {0:?}: use status, plan, card, code, class, amount or by")]
+    #[error("unknown field {0:?}: use status, plan, card, provider, code, class, amount or by")]
     UnknownField(String),
     /// An amount that is not a number.
     #[error("{0:?} is not an amount")]
@@ -124,6 +127,13 @@ fn parse_word(word: &str) -> Result<Condition, FilterError> {
             .map(|(from, to)| Condition::Days(from, to))
             .ok_or_else(|| FilterError::NotDays(value.to_owned())),
         "card" | "method" => Ok(Condition::Card(value.to_owned())),
+        "provider" => {
+            let names = ProviderName::ALL.map(ProviderName::as_str);
+            let name = known("provider", &value.to_ascii_lowercase(), &names)?;
+            ProviderName::parse(&name)
+                .map(Condition::Provider)
+                .ok_or(FilterError::UnknownField(name))
+        }
         "code" => Ok(Condition::Code(value.to_ascii_uppercase())),
         "class" => known("class", value, &FailureClass::ALL.map(FailureClass::as_str))
             .map(Condition::Class),
@@ -354,6 +364,16 @@ mod tests {
             Filter::parse("days:yesterday"),
             Err(FilterError::NotDays("yesterday".into()))
         );
+    }
+
+    #[test]
+    fn n03_rows_are_kept_by_their_provider() {
+        assert_eq!(
+            Filter::parse("provider:Stripe").unwrap().conditions,
+            [Condition::Provider(ProviderName::Stripe)]
+        );
+        let error = Filter::parse("provider:paypal").unwrap_err();
+        assert!(error.to_string().contains("toss, stripe"), "{error}");
     }
 
     #[test]

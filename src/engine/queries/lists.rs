@@ -163,6 +163,8 @@ pub struct FailedRow {
     pub what: String,
     /// How much.
     pub amount: Money,
+    /// Who was asked last; none where nobody was.
+    pub provider: Option<ProviderName>,
     /// Provider code of the last refusal.
     pub code: Option<String>,
     /// Its class.
@@ -241,6 +243,8 @@ pub struct DeclineRow {
     pub what: String,
     /// How much.
     pub amount: Money,
+    /// Who said no.
+    pub provider: ProviderName,
     /// The provider's code.
     pub code: Option<String>,
     /// Its class.
@@ -348,6 +352,8 @@ pub struct UnknownRow {
     pub invoice_id: InvoiceId,
     /// How much.
     pub amount: Money,
+    /// Who was asked.
+    pub provider: ProviderName,
     /// Our name for it.
     pub order_id: String,
     /// Who started it.

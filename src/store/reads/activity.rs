@@ -86,6 +86,7 @@ fn keep(query: &mut Query, condition: &Condition, _flavour: Flavour) -> Kept {
         | Condition::Class(_)
         | Condition::Began(..)
         | Condition::Days(..)
+        | Condition::Provider(_)
         | Condition::Amount(..) => return Kept::Unsupported,
     }
     Kept::Yes
@@ -204,7 +205,8 @@ fn keep_event(query: &mut Query, condition: &Condition, _flavour: Flavour) -> Ke
         | Condition::Began(..)
         | Condition::Days(..)
         | Condition::Amount(..)
-        | Condition::By(_) => return Kept::Unsupported,
+        | Condition::By(_)
+        | Condition::Provider(_) => return Kept::Unsupported,
     }
     Kept::Yes
 }

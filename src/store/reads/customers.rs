@@ -3,7 +3,7 @@
 use super::cells;
 use super::list::{Kept, Key, List, Sort};
 use super::matching::{keep_card, keep_one_of, keep_plan, keep_text};
-use super::query::{Flavour, Query};
+use super::query::{Flavour, Query, values};
 use crate::engine::ports::StoreError;
 use crate::engine::queries::{Condition, CustomerRow, ListQuery, Order, Page, SortBy};
 use crate::store::open::SqlStore;
@@ -66,6 +66,11 @@ fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
                 where m.state = 'active' and m.id in (";
             keep_card(query, before, card);
             query.add(")", []);
+        }
+        Condition::Provider(provider) => {
+            let sql = " and exists (select 1 from payment_method m where m.customer_id = c.id \
+                and m.state = 'active' and m.provider = ?)";
+            query.add(sql, values![provider.as_str()]);
         }
         Condition::Code(_)
         | Condition::Class(_)

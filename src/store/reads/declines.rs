@@ -8,6 +8,7 @@ use super::query::{Flavour, Query, values};
 use crate::domain::attempt::Source;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::{AttemptId, InvoiceId, SubscriptionId};
+use crate::domain::mode::ProviderName;
 use crate::domain::states::InvoiceState;
 use crate::engine::ports::StoreError;
 use crate::engine::queries::{Condition, DeclineRow, ListQuery, Order, Page, SortBy};
@@ -24,7 +25,7 @@ pub(super) const DECLINES: List = List {
     rows: "select k.id as id, k.sort_key as sort_key, a.public_id, a.invoice_id, \
            i.state as invoice_state, a.subscription_id, \
            c.id as customer_id, c.public_id as customer_public_id, c.name as customer_name, \
-           coalesce(l.name, i.description) as what, a.amount_minor, a.currency, a.refusal_code, \
+           coalesce(l.name, i.description) as what, a.amount_minor, a.currency, a.provider, a.refusal_code, \
            a.refusal_class, a.source, coalesce(a.settled_at, a.created_at) as settled_at \
            from picked k join attempt a on a.id = k.id join invoice i on i.id = a.invoice_id \
            join customer c on c.id = a.customer_id \
@@ -89,6 +90,9 @@ fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
         Condition::Amount(comparison, minor) => {
             keep_amount(query, "a.amount_minor", *comparison, *minor);
         }
+        Condition::Provider(provider) => {
+            query.add(" and a.provider = ?", values![provider.as_str()]);
+        }
         Condition::By(person) => {
             query.add(" and a.operator = ?", values![person.as_str()]);
         }
@@ -114,6 +118,7 @@ fn row(row: &Row) -> Result<DeclineRow, StoreError> {
         customer: cells::customer(cells)?,
         what: cells.text("what")?,
         amount: cells.money("amount_minor")?,
+        provider: cells.word("provider", ProviderName::parse)?,
         code: cells.opt_text("refusal_code")?,
         class: class.unwrap_or(FailureClass::Unclassified),
         source: cells.word("source", Source::parse)?,

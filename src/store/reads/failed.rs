@@ -7,6 +7,7 @@ use super::query::{Flavour, Query, values};
 use crate::domain::dunning::DunningState;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::{InvoiceId, PublicId, SubscriptionId};
+use crate::domain::mode::ProviderName;
 use crate::domain::states::{AttemptState, InvoiceState, SubscriptionState};
 use crate::engine::ports::StoreError;
 use crate::engine::queries::{Condition, FailedRow, ListQuery, Order, Page, SortBy};
@@ -24,9 +25,11 @@ pub(super) const FAILED: List = List {
            s.state as subscription_state, c.id as customer_id, c.public_id as customer_public_id, \
            c.name as customer_name, coalesce(l.name, i.description) as what, i.amount_minor, i.currency, \
            i.last_code, i.last_class, i.attempts, i.dunning_used, i.dunning, i.next_attempt_at, \
-           i.first_failed_at, o.state as open_attempt, o.operator, o.last_sent_at, o.lease_until \
+           i.first_failed_at, z.provider, o.state as open_attempt, o.operator, o.last_sent_at, o.lease_until \
            from picked k join invoice i on i.id = k.id join customer c on c.id = i.customer_id \
            left join subscription s on s.id = i.subscription_id left join plan l on l.id = s.plan_id \
+           left join attempt z on z.id = (select y.id from attempt y where y.invoice_id = i.id \
+            and y.kind = 'charge' order by y.id desc limit 1) \
            left join attempt o on o.id = (select a.id from attempt a where a.invoice_id = i.id \
             and a.kind = 'charge' and a.state in ('ready', 'sent', 'unknown') \
             order by a.id desc limit 1)",
@@ -105,6 +108,11 @@ fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
         Condition::Amount(comparison, minor) => {
             keep_amount(query, "i.amount_minor", *comparison, *minor);
         }
+        Condition::Provider(provider) => {
+            let sql = " and (select a.provider from attempt a where a.invoice_id = i.id and a.kind = 'charge' \
+                order by a.id desc limit 1) = ?";
+            query.add(sql, values![provider.as_str()]);
+        }
         Condition::By(person) => {
             let sql = " and exists (select 1 from attempt a where a.invoice_id = i.id and a.operator = ?)";
             query.add(sql, values![person.as_str()]);
@@ -125,6 +133,7 @@ fn row(row: &Row) -> Result<FailedRow, StoreError> {
         customer: cells::customer(cells)?,
         what: cells.text("what")?,
         amount: cells.money("amount_minor")?,
+        provider: cells.opt_word("provider", ProviderName::parse)?,
         code: cells.opt_text("last_code")?,
         class: cells.opt_word("last_class", FailureClass::parse)?,
         attempts: cells.u32("attempts")?,

@@ -1,7 +1,8 @@
 //! What calls to the provider were like in the last hour, at most the newest of them.
 //!
-//! One walk along an index that holds all it needs; percentiles are picked from the counts.
+//! One walk along an index; whose call it was is read off its attempt, and percentiles are picked from the counts.
 
+use crate::domain::mode::ProviderName;
 use crate::engine::ports::StoreError;
 use crate::engine::queries::Health;
 use crate::store::open::SqlStore;
@@ -12,12 +13,13 @@ type R<T> = Result<T, StoreError>;
 macro_rules! calls_since {
     ($hour_ago:literal) => {
         concat!(
-            "select elapsed_ms, count(*) as n, \
+            "select a.provider, elapsed_ms, count(*) as n, \
              count(case when outcome in ('timed_out', 'broken', 'server_error', 'unreadable', 'mismatch', 'not_sent', 'throttled') then 1 end) as troubled \
-             from (select outcome, elapsed_ms from evidence where at >= ",
+             from (select attempt_id, outcome, elapsed_ms from evidence where at >= ",
             $hour_ago,
             " and source in ('answer', 'look_up', 'reconciliation') and outcome <> 'unconfirmed' order by at desc limit $1) newest \
-             group by elapsed_ms order by elapsed_ms desc"
+             join attempt a on a.id = newest.attempt_id \
+             group by a.provider, elapsed_ms order by elapsed_ms desc"
         )
     };
 }
@@ -30,19 +32,31 @@ const CALLS: Stmt = Stmt::split(
 /// More say nothing new about the hour, and a billing run makes very many.
 const LOOKED_AT: u32 = 10_000;
 
-pub(super) async fn of_the_last_hour(db: &SqlStore) -> R<Health> {
-    let mut durations = Vec::new();
-    let mut health = Health::default();
-    for row in db.rows(&CALLS, args![LOOKED_AT]).await? {
+pub(super) async fn of_the_last_hour(db: &SqlStore) -> R<Vec<(ProviderName, Health)>> {
+    let rows = db.rows(&CALLS, args![LOOKED_AT]).await?;
+    let mut calls: Vec<(ProviderName, u64, u64, u64)> = Vec::with_capacity(rows.len());
+    for row in rows {
         let cells = row.counts("evidence");
-        let count = cells.count("n")?;
-        health.calls += count;
-        health.troubled += cells.count("troubled")?;
-        durations.push((cells.count("elapsed_ms")?, count));
+        calls.push((
+            cells.word("provider", ProviderName::parse)?,
+            cells.count("elapsed_ms")?,
+            cells.count("n")?,
+            cells.count("troubled")?,
+        ));
     }
-    health.p50_ms = slowest_but(health.calls / 2, &durations);
-    health.p95_ms = slowest_but(health.calls / 20, &durations);
-    Ok(health)
+    let each = ProviderName::ALL.into_iter().map(|provider| {
+        let mut health = Health::default();
+        let mut durations = Vec::new();
+        for (_, elapsed_ms, count, troubled) in calls.iter().filter(|call| call.0 == provider) {
+            health.calls += count;
+            health.troubled += troubled;
+            durations.push((*elapsed_ms, *count));
+        }
+        health.p50_ms = slowest_but(health.calls / 2, &durations);
+        health.p95_ms = slowest_but(health.calls / 20, &durations);
+        (provider, health)
+    });
+    Ok(each.filter(|(_, health)| health.calls > 0).collect())
 }
 
 /// How long the slowest call took, after so many slower ones are left out.

@@ -130,6 +130,7 @@ pub(super) const fn field_of(condition: &Condition) -> &'static str {
         Condition::Class(_) => "class",
         Condition::Amount(..) => "amount",
         Condition::By(_) => "by",
+        Condition::Provider(_) => "provider",
     }
 }
 

@@ -100,6 +100,9 @@ fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
         Condition::Amount(comparison, minor) => {
             keep_amount(query, "p.captured_minor", *comparison, *minor);
         }
+        Condition::Provider(provider) => {
+            query.add(" and p.provider = ?", values![provider.as_str()]);
+        }
         Condition::By(person) if SCHEDULES.contains(&person.as_str()) => {
             query.add(WALKED_BY, values![person.as_str()]);
         }

@@ -99,7 +99,8 @@ fn keep(query: &mut Query, condition: &Condition, _flavour: Flavour) -> Kept {
         | Condition::Class(_)
         | Condition::Began(..)
         | Condition::Days(..)
-        | Condition::By(_) => return Kept::Unsupported,
+        | Condition::By(_)
+        | Condition::Provider(_) => return Kept::Unsupported,
     }
     Kept::Yes
 }

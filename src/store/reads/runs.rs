@@ -71,6 +71,7 @@ fn keep_run(query: &mut Query, condition: &Condition, _flavour: Flavour) -> Kept
         | Condition::Class(_)
         | Condition::Began(..)
         | Condition::Days(..)
+        | Condition::Provider(_)
         | Condition::Amount(..) => return Kept::Unsupported,
     }
     Kept::Yes
@@ -201,6 +202,10 @@ fn keep_item(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept
         Condition::Class(class) => {
             query.add(ITS_INVOICE, []);
             query.add(" and i.last_class = ?)", values![class.as_str()]);
+        }
+        Condition::Provider(provider) => {
+            let sql = " and exists (select 1 from attempt a where a.id = ri.attempt_id and a.provider = ?)";
+            query.add(sql, values![provider.as_str()]);
         }
         Condition::By(_) | Condition::Began(..) | Condition::Days(..) => return Kept::Unsupported,
     }

@@ -201,6 +201,10 @@ fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
             query.add("i.last_class = ?)", values![class.as_str()]);
         }
         Condition::Amount(comparison, minor) => keep_rare_amount(query, *comparison, *minor),
+        Condition::Provider(provider) => {
+            let sql = " and exists (select 1 from payment_method m where m.id = s.method_id and m.provider = ?)";
+            query.add(sql, values![provider.as_str()]);
+        }
         Condition::By(_) | Condition::Days(..) => return Kept::Unsupported,
     }
     Kept::Yes

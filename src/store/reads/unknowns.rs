@@ -6,6 +6,7 @@ use super::matching::{keep_amount, keep_card, keep_one_of, keep_plan, keep_text}
 use super::query::{Flavour, Query, values};
 use crate::domain::attempt::{AttemptKind, Source};
 use crate::domain::ids::{AttemptId, InvoiceId};
+use crate::domain::mode::ProviderName;
 use crate::domain::states::AttemptState;
 use crate::engine::ports::StoreError;
 use crate::engine::queries::{Condition, ListQuery, Order, Page, SortBy, UnknownRow};
@@ -23,7 +24,7 @@ pub(super) const UNKNOWNS: List = List {
     within: None,
     rows: "select k.id as id, k.sort_key as sort_key, a.public_id, a.kind, a.state, \
            c.id as customer_id, c.public_id as customer_public_id, c.name as customer_name, \
-           a.invoice_id, a.amount_minor, a.currency, a.order_id, a.source, a.first_sent_at, \
+           a.invoice_id, a.amount_minor, a.currency, a.provider, a.order_id, a.source, a.first_sent_at, \
            a.last_sent_at, a.send_count, a.checks, a.not_seen, a.next_check_at, a.needs_human, a.operator, a.lease_until, \
            (select e.outcome from evidence e where e.attempt_id = a.id order by e.id desc limit 1) as last_outcome, \
            (select e.at from evidence e where e.attempt_id = a.id order by e.id desc limit 1) as last_evidence_at \
@@ -86,6 +87,9 @@ fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
         Condition::Amount(comparison, minor) => {
             keep_amount(query, "a.amount_minor", *comparison, *minor);
         }
+        Condition::Provider(provider) => {
+            query.add(" and a.provider = ?", values![provider.as_str()]);
+        }
         Condition::By(person) => {
             query.add(" and a.operator = ?", values![person.as_str()]);
         }
@@ -104,6 +108,7 @@ fn row(row: &Row) -> Result<UnknownRow, StoreError> {
         customer: cells::customer(cells)?,
         invoice_id: InvoiceId(cells.i64("invoice_id")?),
         amount: cells.money("amount_minor")?,
+        provider: cells.word("provider", ProviderName::parse)?,
         order_id: cells.text("order_id")?,
         source: cells.word("source", Source::parse)?,
         first_sent_at: cells.opt_at("first_sent_at")?,

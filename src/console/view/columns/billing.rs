@@ -6,7 +6,7 @@ use super::super::advice;
 use super::super::ink::Ink;
 use super::super::table::{LEFT, RIGHT};
 use super::super::words::{attempt_role, class_role, invoice_role};
-use super::people::{amount, id, name};
+use super::people::{amount, id, name, provider};
 use super::{Cell, Column, column};
 use crate::domain::dunning::DunningState;
 use crate::domain::failure::FailureClass;
@@ -16,8 +16,9 @@ use crate::text::Shown;
 pub const FAILED: &[Column] = &[
     column("customer", 8, 2, 0, LEFT, name),
     column("amount", 11, 0, 0, RIGHT, amount),
+    column("provider", 6, 0, 76, LEFT, provider),
     column("class", 12, 0, 52, LEFT, class),
-    column("code", 16, 3, 92, LEFT, code),
+    column("code", 16, 3, 94, LEFT, code),
     column("tries", 4, 0, 56, RIGHT, tries),
     column("next_try", 16, 0, 68, RIGHT, next_try),
     column("since", 6, 0, 0, RIGHT, since),
@@ -27,9 +28,10 @@ pub const DECLINES: &[Column] = &[
     column("when", 16, 0, 0, LEFT, declined_at),
     column("customer", 7, 2, 0, LEFT, name),
     column("amount", 11, 0, 0, RIGHT, amount),
+    column("provider", 6, 0, 76, LEFT, provider),
     column("class", 12, 0, 60, LEFT, decline_class),
-    column("code", 16, 3, 84, LEFT, decline_code),
-    column("source", 8, 0, 96, LEFT, decline_source),
+    column("code", 16, 3, 94, LEFT, decline_code),
+    column("source", 8, 0, 104, LEFT, decline_source),
     column("invoice", 12, 0, 74, LEFT, decline_invoice),
 ];
 
@@ -37,10 +39,11 @@ pub const PAYMENTS: &[Column] = &[
     column("when", 16, 0, 0, LEFT, captured_at),
     column("customer", 7, 2, 0, LEFT, name),
     column("what", 8, 2, 92, LEFT, what),
+    column("provider", 6, 0, 78, LEFT, provider),
     column("amount", 11, 0, 0, RIGHT, captured),
     column("refunded", 11, 0, 66, RIGHT, refunded),
     column("state", 15, 0, 76, LEFT, payment_state),
-    column("id", 12, 0, 110, LEFT, id),
+    column("id", 12, 0, 112, LEFT, id),
 ];
 
 pub const PLANS: &[Column] = &[
@@ -56,6 +59,7 @@ pub const PLANS: &[Column] = &[
 pub const UNKNOWN: &[Column] = &[
     column("what", 6, 0, 0, LEFT, kind),
     column("customer", 8, 2, 0, LEFT, name),
+    column("provider", 6, 0, 76, LEFT, provider),
     column("amount", 11, 0, 0, RIGHT, amount),
     column("since", 7, 0, 48, RIGHT, unknown_since),
     column("certain", 12, 2, 66, LEFT, certain),

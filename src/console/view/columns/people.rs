@@ -23,9 +23,10 @@ pub const SUBSCRIPTIONS: &[Column] = &[
     column("customer", 8, 2, 0, LEFT, name),
     column("plan", 8, 3, 56, LEFT, plan),
     column("state", 10, 0, 0, LEFT, state),
+    column("provider", 6, 0, 78, LEFT, provider),
     column("amount", 11, 0, 0, RIGHT, amount),
     column("next", 10, 0, 68, RIGHT, next),
-    column("card", 10, 1, 90, LEFT, card),
+    column("card", 10, 1, 92, LEFT, card),
     column("flags", 10, 1, 76, LEFT, flags),
 ];
 
@@ -33,6 +34,7 @@ pub const RENEWALS: &[Column] = &[
     column("due", 7, 0, 0, LEFT, due_clock),
     column("customer", 8, 2, 0, LEFT, name),
     column("plan", 8, 2, 56, LEFT, plan),
+    column("provider", 6, 0, 78, LEFT, provider),
     column("amount", 11, 0, 0, RIGHT, amount),
     column("card", 10, 1, 68, LEFT, card),
     column("flags", 12, 2, 60, LEFT, flags),
@@ -41,9 +43,12 @@ pub const RENEWALS: &[Column] = &[
 pub const RENEWAL_DAYS: &[Column] = &[
     column("date", 11, 0, 0, LEFT, date),
     column("count", 6, 0, 0, RIGHT, count),
-    column("amount", 14, 0, 0, RIGHT, amounts),
+    column("amount", 16, 0, 0, RIGHT, amounts),
     column("flags", 20, 1, 62, LEFT, day_flags),
 ];
+
+/// What the sums of a day have room for.
+const AMOUNTS: usize = 16;
 
 pub const HITS: &[Column] = &[
     column("what", 9, 0, 0, LEFT, what),
@@ -90,6 +95,21 @@ fn subscription(row: &Row) -> Option<&SubscriptionRow> {
         Row::Subscription(row) => Some(row),
         _ => None,
     }
+}
+
+/// Where it is charged, or would be.
+pub fn provider(row: &Row, ink: &Ink<'_>) -> Cell {
+    let at = match row {
+        Row::Subscription(row) => row.card.as_ref().map(|card| card.provider),
+        Row::Failed(row) => row.provider,
+        Row::Decline(row) => Some(row.provider),
+        Row::Payment(row) => Some(row.provider),
+        Row::Unknown(row) => Some(row.provider),
+        _ => None,
+    };
+    at.map_or_else(Cell::none, |provider| {
+        Cell::dim(ink.model.provider(provider))
+    })
 }
 
 fn email(row: &Row, ink: &Ink<'_>) -> Cell {
@@ -216,7 +236,7 @@ fn count(row: &Row, ink: &Ink<'_>) -> Cell {
 fn amounts(row: &Row, ink: &Ink<'_>) -> Cell {
     match row {
         Row::Day(row) if row.count == 0 => Cell::none(),
-        Row::Day(row) => Cell::of(ink.model.moneys(&row.amounts), day_role(row)),
+        Row::Day(row) => Cell::of(ink.model.moneys_in(&row.amounts, AMOUNTS), day_role(row)),
         _ => Cell::none(),
     }
 }

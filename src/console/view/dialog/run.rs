@@ -45,9 +45,9 @@ pub fn lines(ink: &Ink<'_>, until: DateTime<Utc>, preview: &RunPreview, room: us
             "no provider" => label("kind_no_provider"),
             other => other.to_owned(),
         };
-        let provider = row.provider.map_or_else(String::new, |provider| {
-            ink.t(&format!("common.provider_short.{provider}"))
-        });
+        let provider = row
+            .provider
+            .map_or_else(String::new, |provider| model.provider(provider));
         pages.line(vec![
             span(
                 format!("{} ", fit(model.name(&row.customer.name), 12, Align::Left)),

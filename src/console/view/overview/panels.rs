@@ -7,12 +7,12 @@ use super::super::super::theme::Role;
 use super::super::chart::{self, Bar, Chosen};
 use super::super::columns::{class_text, day_role, people_flag};
 use super::super::figures;
-use super::super::ink::{Ink, Span, Spans, span};
+use super::super::ink::{Ink, Span, Spans, span, spans_width};
 use super::super::table::bar;
 use super::super::words::{self, class_role, flag_role};
 use super::Boxed;
-use crate::engine::queries::{Overview, RenewalDay};
-use crate::text::{Align, Shown, fit, pad_left};
+use crate::engine::queries::{Health, Overview, RenewalDay};
+use crate::text::{Align, Shown, fit, pad_left, width};
 
 pub fn head(ink: &mut Ink<'_>, area: Rect, text: &str, boxed: Boxed) {
     let title = match boxed {
@@ -52,19 +52,35 @@ pub fn revenue(ink: &mut Ink<'_>, area: Rect, overview: &Overview, boxed: Boxed)
     );
     chart::draw(ink, plot, &bars);
     if boxed == Boxed::Yes {
-        let model = ink.model;
-        let sum = |ink: &Ink<'_>, id: &str, money: String| {
-            [
-                span(format!("{} ", ink.locale().label("money", id)), Role::Dim),
-                span(format!("{money}   "), Role::Text),
-            ]
-        };
-        let mut line: Spans = Vec::new();
-        line.extend(sum(ink, "gross", model.moneys(&overview.gross)));
-        line.extend(sum(ink, "refunds", figures::refunds(ink, overview)));
-        line.extend(sum(ink, "net", model.moneys(&overview.net)));
+        let line = sums_line(ink, overview, usize::from(area.width));
         ink.spans(area, area.bottom() - 1, &line);
     }
+}
+
+/// What came in, what went back and what stayed. Where there is no room for every currency, each shows fewer.
+fn sums_line(ink: &Ink<'_>, overview: &Overview, room: usize) -> Spans {
+    let parts = [
+        ("gross", overview.gross.clone()),
+        ("refunds", figures::refunds(overview)),
+        ("net", overview.net.clone()),
+    ];
+    let label = |id: &str| format!("{} ", ink.locale().label("money", id));
+    let line = |each: usize| -> Spans {
+        let parts = parts.iter().flat_map(|(id, moneys)| {
+            let text = ink.model.moneys_in(moneys, each);
+            [
+                span(label(id), Role::Dim),
+                span(format!("{text}   "), Role::Text),
+            ]
+        });
+        parts.collect()
+    };
+    let whole = line(usize::MAX);
+    if spans_width(&whole) <= room {
+        return whole;
+    }
+    let labels: usize = parts.iter().map(|(id, _)| width(&label(id)) + 3).sum();
+    line(room.saturating_sub(labels) / 3)
 }
 
 pub fn renewals(
@@ -101,7 +117,7 @@ pub fn renewals(
     let line = [
         span(fit(total, 11, Align::Left), Role::Dim),
         span(pad_left(ink.model.count(count), 5), Role::Text),
-        span(pad_left(ink.model.moneys(&sum), 13), Role::Title),
+        span(pad_left(ink.model.moneys_in(&sum, 14), 14), Role::Title),
     ];
     ink.spans(area, y, &line);
 }
@@ -128,7 +144,7 @@ fn day_line(ink: &Ink<'_>, day: &RenewalDay, room: u16) -> Vec<Span> {
     let mut line = vec![
         span(fit(model.renewal_day(&day.day), 11, Align::Left), role),
         span(pad_left(model.count(day.count), 5), role),
-        span(pad_left(model.moneys(&day.amounts), 13), role),
+        span(pad_left(model.moneys_in(&day.amounts, 14), 14), role),
     ];
     for (flag, count) in day.flags.iter().filter(|(_, count)| *count > 0) {
         let (text, _) = people_flag(ink, *flag);
@@ -233,42 +249,42 @@ pub fn plans(
     }
 }
 
+/// One line for each provider that was called, where there is more than one; and what is about all of them.
+pub fn health_height(overview: &Overview) -> u16 {
+    match u16::try_from(overview.health.len()).unwrap_or(0) {
+        0 | 1 => 3,
+        more => more + 3,
+    }
+}
+
 pub fn health(ink: &mut Ink<'_>, area: Rect, overview: &Overview) {
-    let title = ink.locale().label("provider", "toss").to_owned();
+    let title = match overview.health.as_slice() {
+        [(provider, _)] => ink.locale().label("provider", provider.as_str()).to_owned(),
+        _ => ink.t("console.panel.providers"),
+    };
     let inner = ink.frame(area, &[span(title, Role::Title)], Role::Border);
-    let health = &overview.health;
-    let locale = ink.locale();
-    let ms = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
-    let share = |part: u64, whole: u64| {
-        let part = i128::from(part) * 10_000;
-        match whole {
-            0 => "-".to_owned(),
-            whole => locale.percent(i64::try_from(part / i128::from(whole)).unwrap_or(0)),
+    let mut y = inner.y;
+    let mut line: Spans = Vec::new();
+    for (provider, health) in &overview.health {
+        let calls = calls_line(ink, health);
+        if overview.health.len() == 1 {
+            line.extend(calls);
+            line.push(span("   ".to_owned(), Role::Dim));
+            continue;
         }
-    };
-    let settled = overview.succeeded_attempts + overview.failed_attempts;
-    let text = locale.t_args(
-        "console.panel.health",
-        &[
-            ("p50", &ms(health.p50_ms)),
-            ("p95", &ms(health.p95_ms)),
-            ("success", &share(overview.succeeded_attempts, settled)),
-            ("calls", &ink.model.count(health.calls)),
-            ("troubled", &ink.model.count(health.troubled)),
-        ],
-    );
-    let mark = if health.troubled > 0 {
-        span(format!("{} ", ink.glyphs().waits), Role::Waits)
-    } else {
-        span(format!("{} ", ink.glyphs().settled), Role::Settled)
-    };
-    let oldest = overview.oldest_unknown_at.map(|at| {
+        let name = ink.locale().label("provider", provider.as_str());
+        let mut of_one = vec![span(fit(name, 15, Align::Left), Role::Text)];
+        of_one.extend(calls);
+        ink.spans(inner, y, &of_one);
+        y += 1;
+    }
+    line.extend(approved(ink, overview));
+    line.push(last_run(ink));
+    let locale = ink.locale();
+    if let Some(at) = overview.oldest_unknown_at {
         let age = ink.model.db_age(at);
         let count = ink.model.count(overview.unknown);
-        locale.t_args("console.panel.unknown", &[("n", &count), ("age", &age)])
-    });
-    let mut line = vec![mark, span(text, Role::Text), last_run(ink)];
-    if let Some(oldest) = oldest {
+        let oldest = locale.t_args("console.panel.unknown", &[("n", &count), ("age", &age)]);
         line.push(span(
             format!("   {} {oldest}", ink.glyphs().unknown),
             Role::NeedsPerson,
@@ -282,7 +298,44 @@ pub fn health(ink: &mut Ink<'_>, area: Rect, overview: &Overview) {
             Role::NeedsPerson,
         ));
     }
-    ink.spans(inner, inner.y, &line);
+    ink.spans(inner, y, &line);
+}
+
+/// What calls to one provider were like.
+fn calls_line(ink: &Ink<'_>, health: &Health) -> Spans {
+    let ms = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
+    let text = ink.locale().t_args(
+        "console.panel.health",
+        &[
+            ("p50", &ms(health.p50_ms)),
+            ("p95", &ms(health.p95_ms)),
+            ("calls", &ink.model.count(health.calls)),
+            ("troubled", &ink.model.count(health.troubled)),
+        ],
+    );
+    let mark = if health.troubled > 0 {
+        span(format!("{} ", ink.glyphs().waits), Role::Waits)
+    } else {
+        span(format!("{} ", ink.glyphs().settled), Role::Settled)
+    };
+    vec![mark, span(text, Role::Text)]
+}
+
+/// The share of charges that were approved.
+fn approved(ink: &Ink<'_>, overview: &Overview) -> Spans {
+    let settled = overview.succeeded_attempts + overview.failed_attempts;
+    let share = match settled {
+        0 => "-".to_owned(),
+        settled => {
+            let part = i128::from(overview.succeeded_attempts) * 10_000;
+            let share = i64::try_from(part / i128::from(settled)).unwrap_or(0);
+            ink.locale().percent(share)
+        }
+    };
+    let text = ink
+        .locale()
+        .t_args("console.panel.approved", &[("success", &share)]);
+    vec![span(text, Role::Text)]
 }
 
 /// How long ago the last billing run began: what is due waits for the next one.
