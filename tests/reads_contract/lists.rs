@@ -173,7 +173,7 @@ async fn payments_are_kept_by_every_condition(bed: Bed) {
         3,
         198_000,
         noon(5),
-        set! { plan_id: 3_i64, refunded_minor: 198_000_i64 },
+        set! { plan_id: 3_i64, refunded_minor: 198_000_i64, provider: "stripe" },
     );
     rows.payment(
         4,
@@ -197,6 +197,8 @@ async fn payments_are_kept_by_every_condition(bed: Bed) {
         ("plan:pr", vec![]),
         ("plan:basic", vec![2]),
         ("card:4242", vec![2]),
+        ("provider:stripe", vec![3]),
+        ("provider:toss", vec![4, 2, 1]),
         ("card:61", vec![2]),
         ("amount>=9900", vec![3, 2, 1]),
         ("amount<=9,900", vec![4, 2]),
@@ -250,6 +252,8 @@ async fn subscriptions_are_kept_by_every_condition(bed: Bed) {
         ("status:past_due plan:pro-year", vec![3]),
         ("amount>=27000", vec![3, 1]),
         ("card:1111", vec![1]),
+        ("provider:toss", vec![1]),
+        ("provider:stripe", vec![]),
         ("code:exceed_max_amount", vec![1]),
         ("class:soft", vec![1]),
         ("class:hard", vec![]),
@@ -464,7 +468,7 @@ async fn failed_invoices_carry_their_dunning(bed: Bed) {
         },
     );
     rows.attempt(2, 1, 1, 27_000, set! {
-        state: "unknown", attempt_no: 2_i64, settled_at: Option::<i64>::None, settled_on: Option::<&str>::None,
+        state: "unknown", attempt_no: 2_i64, provider: "stripe", settled_at: Option::<i64>::None, settled_on: Option::<&str>::None,
     });
     let store = bed.with(&rows).await;
     let got = store.failed(&ListQuery::first(50)).await.expect("a page");
@@ -475,6 +479,7 @@ async fn failed_invoices_carry_their_dunning(bed: Bed) {
         (first.what.as_str(), first.attempts, first.dunning_used),
         ("Plan pro", 2, 1)
     );
+    assert_eq!(first.provider.map(|p| p.as_str()), Some("stripe"));
     assert_eq!(first.open_attempt.map(|s| s.as_str()), Some("unknown"));
     for (typed, expected) in [
         ("status:past_due", vec![1]),
@@ -484,6 +489,8 @@ async fn failed_invoices_carry_their_dunning(bed: Bed) {
         ("code:reject_card_payment", vec![1]),
         ("plan:pro", vec![1]),
         ("amount<1000", vec![2]),
+        ("provider:stripe", vec![1]),
+        ("provider:toss", vec![]),
         ("by:kim", vec![1]),
         ("서현", vec![1]),
     ] {
