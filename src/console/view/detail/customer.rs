@@ -118,39 +118,54 @@ pub fn days(ink: &Ink<'_>, at: chrono::DateTime<chrono::Utc>) -> String {
     }
 }
 
+/// Every card that can be charged, a line each, and how many were before them.
 fn method(pages: &mut Pages, ink: &Ink<'_>, methods: &[PaymentMethod], room: usize) {
-    let Some(method) = methods.first() else {
+    let Some(newest) = methods.first() else {
         let label = ink.t("console.card.card");
         let text = ink.t("console.flag.no_method");
         pages.field(&label, LABEL, &text, Role::NeedsPerson, room);
         return;
     };
+    let active: Vec<&PaymentMethod> = methods
+        .iter()
+        .filter(|method| method.state == MethodState::Active)
+        .collect();
+    let shown = if active.is_empty() {
+        vec![newest]
+    } else {
+        active
+    };
+    for (at, method) in shown.iter().enumerate() {
+        let label = match at {
+            0 => head(ink, "card"),
+            _ => span(" ".repeat(LABEL + 2), Role::Dim),
+        };
+        let mut spans = vec![label];
+        spans.extend(one_method(ink, method));
+        let rest = methods.len() - shown.len();
+        if rest > 0 && at + 1 == shown.len() {
+            let more = ink.model.count(u64::try_from(rest).unwrap_or(0));
+            let text = ink.locale().t_args("console.card.more", &[("n", &more)]);
+            spans.push(span(format!("  {text}"), Role::Dim));
+        }
+        pages.line(spans);
+    }
+}
+
+fn one_method(ink: &Ink<'_>, method: &PaymentMethod) -> Vec<(String, Role)> {
     let state = ink.locale().label("state.method", method.state.as_str());
     let role = match method.state {
         MethodState::Active => Role::Text,
         MethodState::Replaced | MethodState::Deleted => Role::NeedsPerson,
     };
-    let mut spans = vec![
-        head(ink, "card"),
-        span(
-            format!(
-                "{} {}  {}  ",
-                ink.model.issuer(&method.card.issuer),
-                mask::card(&method.card.number),
-                expiry(method.card.expiry)
-            ),
-            Role::Text,
-        ),
-        span(state.to_owned(), role),
-    ];
-    if methods.len() > 1 {
-        let more = ink
-            .model
-            .count(u64::try_from(methods.len() - 1).unwrap_or(0));
-        let text = ink.locale().t_args("console.card.more", &[("n", &more)]);
-        spans.push(span(format!("  {text}"), Role::Dim));
-    }
-    pages.line(spans);
+    let text = format!(
+        "{}  {} {}  {}  ",
+        ink.model.provider(method.provider),
+        ink.model.issuer(&method.card.issuer),
+        mask::card(&method.card.number),
+        expiry(method.card.expiry)
+    );
+    vec![span(text, Role::Text), span(state.to_owned(), role)]
 }
 
 fn failures(pages: &mut Pages, ink: &Ink<'_>, failures: &[FailedRow], room: usize) {
@@ -261,7 +276,9 @@ fn payments(pages: &mut Pages, ink: &Ink<'_>, payments: &[PaymentRow], room: usi
                     .money(-row.refunded_minor, currency.exponent(), currency.code());
             spans.push(span(format!(" {back}"), Role::Dim));
         }
-        spans.push(span(format!("  {}", Shown::line(&row.what)), Role::Dim));
+        let at = ink.model.provider(row.provider);
+        let what = format!("  {at}  {}", Shown::line(&row.what));
+        spans.push(span(what, Role::Dim));
         pages.choice(spans);
     }
 }

@@ -39,7 +39,8 @@ pub fn lines(ink: &Ink<'_>, timeline: &Timeline, room: usize) -> Pages {
         let back =
             crate::domain::money::Money::new(payment.refunded_minor, payment.captured.currency());
         let text = format!(
-            "{}  {}  {} {}  {}",
+            "{}  {}  {}  {} {}  {}",
+            model.provider(payment.provider),
             model.money(payment.captured),
             model.date_time(payment.captured_at),
             label("refunded"),
@@ -273,6 +274,10 @@ fn started(ink: &Ink<'_>, timeline: &Timeline, attempt: &Attempt) -> Vec<Span> {
         span(
             format!("{}  ", locale.label("source", attempt.source.as_str())),
             Role::Accent,
+        ),
+        span(
+            format!("{}  ", ink.model.provider(attempt.provider)),
+            Role::Text,
         ),
         span(ink.model.money(attempt.amount), Role::Text),
         span(

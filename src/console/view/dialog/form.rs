@@ -78,7 +78,10 @@ pub fn draw(ink: &mut Ink<'_>, form: &Form) {
 
 /// A payment as a person recognises it: which, when, how much, with which card.
 pub fn paid_text(ink: &Ink<'_>, paid: &Paid) -> String {
-    let card = paid.card.as_ref().map(|card| ink.model.card_short(card));
+    let card = paid.card.as_ref().map(|card| {
+        let at = ink.model.provider(card.provider);
+        format!("{at} {}", ink.model.card_short(card))
+    });
     let parts = [
         Some(words::id(&paid.public_id)),
         Some(ink.model.date_time(paid.captured_at)),

@@ -138,7 +138,17 @@ fn sums(overview: &Overview) -> Vec<crate::domain::money::Money> {
 
 /// Where there is no room for words, a flag is its mark and its count.
 fn day_line(ink: &Ink<'_>, day: &RenewalDay, room: u16) -> Vec<Span> {
-    let has_room = room >= 44;
+    let in_words = day_spans(ink, day, |text, _| format!("  {text} "));
+    if spans_width(&in_words) <= usize::from(room) {
+        return in_words;
+    }
+    day_spans(ink, day, |_, role| match role {
+        Role::NeedsPerson => format!(" {}", ink.glyphs().needs_person),
+        _ => format!(" {}", ink.glyphs().waits),
+    })
+}
+
+fn day_spans(ink: &Ink<'_>, day: &RenewalDay, said: impl Fn(&str, Role) -> String) -> Vec<Span> {
     let role = day_role(day);
     let model = ink.model;
     let mut line = vec![
@@ -149,13 +159,7 @@ fn day_line(ink: &Ink<'_>, day: &RenewalDay, room: u16) -> Vec<Span> {
     for (flag, count) in day.flags.iter().filter(|(_, count)| *count > 0) {
         let (text, _) = people_flag(ink, *flag);
         let role = flag_role(*flag);
-        let text = if has_room {
-            format!("  {text} ")
-        } else if role == Role::NeedsPerson {
-            format!(" {}", ink.glyphs().needs_person)
-        } else {
-            format!(" {}", ink.glyphs().waits)
-        };
+        let text = said(&text, role);
         line.push(span(format!("{text}{}", model.count(*count)), role));
     }
     line
@@ -249,35 +253,23 @@ pub fn plans(
     }
 }
 
-/// One line for each provider that was called, where there is more than one; and what is about all of them.
+/// One line for each provider that was called, and one about all of them.
 pub fn health_height(overview: &Overview) -> u16 {
-    match u16::try_from(overview.health.len()).unwrap_or(0) {
-        0 | 1 => 3,
-        more => more + 3,
-    }
+    u16::try_from(overview.health.len()).unwrap_or(0) + 3
 }
 
 pub fn health(ink: &mut Ink<'_>, area: Rect, overview: &Overview) {
-    let title = match overview.health.as_slice() {
-        [(provider, _)] => ink.locale().label("provider", provider.as_str()).to_owned(),
-        _ => ink.t("console.panel.providers"),
-    };
+    let title = ink.t("console.panel.providers");
     let inner = ink.frame(area, &[span(title, Role::Title)], Role::Border);
     let mut y = inner.y;
-    let mut line: Spans = Vec::new();
     for (provider, health) in &overview.health {
-        let calls = calls_line(ink, health);
-        if overview.health.len() == 1 {
-            line.extend(calls);
-            line.push(span("   ".to_owned(), Role::Dim));
-            continue;
-        }
         let name = ink.locale().label("provider", provider.as_str());
         let mut of_one = vec![span(fit(name, 15, Align::Left), Role::Text)];
-        of_one.extend(calls);
+        of_one.extend(calls_line(ink, health));
         ink.spans(inner, y, &of_one);
         y += 1;
     }
+    let mut line: Spans = Vec::new();
     line.extend(approved(ink, overview));
     line.push(last_run(ink));
     let locale = ink.locale();
