@@ -47,6 +47,8 @@ pub const fn declared(command: &Command) -> (&'static str, Nature) {
         Command::Customer(CustomerCommand::Create(_)) => ("customer create", Plans),
         Command::Method(MethodCommand::Add(_)) => ("method add", Plans),
         Command::Method(MethodCommand::Swap(_)) => ("method swap", Plans),
+        Command::Method(MethodCommand::Use(_)) => ("method use", Plans),
+        Command::Method(MethodCommand::Delete(_)) => ("method delete", Plans),
         Command::Subscribe(_) => ("subscribe", Plans),
         Command::OneTime(_) => ("one-time", Plans),
         Command::Checkout(CheckoutCommand::Open(_)) => ("checkout open", Plans),

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 
 use super::args::{
-    AlsoCancelArg, CancelArgs, ConfirmArgs, CustomerCreateArgs, MethodArgs, NotExecutedArgs,
+    AlsoCancelArg, CancelArgs, CardArgs, ConfirmArgs, CustomerCreateArgs, MethodArgs, NotExecutedArgs,
     NoteArgs, OneTimeArgs, PlanCreateArgs, PlanEditArgs, PlanTargetArgs, RefundArgs, ResolveArgs,
     SubscribeArgs, TargetArgs,
 };
@@ -13,7 +13,7 @@ use super::said::noun_name;
 use super::verbs::show;
 use crate::domain::attempt::AlsoCancel;
 use crate::domain::ids::{
-    AttemptId, CustomerId, InvoiceId, Noun, PaymentId, PublicId, SubscriptionId,
+    AttemptId, CustomerId, InvoiceId, MethodId, Noun, PaymentId, PublicId, SubscriptionId,
 };
 use crate::domain::money::{Currency, Money};
 use crate::domain::payment::{Payment, RefundAmount};
@@ -219,6 +219,12 @@ pub async fn method(store: &SqlStore, args: &MethodArgs) -> Result<Request, CliE
         auth_key,
         provider: None,
     })
+}
+
+/// A saved card.
+pub async fn card(store: &SqlStore, args: &CardArgs) -> Result<MethodId, CliError> {
+    let id = resolve::id(store, Noun::Method, &args.method).await?;
+    Ok(MethodId(id))
 }
 
 /// A note is kept under the whole id of its target.

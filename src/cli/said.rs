@@ -275,6 +275,8 @@ fn said_of_refused(refused: &Refused, view: &View) -> Said {
         Refused::NotChargeable => Said::new("not_chargeable"),
         Refused::NothingDeclined => Said::new("nothing_declined"),
         Refused::NoMethod => Said::new("no_method"),
+        Refused::NotForgotten(provider) => Said::new("not_forgotten")
+            .with("provider", view.locale.label("provider", provider.as_str())),
         Refused::KeyDeleted => Said::new("key_deleted"),
         Refused::SubscriptionState(state) => Said::new("subscription_state").with(
             "state",

@@ -97,6 +97,7 @@ impl Fault {
         "last_digit",
         "currency_not_taken",
         "card_refused",
+        "not_forgotten",
         "breaker_open",
         "charge_not_settled",
         "amount_not_positive",
@@ -200,6 +201,9 @@ impl From<&Refused> for Fault {
             Refused::NotChargeable => Self::new("not_chargeable"),
             Refused::NothingDeclined => Self::new("nothing_declined"),
             Refused::NoMethod => Self::new("no_method"),
+            Refused::NotForgotten(provider) => {
+                Self::new("not_forgotten").with("name", Detail::Text(provider.to_string()))
+            }
             Refused::NoProvider(name) => Self::new("no_provider").text("name", name.as_str()),
             Refused::KeyDeleted => Self::new("key_deleted"),
             Refused::SubscriptionState(state) => {

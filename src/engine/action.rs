@@ -155,6 +155,10 @@ pub enum Effect {
         /// What is charged then.
         card: CardBrief,
     },
+    /// So many running subscriptions are charged by this card from now on.
+    ChargedByCard(u64),
+    /// So many running subscriptions lose their card: another of the customer's is charged, if the rules name one.
+    LeftWithoutCard(u64),
     /// So many running subscriptions keep their price and go on.
     SubscriptionsKept(u64),
     /// The free trial lasts until then.

@@ -27,6 +27,7 @@ use super::refund::RefundWork;
 use super::refusal::VerbError;
 use super::request::Request;
 use super::resolve::{Reach, ResolveWork};
+use super::saved_cards::{CardFate, CardWork, Forgetting};
 use super::subscribe::SubscribeWork;
 use super::unlisted::Unlisted;
 
@@ -45,6 +46,7 @@ pub(super) enum Work {
     Checkout(Box<CheckoutWork>),
     Subscribe(Box<SubscribeWork>),
     Method(Box<MethodWork>),
+    Card(Box<CardWork>),
     Customer(Box<CustomerWork>),
     Plan(Box<PlanWork>),
     Resolve(Box<ResolveWork>),
@@ -65,6 +67,8 @@ pub(super) enum Next {
     Charge(AttemptId, Onward),
     /// Exchange the auth key, then store the card.
     Issue(Box<MethodWork>, i64),
+    /// Ask the provider to forget this card.
+    Forget(Box<Forgetting>),
     /// Ask the provider about this attempt.
     LookUp(AttemptId, Reach),
     /// End this attempt at the provider.
@@ -120,6 +124,7 @@ impl<S: Store> Engine<S> {
             Next::Send(attempt) => self.send(attempt, Onward::Nobody, operator).await,
             Next::Charge(attempt, onward) => self.send(attempt, onward, operator).await,
             Next::Issue(work, issue) => self.issue(*work, issue, operator).await,
+            Next::Forget(forgetting) => self.forget(*forgetting, operator).await,
             Next::LookUp(attempt, reach) => self.look_now(attempt, reach, operator).await,
             Next::Fence(attempt) => self.fence_now(attempt, operator).await,
             Next::Wish(wish) => self.carry_out(wish, Actor::from(operator)).await,
@@ -172,6 +177,7 @@ impl<S: Store> Engine<S> {
             Work::Checkout(work) => self.write_checkout(tx, actor, *work).await,
             Work::Subscribe(work) => self.write_subscribe(tx, actor, *work).await,
             Work::Method(work) => self.write_issue(tx, actor, *work).await,
+            Work::Card(work) => self.write_card(tx, actor, *work).await,
             Work::Customer(work) => self.write_customer(tx, actor, *work).await,
             Work::Plan(work) => self.write_plan(tx, actor, *work).await,
             Work::Resolve(work) => self.write_resolve(tx, actor, *work).await,
@@ -258,6 +264,10 @@ impl<S: Store> Engine<S> {
                 auth_key,
                 provider,
             } => self.prepare_issue(tx, *customer, auth_key, *provider).await,
+            Request::UseMethod { method } => self.prepare_card(tx, *method, CardFate::Used).await,
+            Request::DeleteMethod { method } => {
+                self.prepare_card(tx, *method, CardFate::Forgotten).await
+            }
             Request::CreateCustomer {
                 customer_key,
                 name,

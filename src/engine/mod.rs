@@ -44,6 +44,7 @@ mod resolve;
 mod reveal;
 mod rotate;
 mod route;
+mod saved_cards;
 mod send;
 mod settle;
 mod standing;

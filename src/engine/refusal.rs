@@ -204,6 +204,9 @@ pub enum Refused {
     /// The card could not be registered.
     #[error("the card could not be registered ({0})")]
     CardRefused(String),
+    /// The provider did not confirm that it forgot the card. It is not charged here any more.
+    #[error("{0} did not confirm that it forgot the card")]
+    NotForgotten(crate::domain::mode::ProviderName),
     /// Too many troubled calls in a row; calls are held back.
     #[error("the circuit breaker is open")]
     BreakerOpen,

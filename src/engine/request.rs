@@ -2,7 +2,7 @@
 
 use crate::domain::attempt::AlsoCancel;
 use crate::domain::ids::{
-    ApprovalId, AttemptId, CustomerId, InvoiceId, PaymentId, PlanId, PublicId, SubscriptionId,
+    ApprovalId, AttemptId, CustomerId, InvoiceId, MethodId, PaymentId, PlanId, PublicId, SubscriptionId,
 };
 use crate::domain::mode::ProviderName;
 use crate::domain::money::Money;
@@ -122,6 +122,16 @@ pub enum Request {
         auth_key: Secret,
         /// Where; told from what the window brought when nobody says.
         provider: Option<ProviderName>,
+    },
+    /// Charge running subscriptions by this card from now on, as far as the rules let it.
+    UseMethod {
+        /// Which card.
+        method: MethodId,
+    },
+    /// Let a card go: it is not charged any more, and its provider forgets it.
+    DeleteMethod {
+        /// Which card.
+        method: MethodId,
     },
     /// Create a customer.
     CreateCustomer {
@@ -276,7 +286,9 @@ impl Request {
                 Verb::OneTime
             }
             Self::Subscribe { .. } => Verb::Subscribe,
-            Self::AddMethod { .. } => Verb::SwapCard,
+            Self::AddMethod { .. } | Self::UseMethod { .. } | Self::DeleteMethod { .. } => {
+                Verb::SwapCard
+            }
             Self::CreateCustomer { .. } => Verb::CreateCustomer,
             Self::CreatePlan(_) => Verb::CreatePlan,
             Self::EditPlan { .. } => Verb::EditPlan,

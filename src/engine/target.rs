@@ -48,6 +48,9 @@ async fn named<T: Tx>(tx: &mut T, request: &Request) -> Result<Option<PublicId>,
         | Request::Checkout { customer, .. }
         | Request::Subscribe { customer, .. }
         | Request::AddMethod { customer, .. } => tx.customer(*customer).await?.public_id,
+        Request::UseMethod { method } | Request::DeleteMethod { method } => {
+            tx.method(*method).await?.public_id
+        }
         Request::EditPlan { plan, .. } | Request::DeactivatePlan { plan } => {
             tx.plan(*plan).await?.public_id
         }

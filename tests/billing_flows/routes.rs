@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use paydeck::domain::ids::{CustomerId, Noun, SubscriptionId};
+use paydeck::domain::ids::{CustomerId, MethodId, Noun, SubscriptionId};
 use paydeck::domain::mode::ProviderName;
 use paydeck::domain::run::Decision;
 use paydeck::engine::ports::Provider;
@@ -332,6 +332,63 @@ async fn a_run_is_previewed_as_it_will_go() {
         let preview = host.preview_run(until).await.expect("a preview");
         assert_eq!(preview.rows[0].kind, "no provider");
         assert_eq!(preview.totals, [preview.rows[1].amount]);
+    })
+    .await;
+}
+
+/// The customer's cards at these two, in this order.
+async fn cards_of(s: &Scene) -> (MethodId, MethodId) {
+    let at = |sql| async move { MethodId(s.w.number(sql).await) };
+    (
+        at("select max(id) from payment_method where provider = 'toss'").await,
+        at("select max(id) from payment_method where provider = 'stripe'").await,
+    )
+}
+
+#[tokio::test]
+async fn n04_the_card_that_is_chosen_is_charged_next() {
+    with_both(TOSS_FIRST, async |s, toss, stripe| {
+        subscribed(&s, "key-one", &[TOSS, STRIPE]).await;
+        let before = (toss.paid(), stripe.paid());
+        let (_, at_stripe) = cards_of(&s).await;
+        let choose = Request::UseMethod { method: at_stripe };
+        let plan = s.engine.plan(&admin(), &choose).await.expect("a plan");
+        assert_eq!(plan.effects, [Effect::ChargedByCard(1)]);
+        assert!(matches!(s.act(choose.clone()).await, Outcome::Done(_)));
+        assert!(matches!(s.act(choose).await, Outcome::AlreadyDone(_)));
+        s.w.advance_days(31).await;
+        s.run().await;
+        assert_eq!((toss.paid(), stripe.paid()), (before.0, before.1 + 1));
+        let signed = "select count(*) from audit where verb = 'swap-card' and reason = 'used'";
+        assert_eq!(s.w.number(signed).await, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn n04_a_card_is_not_charged_from_the_moment_it_is_to_be_forgotten() {
+    with_both(TOSS_FIRST, async |s, toss, stripe| {
+        subscribed(&s, "key-one", &[TOSS, STRIPE]).await;
+        let before = (toss.paid(), stripe.paid());
+        let (at_toss, _) = cards_of(&s).await;
+        let forget = Request::DeleteMethod { method: at_toss };
+        toss.trouble(Step::Forget, Trouble::LostAfter);
+        let plan = s.engine.plan(&admin(), &forget).await.expect("a plan");
+        assert_eq!(plan.effects, [Effect::LeftWithoutCard(1)]);
+        let lost = s.engine.apply(&admin(), &forget, &plan.fingerprint).await;
+        assert_eq!(
+            lost.expect_err("nobody knows").to_string(),
+            "refused: toss did not confirm that it forgot the card"
+        );
+        // The rules name another card, and this one is left alone whatever the provider did.
+        s.w.advance_days(31).await;
+        s.run().await;
+        assert_eq!((toss.paid(), stripe.paid()), (before.0, before.1 + 1));
+        assert!(matches!(s.act(forget).await, Outcome::Done(_)));
+        assert_eq!(toss.count(Step::Forget) % 2, 0);
+        let choose = Request::UseMethod { method: at_toss };
+        let refused = s.engine.plan(&admin(), &choose).await.expect_err("gone");
+        assert!(refused.to_string().contains("deleted"), "{refused}");
     })
     .await;
 }

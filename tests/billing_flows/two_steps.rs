@@ -31,6 +31,7 @@ pub enum Step {
     Charge,
     Look,
     End,
+    Forget,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -313,7 +314,12 @@ impl Provider for House {
         })
     }
     fn delete_key<'a>(&'a self, _: &'a mut Desk, _: &'a Secret) -> BoxFuture<'a, DeleteOutcome> {
-        Box::pin(async { DeleteOutcome::Deleted })
+        Box::pin(async {
+            match self.enter(Step::Forget) {
+                None => DeleteOutcome::Deleted,
+                Some(_) => DeleteOutcome::Unanswered,
+            }
+        })
     }
     fn transactions<'a>(
         &'a self,

@@ -148,6 +148,16 @@ pub enum MethodCommand {
     Add(MethodArgs),
     /// Register another card; what is owed is charged with it.
     Swap(MethodArgs),
+    /// Charge running subscriptions by this card from now on.
+    Use(CardArgs),
+    /// Charge a card no more, and have its provider forget it.
+    Delete(CardArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct CardArgs {
+    #[arg(value_name = "METHOD")]
+    pub method: String,
 }
 
 #[derive(Debug, Args)]

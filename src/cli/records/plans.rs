@@ -121,6 +121,8 @@ fn effect(effect: &Effect) -> Record {
             .shown("card", mask::card(&card.number))
             .text("order_id", &call.order_id)
             .text("idempotency_key", &call.idem_key),
+        Effect::ChargedByCard(count) => of("charged_by_card").number("count", *count),
+        Effect::LeftWithoutCard(count) => of("left_without_card").number("count", *count),
         Effect::SubscriptionsKept(count) => of("subscriptions_kept").number("count", *count),
         Effect::TrialUntil(at) => of("trial_until").at("at", *at),
         Effect::InvoicePaid(invoice) => of("invoice_paid").id("invoice_id", invoice),

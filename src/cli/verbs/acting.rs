@@ -111,6 +111,12 @@ pub async fn run(
         Command::Method(MethodCommand::Add(args) | MethodCommand::Swap(args)) => {
             requests::method(store, &args).await?
         }
+        Command::Method(MethodCommand::Use(args)) => Request::UseMethod {
+            method: requests::card(store, &args).await?,
+        },
+        Command::Method(MethodCommand::Delete(args)) => Request::DeleteMethod {
+            method: requests::card(store, &args).await?,
+        },
         Command::Plan(PlanCommand::Create(args)) => requests::create_plan(&args)?,
         Command::Plan(PlanCommand::Edit(args)) => requests::edit_plan(store, &args).await?,
         Command::Plan(PlanCommand::Deactivate(args)) => {
