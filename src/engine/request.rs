@@ -2,7 +2,8 @@
 
 use crate::domain::attempt::AlsoCancel;
 use crate::domain::ids::{
-    ApprovalId, AttemptId, CustomerId, InvoiceId, MethodId, PaymentId, PlanId, PublicId, SubscriptionId,
+    ApprovalId, AttemptId, CustomerId, InvoiceId, MethodId, PaymentId, PlanId, PublicId,
+    SubscriptionId,
 };
 use crate::domain::mode::ProviderName;
 use crate::domain::money::Money;

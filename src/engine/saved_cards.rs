@@ -17,7 +17,7 @@ use super::apply::{Next, Prepared, Work};
 use super::audit::{Actor, Press};
 use super::charge::{card_brief, customer_brief};
 use super::fingerprint::Fingerprint;
-use super::ports::{Customers, DeleteOutcome, Desk, Store, Tx};
+use super::ports::{DeleteOutcome, Desk, Store, Tx};
 use super::refusal::{Refused, VerbError};
 
 /// What becomes of a card.

@@ -34,10 +34,10 @@ const LOOKED_AT: u32 = 10_000;
 
 pub(super) async fn of_the_last_hour(db: &SqlStore) -> R<Vec<(ProviderName, Health)>> {
     let rows = db.rows(&CALLS, args![LOOKED_AT]).await?;
-    let mut calls: Vec<(ProviderName, u64, u64, u64)> = Vec::with_capacity(rows.len());
+    let mut seen: Vec<(ProviderName, u64, u64, u64)> = Vec::with_capacity(rows.len());
     for row in rows {
         let cells = row.counts("evidence");
-        calls.push((
+        seen.push((
             cells.word("provider", ProviderName::parse)?,
             cells.count("elapsed_ms")?,
             cells.count("n")?,
@@ -47,7 +47,7 @@ pub(super) async fn of_the_last_hour(db: &SqlStore) -> R<Vec<(ProviderName, Heal
     let each = ProviderName::ALL.into_iter().map(|provider| {
         let mut health = Health::default();
         let mut durations = Vec::new();
-        for (_, elapsed_ms, count, troubled) in calls.iter().filter(|call| call.0 == provider) {
+        for (_, elapsed_ms, count, troubled) in seen.iter().filter(|call| call.0 == provider) {
             health.calls += count;
             health.troubled += troubled;
             durations.push((*elapsed_ms, *count));

@@ -207,9 +207,7 @@ fn effect_text(ink: &Ink<'_>, effect: &Effect) -> String {
             ],
         ),
         Effect::ChargedByCard(count) => say("charged_by_card", &[("n", &model.count(*count))]),
-        Effect::LeftWithoutCard(count) => {
-            say("left_without_card", &[("n", &model.count(*count))])
-        }
+        Effect::LeftWithoutCard(count) => say("left_without_card", &[("n", &model.count(*count))]),
         Effect::SubscriptionsKept(count) => {
             say("subscriptions_kept", &[("n", &model.count(*count))])
         }
