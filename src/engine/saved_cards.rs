@@ -80,6 +80,10 @@ impl<S: Store> Engine<S> {
         for id in tx.running_subscriptions_of(customer.id).await? {
             let subscription = tx.lock_subscription(id).await?;
             let term = tx.term(id, subscription.term_no).await?;
+            if !subscription.scheduler.is_ours() {
+                // Its card is chosen where it is scheduled.
+                continue;
+            }
             let is_its_own = subscription.method_id == Some(method.id);
             let changes = match fate {
                 // The rules say who may charge this currency at all.
