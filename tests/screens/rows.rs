@@ -13,7 +13,6 @@ use paydeck::domain::ids::{
     PublicId, RunId, SubscriptionId,
 };
 use paydeck::domain::invoice::{Invoice, InvoiceKind};
-use paydeck::domain::mirror::Scheduler;
 use paydeck::domain::mode::{Mode, ProviderName};
 use paydeck::domain::money::{Currency, Money};
 use paydeck::domain::payment::Payment;
@@ -727,7 +726,6 @@ pub fn subscription_card(number: i64) -> SubscriptionCard {
             state: SubscriptionState::PastDue,
             quantity: 1,
             method_id: Some(MethodId(1)),
-            scheduler: Scheduler::Paydeck,
             mode: Mode::Sim,
             term_no: 1,
             next_period: 4,

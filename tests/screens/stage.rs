@@ -370,7 +370,6 @@ fn plan(model: &Model, asked: Asked) -> Planned {
                             amount: rows::won(9_900),
                             provider: Some(ProviderName::Toss),
                             due_at: Some(rows::now()),
-                            provider: Some(paydeck::domain::mode::ProviderName::Toss),
                             kind: if number % 3 == 2 {
                                 "dunning"
                             } else {
