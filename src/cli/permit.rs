@@ -6,8 +6,8 @@
 
 use super::args::{
     ApproveCommand, AuditCommand, BillCommand, CheckoutCommand, Command, ConfigCommand,
-    CustomerCommand, Global, MethodCommand, PlanCommand, ReportCommand, UnknownCommand,
-    VaultCommand,
+    CustomerCommand, Global, MethodCommand, MirrorCommand, PlanCommand, ReportCommand,
+    UnknownCommand, VaultCommand,
 };
 use super::error::CliError;
 
@@ -61,6 +61,12 @@ pub const fn declared(command: &Command) -> (&'static str, Nature) {
         Command::Refund(_) => ("refund", Plans),
         Command::Cancel(_) => ("cancel", Plans),
         Command::Note(_) => ("note", Plans),
+        Command::Mirror(MirrorCommand::Add(_)) => ("mirror add", Writes),
+        Command::Mirror(MirrorCommand::Pull) => ("mirror pull", Writes),
+        Command::Mirror(MirrorCommand::Pause(_)) => ("mirror pause", Plans),
+        Command::Mirror(MirrorCommand::Resume(_)) => ("mirror resume", Plans),
+        Command::Mirror(MirrorCommand::Void(_)) => ("mirror void", Plans),
+        Command::Mirror(MirrorCommand::GiveUp(_)) => ("mirror give-up", Plans),
         Command::Unknown(UnknownCommand::Resolve(_)) => ("unknown resolve", Plans),
         Command::Unknown(UnknownCommand::SendAgain(_)) => ("unknown send-again", Plans),
         Command::Unknown(UnknownCommand::Link(_)) => ("unknown link", Writes),

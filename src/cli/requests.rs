@@ -3,9 +3,9 @@
 use std::io::Read as _;
 
 use super::args::{
-    AlsoCancelArg, CancelArgs, CardArgs, ConfirmArgs, CustomerCreateArgs, MethodArgs,
-    NotExecutedArgs, NoteArgs, OneTimeArgs, PlanCreateArgs, PlanEditArgs, PlanTargetArgs,
-    RefundArgs, ResolveArgs, SubscribeArgs, TargetArgs,
+    AlsoCancelArg, CancelArgs, CardArgs, ConfirmArgs, CustomerCreateArgs, MethodArgs, MirrorCommand,
+    MirroredArgs, MirroredInvoiceArgs, NotExecutedArgs, NoteArgs, OneTimeArgs, PlanCreateArgs,
+    PlanEditArgs, PlanTargetArgs, RefundArgs, ResolveArgs, SubscribeArgs, TargetArgs,
 };
 use super::error::CliError;
 use super::resolve::{self, noun_of_prefix};
@@ -156,6 +156,41 @@ pub async fn cancel(store: &SqlStore, args: &CancelArgs) -> Result<Request, CliE
             subscription,
             reason,
         }
+    })
+}
+
+/// What is asked of Stripe about what it schedules; none where nothing is asked for by itself.
+pub async fn mirrored(
+    store: &SqlStore,
+    command: &MirrorCommand,
+) -> Result<Option<Request>, CliError> {
+    let of = async |args: &MirroredArgs| {
+        resolve::id(store, Noun::Subscription, &args.subscription)
+            .await
+            .map(SubscriptionId)
+    };
+    let about = async |args: &MirroredInvoiceArgs| {
+        let target = TargetArgs {
+            target: args.target.clone(),
+        };
+        invoice(store, &target).await
+    };
+    Ok(match command {
+        MirrorCommand::Add(_) | MirrorCommand::Pull => None,
+        MirrorCommand::Pause(args) => Some(Request::Pause {
+            subscription: of(args).await?,
+        }),
+        MirrorCommand::Resume(args) => Some(Request::Resume {
+            subscription: of(args).await?,
+        }),
+        MirrorCommand::Void(args) => Some(Request::VoidInvoice {
+            invoice: about(args).await?,
+            reason: args.reason.clone(),
+        }),
+        MirrorCommand::GiveUp(args) => Some(Request::GiveUpInvoice {
+            invoice: about(args).await?,
+            reason: args.reason.clone(),
+        }),
     })
 }
 

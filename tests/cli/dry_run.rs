@@ -236,6 +236,28 @@ fn cases(shop: &Shop) -> Vec<(&'static str, Vec<String>, i32)> {
             0,
         ),
         ("note", words("note", &[&subscriber.customer, "x"]), 0),
+        ("mirror add", words("mirror add sub_1", &[]), 2),
+        ("mirror pull", words("mirror pull", &[]), 2),
+        (
+            "mirror pause",
+            words("mirror pause", &[&subscriber.subscription]),
+            6,
+        ),
+        (
+            "mirror resume",
+            words("mirror resume", &[&subscriber.subscription]),
+            6,
+        ),
+        (
+            "mirror void",
+            words("mirror void --reason x", &[&subscriber.invoice]),
+            6,
+        ),
+        (
+            "mirror give-up",
+            words("mirror give-up --reason x", &[&subscriber.invoice]),
+            6,
+        ),
         ("unknown resolve", words("unknown resolve", &[&attempt]), 0),
         (
             "unknown send-again",

@@ -5,6 +5,7 @@
 
 mod actions;
 mod lists;
+mod mirror;
 mod service;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 pub use actions::*;
 pub use lists::*;
+pub use mirror::*;
 pub use service::*;
 
 use crate::locale::Lang;
@@ -156,6 +158,9 @@ pub enum Command {
     Bill(BillCommand),
     /// Ask the provider about what is unknown, settle it, and send again what was lost.
     Reconcile,
+    /// Subscriptions that Stripe schedules itself.
+    #[command(subcommand)]
+    Mirror(MirrorCommand),
     /// The states of every noun with their allowed moves.
     States,
     /// Write a whole list to a file, page by page.

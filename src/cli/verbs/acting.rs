@@ -1,9 +1,9 @@
 //! Verbs that act: the person is checked, the engine is put together, the request is made and done.
 
-use super::{act, approve, bill, vault};
+use super::{act, approve, bill, mirror, vault};
 use crate::cli::args::{
     ApproveCommand, BillCommand, CheckoutCommand, Command, CustomerCommand, Global, MethodCommand,
-    PlanCommand, ResolveArgs, UnknownCommand, VaultCommand,
+    MirrorCommand, PlanCommand, ResolveArgs, UnknownCommand, VaultCommand,
 };
 use crate::cli::audit::{self, Press};
 use crate::cli::error::CliError;
@@ -44,6 +44,11 @@ fn verb(command: &Command) -> Option<Verb> {
         Command::Note(_) => Verb::Note,
         Command::Unknown(UnknownCommand::Resolve(_) | UnknownCommand::SendAgain(_))
         | Command::Reconcile => Verb::ResolveUnknown,
+        Command::Mirror(MirrorCommand::Add(_)) => Verb::Subscribe,
+        Command::Mirror(MirrorCommand::Pull) => Verb::ResolveUnknown,
+        Command::Mirror(MirrorCommand::Pause(_)) => Verb::Pause,
+        Command::Mirror(MirrorCommand::Resume(_)) => Verb::Resume,
+        Command::Mirror(MirrorCommand::Void(_) | MirrorCommand::GiveUp(_)) => Verb::CancelNow,
         Command::Unknown(UnknownCommand::NotExecuted(_)) => Verb::ForceState,
         Command::Approve(_) => Verb::Approve,
         Command::Bill(BillCommand::Run(_)) => Verb::BillRun,
@@ -99,6 +104,22 @@ pub async fn run(
         Command::Unknown(UnknownCommand::Link(args)) => {
             return link(out, &engine, opened, permit, &args).await;
         }
+        Command::Mirror(command) => match (requests::mirrored(store, &command).await?, permit) {
+            (Some(request), _) => request,
+            (None, Some(permit)) => {
+                return match &command {
+                    MirrorCommand::Add(args) => {
+                        mirror::add(out, &engine, opened, permit, args).await
+                    }
+                    _ => mirror::pull(out, &engine, opened, permit).await,
+                };
+            }
+            (None, None) => {
+                return Err(CliError::Internal(
+                    "a verb that writes has no permit".to_owned(),
+                ));
+            }
+        },
         Command::Charge(args) => requests::charge(store, &args).await?,
         Command::Retry(args) => requests::retry(store, &args).await?,
         Command::Refund(args) => requests::refund(store, &args).await?,

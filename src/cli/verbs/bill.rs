@@ -196,6 +196,11 @@ pub async fn reconcile(
             break;
         }
     }
+    let pulled = if engine.has_mirrors().await? {
+        Some(engine.mirror_pull(&opened.operator).await?)
+    } else {
+        None
+    };
     out.record(
         &Record::of("reconciled")
             .number("claimed", sum.claimed)
@@ -204,7 +209,8 @@ pub async fn reconcile(
             .number("left", sum.left)
             .number("interrupted_runs", sum.interrupted)
             .number("taken_in", sum.taken_in)
-            .number("released", released),
+            .number("released", released)
+            .number_if("mirrors_read", pulled.map(|one| one.read)),
     )?;
     Ok(Exit::Done)
 }

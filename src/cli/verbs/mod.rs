@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod export;
 pub mod find;
 pub mod list;
+pub mod mirror;
 pub mod report;
 pub mod service;
 pub mod setup;

@@ -34,6 +34,8 @@ const LOOK_AT_LEAST: Duration = Duration::from_secs(30);
 const LOOK_AT_MOST: Duration = Duration::from_secs(1);
 /// After a look that failed; the list shows the age of what waits meanwhile.
 const AFTER_TROUBLE: Duration = Duration::from_secs(5);
+/// How often a provider that schedules subscriptions is asked what happened.
+const PULL_EVERY: Duration = Duration::from_secs(30);
 
 /// When somebody pressed something last, and who waits for it.
 #[derive(Debug)]
@@ -135,16 +137,28 @@ pub async fn reconcile<S: Store + Reads>(
     operator: Arc<Operator>,
 ) {
     let mut wait = LOOK_AT_MOST;
+    let mut pulled: Option<Instant> = None;
     loop {
         // Not sooner than that, however much is written elsewhere; then at the known time or at a change.
         tokio::time::sleep(wait.min(LOOK_AT_MOST)).await;
         let _either =
             tokio::time::timeout(wait.saturating_sub(LOOK_AT_MOST), pulse.changed.notified()).await;
+        if pulled.is_none_or(|at| at.elapsed() >= PULL_EVERY) {
+            follow(&engine, &operator).await;
+            pulled = Some(monotonic_now());
+        }
         wait = match look(&engine, &operator).await {
             Some(due) => due.clamp(LOOK_AT_MOST, LOOK_AT_LEAST),
             // What cannot be asked now is asked again.
             None => AFTER_TROUBLE,
         };
+    }
+}
+
+/// Follows what a provider did with subscriptions that it schedules, where there are any; trouble is the next time's.
+async fn follow<S: Store + Reads>(engine: &Engine<S>, operator: &Operator) {
+    if matches!(engine.has_mirrors().await, Ok(true)) {
+        let _next_time = engine.mirror_pull(operator).await;
     }
 }
 

@@ -65,6 +65,17 @@ impl<S: Store> Engine<S> {
         Ok(done)
     }
 
+    /// Works on the events that wait in the inbox, whoever put them there.
+    ///
+    /// # Errors
+    /// When the person may not resolve what is unknown, or the database is away.
+    pub async fn mirror_follow(&self, operator: &Operator) -> Result<Pulled, VerbError> {
+        self.allow(operator, Verb::ResolveUnknown).await?;
+        let mut done = Pulled::default();
+        self.follow_events(&mut done, Actor::from(operator)).await?;
+        Ok(done)
+    }
+
     /// Whether anything is mirrored here, so that a pull makes sense.
     ///
     /// # Errors
@@ -121,10 +132,17 @@ impl<S: Store> Engine<S> {
             let mut tx = self.begin(&mut desk).await?;
             tx.event_cursor(ProviderName::Stripe).await?
         };
-        let oldest = self.now() - Duration::days(scheduler.keeps_events_days() - MARGIN_DAYS);
-        let kept = cursor.filter(|at| !at.event_key.is_empty() && at.happened_at > oldest);
-        let Some(mut cursor) = kept else {
-            return self.read_all_anew(done, actor).await;
+        let mut cursor = match cursor {
+            Some(cursor) if cursor.event_key.is_empty() => {
+                let newest = scheduler.newest_event(&mut desk).await.map_err(untold)?;
+                let since = cursor.happened_at - Duration::minutes(1);
+                if newest.is_none_or(|newest| newest.at < since) {
+                    return Ok(());
+                }
+                return self.read_all_anew(done, actor).await;
+            }
+            Some(cursor) if cursor.happened_at > self.oldest_kept()? => cursor,
+            Some(_) | None => return self.read_all_anew(done, actor).await,
         };
         for _ in 0..MOST_PAGES {
             let page = {
@@ -153,12 +171,22 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
+    /// Events before this may be forgotten there.
+    fn oldest_kept(&self) -> Result<DateTime<Utc>, VerbError> {
+        let days = self.scheduler()?.keeps_events_days() - MARGIN_DAYS;
+        Ok(self.now() - Duration::days(days))
+    }
+
     /// Notes the newest event, then reads every subscription that is mirrored: what happens meanwhile is newer than that.
     async fn read_all_anew(&self, done: &mut Pulled, actor: Actor<'_>) -> Result<(), VerbError> {
         done.anew = true;
         let scheduler = self.scheduler()?;
         let mut desk = Desk::new();
+        let began = self.now();
         let newest = scheduler.newest_event(&mut desk).await.map_err(untold)?;
+        let oldest = self.oldest_kept()?;
+        // Where nothing has happened for long, there is no event to go on from: only whether there is one again.
+        let newest = newest.filter(|newest| newest.at > oldest);
         let mut after = SubscriptionId(0);
         loop {
             let ids = {
@@ -182,7 +210,7 @@ impl<S: Store> Engine<S> {
                 .as_ref()
                 .map(|one| one.id.clone())
                 .unwrap_or_default(),
-            happened_at: newest.map_or_else(|| self.now(), |one| one.at),
+            happened_at: newest.map_or(began, |one| one.at),
             pulled_at,
         };
         tx.save_event_cursor(ProviderName::Stripe, &cursor).await?;

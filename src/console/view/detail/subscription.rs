@@ -29,6 +29,11 @@ pub fn lines(ink: &Ink<'_>, card: &SubscriptionCard, room: usize) -> Pages {
         model.interval(card.term.anchor.interval)
     );
     pages.field(&label("plan"), LABEL, &plan, Role::Text, room);
+    let is_ours = card.subscription.scheduler.is_ours();
+    if !is_ours {
+        let text = ink.t("console.card.scheduled_by_stripe");
+        pages.field(&label("schedule"), LABEL, &text, Role::Text, room);
+    }
     let next = match (row.cancel_at, row.next_due_at) {
         _ if row.state.is_ended() => label("no_charge"),
         (Some(at), _) => {
@@ -57,6 +62,7 @@ pub fn lines(ink: &Ink<'_>, card: &SubscriptionCard, room: usize) -> Pages {
     }
     let (text, role) = match &row.card {
         Some(card) => (model.card(card), Role::Text),
+        None if !is_ours => (ink.t("console.card.card_at_stripe"), Role::Dim),
         None => (ink.t("console.flag.no_method"), Role::NeedsPerson),
     };
     pages.field(&label("card"), LABEL, &text, role, room);

@@ -1,0 +1,88 @@
+//! Subscriptions that Stripe schedules: taken in, and followed by its events.
+
+use crate::cli::args::MirrorAddArgs;
+use crate::cli::error::CliError;
+use crate::cli::exit::Exit;
+use crate::cli::open::Opened;
+use crate::cli::output::Output;
+use crate::cli::permit::Permit;
+use crate::cli::record::Record;
+use crate::cli::resolve;
+use crate::cli::wiring::LiveEngine;
+use crate::domain::ids::{CustomerId, Noun};
+use crate::engine::{Adopted, Pulled, VerbError};
+
+/// Takes in one subscription, or all that run there; says of each where it stands.
+pub async fn add(
+    out: &mut Output,
+    engine: &LiveEngine,
+    opened: &Opened,
+    _permit: &Permit,
+    args: &MirrorAddArgs,
+) -> Result<Exit, CliError> {
+    let operator = &opened.operator;
+    if let Some(name) = &args.subscription {
+        let customer = match &args.customer {
+            Some(typed) => {
+                let id = resolve::id(&opened.store, Noun::Customer, typed).await?;
+                Some(CustomerId(id))
+            }
+            None => None,
+        };
+        let taken = engine.mirror_add(operator, name, customer).await?;
+        out.record(&adopted(&taken))?;
+        return Ok(Exit::Done);
+    }
+    let mut ended = Exit::Done;
+    for name in engine.mirrorable(operator).await? {
+        match engine.mirror_add(operator, &name, None).await {
+            Ok(taken) => out.record(&adopted(&taken))?,
+            // One that is of another kind does not hold up the others.
+            Err(VerbError::Input { reason, .. }) => {
+                ended = Exit::Refused;
+                out.record(
+                    &Record::of("not_mirrored")
+                        .text("provider_ref", &name)
+                        .text("reason", &reason),
+                )?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(ended)
+}
+
+fn adopted(taken: &Adopted) -> Record {
+    Record::of("mirrored")
+        .id("subscription_id", &taken.subscription)
+        .text("provider_ref", &taken.provider_ref)
+        .word("state", "state.subscription", taken.state.as_str())
+        .number("was_known", i64::from(taken.was_known))
+}
+
+/// Follows Stripe's events once.
+pub async fn pull(
+    out: &mut Output,
+    engine: &LiveEngine,
+    opened: &Opened,
+    _permit: &Permit,
+) -> Result<Exit, CliError> {
+    let pulled = engine.mirror_pull(&opened.operator).await?;
+    out.record(&record(&pulled))?;
+    Ok(if pulled.left > 0 {
+        Exit::Unreachable
+    } else {
+        Exit::Done
+    })
+}
+
+fn record(pulled: &Pulled) -> Record {
+    Record::of("pulled")
+        .number("events", pulled.taken_in)
+        .number("subscriptions_read", pulled.read)
+        .number("ignored", pulled.ignored)
+        .number("failed", pulled.failed)
+        .number("left", pulled.left)
+        .number("settled", pulled.settled)
+        .number("read_anew", i64::from(pulled.anew))
+}

@@ -1,0 +1,19 @@
+//! Subscriptions that Stripe schedules, against the simulator behind real HTTP, on both databases: taken in, followed by
+//! events in any order, acted on through Stripe, and charged by nobody else.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod acting;
+mod following;
+#[path = "../billing_flows/line.rs"]
+#[allow(dead_code, reason = "another test crate uses the rest")]
+mod line;
+mod shop;
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../billing_flows/world.rs"]
+#[allow(dead_code, reason = "another test crate uses the rest")]
+mod world;

@@ -1,0 +1,235 @@
+//! A world whose simulator schedules subscriptions, and what a test asks about them.
+
+use chrono::TimeDelta;
+use chrono_tz::Asia::Seoul;
+
+use paydeck::domain::ids::{InvoiceId, SubscriptionId};
+use paydeck::domain::mode::{Mode, ProviderName};
+use paydeck::domain::money::{Currency, Money};
+use paydeck::domain::period::{Interval, Unit};
+use paydeck::engine::Pulled;
+use paydeck::engine::ports::EventSeen;
+use paydeck::provider::stripe::{
+    EventFilter, NewCustomer, NewPrice, NewProduct, NewSubscription, StripeClient, StripeOptions,
+};
+use paydeck::sandbox::stripe;
+use paydeck::secret::Secret;
+
+use crate::world::{Base, World, admin};
+
+pub const GOOD: &str = "pm_card_visa";
+/// It can be registered, and then declines every charge.
+pub const BAD: &str = "pm_card_chargeCustomerFail";
+
+pub struct Shop {
+    pub world: World,
+    pub stripe: StripeClient,
+    price: String,
+}
+
+/// What Stripe calls a customer and his subscription, and what we call it.
+#[derive(Debug, Clone)]
+pub struct Mirrored {
+    pub customer: String,
+    pub name: String,
+    pub id: SubscriptionId,
+}
+
+/// Runs a story on SQLite, and on PostgreSQL where there is a server.
+pub async fn on_each(story: impl AsyncFn(Shop)) {
+    for base in [Base::Sqlite, Base::Postgres] {
+        if let Some(shop) = Shop::open(base).await {
+            story(shop).await;
+        }
+    }
+}
+
+impl Shop {
+    pub async fn open(base: Base) -> Option<Self> {
+        let world = World::open_at(Seoul, base, ProviderName::Stripe, |_| {}).await?;
+        let stripe = StripeClient::new(StripeOptions {
+            base_url: world.simulator.base_url(),
+            ..StripeOptions::new(Secret::new(stripe::SECRET_KEY), Mode::Sim)
+        })
+        .expect("a client");
+        let product = NewProduct {
+            name: "Gold",
+            plan_code: "gold",
+        };
+        let product = stripe.create_product("p", product).await.expect("sold");
+        let price = NewPrice {
+            product: &product.id,
+            amount: Money::new(29_000, Currency::KRW),
+            interval: Interval::try_new(Unit::Month, 1).ok(),
+            lookup_key: None,
+        };
+        let price = stripe.create_price("q", price).await.expect("a price").id;
+        Some(Self {
+            world,
+            stripe,
+            price,
+        })
+    }
+
+    /// A customer of Stripe's with a subscription there that nobody knows here.
+    pub async fn at_stripe(&self, key: &str) -> (String, String) {
+        let new = NewCustomer {
+            customer_key: key,
+            name: Some("김하나"),
+            email: Some("hana@example.com"),
+        };
+        let customer = self.stripe.create_customer(&format!("c{key}"), new).await;
+        let customer = customer.expect("a customer").id;
+        self.pays_with(&customer, GOOD, &format!("first{key}"))
+            .await;
+        let new = NewSubscription {
+            customer: &customer,
+            price: &self.price,
+            payment_method: None,
+            trial_end: None,
+        };
+        let made = self
+            .stripe
+            .create_subscription(&format!("s{key}"), new)
+            .await;
+        (customer, made.expect("a subscription").id)
+    }
+
+    /// The same, taken in.
+    pub async fn mirrored(&self, key: &str) -> Mirrored {
+        let (customer, name) = self.at_stripe(key).await;
+        let engine = &self.world.engine;
+        let taken = engine.mirror_add(&admin(), &name, None).await;
+        let taken = taken.expect("taken in");
+        let noun = paydeck::domain::ids::Noun::Subscription;
+        let id = SubscriptionId(self.world.row(noun, &taken.subscription).await);
+        Mirrored { customer, name, id }
+    }
+
+    /// From here on Stripe charges this card of the customer's.
+    pub async fn pays_with(&self, customer: &str, card: &str, key: &str) {
+        let stripe = &self.stripe;
+        let card = stripe.attach_payment_method(card, customer).await;
+        let card = card.expect("a card").id;
+        let key = format!("d{key}");
+        let set = stripe.set_default_payment_method(&key, customer, &card);
+        set.await.expect("a default");
+    }
+
+    pub async fn pull(&self) -> Pulled {
+        let pulled = self.world.engine.mirror_pull(&admin()).await;
+        pulled.expect("pulled")
+    }
+
+    /// The month is over, and Stripe has tried to renew.
+    pub async fn a_month_later(&self) {
+        self.world.advance_days(31).await;
+        let hours = self.world.clock_now() + TimeDelta::hours(2);
+        self.world.set_time(hours).await;
+    }
+
+    /// The same, with a pull on the way: what happened last is younger than events are kept.
+    pub async fn a_month_later_with_a_pull(&self, of: &Mirrored) {
+        self.world.advance_days(20).await;
+        let ending = self.stripe.cancel_subscription_at_period_end("e", &of.name);
+        ending.await.expect("ending");
+        let undone = self.stripe.undo_subscription_cancel("u", &of.name);
+        undone.await.expect("undone");
+        self.pull().await;
+        let later = self.world.clock_now() + TimeDelta::days(11) + TimeDelta::hours(2);
+        self.world.set_time(later).await;
+    }
+
+    pub async fn state(&self, of: &Mirrored) -> String {
+        let sql = format!("select state from subscription where id = {}", of.id.0);
+        self.world.column(&sql).await.remove(0)
+    }
+
+    pub async fn count(&self, table: &str, of: &Mirrored) -> i64 {
+        let sql = format!(
+            "select count(*) from {table} where subscription_id = {}",
+            of.id.0
+        );
+        self.world.ask(&sql).await
+    }
+
+    pub async fn last_invoice(&self, of: &Mirrored) -> InvoiceId {
+        let sql = format!(
+            "select max(id) from invoice where subscription_id = {}",
+            of.id.0
+        );
+        InvoiceId(self.world.ask(&sql).await)
+    }
+
+    /// Everything that is mirrored of one, without ids and times of ours.
+    pub async fn told(&self, of: &Mirrored) -> Vec<String> {
+        let id = of.id.0;
+        let queries = [
+            format!(
+                "select state || ' ' || coalesce(next_due_at - created_at, 0) || ' ' || coalesce(paid_until - created_at, 0) || ' ' || coalesce(cancel_at - created_at, 0) || ' ' || quantity || ' ' || term_no from subscription where id = {id}"
+            ),
+            format!(
+                "select state || ' ' || amount_minor || ' ' || attempts || ' ' || coalesce(last_code, '') || ' ' || (paid_at is not null) from invoice where subscription_id = {id} order by id"
+            ),
+            format!(
+                "select state || ' ' || attempt_no || ' ' || coalesce(refusal_code, '') from attempt where subscription_id = {id} order by id"
+            ),
+            format!(
+                "select captured_minor || ' ' || refunded_minor || ' ' || reserved_minor from payment where subscription_id = {id} order by id"
+            ),
+            format!(
+                "select coalesce(from_state, '') || '>' || to_state || ' ' || cause from subscription_change where subscription_id = {id} order by id"
+            ),
+            format!(
+                "select cast(sum(l.amount_minor) as text) || ' ' || l.account from ledger l join payment p on p.id = l.payment_id where p.subscription_id = {id} group by l.account order by l.account"
+            ),
+        ];
+        let mut told = Vec::new();
+        for query in queries {
+            told.extend(self.world.column(&query).await);
+        }
+        told
+    }
+
+    /// The events of a subscription that are kept at Stripe, oldest first.
+    pub async fn events_of(&self, of: &Mirrored) -> Vec<EventSeen> {
+        let mut all = Vec::new();
+        let mut older: Option<String> = None;
+        loop {
+            let filter = EventFilter {
+                older_than: older.as_deref(),
+                ..EventFilter::default()
+            };
+            let page = self.stripe.events(filter, 100).await.expect("events");
+            older = page.items.last().map(|event| event.id.clone());
+            all.extend(page.items);
+            if !page.has_more {
+                break;
+            }
+        }
+        all.retain(|event| event.subscription.as_deref() == Some(&of.name));
+        all.reverse();
+        all.into_iter()
+            .map(|event| EventSeen {
+                id: event.id,
+                kind: event.kind,
+                at: event.created,
+                shape: event.object_kind,
+                object: event.object,
+                subscription: event.subscription,
+                payment: event.payment_intent,
+                customer: event.customer,
+            })
+            .collect()
+    }
+
+    /// No charge of ours is written, and none is made, whatever is due.
+    pub async fn run_charges_nothing(&self) {
+        let (before, _) = self.world.executed().await;
+        let run = self.world.run().await;
+        let (after, _) = self.world.executed().await;
+        assert_eq!(before, after, "{run:?}");
+        let ours = "select count(*) from attempt where kind = 'charge' and length(body) > 0";
+        assert_eq!(self.world.ask(ours).await, 0);
+    }
+}
