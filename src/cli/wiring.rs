@@ -109,6 +109,26 @@ pub async fn vault(opened: &Opened) -> Result<Vault, CliError> {
     }
 }
 
+/// The client of Stripe, where it is configured.
+pub async fn stripe(opened: &Opened) -> Result<Option<StripeClient>, CliError> {
+    let settings = &opened.settings;
+    let Some((account, secret_key)) = settings.stripe_with_key() else {
+        return Ok(None);
+    };
+    let base_url = base_url(account, ProviderName::Stripe, opened);
+    let client = StripeClient::new(StripeOptions {
+        return_url: return_url(account, settings.mode, &base_url),
+        base_url,
+        secret_key: secret_key.clone(),
+        mode: settings.mode,
+        connect_timeout: settings.timeouts.connect,
+        total_timeout: settings.timeouts.total,
+    })?;
+    // No call is made with a key of another account than the one whose books this database keeps.
+    let account = opened.store.meta(account_key(ProviderName::Stripe)).await?;
+    Ok(Some(client.with_account(account)))
+}
+
 /// The client of every provider that is configured. In mode sim the simulator must be there.
 pub async fn providers(opened: &mut Opened) -> Result<Vec<Arc<dyn Provider>>, CliError> {
     if let Some(trouble) = opened.simulator_trouble.take() {
@@ -116,19 +136,8 @@ pub async fn providers(opened: &mut Opened) -> Result<Vec<Arc<dyn Provider>>, Cl
     }
     let settings = &opened.settings;
     let mut clients: Vec<Arc<dyn Provider>> = Vec::new();
-    if let Some((account, secret_key)) = settings.stripe_with_key() {
-        let base_url = base_url(account, ProviderName::Stripe, opened);
-        let client = StripeClient::new(StripeOptions {
-            return_url: return_url(account, settings.mode, &base_url),
-            base_url,
-            secret_key: secret_key.clone(),
-            mode: settings.mode,
-            connect_timeout: settings.timeouts.connect,
-            total_timeout: settings.timeouts.total,
-        })?;
-        // No call is made with a key of another account than the one whose books this database keeps.
-        let account = opened.store.meta(account_key(ProviderName::Stripe)).await?;
-        clients.push(Arc::new(client.with_account(account)));
+    if let Some(client) = stripe(opened).await? {
+        clients.push(Arc::new(client));
     }
     // A shop of Stripe alone needs no key of Toss.
     if clients.is_empty() || settings.toss.secret_key.is_some() {

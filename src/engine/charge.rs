@@ -10,7 +10,6 @@ use crate::domain::customer::{Customer, PaymentMethod};
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::{InvoiceId, Noun, PublicId, SubscriptionId};
 use crate::domain::invoice::{Invoice, InvoiceKind};
-use crate::domain::mirror::WishVerb;
 use crate::domain::mode::{Mode, ProviderName};
 use crate::domain::money::Money;
 use crate::domain::operator::Verb;
@@ -58,17 +57,10 @@ impl<S: Store> Engine<S> {
         verb: Verb,
         invoice: InvoiceId,
     ) -> Result<Prepared, VerbError> {
-        let locked = self.lock_invoice_in_order(tx, invoice).await?;
-        let (subscription, invoice) = match locked {
-            // Its provider collects it: to try it again is to ask the provider for it.
-            (Some((subscription, _)), invoice) if !subscription.scheduler.is_ours() => {
-                let wish = (verb, WishVerb::Pay);
-                return self
-                    .prepare_wish(tx, wish, subscription, Some(invoice), "")
-                    .await;
-            }
-            locked => locked,
-        };
+        let (subscription, invoice) = self.lock_invoice_in_order(tx, invoice).await?;
+        if let Some(wish) = self.as_wish(tx, verb, &subscription, &invoice).await? {
+            return Ok(wish);
+        }
         let work = self.read_charge(tx, verb, subscription, invoice).await?;
         let plan = self.charge_plan(&work)?;
         Ok(Prepared {

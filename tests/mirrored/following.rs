@@ -144,7 +144,7 @@ async fn events_in_many_orders_end_alike_on_postgres() {
 async fn an_outage_longer_than_a_page_of_events_loses_none() {
     on_each(async |shop: Shop| {
         let mut all = Vec::new();
-        for n in 0..20 {
+        for n in 0..30 {
             all.push(shop.mirrored(&format!("n{n}")).await);
         }
         shop.pull().await;
@@ -152,7 +152,7 @@ async fn an_outage_longer_than_a_page_of_events_loses_none() {
         let pulled = shop.pull().await;
         assert!(pulled.taken_in > 100, "{pulled:?}");
         assert!(!pulled.anew, "{pulled:?}");
-        assert_eq!(pulled.read, 20);
+        assert_eq!(pulled.read, 30);
         for one in &all {
             assert_eq!(shop.count("payment", one).await, 2);
         }

@@ -19,6 +19,9 @@ use crate::domain::operator::Operator;
 use crate::domain::payment::RefundAmount;
 use crate::domain::period::{Interval, Unit};
 use crate::engine::{Outcome, PlanInput, Request, VerbError};
+use crate::provider::stripe::{
+    NewCustomer, NewPrice, NewProduct, NewSubscription, StripeClient, StripeError,
+};
 use crate::secret::Secret;
 
 /// Name, card, and which of the two plans; none buys once.
@@ -52,7 +55,12 @@ pub async fn tell(permit: &Permit, global: &Global, config: &Path) -> Result<(),
         engine,
         operator: opened.operator.clone(),
     };
-    let told = abroad.tell().await;
+    let mut told = abroad.tell().await;
+    if told.is_ok()
+        && let Some(stripe) = wiring::stripe(&opened).await?
+    {
+        told = abroad.mirrored(&stripe).await;
+    }
     opened.store.close().await;
     Ok(told?)
 }
@@ -106,6 +114,47 @@ impl Abroad {
         })
         .await?;
         Ok(customer)
+    }
+
+    /// Somebody whose subscription Stripe schedules itself: made there, and mirrored here.
+    async fn mirrored(&self, stripe: &StripeClient) -> Result<(), VerbError> {
+        let made = self.made_at_stripe(stripe).await;
+        let name = made.map_err(|error| VerbError::Range(error.to_string()))?;
+        self.engine.mirror_add(&self.operator, &name, None).await?;
+        Ok(())
+    }
+
+    async fn made_at_stripe(&self, stripe: &StripeClient) -> Result<String, StripeError> {
+        let who = NewCustomer {
+            customer_key: "demo-mirrored",
+            name: Some("Sofia Bianchi"),
+            email: Some("sofia@example.com"),
+        };
+        let who = stripe.create_customer("demo-customer", who).await?.id;
+        let card = stripe.attach_payment_method("pm_card_visa", &who).await?.id;
+        stripe
+            .set_default_payment_method("demo-card", &who, &card)
+            .await?;
+        let sold = NewProduct {
+            name: "Global classic",
+            plan_code: "global-classic",
+        };
+        let sold = stripe.create_product("demo-product", sold).await?.id;
+        let price = NewPrice {
+            product: &sold,
+            amount: dollars(900),
+            interval: Interval::try_new(Unit::Month, 1).ok(),
+            lookup_key: None,
+        };
+        let price = stripe.create_price("demo-price", price).await?.id;
+        let new = NewSubscription {
+            customer: &who,
+            price: &price,
+            payment_method: None,
+            trial_end: None,
+        };
+        let made = stripe.create_subscription("demo-subscription", new).await?;
+        Ok(made.id)
     }
 
     /// A part of what was bought once goes back.

@@ -8,6 +8,7 @@
 mod adopt;
 mod books;
 mod events;
+mod goal;
 mod reading;
 mod wish;
 

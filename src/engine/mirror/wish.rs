@@ -9,26 +9,24 @@ use crate::domain::customer::Customer;
 use crate::domain::evidence::Proves;
 use crate::domain::ids::{InvoiceId, SubscriptionId};
 use crate::domain::invoice::Invoice;
-use crate::domain::mirror::{Collection, Heard, Mirror, Wish, WishId, WishState, WishVerb, judge};
+use crate::domain::mirror::{Heard, Mirror, Wish, WishId, WishState, WishVerb, judge};
 use crate::domain::mode::Mode;
 use crate::domain::operator::Verb;
 use crate::domain::plan::Plan;
-use crate::domain::states::{InvoiceState, SubscriptionState};
-use crate::domain::subscription::Subscription;
+use crate::domain::subscription::{Subscription, Term};
 
 use super::super::Engine;
-use super::super::action::{
-    ActionPlan, Confirmation, Effect, NotHappening, Outcome, PlannedCall, Receipt,
-};
+use super::super::action::{ActionPlan, Confirmation, NotHappening, Outcome, PlannedCall, Receipt};
 use super::super::apply::{Next, Prepared, Work};
 use super::super::audit::{Actor, Press};
 use super::super::charge::customer_brief;
 use super::super::fingerprint::Fingerprint;
 use super::super::ports::{
     Attempts, Claim, Constraint, Desk, Invoices, Mirrors, NewWish, Store, StoreError,
-    SubscriptionSeen, Subscriptions, Tx, WishCall, WishLearnt,
+    Subscriptions, Tx, WishCall, WishLearnt,
 };
 use super::super::refusal::{Refused, VerbError};
+use super::goal::{effects, is_reached, refuse};
 
 /// Everything read for a wish.
 pub(in crate::engine) struct WishWork {
@@ -133,7 +131,11 @@ impl<S: Store> Engine<S> {
             }),
             if_not_seen: None,
             asked: None,
-            effects: effects(work),
+            effects: effects(
+                work.wish,
+                &work.subscription,
+                work.invoice.as_ref().map(|(row, _)| row),
+            ),
             not_happening: match work.wish {
                 WishVerb::Pay => vec![NotHappening::ScheduleMove, NotHappening::SecondExecution],
                 WishVerb::CancelNow | WishVerb::CancelAtEnd => vec![NotHappening::Refund],
@@ -366,6 +368,26 @@ impl<S: Store> Engine<S> {
         self.settle_wish(desk, wish, heard, actor).await
     }
 
+    /// Where its provider collects the invoice, to charge it is to ask for that; none where we do.
+    pub(in crate::engine) async fn as_wish<T: Tx>(
+        &self,
+        tx: &mut T,
+        verb: Verb,
+        subscription: &Option<(Subscription, Term)>,
+        invoice: &Invoice,
+    ) -> Result<Option<Prepared>, VerbError> {
+        let Some((theirs, _)) = subscription
+            .as_ref()
+            .filter(|(one, _)| !one.scheduler.is_ours())
+        else {
+            return Ok(None);
+        };
+        let wish = (verb, WishVerb::Pay);
+        self.prepare_wish(tx, wish, theirs.clone(), Some(invoice.clone()), "")
+            .await
+            .map(Some)
+    }
+
     /// A wish about an invoice that its provider collects.
     pub(in crate::engine) async fn prepare_invoice_wish<T: Tx>(
         &self,
@@ -398,81 +420,6 @@ impl<S: Store> Engine<S> {
         }
         self.prepare_wish(tx, verb, subscription, None, reason)
             .await
-    }
-}
-
-/// Whether what was wished stands there.
-fn is_reached(wish: &Wish, seen: &SubscriptionSeen) -> bool {
-    let invoice = |state: InvoiceState| {
-        let mut all = seen.invoices.iter();
-        all.any(|one| one.id == wish.provider_ref && one.state == state)
-    };
-    match wish.verb {
-        WishVerb::CancelNow => seen.state.is_ended(),
-        WishVerb::CancelAtEnd => seen.cancel_at.is_some() || seen.state.is_ended(),
-        WishVerb::UndoCancel => seen.cancel_at.is_none() && !seen.state.is_ended(),
-        WishVerb::Pause => seen.collection != Collection::On,
-        WishVerb::Resume => seen.collection == Collection::On,
-        WishVerb::Pay => invoice(InvoiceState::Paid),
-        WishVerb::Void => invoice(InvoiceState::Void),
-        WishVerb::GiveUp => invoice(InvoiceState::Uncollectible),
-    }
-}
-
-/// Why it makes no sense now.
-fn refuse(
-    wish: WishVerb,
-    subscription: &Subscription,
-    mirror: &Mirror,
-    invoice: Option<&Invoice>,
-) -> Result<(), Refused> {
-    let state = subscription.state;
-    if let Some(invoice) = invoice {
-        return match (wish, invoice.state) {
-            (_, InvoiceState::Paid) => Err(Refused::AlreadyPaid),
-            (WishVerb::Pay | WishVerb::Void, InvoiceState::Open | InvoiceState::Uncollectible)
-            | (WishVerb::GiveUp, InvoiceState::Open) => Ok(()),
-            _ => Err(Refused::NotChargeable),
-        };
-    }
-    if state.is_ended() {
-        return Err(Refused::SubscriptionState(state));
-    }
-    match wish {
-        WishVerb::UndoCancel if subscription.cancel_at.is_none() => Err(Refused::NothingScheduled),
-        WishVerb::CancelAtEnd if subscription.cancel_at.is_some() => Err(Refused::AlreadyScheduled),
-        WishVerb::CancelAtEnd if state == SubscriptionState::Incomplete => {
-            Err(Refused::SubscriptionState(state))
-        }
-        WishVerb::Pause if mirror.collection != Collection::On => Err(Refused::AlreadySo),
-        WishVerb::Resume if mirror.collection == Collection::On => Err(Refused::AlreadySo),
-        _ => Ok(()),
-    }
-}
-
-fn effects(work: &WishWork) -> Vec<Effect> {
-    let subscription = &work.subscription;
-    let state = |to| Effect::State {
-        from: subscription.state,
-        to,
-    };
-    let due = subscription.next_due_at;
-    let next = |to| Effect::NextCharge { from: due, to };
-    match (work.wish, &work.invoice) {
-        (WishVerb::CancelNow, _) => vec![state(SubscriptionState::Canceled), next(None)],
-        (WishVerb::CancelAtEnd, _) => {
-            let ends = due.into_iter().map(Effect::EndsAt);
-            ends.chain([next(None)]).collect()
-        }
-        (WishVerb::UndoCancel, _) => vec![Effect::NextCharge {
-            from: None,
-            to: due,
-        }],
-        (WishVerb::Pause, _) => vec![state(SubscriptionState::Paused)],
-        (WishVerb::Resume, _) => vec![state(SubscriptionState::Active)],
-        (WishVerb::Pay, Some((row, _))) => vec![Effect::InvoicePaid(row.public_id.clone())],
-        (WishVerb::Void, _) => vec![Effect::InvoicesVoided(1)],
-        (WishVerb::GiveUp | WishVerb::Pay, _) => Vec::new(),
     }
 }
 
