@@ -3,9 +3,10 @@
 use std::io::Read as _;
 
 use super::args::{
-    AlsoCancelArg, CancelArgs, CardArgs, ConfirmArgs, CustomerCreateArgs, MethodArgs, MirrorCommand,
-    MirroredArgs, MirroredInvoiceArgs, NotExecutedArgs, NoteArgs, OneTimeArgs, PlanCreateArgs,
-    PlanEditArgs, PlanTargetArgs, RefundArgs, ResolveArgs, SubscribeArgs, TargetArgs,
+    AlsoCancelArg, CancelArgs, CardArgs, ConfirmArgs, CustomerCreateArgs, MethodArgs,
+    MirrorCommand, MirroredArgs, MirroredInvoiceArgs, NotExecutedArgs, NoteArgs, OneTimeArgs,
+    PlanCreateArgs, PlanEditArgs, PlanTargetArgs, RefundArgs, ResolveArgs, SubscribeArgs,
+    TargetArgs,
 };
 use super::error::CliError;
 use super::resolve::{self, noun_of_prefix};
