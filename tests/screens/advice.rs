@@ -2,19 +2,20 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use paydeck::console::effect::Loaded;
+use paydeck::console::effect::{Effect, Loaded};
 use paydeck::console::model::{Content, Place, Row, Visit};
 use paydeck::console::msg::Msg;
 use paydeck::console::term::Switch;
 use paydeck::domain::attempt::AttemptKind;
 use paydeck::domain::dunning::DunningState;
 use paydeck::domain::failure::FailureClass;
-use paydeck::domain::ids::InvoiceId;
+use paydeck::domain::ids::{InvoiceId, PublicId};
 use paydeck::domain::mode::Mode;
 use paydeck::domain::states::{AttemptState, InvoiceState};
-use paydeck::engine::queries::Call;
-use paydeck::engine::{Outcome, Receipt};
+use paydeck::engine::queries::{Call, UnknownRow};
+use paydeck::engine::{OpenLink, Outcome, Receipt};
 use paydeck::locale::{Lang, Locale};
+use paydeck::secret::Secret;
 
 use super::rows;
 use super::stage::{Stage, setting};
@@ -279,4 +280,47 @@ fn who_ends_a_charge_reads_that_no_money_moved_or_that_it_was_taken() {
     let taken = read_after_ending(Outcome::Done);
     assert!(taken.contains("The money moved: ₩9,900"), "{taken}");
     assert!(taken.contains("the money was taken"), "{taken}");
+}
+
+#[test]
+fn c16_a_charge_that_waits_for_its_customer_gives_its_link_to_be_copied() {
+    const URL: &str = "https://hooks.stripe.com/3d_secure_2/hosted?payment_intent=pi_1";
+    let waits = read_after_ending(Outcome::AsksCustomer);
+    assert!(waits.contains("Nothing was taken yet"), "{waits}");
+    assert!(waits.contains("L link"), "{waits}");
+    for lang in [Lang::En, Lang::Ko] {
+        let mut stage = Stage::new(80, 24, lang);
+        stage.press("9 L");
+        let asked = |effect: &Effect| matches!(effect, Effect::AskLink(_));
+        assert!(stage.effects.iter().any(asked), "{:?}", stage.effects);
+        let link = OpenLink {
+            attempt: PublicId::from_stored("att_1".to_owned()),
+            url: Secret::new(URL),
+            until: rows::now() + Duration::hours(23),
+        };
+        stage.send(Msg::Link(Ok(Box::new(link))));
+        assert!(stage.text().contains(&URL[..40]), "{}", stage.text());
+        stage.effects.clear();
+        stage.press("y");
+        assert!(matches!(&stage.effects[..], [Effect::Copy(text)] if text == URL));
+    }
+}
+
+#[test]
+fn c16_the_inbox_says_until_when_a_customer_is_waited_for() {
+    let row = rows::unknown_row(0);
+    let waits = UnknownRow {
+        state: AttemptState::Unknown,
+        last_outcome: Some("needs_customer".to_owned()),
+        last_sent_at: Some(rows::now()),
+        ..row.clone()
+    };
+    assert_eq!(waits.link_until(), Some(rows::now() + Duration::hours(23)));
+    for other in [AttemptState::Sent, AttemptState::Succeeded] {
+        let other = UnknownRow {
+            state: other,
+            ..waits.clone()
+        };
+        assert_eq!(other.link_until(), None);
+    }
 }

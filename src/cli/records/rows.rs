@@ -173,6 +173,7 @@ pub fn unknown_row(row: &UnknownRow) -> Record {
         .number("not_seen", row.not_seen)
         .at("next_check_at", row.next_check_at)
         .text_if("last_outcome", row.last_outcome.as_deref())
+        .at("link_until", row.link_until())
         .at("last_evidence_at", row.last_evidence_at)
         .flag("needs_human", row.needs_human)
         .text("operator", &row.operator)

@@ -1,10 +1,11 @@
 //! Rows of the lists.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 
-use crate::domain::attempt::{AttemptKind, Source};
+use crate::domain::attempt::{AUTHENTICATION_H, AttemptKind, Source};
 use crate::domain::audit::AuditRecord;
 use crate::domain::dunning::DunningState;
+use crate::domain::evidence::SeenStatus;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::{
     AttemptId, CustomerId, InvoiceId, PaymentId, PlanId, PublicId, RunId, SubscriptionId,
@@ -380,6 +381,16 @@ pub struct UnknownRow {
     pub operator: String,
     /// Its call, while one is out.
     pub call: Option<Call>,
+}
+
+impl UnknownRow {
+    /// Until when its customer can answer their bank, in database time; none where it does not wait for them.
+    pub fn link_until(&self) -> Option<DateTime<Utc>> {
+        let waits = self.state == AttemptState::Unknown
+            && self.last_outcome.as_deref() == Some(SeenStatus::NeedsCustomer.as_str());
+        let opened = self.last_sent_at.filter(|_| waits)?;
+        Some(opened + Duration::hours(AUTHENTICATION_H))
+    }
 }
 
 /// A row of the run list.

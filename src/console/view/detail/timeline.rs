@@ -88,6 +88,18 @@ fn advice(pages: &mut Pages, ink: &Ink<'_>, timeline: &Timeline, room: usize) {
         pages.field(&label, LABEL, &text, Role::Waits, room);
         return;
     }
+    if let Some(until) = timeline.attempts.iter().find_map(Attempt::link_until) {
+        let until = ink.model.db_coming(until);
+        let what = ink.t("dialog.asks_customer.what");
+        let can = ink
+            .locale()
+            .t_args("console.unknown.can_link", &[("until", &until)]);
+        for (id, text) in [("why", what), ("do", can)] {
+            let label = ink.t(&format!("console.card.{id}"));
+            pages.field(&label, LABEL, &text, Role::Waits, room);
+        }
+        return;
+    }
     let (code, class) = if is_unknown {
         ("", "unknown")
     } else {
