@@ -114,9 +114,9 @@ fn unknown(pages: &mut Pages, ink: &Ink<'_>, row: &UnknownRow, room: usize) {
     );
     let tried = tried(ink, row);
     pages.field(&label("tried_head"), LABEL + 6, &tried, Role::Text, room);
-    let link = row.link_until().map(|until| model.db_coming(until));
+    let closes = row.link_until().map(|until| model.db_coming(until));
     let means = match row.kind {
-        AttemptKind::Charge if link.is_some() => ink.t("dialog.asks_customer.what"),
+        AttemptKind::Charge if closes.is_some() => ink.t("dialog.asks_customer.what"),
         AttemptKind::Charge => label("means"),
         AttemptKind::Refund => label("means_refund"),
     };
@@ -126,7 +126,7 @@ fn unknown(pages: &mut Pages, ink: &Ink<'_>, row: &UnknownRow, room: usize) {
         .map_or_else(|| "-".to_owned(), |at| model.db_coming(at));
     let can = if row.needs_human {
         label("can_person")
-    } else if let Some(until) = &link {
+    } else if let Some(until) = &closes {
         locale.t_args("console.unknown.can_link", &[("until", until)])
     } else {
         locale.t_args("console.unknown.can", &[("next", &next)])

@@ -43,14 +43,14 @@ pub fn draw(ink: &mut Ink<'_>, message: &Message) {
             pages.paragraph(0, &ink.t("dialog.away"), Role::Dim, room);
             (ink.t("dialog.title.away"), Role::Waits, pages)
         }
-        Told::Link(link) => {
+        Told::Link(open) => {
             let mut pages = Pages::default();
             pages.paragraph(0, &ink.t("dialog.link.what"), Role::Text, room);
             pages.blank();
-            let url = Shown::line(link.url.expose()).to_string();
+            let url = Shown::line(open.url.expose()).to_string();
             pages.paragraph(0, &url, Role::Text, room);
             pages.blank();
-            let until = ink.model.date_time(link.until);
+            let until = ink.model.date_time(open.until);
             let until = ink
                 .locale()
                 .t_args("dialog.link.until", &[("until", &until)]);
