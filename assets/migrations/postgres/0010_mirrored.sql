@@ -120,3 +120,19 @@ create trigger inbox_move before update of state on inbox for each row
 when (old.state <> new.state and old.state || '>' || new.state not in (
     'received>processed', 'received>ignored', 'received>failed', 'received>quarantined', 'failed>received'))
 execute function refuse('state_move');
+
+-- What Stripe schedules is paid with a card that Stripe keeps: nobody has to ask for one.
+create or replace view counted_renewal as
+select s.id as subscription_id, t.term_no, s.method_id, s.renews_at - s.renews_at % 900000000 as at, t.currency, s.state,
+    case when s.scheduler = 'stripe' then 'kept' when s.method_id is null then 'none' when m.state = 'deleted' then 'deleted' else 'kept' end as method,
+    case
+        when m.exp_year * 12 + m.exp_month <= s.renews_at / 2629746000000 + 23638 then s.renews_at / 2629746000000 + 23638
+        when m.exp_year * 12 + m.exp_month <= s.renews_at / 2629746000000 + 23643 then m.exp_year * 12 + m.exp_month
+        else s.renews_at / 2629746000000 + 23644
+    end as card_month,
+    case when s.cancel_at <= s.renews_at then 1 else 0 end as ends,
+    case when s.cancel_at <= s.renews_at then 0 else t.price_minor * t.quantity end as amount_minor
+from subscription s
+join subscription_term t on t.subscription_id = s.id and t.term_no = s.term_no
+left join payment_method m on m.id = s.method_id
+where s.renews_at is not null;

@@ -197,6 +197,8 @@ fn told(view: &View, outcome: &Outcome) -> Vec<String> {
             let text = locale.failure(&refusal.code, refusal.class.as_str());
             return vec![text.meaning.to_owned(), text.next.to_owned()];
         }
+        // A wish about what its provider schedules has no attempt of ours.
+        Outcome::Unknown(receipt) if receipt.attempt.is_none() => view.t("cli.told.wish_unknown"),
         Outcome::Unknown(receipt) => {
             let attempt = id(receipt.attempt.as_ref());
             locale.t_args("cli.told.unknown", &[("attempt", &attempt)])

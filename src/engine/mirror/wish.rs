@@ -5,6 +5,7 @@
 //! pays once at most. What it has is a goal that can be seen on the subscription. The row holds the slot of its
 //! subscription until a reading that began after the call shows the goal, or a refusal stands beside a reading that does not.
 
+use crate::domain::attempt::AttemptKind;
 use crate::domain::customer::Customer;
 use crate::domain::evidence::Proves;
 use crate::domain::ids::{InvoiceId, SubscriptionId};
@@ -261,6 +262,8 @@ impl<S: Store> Engine<S> {
         };
         let mut tx = self.begin(desk).await?;
         let now = tx.db_now().await?;
+        // The subscription first, as everywhere: a second wish about it is written under its lock.
+        tx.lock_subscription(wish.subscription_id).await?;
         let state = match &reading {
             Some(reading) => {
                 let id = wish.subscription_id;
@@ -298,7 +301,10 @@ impl<S: Store> Engine<S> {
             None => None,
         };
         tx.commit().await?;
-        let receipt = receipt(&subscription, invoice);
+        let receipt = Receipt {
+            kind: (wish.verb == WishVerb::Pay).then_some(AttemptKind::Charge),
+            ..receipt(&subscription, invoice)
+        };
         Ok(match (state, refusal) {
             (WishState::Done, _) => Outcome::Done(receipt),
             (WishState::Declined | WishState::Refused, Some(refusal)) => Outcome::Declined {

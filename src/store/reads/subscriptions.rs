@@ -20,14 +20,17 @@ use crate::engine::queries::{
 use crate::store::open::SqlStore;
 use crate::store::sql::Row;
 
-/// The details of `picked k`. A missing term shows the plan's price instead of losing the row.
+/// The details of `picked k`. What Stripe schedules is paid with a card that Stripe keeps. A missing term shows the plan's price instead of losing the row.
 pub(super) const ROWS: &str = "select k.id as id, k.sort_key as sort_key, s.public_id, s.state, \
      s.next_due_at, s.cancel_at, s.paid_until, s.created_at, \
      c.id as customer_id, c.public_id as customer_public_id, c.name as customer_name, \
      l.name as plan_name, l.code as plan_code, \
      coalesce(t.price_minor, l.price_minor) * coalesce(t.quantity, s.quantity) as amount_minor, \
      coalesce(t.currency, l.currency) as currency, \
-     m.provider as card_provider, m.issuer as card_issuer, m.number as card_number, m.exp_year, m.exp_month, m.state as card_state \
+     case when s.scheduler = 'stripe' then 'stripe' else m.provider end as card_provider, \
+     case when s.scheduler = 'stripe' then '' else m.issuer end as card_issuer, \
+     case when s.scheduler = 'stripe' then '' else m.number end as card_number, m.exp_year, m.exp_month, \
+     case when s.scheduler = 'stripe' then 'active' else m.state end as card_state \
      from picked k join subscription s on s.id = k.id join customer c on c.id = s.customer_id \
      join plan l on l.id = s.plan_id \
      left join subscription_term t on t.subscription_id = s.id and t.term_no = s.term_no \
@@ -202,8 +205,8 @@ fn keep(query: &mut Query, condition: &Condition, flavour: Flavour) -> Kept {
         }
         Condition::Amount(comparison, minor) => keep_rare_amount(query, *comparison, *minor),
         Condition::Provider(provider) => {
-            let sql = " and exists (select 1 from payment_method m where m.id = s.method_id and m.provider = ?)";
-            query.add(sql, values![provider.as_str()]);
+            let sql = " and (s.scheduler = ? or exists (select 1 from payment_method m where m.id = s.method_id and m.provider = ?))";
+            query.add(sql, values![provider.as_str(), provider.as_str()]);
         }
         Condition::By(_) | Condition::Days(..) => return Kept::Unsupported,
     }

@@ -61,8 +61,8 @@ pub fn lines(ink: &Ink<'_>, card: &SubscriptionCard, room: usize) -> Pages {
         );
     }
     let (text, role) = match &row.card {
+        _ if !is_ours => (ink.t("console.card.card_at_stripe"), Role::Dim),
         Some(card) => (model.card(card), Role::Text),
-        None if !is_ours => (ink.t("console.card.card_at_stripe"), Role::Dim),
         None => (ink.t("console.flag.no_method"), Role::NeedsPerson),
     };
     pages.field(&label("card"), LABEL, &text, role, room);
