@@ -348,6 +348,7 @@ fn said_of_absence(why: NotAbsent, view: &View) -> Said {
         NotAbsent::StillWanted => Said::new("still_wanted"),
         NotAbsent::TooSoon { until } => Said::new("too_soon").with("until", view.at(until)),
         NotAbsent::Seen => Said::new("was_seen"),
+        NotAbsent::OtherBalance => Said::new("other_balance"),
         NotAbsent::TooFewLookUps { have } => Said::new("too_few_look_ups").with("have", have),
     }
 }

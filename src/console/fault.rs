@@ -84,6 +84,7 @@ impl Fault {
         "still_wanted",
         "too_soon",
         "was_seen",
+        "other_balance",
         "too_few_look_ups",
         "listed",
         "list_proves_nothing",
@@ -277,6 +278,7 @@ fn of_absence(why: NotAbsent) -> Fault {
         NotAbsent::StillWanted => Fault::new("still_wanted"),
         NotAbsent::TooSoon { until } => Fault::new("too_soon").with("until", Detail::Time(until)),
         NotAbsent::Seen => Fault::new("was_seen"),
+        NotAbsent::OtherBalance => Fault::new("other_balance"),
         NotAbsent::TooFewLookUps { have } => {
             Fault::new("too_few_look_ups").text("have", have.to_string())
         }

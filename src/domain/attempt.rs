@@ -18,14 +18,14 @@ use super::states::AttemptState;
 
 pub use absence::{
     ABSENT_AFTER_H, ABSENT_APART_H, ABSENT_LOOK_UPS, LOOKED_FOR_DAYS, LOOKED_FOR_EVERY_H, LookUp,
-    NotAbsent, SentTimes, Sighting, absence,
+    NotAbsent, SentTimes, Sighting, absence, newest_sighting,
 };
 pub use asked::{AUTHENTICATION_H, LINK_LOOK_S};
 pub use bound::{AnswerSeen, SAME_AFTER_RESENDS, SAME_FOR_H, is_the_same_for_long};
 pub use first_step::{CALLS_AFTER_MIN, first_step_delay_s};
 pub use learn::{
-    Contradiction, NextStep, REPLAY_SETTLE_S, Unsettled, Verdict, is_absent_in, kept_word,
-    learn_charge, learn_refund, next_check_delay_s,
+    Contradiction, NextStep, REPLAY_SETTLE_S, RefundSighting, Unsettled, Verdict, is_absent_in,
+    is_given_elsewhere, kept_word, learn_charge, learn_refund, next_check_delay_s, refund_sighting,
 };
 pub use standing::{
     BEFORE_H, CardOf, KEY_H, OtherTries, OweTimes, Standing, Stands, is_known_since_before,

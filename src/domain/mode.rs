@@ -95,6 +95,15 @@ impl ProviderName {
             (Self::Stripe, AttemptKind::Refund) => Duration::hours(23),
         }
     }
+
+    /// Whether it refuses a refund where it does not hold any more what it held: a refund says so there. Elsewhere one that
+    /// is sent again goes out beside what somebody gave back meanwhile.
+    pub const fn refuses_other_balance(self) -> bool {
+        match self {
+            Self::Toss => true,
+            Self::Stripe => false,
+        }
+    }
 }
 
 impl fmt::Display for ProviderName {

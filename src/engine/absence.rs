@@ -9,7 +9,8 @@ use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::approval::Approval;
 use crate::domain::attempt::{
-    AlsoCancel, Attempt, AttemptKind, LOOKED_FOR_DAYS, LOOKED_FOR_EVERY_H, SentTimes, absence,
+    AlsoCancel, Attempt, AttemptKind, LOOKED_FOR_DAYS, LOOKED_FOR_EVERY_H, SentTimes, Sighting,
+    absence, newest_sighting,
 };
 use crate::domain::customer::Customer;
 use crate::domain::evidence::EvidenceSource;
@@ -133,7 +134,10 @@ impl<S: Store> Engine<S> {
             payment,
             not_seen: 0,
         };
-        work.not_seen = absence(sent, work.is_wanted(), &look_ups, now)
+        // What somebody gave back meanwhile instead of ours is not sent again where nobody would stop it.
+        let is_replaced = newest_sighting(&look_ups) == Some(Sighting::Elsewhere)
+            && !work.attempt.provider.refuses_other_balance();
+        work.not_seen = absence(sent, work.is_wanted() && !is_replaced, &look_ups, now)
             .map_err(|why| VerbError::Refused(Refused::MayBeExecuted(why)))?;
         Ok((self.absence_plan(&work), work))
     }

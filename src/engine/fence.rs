@@ -124,6 +124,7 @@ impl<S: Store> Engine<S> {
                 return self.settle_until_written(&unanswered, source, actor).await;
             }
         };
+        let mut asked = None;
         let (report, source) = match attempt.provider_ref.clone() {
             // No other process can confirm it any more: its name would have to be stored under an older epoch. Our own
             // books say so; nobody is asked.
@@ -134,6 +135,7 @@ impl<S: Store> Engine<S> {
             Some(provider_ref) => {
                 let provider = self.provider(attempt.provider)?;
                 let key = format!("{}:end:{}", attempt.idem_key, attempt.checks);
+                asked = Some(self.parts.clock.uptime());
                 let _counted = self.count_call();
                 let mut desk = Desk::new();
                 let report = provider.abandon(&mut desk, &provider_ref, &key).await;
@@ -145,7 +147,7 @@ impl<S: Store> Engine<S> {
         let returned = Returned {
             attempt,
             report,
-            asked: None,
+            asked,
         };
         let settled = self.settle_until_written(&returned, source, actor).await?;
         if !was_refused {

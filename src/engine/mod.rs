@@ -7,7 +7,8 @@
 pub mod action;
 pub mod ports;
 pub mod queries;
-pub mod settings;
+pub mod set_aside;
+mod settings;
 
 mod absence;
 mod account;

@@ -181,6 +181,7 @@ impl<S: Store> Engine<S> {
             ..Reconciled::default()
         };
         for attempt in claimed {
+            let (id, epoch) = (attempt.id, attempt.lease_epoch);
             match self.work_off(attempt.clone(), Actor::from(operator)).await {
                 Ok(settled) => match settled.state {
                     AttemptState::Abandoned => done.abandoned += 1,
@@ -194,19 +195,22 @@ impl<S: Store> Engine<S> {
                     | AttemptState::Unknown => done.left += 1,
                 },
                 // Somebody else works on it, or its rows are locked: it stays claimed for nobody
-                // longer than the lease, and its turn comes again. What the database refuses of one
-                // attempt is that attempt's trouble: the others are not to wait for it.
+                // longer than the lease, and its turn comes again.
                 Err(
                     VerbError::Stale
                     | VerbError::Refused(_)
-                    | VerbError::Store(
-                        StoreError::Busy(_) | StoreError::Stale { .. } | StoreError::Refused(_),
-                    ),
+                    | VerbError::Store(StoreError::Busy(_) | StoreError::Stale { .. }),
                 ) => {
                     done.left += 1;
                 }
                 Err(VerbError::Vault(_)) => {
                     Box::pin(self.call_for_key(&attempt)).await?;
+                    done.left += 1;
+                }
+                // What the database refuses of one attempt is that attempt's trouble: the others are not to wait for it.
+                Err(VerbError::Store(StoreError::Refused(rule))) => {
+                    self.set_aside((id, epoch), rule, Actor::from(operator))
+                        .await?;
                     done.left += 1;
                 }
                 Err(other) => return Err(other),

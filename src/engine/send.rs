@@ -57,6 +57,15 @@ pub(super) struct Returned {
     pub asked: Option<Duration>,
 }
 
+impl Returned {
+    /// Nobody was asked: its provider is not configured here, or its key cannot be opened.
+    pub fn is_unasked(&self, source: EvidenceSource) -> bool {
+        source == EvidenceSource::LookUp
+            && self.asked.is_none()
+            && self.report.evidence == Evidence::NotSent
+    }
+}
+
 impl<S: Store> Engine<S> {
     /// Sends a `ready` attempt and settles what comes back.
     pub(super) async fn send(
@@ -336,26 +345,29 @@ impl<S: Store> Engine<S> {
                 asked: None,
             };
         }
+        let Ok(provider) = self.provider(attempt.provider) else {
+            return Returned {
+                attempt,
+                report: nothing_left(),
+                asked: None,
+            };
+        };
         let asked = self.parts.clock.uptime();
         let _counted = self.count_call();
         let mut desk = Desk::new();
-        let report = match (
-            self.provider(attempt.provider),
-            attempt.kind,
-            attempt.provider_ref.as_deref(),
-        ) {
-            (Ok(provider), AttemptKind::Charge, _) => {
+        let report = match (attempt.kind, attempt.provider_ref.as_deref()) {
+            (AttemptKind::Charge, provider_ref) => {
                 let look = ChargeLook {
                     order_id: &attempt.order_id,
-                    provider_ref: attempt.provider_ref.as_deref(),
+                    provider_ref,
                     amount: attempt.amount,
                 };
                 provider.look_up_charge(&mut desk, look).await
             }
-            (Ok(provider), AttemptKind::Refund, Some(reference)) => {
+            (AttemptKind::Refund, Some(reference)) => {
                 provider.look_up_payment(&mut desk, reference).await
             }
-            (_, AttemptKind::Charge | AttemptKind::Refund, _) => nothing_left(),
+            (AttemptKind::Refund, None) => nothing_left(),
         };
         Returned {
             attempt,

@@ -14,8 +14,8 @@ pub(super) use declined::AfterFailure;
 use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::attempt::{
-    Attempt, AttemptKind, LINK_LOOK_S, NextStep, Unsettled, Verdict, is_absent_in, kept_word,
-    learn_charge, learn_refund,
+    Attempt, AttemptKind, LINK_LOOK_S, NextStep, Unsettled, Verdict, is_absent_in,
+    is_given_elsewhere, kept_word, learn_charge, learn_refund,
 };
 use crate::domain::evidence::{Evidence, EvidenceSource, Refusal, SeenStatus};
 use crate::domain::invoice::Invoice;
@@ -31,6 +31,9 @@ use super::ports::{Fence, NewEvidence, Store, StoreError, Tx};
 use super::reconcile::is_wanted;
 use super::refusal::VerbError;
 use super::send::Returned;
+
+/// When it is looked again whether somebody can be asked about an attempt whose provider is not configured here.
+const UNASKED_S: i64 = 300;
 
 /// The rows an attempt is about, locked in order.
 pub(super) struct Rows {
@@ -133,20 +136,27 @@ impl<S: Store> Engine<S> {
             // Somebody else holds the attempt now; only proof of success may overrule them.
             _ if !was_mine => Ok(settled(&rows, None)),
             Verdict::AlreadyKnown if rows.attempt.state == AttemptState::NotExecuted => {
+                self.follow_outside_refunds(tx, &mut rows, evidence, actor)
+                    .await?;
                 self.write_still_absent(tx, rows).await
             }
             Verdict::AlreadyKnown => Ok(settled(&rows, None)),
             Verdict::Declined(refusal) => {
                 // What this attempt held comes free first: somebody else may have given it back meanwhile.
                 let_go(&mut rows);
-                self.follow_outside_refunds(tx, &mut rows, evidence).await?;
+                self.follow_outside_refunds(tx, &mut rows, evidence, actor)
+                    .await?;
                 self.write_declined(tx, rows, refusal, actor).await
             }
             Verdict::NotExecuted => self.write_ended(tx, rows, actor).await,
             Verdict::RefundUndone(_) => self.contradicted(tx, rows, actor).await,
             Verdict::BackToReady => self.write_not_sent(tx, rows, evidence, actor).await,
             Verdict::StillUnknown(unsettled) => {
-                self.write_unknown(tx, rows, unsettled, evidence, source, actor)
+                if is_given_elsewhere(&rows.attempt, evidence) {
+                    self.follow_outside_refunds(tx, &mut rows, evidence, actor)
+                        .await?;
+                }
+                self.write_unknown(tx, rows, unsettled, returned, source, actor)
                     .await
             }
         }
@@ -186,7 +196,7 @@ impl<S: Store> Engine<S> {
     ) -> Result<(), StoreError> {
         let report = &returned.report;
         // Nobody was asked, and nobody said anything.
-        if report.evidence == Evidence::Unconfirmed {
+        if report.evidence == Evidence::Unconfirmed || returned.is_unasked(source) {
             return Ok(());
         }
         let (code, reference, amount) = match &report.evidence {
@@ -246,21 +256,30 @@ impl<S: Store> Engine<S> {
         tx: &mut T,
         mut rows: Rows,
         unsettled: Unsettled,
-        evidence: &Evidence,
+        returned: &Returned,
         source: EvidenceSource,
         actor: Actor<'_>,
     ) -> Result<Settled, VerbError> {
+        let evidence = &returned.report.evidence;
+        let is_an_answer = *evidence != Evidence::Unconfirmed && !returned.is_unasked(source);
         let fence = fence_of(&rows.attempt);
         let was_sent = rows.attempt.state == AttemptState::Sent;
         let is_bound = self.is_bound(tx, &rows.attempt, source).await?;
+        let word = kept_word(&rows.attempt, evidence);
+        let is_elsewhere = is_given_elsewhere(&rows.attempt, evidence);
         let newly_human = unsettled.needs_human && !rows.attempt.needs_human;
         let was_asked = rows.attempt.asks_customer();
         let unsettled = close_if_unwanted(&rows, unsettled, evidence);
-        let delay = self.next_look_s(&rows.attempt, unsettled.next);
+        let planned = self.next_look_s(&rows.attempt, unsettled.next);
+        let delay = if returned.is_unasked(source) {
+            planned.max(UNASKED_S)
+        } else {
+            planned
+        };
         let attempt = &mut rows.attempt;
         attempt.state = AttemptState::Unknown;
         attempt.needs_human |= unsettled.needs_human || is_bound;
-        if source == EvidenceSource::LookUp && *evidence != Evidence::Unconfirmed {
+        if source == EvidenceSource::LookUp && is_an_answer {
             attempt.checks = attempt.checks.saturating_add(1);
             attempt.not_seen = attempt
                 .not_seen
@@ -280,8 +299,9 @@ impl<S: Store> Engine<S> {
         if rows.attempt.asks_customer() && !was_asked {
             self.tell_customer_is_asked(tx, &rows).await?;
         }
-        if newly_human {
-            self.page(tx, &rows, evidence.name()).await?;
+        // It is said once, also to those who are called already.
+        if newly_human || is_elsewhere {
+            self.page(tx, &rows, word).await?;
         } else if is_bound {
             self.page(tx, &rows, "same_answer").await?;
         }
@@ -332,10 +352,20 @@ impl<S: Store> Engine<S> {
         rows: &Rows,
         what: &str,
     ) -> Result<(), StoreError> {
-        let key = format!("{}:{what}", rows.attempt.public_id);
+        self.page_about(tx, &rows.attempt, what).await
+    }
+
+    /// The same about one attempt.
+    pub(super) async fn page_about<T: Tx>(
+        &self,
+        tx: &mut T,
+        attempt: &Attempt,
+        what: &str,
+    ) -> Result<(), StoreError> {
+        let key = format!("{}:{what}", attempt.public_id);
         let payload = format!(
             "{{\"attempt\":\"{}\",\"what\":\"{what}\"}}",
-            rows.attempt.public_id
+            attempt.public_id
         );
         tx.queue_notice("page", &key, &payload, self.now()).await?;
         Ok(())

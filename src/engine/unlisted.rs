@@ -8,13 +8,15 @@ use std::fmt;
 use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::approval::Asked;
-use crate::domain::attempt::{Attempt, AttemptKind};
+use crate::domain::attempt::{Attempt, AttemptKind, NotAbsent, Sighting};
 use crate::domain::ids::AttemptId;
 use crate::domain::operator::Operator;
-use crate::domain::states::AttemptState;
 
 use super::Engine;
-use super::ports::{Approvals, Attempts, Desk, ProviderError, Store, TransactionSeen};
+use super::action::Outcome;
+use super::ports::{
+    Approvals, Attempts, BookedRefund, Desk, Payments, ProviderError, Store, TransactionSeen,
+};
 use super::refusal::{Refused, VerbError};
 use super::request::Request;
 use super::resolve::Reach;
@@ -60,6 +62,9 @@ impl<S: Store> Engine<S> {
         let Some(attempt) = listed else {
             return Ok(None);
         };
+        if attempt.kind == AttemptKind::Refund {
+            self.read_back(attempt.id, operator).await?;
+        }
         let (from, to) = self.days_of(&attempt).await?;
         let unlisted = self.search_list(&attempt, from, to).await?;
         if unlisted.is_none() {
@@ -69,6 +74,29 @@ impl<S: Store> Engine<S> {
             return Err(VerbError::Refused(Refused::Listed));
         }
         Ok(unlisted)
+    }
+
+    /// The payment of a refund is read once more, and the books follow what it says: the list does not say whose a refund
+    /// is. That it is read at all under this key proves that it is the account's.
+    async fn read_back(&self, id: AttemptId, operator: &Operator) -> Result<(), VerbError> {
+        match self.look_now(id, Reach::Look, operator).await? {
+            Outcome::Unknown(_) => {}
+            _ => return Err(VerbError::Refused(Refused::Listed)),
+        }
+        let mut desk = Desk::new();
+        let mut tx = self.begin(&mut desk).await?;
+        let look_ups = tx.look_ups_of(id).await?;
+        match look_ups.last().map(|look_up| look_up.sighting) {
+            Some(Sighting::NotSeen | Sighting::Elsewhere) => Ok(()),
+            Some(Sighting::OtherBalance) => Err(VerbError::Refused(Refused::MayBeExecuted(
+                NotAbsent::OtherBalance,
+            ))),
+            Some(Sighting::Seen | Sighting::NoAnswer) | None => {
+                Err(VerbError::Provider(ProviderError::Unusable {
+                    operation: "read the payment back",
+                }))
+            }
+        }
     }
 
     /// The attempt whose absence a request needs; none for every other request.
@@ -123,7 +151,8 @@ impl<S: Store> Engine<S> {
         let _counted = self.count_call();
         let mut desk = Desk::new();
         let mut after: Option<String> = None;
-        let (mut rows, mut has_ours) = (0, false);
+        // A refund's payment was read under this key: the list is of its account.
+        let (mut rows, mut has_ours) = (0, attempt.kind == AttemptKind::Refund);
         let mut booked = self.booked_alike(attempt, from).await?;
         for _ in 0..LIST_PAGES {
             let page = provider
@@ -183,12 +212,9 @@ impl<S: Store> Engine<S> {
         };
         let mut desk = Desk::new();
         let mut tx = self.begin(&mut desk).await?;
-        let refunds = tx.refunds_of(payment).await?;
-        let is_alike = |refund: &&Attempt| {
-            refund.state == AttemptState::Succeeded
-                && refund.amount == attempt.amount
-                && refund.last_sent_at.is_some_and(|at| at >= since)
-        };
+        let refunds = tx.refunds_booked(payment).await?;
+        let is_alike =
+            |refund: &&BookedRefund| refund.amount == attempt.amount && refund.refunded_at >= since;
         Ok(refunds.iter().filter(is_alike).count())
     }
 }

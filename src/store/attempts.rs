@@ -157,8 +157,9 @@ const INSERT_EVIDENCE: Stmt = Stmt::of_rows(
     from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[])
     as new (id, attempt_id, source, outcome, http_status, code, reference, amount_minor, currency, trace_id, body_sha256, elapsed_ms, at) returning id",
 );
-const LOOK_UPS: Stmt =
-    Stmt::both("select source, outcome, at from evidence where attempt_id = $1 order by at, id");
+const LOOK_UPS: Stmt = Stmt::both(
+    "select a.kind, e.source, e.outcome, e.at from evidence e join attempt a on a.id = e.attempt_id where e.attempt_id = $1 order by e.at, e.id",
+);
 const ANSWERS: Stmt = Stmt::both(
     "select http_status, code, at from evidence where attempt_id = $1 and source = 'answer' order by at, id",
 );
@@ -454,7 +455,8 @@ impl Attempts for SqlTx<'_> {
         let look_up = |row: &Row| {
             let cells = row.counts("evidence");
             let source = cells.word("source", EvidenceSource::parse)?;
-            let sighting = Sighting::of(source, cells.str("outcome")?);
+            let kind = cells.word("kind", AttemptKind::parse)?;
+            let sighting = Sighting::of(kind, source, cells.str("outcome")?);
             let at = cells.at("at")?;
             Ok(sighting.map(|sighting| LookUp { at, sighting }))
         };

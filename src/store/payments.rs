@@ -6,7 +6,7 @@ use super::tx::SqlTx;
 use crate::domain::ids::{AttemptId, CustomerId, InvoiceId, Noun, PaymentId, SubscriptionId};
 use crate::domain::mode::ProviderName;
 use crate::domain::payment::Payment;
-use crate::engine::ports::{NewPayment, NewRefund, Payments, StoreError};
+use crate::engine::ports::{BookedRefund, NewPayment, NewRefund, Payments, StoreError};
 
 type R<T> = Result<T, StoreError>;
 
@@ -48,6 +48,20 @@ const INSERT_REFUND: Stmt = Stmt::both(
     select $1, $2, p.id, $4, p.customer_id, p.plan_id, $5, $6, $7, $8, $9, $10, $11 from payment p where p.id = $3
     on conflict (payment_id, transaction_key) do nothing",
 );
+
+const REFUNDS_BOOKED: Stmt = Stmt::both(
+    "select attempt_id, amount_minor, currency, transaction_key, refunded_at from refund where payment_id = $1 order by refunded_at, id",
+);
+
+fn read_booked(row: &Row) -> R<BookedRefund> {
+    let cells = row.counts("refund");
+    Ok(BookedRefund {
+        attempt_id: cells.opt_i64("attempt_id")?.map(AttemptId),
+        amount: cells.money("amount_minor")?,
+        transaction_key: cells.text("transaction_key")?,
+        refunded_at: cells.at("refunded_at")?,
+    })
+}
 
 pub(super) fn read(row: &Row) -> R<Payment> {
     let cells = row.cells("payment")?;
@@ -151,6 +165,11 @@ impl Payments for SqlTx<'_> {
         ];
         self.forget(&LOCK, args![payment.id]);
         self.change(&SAVE, values, Noun::Payment).await
+    }
+
+    async fn refunds_booked(&mut self, payment: PaymentId) -> R<Vec<BookedRefund>> {
+        let rows = self.rows(&REFUNDS_BOOKED, args![payment]).await?;
+        rows.iter().map(read_booked).collect()
     }
 
     async fn insert_refund(&mut self, new: &NewRefund<'_>) -> R<bool> {

@@ -14,13 +14,18 @@ use paydeck::engine::{Effect, Engine, Outcome, Refused, Request, WouldDo};
 use paydeck::store::SqlStore;
 
 use crate::four_eyes::{
-    A_DAY_LATER, A_FIFTH_LOOK, Blind, FOUR_LOOKS, PAGES, SENT_WEEKS_AGO, absence, act_as, choi,
-    not_executed, refused_as,
+    A_DAY_LATER, Blind, PAGES, SENT_WEEKS_AGO, absence, act_as, choi, not_executed, refused_as,
 };
 use crate::world::{World, admin, on_each, won};
 
 const STATE: &str = "select state from attempt where kind = 'refund' order by id desc limit 1";
 const READ_BACK: &str = "select count(*) from evidence where outcome = 'not_refunded'";
+
+pub const FOUR_LOOKS: &str = "insert into evidence (attempt_id, source, outcome, elapsed_ms, at)
+    select a.id, 'look_up', 'not_refunded', 1, a.last_sent_at + n.h * 3600000000
+    from attempt a cross join (select 1 as h union all select 2 union all select 3 union all select 4) n where a.state = 'unknown'";
+const A_FIFTH_LOOK: &str = "insert into evidence (attempt_id, source, outcome, elapsed_ms, at)
+    select id, 'look_up', 'not_refunded', 1, last_sent_at + 5 * 3600000000 from attempt where state = 'unknown'";
 
 fn han() -> Operator {
     Operator {
@@ -49,7 +54,7 @@ async fn refund(w: &World) -> Request {
     }
 }
 
-async fn declared(w: &World, engine: &Engine<SqlStore>, attempt: AttemptId) {
+pub async fn declared(w: &World, engine: &Engine<SqlStore>, attempt: AttemptId) {
     let asked = act_as(engine, &choi(), &not_executed(attempt)).await;
     let Ok(Outcome::Asked(receipt)) = asked else {
         panic!("{asked:?}")

@@ -464,7 +464,14 @@ impl Provider for Blind {
         desk: &'a mut Desk,
         provider_ref: &'a str,
     ) -> BoxFuture<'a, CallReport> {
-        self.0.look_up_payment(desk, provider_ref)
+        Box::pin(async move {
+            let mut report = self.0.look_up_payment(desk, provider_ref).await;
+            if let Evidence::Seen(seen) = &mut report.evidence {
+                seen.cancels.clear();
+                seen.balance_minor = seen.total.minor();
+            }
+            report
+        })
     }
     fn issue<'a>(
         &'a self,

@@ -18,7 +18,7 @@ use paydeck::domain::plan::{Plan, Product};
 use paydeck::domain::run::{Run, RunItem};
 use paydeck::domain::states::{InboxState, SubscriptionState};
 use paydeck::domain::subscription::{Change, Subscription, Term};
-use paydeck::engine::ports::{Account, Constraint, EventCursor, InboxEvent};
+use paydeck::engine::ports::{Account, BookedRefund, Constraint, EventCursor, InboxEvent};
 
 use super::flaw::Flaws;
 use super::table::{Changed, Kept, Table, TxNo};
@@ -97,9 +97,7 @@ pub struct PaymentRow {
 pub struct RefundRow {
     pub public_id: PublicId,
     pub payment_id: PaymentId,
-    pub attempt_id: Option<AttemptId>,
-    pub amount_minor: i64,
-    pub transaction_key: String,
+    pub booked: BookedRefund,
 }
 
 #[derive(Debug, Clone)]

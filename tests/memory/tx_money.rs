@@ -11,8 +11,8 @@ use paydeck::domain::money::{Currency, Money};
 use paydeck::domain::payment::Payment;
 use paydeck::domain::states::{ApprovalState, AttemptState};
 use paydeck::engine::ports::{
-    Attempts, Claim, Constraint, Fence, NewAttempt, NewEvidence, NewPayment, NewRefund, Payments,
-    RefundsBy, StoreError,
+    Attempts, BookedRefund, Claim, Constraint, Fence, NewAttempt, NewEvidence, NewPayment,
+    NewRefund, Payments, RefundsBy, StoreError,
 };
 
 use super::batch::{Write, if_broken, must_be};
@@ -334,13 +334,21 @@ impl Attempts for MemTx<'_> {
     async fn look_ups_of(&mut self, id: AttemptId) -> R<Vec<LookUp>> {
         self.step("look-ups of").await?;
         let db = self.db();
+        let Some(kind) = db
+            .tables
+            .attempts
+            .get(id.0, self.no)
+            .map(|row| row.attempt.kind)
+        else {
+            return Ok(Vec::new());
+        };
         let mut rows: Vec<(i64, LookUp)> = db
             .tables
             .evidence
             .rows_of(self.no)
             .filter(|(_, row)| row.attempt_id == id)
             .filter_map(|(no, row)| {
-                let sighting = Sighting::of(row.source, &row.outcome)?;
+                let sighting = Sighting::of(kind, row.source, &row.outcome)?;
                 let at = row.at;
                 Some((no, LookUp { at, sighting }))
             })
@@ -703,6 +711,20 @@ impl Payments for MemTx<'_> {
         }
     }
 
+    async fn refunds_booked(&mut self, payment: PaymentId) -> R<Vec<BookedRefund>> {
+        self.step("refunds booked").await?;
+        let db = self.db();
+        let mut rows: Vec<(i64, BookedRefund)> = db
+            .tables
+            .refunds
+            .rows_of(self.no)
+            .filter(|(_, row)| row.payment_id == payment)
+            .map(|(id, row)| (id, row.booked.clone()))
+            .collect();
+        rows.sort_by_key(|(id, row)| (row.refunded_at, *id));
+        Ok(rows.into_iter().map(|(_, row)| row).collect())
+    }
+
     async fn insert_refund(&mut self, new: &NewRefund<'_>) -> R<bool> {
         self.step("insert refund").await?;
         let no = self.no;
@@ -724,7 +746,7 @@ impl Payments for MemTx<'_> {
                 let db = tx.db();
                 let clash = db.tables.refunds.clash(no, None, |other| {
                     other.payment_id == new.payment_id
-                        && other.transaction_key == new.transaction_key
+                        && other.booked.transaction_key == new.transaction_key
                 });
                 match clash {
                     Clash::Wait(holder) => Try::Wait(holder),
@@ -739,9 +761,12 @@ impl Payments for MemTx<'_> {
         let row = RefundRow {
             public_id: new.public_id.clone(),
             payment_id: new.payment_id,
-            attempt_id: new.attempt_id,
-            amount_minor: new.amount.minor(),
-            transaction_key: new.transaction_key.to_owned(),
+            booked: BookedRefund {
+                attempt_id: new.attempt_id,
+                amount: new.amount,
+                transaction_key: new.transaction_key.to_owned(),
+                refunded_at: new.refunded_at,
+            },
         };
         let rules: Rules<'_, RefundRow> = &[(Constraint::Other, &|other| {
             other.public_id == *new.public_id

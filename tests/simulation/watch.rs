@@ -584,6 +584,8 @@ impl Watch {
                 })
                 .map(|a| a.amount.minor())
                 .sum();
+            // Where others have given back so much that less is left, no more than that is reserved.
+            let open = open.min(payment.captured.minor() - payment.refunded_minor);
             if open != payment.reserved_minor {
                 self.says(
                     Law::Balance,

@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::AttemptKind;
 use crate::domain::evidence::EvidenceSource;
 
 /// So long after the last send at least, in hours.
@@ -35,6 +36,10 @@ pub enum Sighting {
     NotSeen,
     /// It did, in whatever state.
     Seen,
+    /// Of a refund: it is not there, and somebody else gave back what is missing.
+    Elsewhere,
+    /// Of a refund: it is not there, and nothing explains what the provider holds.
+    OtherBalance,
     /// There was no usable answer.
     NoAnswer,
 }
@@ -42,8 +47,8 @@ pub enum Sighting {
 impl Sighting {
     /// What an outcome that is kept as evidence says; none for a person's word. One that is not known
     /// says "seen", so that nothing is concluded from it; the answer to the call itself can only show
-    /// the charge, never its absence.
-    pub fn of(source: EvidenceSource, outcome: &str) -> Option<Self> {
+    /// the charge, never its absence. A payment that its provider does not know says nothing of a refund.
+    pub fn of(kind: AttemptKind, source: EvidenceSource, outcome: &str) -> Option<Self> {
         let is_answer = match source {
             EvidenceSource::Person => return None,
             EvidenceSource::Answer => true,
@@ -52,8 +57,13 @@ impl Sighting {
             }
         };
         Some(match outcome {
-            "not_seen" | "not_refunded" if is_answer => Self::NoAnswer,
+            "not_seen" | "not_refunded" | "refunded_elsewhere" | "other_balance" if is_answer => {
+                Self::NoAnswer
+            }
+            "not_seen" if kind == AttemptKind::Refund => Self::NoAnswer,
             "not_seen" | "not_refunded" => Self::NotSeen,
+            "refunded_elsewhere" => Self::Elsewhere,
+            "other_balance" => Self::OtherBalance,
             "not_sent" | "throttled" | "busy" | "refused" | "timed_out" | "broken"
             | "server_error" | "unreadable" | "unconfirmed" | "no_key" => Self::NoAnswer,
             _ => Self::Seen,
@@ -85,12 +95,22 @@ pub enum NotAbsent {
     /// The provider has shown it once since it was first sent.
     #[error("the provider has shown it since it was first sent")]
     Seen,
+    /// Money has gone back that neither ours nor anybody else's refunds explain.
+    #[error("the provider holds another amount, and its refunds do not explain it")]
+    OtherBalance,
     /// Too few look-ups that are far enough apart.
     #[error("only {have} of {ABSENT_LOOK_UPS} look-ups an hour apart did not see it")]
     TooFewLookUps {
         /// So many count.
         have: u32,
     },
+}
+
+/// What the last look-up said that had an answer.
+pub fn newest_sighting(look_ups: &[LookUp]) -> Option<Sighting> {
+    let answered = |l: &&LookUp| l.sighting != Sighting::NoAnswer;
+    let newest = look_ups.iter().filter(answered).max_by_key(|l| l.at);
+    newest.map(|look_up| look_up.sighting)
 }
 
 /// How many look-ups since the last send did not see it, each an hour or more after the one before;
@@ -112,10 +132,14 @@ pub fn absence(
     if look_ups.iter().any(is_sighting) {
         return Err(NotAbsent::Seen);
     }
+    if newest_sighting(look_ups) == Some(Sighting::OtherBalance) {
+        return Err(NotAbsent::OtherBalance);
+    }
+    let is_absent = |l: &&LookUp| matches!(l.sighting, Sighting::NotSeen | Sighting::Elsewhere);
     let since = || look_ups.iter().filter(|look_up| look_up.at > sent.last);
     let mut have = 0;
     let mut counted: Option<DateTime<Utc>> = None;
-    for look_up in since().filter(|look_up| look_up.sighting == Sighting::NotSeen) {
+    for look_up in since().filter(is_absent) {
         let is_apart = counted.is_none_or(|at| look_up.at - at >= Duration::hours(ABSENT_APART_H));
         if is_apart {
             have += 1;
@@ -201,25 +225,51 @@ mod tests {
 
     #[test]
     fn an_answer_can_show_it_and_never_its_absence_and_a_persons_word_is_no_look_up() {
+        use AttemptKind::{Charge, Refund};
         use EvidenceSource::{Answer, Event, LookUp, Person, Reconciliation};
         for source in [Answer, LookUp, Event, Reconciliation] {
             for seen in ["captured", "mismatch", "pending", "a new word"] {
-                assert_eq!(Sighting::of(source, seen), Some(Sighting::Seen));
+                assert_eq!(Sighting::of(Charge, source, seen), Some(Sighting::Seen));
             }
             for nothing in ["refused", "broken", "timed_out"] {
-                assert_eq!(Sighting::of(source, nothing), Some(Sighting::NoAnswer));
+                let said = Sighting::of(Charge, source, nothing);
+                assert_eq!(said, Some(Sighting::NoAnswer));
             }
-            let absent = if source == Answer {
-                Sighting::NoAnswer
-            } else {
-                Sighting::NotSeen
+            let unless_answer = |sighting| match source {
+                Answer => Some(Sighting::NoAnswer),
+                _ => Some(sighting),
             };
-            assert_eq!(Sighting::of(source, "not_seen"), Some(absent));
-            assert_eq!(Sighting::of(source, "not_refunded"), Some(absent));
-            let other = Sighting::of(source, "other_balance");
-            assert_eq!(other, Some(Sighting::Seen), "somebody gave money back");
+            for (kind, word, sighting) in [
+                (Charge, "not_seen", Sighting::NotSeen),
+                // The payment itself is not known there: that says nothing of its refund.
+                (Refund, "not_seen", Sighting::NoAnswer),
+                (Refund, "not_refunded", Sighting::NotSeen),
+                (Refund, "refunded_elsewhere", Sighting::Elsewhere),
+                (Refund, "other_balance", Sighting::OtherBalance),
+            ] {
+                let said = Sighting::of(kind, source, word);
+                assert_eq!(said, unless_answer(sighting), "{word}");
+            }
         }
-        assert_eq!(Sighting::of(Person, "not_executed"), None);
+        assert_eq!(Sighting::of(Charge, Person, "not_executed"), None);
+    }
+
+    #[test]
+    fn what_somebody_else_gave_back_is_absent_and_what_nothing_explains_is_not() {
+        let mut looked = not_seen(&[1, 2, 3, 4, 5]);
+        for look_up in &mut looked {
+            look_up.sighting = Sighting::Elsewhere;
+        }
+        assert_eq!(newest_sighting(&looked), Some(Sighting::Elsewhere));
+        assert_eq!(absence(SENT(0), false, &looked, hour(30)), Ok(5));
+        let said = |sighting| LookUp {
+            at: hour(6),
+            sighting,
+        };
+        looked.push(said(Sighting::OtherBalance));
+        looked.push(said(Sighting::NoAnswer));
+        let unexplained = absence(SENT(0), false, &looked, hour(30));
+        assert_eq!(unexplained, Err(NotAbsent::OtherBalance));
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod refund;
 
 use chrono::{DateTime, Duration, Utc};
 
-pub use kept::{is_absent_in, kept_word};
+pub use kept::{RefundSighting, is_absent_in, is_given_elsewhere, kept_word, refund_sighting};
 
 use super::Attempt;
 use super::asked::{AUTHENTICATION_H, is_waiting, waits_for_customer};

@@ -294,6 +294,19 @@ pub struct NewRefund<'a> {
     pub operator: &'a str,
 }
 
+/// A refund in the books.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BookedRefund {
+    /// By which attempt; none when made outside.
+    pub attempt_id: Option<AttemptId>,
+    /// How much.
+    pub amount: Money,
+    /// The provider's name for it.
+    pub transaction_key: String,
+    /// When.
+    pub refunded_at: DateTime<Utc>,
+}
+
 /// A request for approval to be made.
 #[derive(Debug, Clone)]
 pub struct NewApproval<'a> {

@@ -21,9 +21,9 @@ use crate::domain::states::MethodState;
 use crate::domain::subscription::{Change, Subscription, Term};
 
 use super::{
-    Claim, Decided, Desk, Fence, Foreseen, NewApproval, NewAttempt, NewCustomer, NewEvidence,
-    NewInvoice, NewMethod, NewPayment, NewPlan, NewRefund, NewSubscription, Posting, RefundsBy,
-    StoreError,
+    BookedRefund, Claim, Decided, Desk, Fence, Foreseen, NewApproval, NewAttempt, NewCustomer,
+    NewEvidence, NewInvoice, NewMethod, NewPayment, NewPlan, NewRefund, NewSubscription, Posting,
+    RefundsBy, StoreError,
 };
 
 /// What a typed id means.
@@ -377,6 +377,11 @@ pub trait Payments: Send {
         provider: ProviderName,
         account: &str,
     ) -> impl Future<Output = R<String>> + Send;
+    /// The refunds of a payment that were executed, whoever made them, oldest first.
+    fn refunds_booked(
+        &mut self,
+        payment: PaymentId,
+    ) -> impl Future<Output = R<Vec<BookedRefund>>> + Send;
     /// Keeps an executed refund; false when its transaction key is known already.
     fn insert_refund(&mut self, new: &NewRefund<'_>) -> impl Future<Output = R<bool>> + Send;
 }

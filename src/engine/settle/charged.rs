@@ -182,6 +182,10 @@ impl<S: Store> Engine<S> {
             return Ok(false);
         }
         payment.refunded_minor = payment.refunded_minor.saturating_add(refund.amount.minor());
+        // What a refund of ours that is still open was to take is not all there any more: it reserves what is left, and
+        // its provider has no more to give either.
+        let left = payment.captured.minor() - payment.refunded_minor;
+        payment.reserved_minor = payment.reserved_minor.min(left.max(0));
         tx.save_payment(payment).await?;
         payment.version += 1;
         let debit = if payment.is_duplicate {

@@ -1,13 +1,13 @@
 //! Money went back: payment, ledger, and what else was chosen with the refund.
 
-use crate::domain::attempt::AlsoCancel;
+use crate::domain::attempt::{AlsoCancel, Attempt, AttemptKind};
 use crate::domain::evidence::{CancelSeen, Evidence};
 use crate::domain::ids::Noun;
 use crate::domain::money::Money;
 use crate::domain::states::AttemptState;
 
 use super::super::Engine;
-use super::super::audit::Actor;
+use super::super::audit::{Actor, Press};
 use super::super::ports::{NewRefund, Store, Tx};
 use super::super::refusal::VerbError;
 use super::{Rows, Settled, fence_of, settled};
@@ -54,10 +54,12 @@ impl<S: Store> Engine<S> {
             }
             rows.payment = Some(payment);
         }
-        self.follow_outside_refunds(tx, &mut rows, evidence).await?;
+        self.follow_outside_refunds(tx, &mut rows, evidence, actor)
+            .await?;
         self.call_nobody_more(tx, &rows).await?;
         if !held_reservation {
-            // It had been called declined or not executed.
+            // It had been called declined or not executed, and what was confirmed since was confirmed on other books.
+            self.give_up_another(tx, &mut rows, actor).await?;
             self.page(tx, &rows, "late_success").await?;
         }
         if let Some((subscription, term)) = &mut rows.subscription {
@@ -105,10 +107,12 @@ impl<S: Store> Engine<S> {
         tx: &mut T,
         rows: &mut Rows,
         evidence: &Evidence,
+        actor: Actor<'_>,
     ) -> Result<(), VerbError> {
         let (Evidence::Seen(seen), Some(payment)) = (evidence, &mut rows.payment) else {
             return Ok(());
         };
+        let mut is_any = false;
         for cancel in seen.cancels.iter().filter(|c| c.is_done) {
             let refund = NewRefund {
                 public_id: &self.parts.ids.public_id(Noun::Refund),
@@ -121,9 +125,57 @@ impl<S: Store> Engine<S> {
                 refunded_on: self.local_date(cancel.at),
                 operator: "provider",
             };
-            self.book_refund(tx, payment, &refund, rows.attempt.id)
+            is_any |= self
+                .book_refund(tx, payment, &refund, rows.attempt.id)
                 .await?;
         }
+        if is_any {
+            self.give_up_another(tx, rows, actor).await?;
+        }
+        Ok(())
+    }
+
+    /// Another refund of the payment that has not left yet was confirmed while less had gone back. It is given up, and who
+    /// confirmed it is told; what is on its way already, the provider decides.
+    async fn give_up_another<T: Tx>(
+        &self,
+        tx: &mut T,
+        rows: &mut Rows,
+        actor: Actor<'_>,
+    ) -> Result<(), VerbError> {
+        let Some(payment) = &mut rows.payment else {
+            return Ok(());
+        };
+        let refunds = tx.refunds_of(payment.id).await?;
+        let is_unsent =
+            |other: &&Attempt| other.state == AttemptState::Ready && other.id != rows.attempt.id;
+        let Some(other) = refunds.iter().find(is_unsent) else {
+            return Ok(());
+        };
+        let mut other = tx.lock_attempt(other.id).await?;
+        if other.state != AttemptState::Ready {
+            return Ok(());
+        }
+        let fence = fence_of(&other);
+        other.state = AttemptState::Abandoned;
+        other.settled_at = Some(self.now());
+        other.next_check_at = None;
+        other.lease_until = Some(rows.now);
+        tx.save_attempt(&other, fence).await?;
+        payment.reserved_minor = (payment.reserved_minor - other.amount.minor()).max(0);
+        tx.save_payment(payment).await?;
+        payment.version += 1;
+        self.page_about(tx, &other, "refund_given_up").await?;
+        let press = Press {
+            verb: AttemptKind::Refund.as_str(),
+            target: other.public_id.as_str(),
+            before: AttemptState::Ready.as_str(),
+            after: other.state.as_str(),
+            reason: &other.reason,
+            result: "abandoned",
+            ..Press::default()
+        };
+        self.audit_in(tx, actor, press, rows.now).await?;
         Ok(())
     }
 }

@@ -87,22 +87,22 @@ fn undone(attempt: &Attempt, seen: &PaymentSeen) -> Verdict {
 }
 
 fn absent_refund(attempt: &Attempt, seen: &PaymentSeen, now: DateTime<Utc>) -> Verdict {
+    let is_lower = attempt
+        .expected_balance_minor
+        .is_some_and(|expected| seen.balance_minor < expected);
     match &attempt.refusal {
         Some(refusal) if refusal.proves == Proves::NotExecuted => {
             Verdict::Declined(refusal.clone())
         }
-        Some(refusal)
-            if refusal.proves == Proves::LookUp
-                && attempt
-                    .expected_balance_minor
-                    .is_some_and(|expected| seen.balance_minor < expected) =>
-        {
+        Some(refusal) if refusal.proves == Proves::LookUp && is_lower => {
             let code = "REFUNDED_ELSEWHERE".into();
             Verdict::Declined(Refusal {
                 code,
                 ..refusal.clone()
             })
         }
+        // Somebody gave money back meanwhile, perhaps instead of this: it does not go out again where nobody would stop it.
+        _ if is_lower && !attempt.provider.refuses_other_balance() => page(),
         // Another balance than the one it left with: somebody gave money back, and nothing says that it was not this.
         _ if attempt.replayed_at.is_some()
             && attempt.expected_balance_minor != Some(seen.balance_minor) =>
