@@ -212,6 +212,7 @@ fn of_constraint(constraint: Constraint) -> &'static str {
         | Constraint::IdempotencyKey
         | Constraint::InvoicePeriod
         | Constraint::SettledState
+        | Constraint::NotUndone
         | Constraint::AppendOnly
         | Constraint::OpenApproval
         | Constraint::Approval

@@ -7,6 +7,7 @@ mod bound;
 mod first_step;
 mod learn;
 mod standing;
+mod taken_back;
 
 use chrono::{DateTime, Utc};
 
@@ -24,13 +25,15 @@ pub use asked::{AUTHENTICATION_H, LINK_LOOK_S};
 pub use bound::{AnswerSeen, SAME_AFTER_RESENDS, SAME_FOR_H, is_the_same_for_long};
 pub use first_step::{CALLS_AFTER_MIN, first_step_delay_s};
 pub use learn::{
-    Contradiction, NextStep, REPLAY_SETTLE_S, RefundSighting, Unsettled, Verdict, is_absent_in,
-    is_given_elsewhere, kept_word, learn_charge, learn_refund, next_check_delay_s, refund_sighting,
+    Contradiction, NextStep, REFUND_UNDONE, REPLAY_SETTLE_S, RefundSighting, Unsettled, Verdict,
+    is_absent_in, is_given_elsewhere, kept_word, learn_charge, learn_refund, next_check_delay_s,
+    refund_sighting, undone_of,
 };
 pub use standing::{
     BEFORE_H, CardOf, KEY_H, OtherTries, OweTimes, Standing, Stands, is_known_since_before,
     looked_for_since, may_be_older, may_stand_since, standing_of,
 };
+pub use taken_back::{TAKEN_BACK_WITHIN_DAYS, looked_back_after};
 
 /// Which way the money moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -137,7 +137,7 @@ pub struct PaymentSeen {
     /// What went back so far.
     pub cancels: Vec<CancelSeen>,
     /// Refunds that the provider has taken back: they failed or were canceled, perhaps days after they were done. They
-    /// are not in `cancels`, and the balance counts them as not given.
+    /// are not in `cancels`, and the balance counts them as not given. `at` is when they came back, where that is known.
     pub undone: Vec<CancelSeen>,
     /// Why it failed, where it did.
     pub failure: Option<Refusal>,

@@ -104,6 +104,14 @@ impl ProviderName {
             Self::Stripe => false,
         }
     }
+
+    /// Whether a refund that was done may come back days later, because the bank does not take it.
+    pub const fn takes_refunds_back(self) -> bool {
+        match self {
+            Self::Toss => false,
+            Self::Stripe => true,
+        }
+    }
 }
 
 impl fmt::Display for ProviderName {

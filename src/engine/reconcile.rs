@@ -22,7 +22,7 @@ use super::fallback::Onward;
 use super::ports::{Attempts, Claim, Desk, Payments, Runs, Store, StoreError, Tx};
 use super::refusal::{Refused, VerbError};
 use super::send::Outgoing;
-use super::settle::{Rows, Settled, fence_of, settled};
+use super::settle::{Rows, Settled, fence_of, is_looked_back_at, settled};
 
 /// What one look at the open attempts did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -145,11 +145,12 @@ const fn is_to_be_sent(attempt: &Attempt) -> bool {
 
 /// Whether the provider may be asked about an attempt in this state: also one that two persons have
 /// declared not executed, so that a success which turns up late is found.
-pub(super) const fn may_be_looked_at(state: AttemptState) -> bool {
+/// And a refund that was done, while it may come back.
+pub(super) const fn may_be_looked_at(attempt: &Attempt) -> bool {
     matches!(
-        state,
+        attempt.state,
         AttemptState::Sent | AttemptState::Unknown | AttemptState::NotExecuted
-    )
+    ) || is_looked_back_at(attempt)
 }
 
 /// What becomes of an attempt that was not seen.
@@ -181,10 +182,12 @@ impl<S: Store> Engine<S> {
             ..Reconciled::default()
         };
         for attempt in claimed {
-            let (id, epoch) = (attempt.id, attempt.lease_epoch);
+            let (id, epoch, before) = (attempt.id, attempt.lease_epoch, attempt.state);
             match self.work_off(attempt.clone(), Actor::from(operator)).await {
                 Ok(settled) => match settled.state {
                     AttemptState::Abandoned => done.abandoned += 1,
+                    // A refund that was done and still is.
+                    after if after == before => done.left += 1,
                     AttemptState::Succeeded | AttemptState::Declined | AttemptState::Duplicate => {
                         done.settled += 1;
                     }
@@ -276,7 +279,7 @@ impl<S: Store> Engine<S> {
         let mut desk = Desk::new();
         let mut tx = self.begin(&mut desk).await?;
         let mut attempt = tx.lock_attempt(id).await?;
-        if !may_be_looked_at(attempt.state) {
+        if !may_be_looked_at(&attempt) {
             return Ok(None);
         }
         let now = tx.db_now().await?;
@@ -322,13 +325,12 @@ impl<S: Store> Engine<S> {
                 }
             }
             // It is only asked about: nothing is sent again under its id.
-            AttemptState::NotExecuted => {
+            AttemptState::NotExecuted | AttemptState::Succeeded => {
                 let returned = self.look_up(attempt).await;
                 self.settle_until_written(&returned, EvidenceSource::LookUp, actor)
                     .await
             }
             AttemptState::WaitingApproval
-            | AttemptState::Succeeded
             | AttemptState::Declined
             | AttemptState::Abandoned
             | AttemptState::Duplicate => Err(VerbError::Refused(Refused::Settled)),

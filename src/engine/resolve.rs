@@ -67,7 +67,7 @@ impl<S: Store> Engine<S> {
         let (subscription, invoice) = self.lock_invoice_in_order(tx, invoice).await?;
         let attempt = tx.lock_attempt(id).await?;
         match reach {
-            Reach::Look if may_be_looked_at(attempt.state) => {}
+            Reach::Look if may_be_looked_at(&attempt) => {}
             Reach::Look => return Err(VerbError::Refused(Refused::Settled)),
             Reach::SendAgain => must_be_unknown(&attempt)?,
         }

@@ -8,17 +8,21 @@ mod charged;
 mod declined;
 mod not_sent;
 mod refunded;
+mod taken_back;
 
 pub(super) use declined::AfterFailure;
+pub(super) use taken_back::is_looked_back_at;
 
 use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::attempt::{
     Attempt, AttemptKind, LINK_LOOK_S, NextStep, Unsettled, Verdict, is_absent_in,
-    is_given_elsewhere, kept_word, learn_charge, learn_refund,
+    is_given_elsewhere, kept_word, learn_charge, learn_refund, undone_of,
 };
 use crate::domain::evidence::{Evidence, EvidenceSource, Refusal, SeenStatus};
+use crate::domain::ids::EvidenceId;
 use crate::domain::invoice::Invoice;
+use crate::domain::money::Money;
 use crate::domain::payment::Payment;
 use crate::domain::run::Decision;
 use crate::domain::states::AttemptState;
@@ -107,7 +111,9 @@ impl<S: Store> Engine<S> {
         actor: Actor<'_>,
     ) -> Result<Settled, VerbError> {
         let mut rows = self.lock_rows(tx, &returned.attempt).await?;
-        self.keep_evidence(tx, &rows, returned, source).await?;
+        let kept = self.keep_evidence(tx, &rows, returned, source).await?;
+        self.follow_reversals(tx, &mut rows, returned, (source, kept), actor)
+            .await?;
         let evidence = &returned.report.evidence;
         if matches!(evidence, Evidence::Seen(seen) if seen.status == SeenStatus::Captured) {
             self.pin_account(tx, &rows).await?;
@@ -140,7 +146,7 @@ impl<S: Store> Engine<S> {
                     .await?;
                 self.write_still_absent(tx, rows).await
             }
-            Verdict::AlreadyKnown => Ok(settled(&rows, None)),
+            Verdict::AlreadyKnown => self.write_looked_back(tx, rows).await,
             Verdict::Declined(refusal) => {
                 // What this attempt held comes free first: somebody else may have given it back meanwhile.
                 let_go(&mut rows);
@@ -149,7 +155,7 @@ impl<S: Store> Engine<S> {
                 self.write_declined(tx, rows, refusal, actor).await
             }
             Verdict::NotExecuted => self.write_ended(tx, rows, actor).await,
-            Verdict::RefundUndone(_) => self.contradicted(tx, rows, actor).await,
+            Verdict::RefundUndone(_) => self.write_undone(tx, rows).await,
             Verdict::BackToReady => self.write_not_sent(tx, rows, evidence, actor).await,
             Verdict::StillUnknown(unsettled) => {
                 if is_given_elsewhere(&rows.attempt, evidence) {
@@ -193,13 +199,21 @@ impl<S: Store> Engine<S> {
         rows: &Rows,
         returned: &Returned,
         source: EvidenceSource,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<EvidenceId>, StoreError> {
         let report = &returned.report;
         // Nobody was asked, and nobody said anything.
         if report.evidence == Evidence::Unconfirmed || returned.is_unasked(source) {
-            return Ok(());
+            return Ok(None);
         }
         let (code, reference, amount) = match &report.evidence {
+            // What came back is named by its own name, so that the books can follow it.
+            Evidence::Seen(seen) if undone_of(&rows.attempt, seen).is_some() => {
+                let undone = undone_of(&rows.attempt, seen);
+                let amount =
+                    undone.map(|cancel| Money::new(cancel.amount_minor, seen.total.currency()));
+                let key = undone.map(|cancel| cancel.transaction_key.as_str());
+                (None, key, amount)
+            }
             Evidence::Seen(seen) => {
                 let code = seen.failure.as_ref().map(|f| f.code.as_str());
                 (code, Some(seen.provider_ref.as_str()), Some(seen.total))
@@ -214,21 +228,22 @@ impl<S: Store> Engine<S> {
             | Evidence::Busy
             | Evidence::Unusable(_) => (None, None, None),
         };
-        tx.insert_evidence(&NewEvidence {
-            attempt_id: rows.attempt.id,
-            source,
-            outcome: kept_word(&rows.attempt, &report.evidence),
-            http_status: report.http_status,
-            code,
-            reference,
-            amount,
-            trace_id: report.trace_id.as_deref(),
-            body_sha256: report.body_sha256.as_deref(),
-            elapsed_ms: report.elapsed_ms,
-            at: self.asked_at(returned, source, rows.now),
-        })
-        .await?;
-        Ok(())
+        let id = tx
+            .insert_evidence(&NewEvidence {
+                attempt_id: rows.attempt.id,
+                source,
+                outcome: kept_word(&rows.attempt, &report.evidence),
+                http_status: report.http_status,
+                code,
+                reference,
+                amount,
+                trace_id: report.trace_id.as_deref(),
+                body_sha256: report.body_sha256.as_deref(),
+                elapsed_ms: report.elapsed_ms,
+                at: self.asked_at(returned, source, rows.now),
+            })
+            .await?;
+        Ok(Some(id))
     }
 
     /// Evidence against a settled state: nothing moves, a person is called.
@@ -242,6 +257,9 @@ impl<S: Store> Engine<S> {
         rows.attempt.needs_human = true;
         if rows.attempt.state == AttemptState::NotExecuted {
             rows.attempt.next_check_at = self.next_look_for(&rows.attempt, rows.now);
+            rows.attempt.lease_until = Some(rows.now);
+        } else if is_looked_back_at(&rows.attempt) {
+            rows.attempt.next_check_at = self.next_look_back(&rows.attempt, rows.now);
             rows.attempt.lease_until = Some(rows.now);
         }
         tx.save_attempt(&rows.attempt, fence).await?;

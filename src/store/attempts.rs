@@ -41,10 +41,11 @@ macro_rules! is_to_be_worked_on {
     };
 }
 
-/// What two persons declared not executed, at `$1`: it is asked about from time to time, and never sent.
+/// What is settled and asked about from time to time all the same, at `$1`: what two persons declared not executed, and
+/// refunds that may come back. It is never sent.
 macro_rules! is_to_be_looked_for {
     () => {
-        "state = 'not_executed' and next_check_at is not null and next_check_at <= $1
+        "state in ('not_executed', 'succeeded') and next_check_at is not null and next_check_at <= $1
         and (lease_until is null or lease_until <= $1)
         order by next_check_at, id limit $2"
     };

@@ -146,6 +146,7 @@ fn constraint(rule: &str) -> Constraint {
         "mirror_act_open" | "mirror_act.subscription_id" => Constraint::OpenWish,
         "mirror_act_key" | "mirror_act.idem_key" => Constraint::IdempotencyKey,
         "settled_state" => Constraint::SettledState,
+        "not_undone" => Constraint::NotUndone,
         "append_only" => Constraint::AppendOnly,
         _ => Constraint::Other,
     }

@@ -6,7 +6,9 @@ use super::tx::SqlTx;
 use crate::domain::ids::{AttemptId, CustomerId, InvoiceId, Noun, PaymentId, SubscriptionId};
 use crate::domain::mode::ProviderName;
 use crate::domain::payment::Payment;
-use crate::engine::ports::{BookedRefund, NewPayment, NewRefund, Payments, StoreError};
+use crate::engine::ports::{
+    BookedRefund, NewPayment, NewRefund, NewReversal, Payments, StoreError,
+};
 
 type R<T> = Result<T, StoreError>;
 
@@ -50,16 +52,22 @@ const INSERT_REFUND: Stmt = Stmt::both(
 );
 
 const REFUNDS_BOOKED: Stmt = Stmt::both(
-    "select attempt_id, amount_minor, currency, transaction_key, refunded_at from refund where payment_id = $1 order by refunded_at, id",
+    "select r.id as id, r.attempt_id, r.amount_minor, r.currency, r.transaction_key, r.refunded_at, v.reversed_at
+    from refund r left join refund_reversal v on v.refund_id = r.id where r.payment_id = $1 order by r.refunded_at, r.id",
+);
+const INSERT_REVERSAL: Stmt = Stmt::both(
+    "insert into refund_reversal (refund_id, evidence_id, reversed_at, reversed_on) values ($1, $2, $3, $4)",
 );
 
 fn read_booked(row: &Row) -> R<BookedRefund> {
-    let cells = row.counts("refund");
+    let cells = row.cells("refund")?;
     Ok(BookedRefund {
+        id: cells.i64("id")?,
         attempt_id: cells.opt_i64("attempt_id")?.map(AttemptId),
         amount: cells.money("amount_minor")?,
         transaction_key: cells.text("transaction_key")?,
         refunded_at: cells.at("refunded_at")?,
+        reversed_at: cells.opt_at("reversed_at")?,
     })
 }
 
@@ -187,5 +195,10 @@ impl Payments for SqlTx<'_> {
             new.operator
         ];
         Ok(self.execute(&INSERT_REFUND, values).await? > 0)
+    }
+
+    async fn insert_reversal(&mut self, new: &NewReversal) -> R<()> {
+        let values = args![new.refund, new.evidence, new.at, new.on];
+        self.execute(&INSERT_REVERSAL, values).await.map(|_rows| ())
     }
 }

@@ -36,6 +36,7 @@ mod database_faults;
 mod database_trouble;
 mod dunning;
 mod each_provider;
+mod failed_refunds;
 mod foreign_refunds;
 mod four_eyes;
 mod interrupted;

@@ -3,7 +3,9 @@
 use chrono::{DateTime, Duration, Utc};
 
 use paydeck::domain::approval::Asked;
-use paydeck::domain::attempt::{AnswerSeen, Attempt, AttemptKind, LookUp, Sighting, Source};
+use paydeck::domain::attempt::{
+    AnswerSeen, Attempt, AttemptKind, LookUp, REFUND_UNDONE, Sighting, Source,
+};
 use paydeck::domain::evidence::EvidenceSource;
 use paydeck::domain::ids::{AttemptId, EvidenceId, InvoiceId, Noun, PaymentId};
 use paydeck::domain::mode::ProviderName;
@@ -582,9 +584,12 @@ fn is_on_its_way(state: AttemptState) -> bool {
     )
 }
 
-/// Declared not executed, and still asked about.
+/// Settled, and still asked about.
 fn is_looked_for(attempt: &Attempt) -> bool {
-    attempt.state == AttemptState::NotExecuted && attempt.next_check_at.is_some()
+    matches!(
+        attempt.state,
+        AttemptState::NotExecuted | AttemptState::Succeeded
+    ) && attempt.next_check_at.is_some()
 }
 
 pub fn is_to_be_worked_on(attempt: &Attempt, now: DateTime<Utc>, leases: bool) -> bool {
@@ -685,7 +690,9 @@ impl Payments for MemTx<'_> {
             || (payment.refunded_minor >= 0
                 && reserved >= 0
                 && self.captured(payment.id) >= payment.refunded_minor + reserved);
+        let gone = self.gone_of(payment.id);
         let mut is_refused = false;
+        let mut is_less = false;
         let saved = self
             .put(
                 Kind::Payment,
@@ -693,8 +700,11 @@ impl Payments for MemTx<'_> {
                 |t| &mut t.payments,
                 |old| {
                     let is_current = any_version || old.payment.version == payment.version;
+                    is_less = is_current
+                        && payment.refunded_minor < old.payment.refunded_minor
+                        && payment.refunded_minor != gone;
                     is_refused = is_current && !fits;
-                    (is_current && fits).then(|| {
+                    (is_current && fits && !is_less).then(|| {
                         let mut new = old.clone();
                         new.payment.refunded_minor = payment.refunded_minor;
                         new.payment.reserved_minor = reserved;
@@ -706,6 +716,7 @@ impl Payments for MemTx<'_> {
             .await?;
         match (saved, is_refused) {
             (true, _) => Ok(()),
+            (false, _) if is_less => self.refuse(vec![Constraint::NotUndone]),
             (false, true) => self.refuse(vec![Constraint::RefundBalance]),
             (false, false) => self.stale(Noun::Payment),
         }
@@ -719,7 +730,10 @@ impl Payments for MemTx<'_> {
             .refunds
             .rows_of(self.no)
             .filter(|(_, row)| row.payment_id == payment)
-            .map(|(id, row)| (id, row.booked.clone()))
+            .map(|(id, row)| {
+                let booked = row.booked.clone();
+                (id, BookedRefund { id, ..booked })
+            })
             .collect();
         rows.sort_by_key(|(id, row)| (row.refunded_at, *id));
         Ok(rows.into_iter().map(|(_, row)| row).collect())
@@ -762,10 +776,12 @@ impl Payments for MemTx<'_> {
             public_id: new.public_id.clone(),
             payment_id: new.payment_id,
             booked: BookedRefund {
+                id: 0,
                 attempt_id: new.attempt_id,
                 amount: new.amount,
                 transaction_key: new.transaction_key.to_owned(),
                 refunded_at: new.refunded_at,
+                reversed_at: None,
             },
         };
         let rules: Rules<'_, RefundRow> = &[(Constraint::Other, &|other| {
@@ -775,9 +791,46 @@ impl Payments for MemTx<'_> {
             .await?;
         Ok(true)
     }
+
+    async fn insert_reversal(&mut self, new: &NewReversal) -> R<()> {
+        self.step("insert reversal").await?;
+        let is_proved = {
+            let db = self.db();
+            let refund = db.tables.refunds.get(new.refund, self.no);
+            let evidence = db.tables.evidence.get(new.evidence.0, self.no);
+            refund.is_some_and(|refund| refund.booked.reversed_at.is_none())
+                && evidence.is_some_and(|evidence| {
+                    evidence.source != EvidenceSource::Person && evidence.outcome == REFUND_UNDONE
+                })
+        };
+        if !is_proved {
+            return self.refuse(vec![Constraint::NotUndone]);
+        }
+        self.put(
+            Kind::Refund,
+            new.refund,
+            |t| &mut t.refunds,
+            |old| {
+                let mut row = old.clone();
+                row.booked.reversed_at = Some(new.at);
+                Some(row)
+            },
+        )
+        .await
+        .map(|_done| ())
+    }
 }
 
 impl MemTx<'_> {
+    /// What the refunds of a payment come to that nobody took back.
+    fn gone_of(&self, id: PaymentId) -> i64 {
+        let db = self.db();
+        let rows = db.tables.refunds.rows_of(self.no);
+        rows.filter(|(_, row)| row.payment_id == id && row.booked.reversed_at.is_none())
+            .map(|(_, row)| row.booked.amount.minor())
+            .sum()
+    }
+
     fn captured(&self, id: PaymentId) -> i64 {
         let db = self.db();
         db.tables

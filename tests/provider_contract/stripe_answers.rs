@@ -396,8 +396,8 @@ async fn a_payment_is_read_with_every_page_of_its_refunds() {
         lines,
         [
             "GET /v1/payment_intents/pi_3PdK1?expand[0]=latest_charge",
-            "GET /v1/refunds?payment_intent=pi_3PdK1&limit=100",
-            "GET /v1/refunds?payment_intent=pi_3PdK1&limit=100&starting_after=re_1",
+            "GET /v1/refunds?payment_intent=pi_3PdK1&limit=100&expand[0]=data.failure_balance_transaction",
+            "GET /v1/refunds?payment_intent=pi_3PdK1&limit=100&starting_after=re_1&expand[0]=data.failure_balance_transaction",
         ]
     );
 }

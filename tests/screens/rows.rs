@@ -701,6 +701,7 @@ pub fn timeline(number: i64) -> Timeline {
         invoice: invoice(number),
         customer: customer(number),
         payments: Vec::<Payment>::new(),
+        reversals: Vec::new(),
         cards: Vec::new(),
         attempts,
         entries,

@@ -73,7 +73,7 @@ pub fn shelves_of(statement: &str) -> &'static [Shelf] {
         | "count due subscriptions"
         | "claim stale incomplete" => &[Subscriptions],
         "payment target" | "lock payment" | "payments of" | "save payment" | "insert payment"
-        | "insert refund" | "refunds booked" => &[Payments],
+        | "insert refund" | "refunds booked" | "insert reversal" => &[Payments],
         "insert run" | "lock run" | "save run" | "save run item" | "decide run items"
         | "run totals" | "hold run" | "lapsed runs" => &[Runs],
         "queue notice" => &[Notices],

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use paydeck::domain::attempt::REFUND_UNDONE;
 use paydeck::domain::audit::AuditEntry;
+use paydeck::domain::evidence::EvidenceSource;
 use paydeck::domain::ids::{Noun, RunId};
 use paydeck::domain::mode::Mode;
 use paydeck::domain::period::{Anchor, Interval, Unit};
@@ -11,8 +13,8 @@ use paydeck::domain::run::{Run, RunItem};
 use paydeck::domain::states::{AttemptState, RunState, SubscriptionState};
 use paydeck::domain::subscription::{Change, ChangeCause, Term};
 use paydeck::engine::ports::{
-    Account, Attempts, Books, Customers, Desk, NewRefund, Payments, Posting, Runs, Subscriptions,
-    Tx,
+    Account, Attempts, Books, Customers, Desk, NewEvidence, NewRefund, NewReversal, Payments,
+    Posting, Runs, Subscriptions, Tx,
 };
 use paydeck::store::bulk::Table;
 
@@ -329,6 +331,12 @@ const OTHERS: &[(&str, &str, &str)] = &[
         select 'x', 'x', kind, invoice_id, payment_id, customer_id, 99, source, provider, mode, 'x', 'x', body, amount_minor, currency, also_cancel, state, operator, reason, created_at from attempt where kind = 'refund'",
     ),
     (
+        "refund_reversal_refund",
+        "select 1",
+        "insert into refund_reversal (refund_id, evidence_id, reversed_at, reversed_on) \
+         select refund_id, evidence_id, 1, 'x' from refund_reversal",
+    ),
+    (
         "saved_view_name",
         "insert into saved_view (person, screen, name, filter, updated_at) values ('a', 'b', 'c', '', 1)",
         "insert into saved_view (person, screen, name, filter, updated_at) values ('a', 'b', 'c', '', 1)",
@@ -423,6 +431,38 @@ const TRIGGERS: &[(&str, &str, &str, &str)] = &[
         "subscription_change",
         "delete from subscription_change",
     ),
+    (
+        "refund_reversal_update",
+        "refund_reversal_kept",
+        "refund_reversal",
+        "update refund_reversal set reversed_on = 'x'",
+    ),
+    (
+        "refund_reversal_delete",
+        "refund_reversal_kept",
+        "refund_reversal",
+        "delete from refund_reversal",
+    ),
+    (
+        "refund_reversal_proved",
+        "refund_reversal_proved",
+        "refund_reversal",
+        "insert into refund_reversal (refund_id, evidence_id, reversed_at, reversed_on) \
+         select r.id, v.evidence_id, 1, 'x' from refund r cross join refund_reversal v where r.transaction_key = 'u'",
+    ),
+    (
+        "payment_given_back",
+        "payment_given_back",
+        "payment",
+        "update payment set refunded_minor = 5 where is_duplicate = 0; \
+         update payment set refunded_minor = 3 where is_duplicate = 0",
+    ),
+    (
+        "",
+        "refund_reversal_whole",
+        "refund_reversal",
+        "truncate refund_reversal",
+    ),
     ("", "evidence_whole", "evidence", "truncate evidence"),
     ("", "ledger_whole", "ledger", "truncate ledger"),
     ("", "audit_whole", "audit", "truncate audit"),
@@ -500,6 +540,38 @@ async fn filled(bed: &Bed) -> Raw {
         operator: "agent",
     };
     tx.insert_refund(&refund).await.expect("a refund");
+    let public_id = id(Noun::Refund);
+    let second = NewRefund {
+        public_id: &public_id,
+        transaction_key: "u",
+        ..refund.clone()
+    };
+    tx.insert_refund(&second).await.expect("another");
+    let said = NewEvidence {
+        attempt_id,
+        source: EvidenceSource::LookUp,
+        outcome: REFUND_UNDONE,
+        http_status: Some(200),
+        code: None,
+        reference: Some("t"),
+        amount: Some(krw(1)),
+        trace_id: None,
+        body_sha256: None,
+        elapsed_ms: 1,
+        at: day(1),
+    };
+    let evidence_id = tx.insert_evidence(&said).await.expect("evidence");
+    let booked = tx.refunds_booked(payment_id).await.expect("refunds");
+    let reversal = NewReversal {
+        refund: booked[0].id,
+        evidence: evidence_id,
+        at: day(2),
+        on: date(2),
+    };
+    tx.insert_reversal(&reversal).await.expect("a reversal");
+    let booked = tx.refunds_booked(payment_id).await.expect("refunds");
+    let reversed: Vec<_> = booked.iter().map(|refund| refund.reversed_at).collect();
+    assert_eq!(reversed, [Some(day(2)), None]);
     let waiting = Draft {
         state: AttemptState::WaitingApproval,
         ..Draft::refund(made.invoice, payment_id, 1)
@@ -699,7 +771,7 @@ async fn every_reference_is_declared(bed: Bed) {
     } else {
         "select count(*) from sqlite_schema t join pragma_foreign_key_list(t.name) where t.type = 'table'"
     };
-    assert_eq!(raw.number(query).await, 43);
+    assert_eq!(raw.number(query).await, 45);
     let orphan = "insert into note (target, author, body, at) values ('x', 'x', 'x', 1);
         insert into method_issue (customer_id, auth_key_hash, operator, created_at) values (999, 'h', 'o', 1)";
     assert!(raw.run(orphan).await.is_err());

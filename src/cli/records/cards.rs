@@ -12,7 +12,7 @@ use crate::domain::payment::{Payment, RefundStanding};
 use crate::domain::states::SubscriptionState;
 use crate::domain::subscription::Change;
 use crate::engine::queries::{
-    CustomerCard, Note, SubscriptionCard, Timeline, TimelineEntry, TimelineEvent,
+    CustomerCard, Note, ReversedRefund, SubscriptionCard, Timeline, TimelineEntry, TimelineEvent,
 };
 use crate::text::mask;
 
@@ -182,6 +182,14 @@ pub fn timeline(timeline: &Timeline, view: &View) -> Record {
         .record("customer", customer(&timeline.customer, view))
         .records("payments", timeline.payments.iter().map(payment).collect())
         .records(
+            "failed_refunds",
+            timeline
+                .reversals
+                .iter()
+                .map(|reversal| failed_refund(reversal, timeline))
+                .collect(),
+        )
+        .records(
             "attempt_list",
             timeline.attempts.iter().map(attempt).collect(),
         )
@@ -193,6 +201,17 @@ pub fn timeline(timeline: &Timeline, view: &View) -> Record {
                 .map(|one| entry(one, timeline))
                 .collect(),
         )
+}
+
+/// A refund that its provider took back.
+fn failed_refund(reversal: &ReversedRefund, timeline: &Timeline) -> Record {
+    let of = |payment: &&Payment| payment.id == reversal.payment_id;
+    let payment = timeline.payments.iter().find(of);
+    Record::of("failed_refund")
+        .id_if("payment_id", payment.map(|payment| &payment.public_id))
+        .money("amount", reversal.amount)
+        .at("at", reversal.at)
+        .flag("made_up_for", reversal.is_made_up_for)
 }
 
 fn entry(entry: &TimelineEntry, timeline: &Timeline) -> Record {

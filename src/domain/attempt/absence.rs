@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::AttemptKind;
+use super::{AttemptKind, REFUND_UNDONE};
 use crate::domain::evidence::EvidenceSource;
 
 /// So long after the last send at least, in hours.
@@ -56,6 +56,10 @@ impl Sighting {
                 false
             }
         };
+        // It is about another refund of the payment, or has settled this one.
+        if outcome == REFUND_UNDONE {
+            return None;
+        }
         Some(match outcome {
             "not_seen" | "not_refunded" | "refunded_elsewhere" | "other_balance" if is_answer => {
                 Self::NoAnswer

@@ -8,7 +8,10 @@ mod refund;
 
 use chrono::{DateTime, Duration, Utc};
 
-pub use kept::{RefundSighting, is_absent_in, is_given_elsewhere, kept_word, refund_sighting};
+pub use kept::{
+    REFUND_UNDONE, RefundSighting, is_absent_in, is_given_elsewhere, kept_word, refund_sighting,
+    undone_of,
+};
 
 use super::Attempt;
 use super::asked::{AUTHENTICATION_H, is_waiting, waits_for_customer};

@@ -7,7 +7,7 @@ use crate::domain::attempt::{AlsoCancel, Attempt, AttemptKind, Source};
 use crate::domain::customer::{Card, SealedKey};
 use crate::domain::evidence::EvidenceSource;
 use crate::domain::ids::{
-    AttemptId, CustomerId, InvoiceId, MethodId, PaymentId, PlanId, ProductId, PublicId,
+    AttemptId, CustomerId, EvidenceId, InvoiceId, MethodId, PaymentId, PlanId, ProductId, PublicId,
     SubscriptionId,
 };
 use crate::domain::invoice::{Invoice, InvoiceKind};
@@ -297,6 +297,8 @@ pub struct NewRefund<'a> {
 /// A refund in the books.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BookedRefund {
+    /// Row id.
+    pub id: i64,
     /// By which attempt; none when made outside.
     pub attempt_id: Option<AttemptId>,
     /// How much.
@@ -305,6 +307,21 @@ pub struct BookedRefund {
     pub transaction_key: String,
     /// When.
     pub refunded_at: DateTime<Utc>,
+    /// When the provider took it back, where it did.
+    pub reversed_at: Option<DateTime<Utc>>,
+}
+
+/// The entry against a refund that its provider has taken back.
+#[derive(Debug, Clone, Copy)]
+pub struct NewReversal {
+    /// Row id of the refund.
+    pub refund: i64,
+    /// What the provider said of it.
+    pub evidence: EvidenceId,
+    /// When it came back.
+    pub at: DateTime<Utc>,
+    /// That instant's local date in the billing zone.
+    pub on: NaiveDate,
 }
 
 /// A request for approval to be made.

@@ -22,8 +22,8 @@ use crate::domain::subscription::{Change, Subscription, Term};
 
 use super::{
     BookedRefund, Claim, Decided, Desk, Fence, Foreseen, NewApproval, NewAttempt, NewCustomer,
-    NewEvidence, NewInvoice, NewMethod, NewPayment, NewPlan, NewRefund, NewSubscription, Posting,
-    RefundsBy, StoreError,
+    NewEvidence, NewInvoice, NewMethod, NewPayment, NewPlan, NewRefund, NewReversal,
+    NewSubscription, Posting, RefundsBy, StoreError,
 };
 
 /// What a typed id means.
@@ -384,6 +384,8 @@ pub trait Payments: Send {
     ) -> impl Future<Output = R<Vec<BookedRefund>>> + Send;
     /// Keeps an executed refund; false when its transaction key is known already.
     fn insert_refund(&mut self, new: &NewRefund<'_>) -> impl Future<Output = R<bool>> + Send;
+    /// Writes the entry against a refund that came back, once; refused without evidence of exactly that.
+    fn insert_reversal(&mut self, new: &NewReversal) -> impl Future<Output = R<()>> + Send;
 }
 
 /// Ledger, audit, outbox, daily figures.

@@ -28,6 +28,8 @@ pub enum Constraint {
     RefundBalance,
     /// No way out of a settled state without new evidence.
     SettledState,
+    /// What has gone back grows less only where the provider took a refund back.
+    NotUndone,
     /// Audit, evidence, ledger and history are never changed.
     AppendOnly,
     /// One request waits for approval per target.

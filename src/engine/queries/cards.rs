@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::attempt::{Attempt, AttemptKind};
 use crate::domain::customer::{Customer, PaymentMethod};
-use crate::domain::ids::{AttemptId, InvoiceId, PublicId};
+use crate::domain::ids::{AttemptId, InvoiceId, PaymentId, PublicId};
 use crate::domain::invoice::Invoice;
 use crate::domain::money::Money;
 use crate::domain::payment::Payment;
@@ -76,12 +76,27 @@ pub struct Timeline {
     pub customer: Customer,
     /// Its payments; more than one only after a duplicate.
     pub payments: Vec<Payment>,
+    /// Refunds of them that their provider took back, oldest first.
+    pub reversals: Vec<ReversedRefund>,
     /// The card of each payment, in their order.
     pub cards: Vec<Option<CardBrief>>,
     /// Its charge and refund attempts, oldest first.
     pub attempts: Vec<Attempt>,
     /// What happened.
     pub entries: Vec<TimelineEntry>,
+}
+
+/// A refund that did not reach the customer after all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReversedRefund {
+    /// Out of which payment.
+    pub payment_id: PaymentId,
+    /// How much.
+    pub amount: Money,
+    /// When it came back.
+    pub at: DateTime<Utc>,
+    /// As much went back of the payment since, by another refund.
+    pub is_made_up_for: bool,
 }
 
 /// One thing that happened.

@@ -25,7 +25,7 @@ impl<S: Store> Engine<S> {
         let held_reservation = rows.attempt.state.is_open();
         rows.attempt.state = AttemptState::Succeeded;
         rows.attempt.settled_at = Some(self.now());
-        rows.attempt.next_check_at = None;
+        rows.attempt.next_check_at = self.next_look_back(&rows.attempt, rows.now);
         rows.attempt.lease_until = Some(rows.now);
         rows.attempt.needs_human = false;
         tx.save_attempt(&rows.attempt, fence).await?;

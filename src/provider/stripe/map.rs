@@ -293,11 +293,16 @@ fn read_refund(refund: &wire::Refund, currency: Currency) -> Option<CancelSeen> 
     if amount.currency() != currency {
         return None;
     }
+    let failure = refund.failure_balance_transaction.as_ref();
+    let came_back = failure
+        .and_then(Expandable::object)
+        .filter(|_| is_undone(refund))
+        .map(|row| row.created);
     Some(CancelSeen {
         transaction_key: refund.id.clone(),
         reason: body::reason_of(&refund.metadata),
         amount_minor: amount.minor(),
-        at: wire::instant(refund.created)?,
+        at: wire::instant(came_back.unwrap_or(refund.created))?,
         is_done: refund.status.as_deref() == Some("succeeded"),
     })
 }

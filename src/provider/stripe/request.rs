@@ -327,7 +327,8 @@ pub(super) fn refunds_of(provider_ref: &str, after: Option<&str>) -> Result<Aske
     let query = Form::new()
         .text(&["payment_intent"], provider_ref)
         .number(&["limit"], PAGE)
-        .maybe(&["starting_after"], after);
+        .maybe(&["starting_after"], after)
+        .list("expand", &["data.failure_balance_transaction"]);
     checked(Asked::get(&["refunds"], query))
 }
 

@@ -27,6 +27,10 @@ const TAKINGS: &str = "with live (day) as (select distinct day from dirty_day wh
      union all \
      select r.refunded_on, coalesce(r.plan_id, 0), r.currency, 0, 0, cast(sum(r.amount_minor) as bigint), count(*) \
      from refund r where r.refunded_on in (select day from live) group by r.refunded_on, r.plan_id, r.currency \
+     union all \
+     select v.reversed_on, coalesce(r.plan_id, 0), r.currency, 0, 0, cast(0 - sum(r.amount_minor) as bigint), 0 \
+     from refund_reversal v join refund r on r.id = v.refund_id \
+     where v.reversed_on in (select day from live) group by v.reversed_on, r.plan_id, r.currency \
      order by 1, 2, 3";
 
 /// Money of one day, plan and currency. A plan may come twice: once taken, once given back.

@@ -32,6 +32,9 @@ const COMPUTE: Stmt = Stmt::both(
         union all
         select refunded_on, coalesce(plan_id, 0), currency, 0, 0, amount_minor, 1
         from refund where refunded_on = $1
+        union all
+        select v.reversed_on, coalesce(r.plan_id, 0), r.currency, 0, 0, 0 - r.amount_minor, 0
+        from refund_reversal v join refund r on r.id = v.refund_id where v.reversed_on = $1
     ) taking group by day, plan_id, currency",
 );
 

@@ -8,7 +8,7 @@ use crate::domain::ids::{AttemptId, InvoiceId, Noun, PaymentId};
 use crate::domain::invoice::Invoice;
 use crate::domain::payment::Payment;
 use crate::engine::ports::StoreError;
-use crate::engine::queries::{CardBrief, Timeline, TimelineEntry, TimelineEvent};
+use crate::engine::queries::{CardBrief, ReversedRefund, Timeline, TimelineEntry, TimelineEvent};
 use crate::store::open::SqlStore;
 use crate::store::sql::{Cells, Row, Value};
 use crate::store::{attempts, customers, invoices, payments};
@@ -22,6 +22,13 @@ const EVIDENCE: &str = "select e.id as id, e.attempt_id, e.source, e.outcome, e.
      from attempt a join evidence e on e.attempt_id = a.id where a.invoice_id = ? order by e.id limit ?";
 const REFUNDS: &str = "select r.id as id, r.amount_minor, r.currency, r.reason, r.operator, r.refunded_at \
      from payment p join refund r on r.payment_id = p.id where p.invoice_id = ? order by r.refunded_at, r.id limit ?";
+
+const REVERSALS: &str = "select r.id as id, r.payment_id, r.amount_minor, r.currency, v.reversed_at, \
+     cast(case when exists (select 1 from refund n where n.payment_id = r.payment_id and n.refunded_at >= v.reversed_at \
+     and n.amount_minor >= r.amount_minor and not exists (select 1 from refund_reversal w where w.refund_id = n.id)) \
+     then 1 else 0 end as bigint) as is_made_up_for \
+     from payment p join refund r on r.payment_id = p.id join refund_reversal v on v.refund_id = r.id \
+     where p.invoice_id = ? order by v.reversed_at, r.id limit ?";
 
 /// The invoice, who owes it, its payments and attempts, and what happened.
 pub(super) async fn timeline(db: &SqlStore, id: InvoiceId) -> R<Timeline> {
@@ -63,6 +70,13 @@ pub(super) async fn timeline(db: &SqlStore, id: InvoiceId) -> R<Timeline> {
     for row in db.fetch(Query::with(REFUNDS, values![id, AT_MOST])).await? {
         entries.push(refund(&row.cells("refund")?)?);
     }
+    let reversals = db
+        .fetch(Query::with(REVERSALS, values![id, AT_MOST]))
+        .await?;
+    let reversals = reversals
+        .iter()
+        .map(|row| reversal(&row.cells("refund")?))
+        .collect::<R<Vec<_>>>()?;
     let targets = std::iter::once(invoice.public_id.as_str())
         .chain(paid.iter().map(|payment| payment.public_id.as_str()))
         .chain(tried.iter().map(|attempt| attempt.public_id.as_str()));
@@ -82,6 +96,7 @@ pub(super) async fn timeline(db: &SqlStore, id: InvoiceId) -> R<Timeline> {
         invoice,
         customer,
         payments: paid,
+        reversals,
         cards,
         attempts: tried,
         entries,
@@ -213,6 +228,15 @@ fn refund(cells: &Cells<'_>) -> R<TimelineEntry> {
             reason: cells.text("reason")?,
             operator: cells.text("operator")?,
         },
+    })
+}
+
+fn reversal(cells: &Cells<'_>) -> R<ReversedRefund> {
+    Ok(ReversedRefund {
+        payment_id: PaymentId(cells.i64("payment_id")?),
+        amount: cells.money("amount_minor")?,
+        at: cells.at("reversed_at")?,
+        is_made_up_for: cells.yes("is_made_up_for")?,
     })
 }
 

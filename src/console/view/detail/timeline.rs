@@ -9,8 +9,9 @@ use super::super::words::{self, attempt_role, invoice_role};
 use super::LABEL;
 use crate::domain::attempt::{Attempt, AttemptKind};
 use crate::domain::failure::FailureClass;
+use crate::domain::payment::Payment;
 use crate::domain::states::{AttemptState, InvoiceState};
-use crate::engine::queries::{Call, Timeline, TimelineEntry, TimelineEvent};
+use crate::engine::queries::{Call, ReversedRefund, Timeline, TimelineEntry, TimelineEvent};
 use crate::text::{Align, Shown, fit};
 
 /// Date and clock take this many columns.
@@ -53,11 +54,50 @@ pub fn lines(ink: &Ink<'_>, timeline: &Timeline, room: usize) -> Pages {
             Role::Text
         };
         pages.field(&label("payments"), LABEL, &text, role, room);
+        for reversal in &timeline.reversals {
+            if reversal.payment_id == payment.id {
+                failed_refund(&mut pages, ink, payment, reversal, room);
+            }
+        }
     }
     advice(&mut pages, ink, timeline, room);
     pages.blank();
     append(ink, timeline, room, &mut pages);
     pages
+}
+
+/// The money is there again, and the customer waits for it: until somebody gives it back otherwise.
+fn failed_refund(
+    pages: &mut Pages,
+    ink: &Ink<'_>,
+    payment: &Payment,
+    reversal: &ReversedRefund,
+    room: usize,
+) {
+    let (locale, model) = (ink.locale(), ink.model);
+    let (id, role) = if reversal.is_made_up_for {
+        ("console.card.refund_made_up_for", Role::Dim)
+    } else {
+        ("console.card.refund_failed_since", Role::NeedsPerson)
+    };
+    let text = locale.t_args(
+        id,
+        &[
+            ("money", &model.money(reversal.amount)),
+            (
+                "provider",
+                locale.label("provider", payment.provider.as_str()),
+            ),
+            ("at", &model.date_time(reversal.at)),
+        ],
+    );
+    pages.field(
+        &ink.t("console.card.refund_failed"),
+        LABEL,
+        &text,
+        role,
+        room,
+    );
 }
 
 /// What the last refusal means and what to say, while it is not paid.

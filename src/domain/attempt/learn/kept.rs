@@ -7,6 +7,8 @@ use crate::domain::evidence::{CancelSeen, Evidence, PaymentSeen};
 const NOT_REFUNDED: &str = "not_refunded";
 /// The same where less money is there, and others have taken all that is missing.
 const REFUNDED_ELSEWHERE: &str = "refunded_elsewhere";
+/// What is kept of a refund that its provider has taken back.
+pub const REFUND_UNDONE: &str = "refund_undone";
 /// What every tag of ours begins with.
 const TAGGED: &str = "rf:";
 
@@ -63,7 +65,8 @@ pub fn kept_word(attempt: &Attempt, evidence: &Evidence) -> &'static str {
         return evidence.name();
     };
     match refund_sighting(attempt, seen) {
-        RefundSighting::There | RefundSighting::Undone => evidence.name(),
+        RefundSighting::There => evidence.name(),
+        RefundSighting::Undone => REFUND_UNDONE,
         RefundSighting::Absent => NOT_REFUNDED,
         RefundSighting::Elsewhere => REFUNDED_ELSEWHERE,
         RefundSighting::OtherBalance => "other_balance",
@@ -85,6 +88,14 @@ pub fn is_absent_in(attempt: &Attempt, evidence: &Evidence) -> bool {
 /// Whether evidence says that somebody else gave back what is missing.
 pub fn is_given_elsewhere(attempt: &Attempt, evidence: &Evidence) -> bool {
     kept_word(attempt, evidence) == REFUNDED_ELSEWHERE
+}
+
+/// The refund of ours that the provider has taken back.
+pub fn undone_of<'s>(attempt: &Attempt, seen: &'s PaymentSeen) -> Option<&'s CancelSeen> {
+    match attempt.kind {
+        AttemptKind::Refund => our(attempt, &seen.undone),
+        AttemptKind::Charge => None,
+    }
 }
 
 pub(super) fn our<'s>(attempt: &Attempt, cancels: &'s [CancelSeen]) -> Option<&'s CancelSeen> {

@@ -87,6 +87,21 @@ pub(in crate::provider::stripe) struct Refund {
     pub created: i64,
     pub metadata: Metadata,
     pub payment_intent: Option<Expandable<Intent>>,
+    /// The row of the balance that a refund came back by.
+    pub failure_balance_transaction: Option<Expandable<Moment>>,
+}
+
+/// A row of the balance, for when it was made.
+#[derive(Deserialize)]
+pub(in crate::provider::stripe) struct Moment {
+    pub id: String,
+    pub created: i64,
+}
+
+impl Named for Moment {
+    fn id(&self) -> &str {
+        &self.id
+    }
 }
 
 /// One row of the balance.
