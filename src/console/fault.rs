@@ -50,7 +50,7 @@ impl Fault {
     }
 
     /// Every kind there is, for the test that each has its texts.
-    pub const KINDS: [&'static str; 70] = [
+    pub const KINDS: [&'static str; 71] = [
         "denied_read_only",
         "denied_role",
         "stale",

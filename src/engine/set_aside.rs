@@ -53,7 +53,7 @@ impl<S: Store> Engine<S> {
         attempt.lease_until = Some(now);
         attempt.next_check_at = Some(now + Duration::minutes(AGAIN_AFTER_MIN));
         tx.save_attempt(&attempt, fence).await?;
-        self.page_about(&mut tx, &attempt, "books_refuse").await?;
+        self.page_attempt(&mut tx, &attempt, "books_refuse").await?;
         if !was_called {
             let press = Press {
                 verb: attempt.kind.as_str(),

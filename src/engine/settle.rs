@@ -370,11 +370,11 @@ impl<S: Store> Engine<S> {
         rows: &Rows,
         what: &str,
     ) -> Result<(), StoreError> {
-        self.page_about(tx, &rows.attempt, what).await
+        self.page_attempt(tx, &rows.attempt, what).await
     }
 
     /// The same about one attempt.
-    pub(super) async fn page_about<T: Tx>(
+    pub(super) async fn page_attempt<T: Tx>(
         &self,
         tx: &mut T,
         attempt: &Attempt,

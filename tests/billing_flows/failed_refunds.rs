@@ -108,6 +108,13 @@ async fn a_refund_that_fails_after_it_was_done_is_found_and_the_books_follow_fro
                 .collect();
             assert_eq!(refunded, [(day(10), won(4_000)), (day(11), won(-4_000))]);
             assert_eq!(report.months[0].net, won(9_900));
+            let by = w.engine.store().revenue_by_provider(day(9), day(12)).await;
+            let [of] = &by.expect("a report")[..] else {
+                panic!("one provider, one currency")
+            };
+            let sums = (of.gross, of.refunds, of.net);
+            assert_eq!(sums, (won(9_900), won(0), won(9_900)));
+            assert_eq!((of.payments, of.refund_count), (1, 1));
         }
 
         let invoice = w.only_invoice().await;

@@ -188,7 +188,7 @@ pub struct ExportArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum ReportCommand {
-    /// Captured and refunded, by day, month and plan.
+    /// Captured and refunded, by day, month, plan or provider.
     Revenue(RevenueArgs),
     /// Monthly recurring revenue of one month, with its movements.
     Mrr(MrrArgs),
@@ -211,6 +211,7 @@ pub enum RevenueBy {
     Day,
     Month,
     Plan,
+    Provider,
 }
 
 #[derive(Debug, Args)]

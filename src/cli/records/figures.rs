@@ -4,7 +4,7 @@ use crate::cli::record::Record;
 use chrono::NaiveDate;
 
 use crate::domain::movements::MrrReport;
-use crate::engine::queries::{DayFigure, MonthFigure, PlanRevenue};
+use crate::engine::queries::{DayFigure, MonthFigure, PlanRevenue, ProviderRevenue};
 
 /// The columns people see of each report.
 pub mod report_columns {
@@ -20,6 +20,14 @@ pub mod report_columns {
         "refund_count",
     ];
     pub const PLANS: &[&str] = &["plan_name", "gross", "refunds", "payments"];
+    pub const PROVIDERS: &[&str] = &[
+        "provider",
+        "gross",
+        "refunds",
+        "net",
+        "payments",
+        "refund_count",
+    ];
 }
 
 pub fn day_figure(day: &DayFigure) -> Record {
@@ -50,6 +58,16 @@ pub fn plan_revenue(plan: &PlanRevenue) -> Record {
         .money("gross", plan.gross)
         .money("refunds", plan.refunds)
         .number("payments", plan.payments)
+}
+
+pub fn provider_revenue(of: &ProviderRevenue) -> Record {
+    Record::of("provider_revenue")
+        .word("provider", "provider", of.provider.as_str())
+        .money("gross", of.gross)
+        .money("refunds", of.refunds)
+        .money("net", of.net)
+        .number("payments", of.payments)
+        .number("refund_count", of.refund_count)
 }
 
 /// One month's MRR in one currency. Shares are in basis points: 2222 is 22.22 %.

@@ -35,6 +35,11 @@ pub async fn revenue(
             reason: format!("it is later than {to}"),
         });
     }
+    if args.by == RevenueBy::Provider {
+        let providers = opened.store.revenue_by_provider(from, to).await?;
+        let rows: Vec<Record> = providers.iter().map(records::provider_revenue).collect();
+        return Ok(out.rows(&mut Table::new(report_columns::PROVIDERS), &rows)?);
+    }
     let report = opened.store.revenue(from, to).await?;
     let (columns, rows): (&'static [&'static str], Vec<Record>) = match args.by {
         RevenueBy::Day => (
@@ -45,7 +50,7 @@ pub async fn revenue(
             report_columns::MONTHS,
             report.months.iter().map(records::month_figure).collect(),
         ),
-        RevenueBy::Plan => (
+        RevenueBy::Plan | RevenueBy::Provider => (
             report_columns::PLANS,
             report.plans.iter().map(records::plan_revenue).collect(),
         ),
@@ -56,7 +61,7 @@ pub async fn revenue(
 /// Thirty days, or by month a whole year.
 fn usual_start(to: NaiveDate, by: RevenueBy) -> NaiveDate {
     let start = match by {
-        RevenueBy::Day | RevenueBy::Plan => to.checked_sub_days(Days::new(29)),
+        RevenueBy::Day | RevenueBy::Plan | RevenueBy::Provider => to.checked_sub_days(Days::new(29)),
         RevenueBy::Month => to
             .with_day(1)
             .and_then(|first| first.checked_sub_months(Months::new(11))),

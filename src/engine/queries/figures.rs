@@ -156,3 +156,20 @@ pub struct PlanRevenue {
     /// How many payments.
     pub payments: u64,
 }
+
+/// What came in through one provider, in one currency: nothing is summed across currencies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderRevenue {
+    /// Which.
+    pub provider: ProviderName,
+    /// Captured.
+    pub gross: Money,
+    /// Refunded, by refund time, less what came back.
+    pub refunds: Money,
+    /// The difference. The provider's own fees are not in our books.
+    pub net: Money,
+    /// How many payments.
+    pub payments: u64,
+    /// How many refunds.
+    pub refund_count: u64,
+}

@@ -100,6 +100,12 @@ pub trait Reads: Send + Sync + 'static {
         from: NaiveDate,
         to: NaiveDate,
     ) -> impl Future<Output = R<RevenueReport>> + Send;
+    /// Revenue by provider and currency in `[from, to]`, local days.
+    fn revenue_by_provider(
+        &self,
+        from: NaiveDate,
+        to: NaiveDate,
+    ) -> impl Future<Output = R<Vec<ProviderRevenue>>> + Send;
     /// Computes the daily figures of up to `limit` marked days again; gives how many are left.
     fn refresh_figures(&self, limit: u32) -> impl Future<Output = R<u64>> + Send;
     /// History rows in time order with `at < before`, after `(at, id)`; the page's last key with them.

@@ -165,7 +165,7 @@ impl<S: Store> Engine<S> {
         payment.reserved_minor = (payment.reserved_minor - other.amount.minor()).max(0);
         tx.save_payment(payment).await?;
         payment.version += 1;
-        self.page_about(tx, &other, "refund_given_up").await?;
+        self.page_attempt(tx, &other, "refund_given_up").await?;
         let press = Press {
             verb: AttemptKind::Refund.as_str(),
             target: other.public_id.as_str(),

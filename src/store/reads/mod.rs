@@ -56,7 +56,7 @@ use crate::engine::ports::StoreError;
 use crate::engine::queries::{
     ActivityRow, Away, ChangePage, CustomerCard, CustomerRow, DeclineRow, DueRow, EventRow,
     FailedRow, Hit, ListQuery, LocalDay, Overview, Page, PaymentRow, PlanRow, Reads, RenewalDay,
-    RevenueReport, RunItemRow, RunRow, SavedView, SubscriptionCard, SubscriptionRow, Summed,
+    ProviderRevenue, RevenueReport, RunItemRow, RunRow, SavedView, SubscriptionCard, SubscriptionRow, Summed,
     Timeline, Totals, UnknownRow, WaitingRow, Window,
 };
 
@@ -155,6 +155,14 @@ impl Reads for SqlStore {
 
     async fn overview(&self, window: &Window) -> R<Overview> {
         overview::overview(self, window).await
+    }
+
+    async fn revenue_by_provider(
+        &self,
+        from: NaiveDate,
+        to: NaiveDate,
+    ) -> R<Vec<ProviderRevenue>> {
+        revenue::by_provider(self, from, to).await
     }
 
     async fn revenue(&self, from: NaiveDate, to: NaiveDate) -> R<RevenueReport> {

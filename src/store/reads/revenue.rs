@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{Datelike, Days, Months, NaiveDate};
 
 use super::days::{self, Taking, too_large};
-use super::query::Query;
+use super::query::{Query, values};
 use crate::domain::ids::PlanId;
+use crate::domain::mode::ProviderName;
 use crate::domain::money::{Currency, Money};
 use crate::domain::period::day_start;
 use crate::engine::ports::StoreError;
-use crate::engine::queries::{DayFigure, LocalDay, MonthFigure, PlanRevenue, RevenueReport};
+use crate::engine::queries::{DayFigure, LocalDay, MonthFigure, PlanRevenue, ProviderRevenue, RevenueReport};
 use crate::store::open::SqlStore;
 
 type R<T> = Result<T, StoreError>;
@@ -90,6 +91,45 @@ pub(super) async fn report(db: &SqlStore, from: NaiveDate, to: NaiveDate) -> R<R
             .collect::<R<_>>()?,
         plans: plan_figures(db, plans).await?,
     })
+}
+
+const BY_PROVIDER: &str = "select provider, currency, cast(sum(captured) as bigint) as captured_minor, \
+     cast(sum(payments) as bigint) as payments, cast(sum(refunded) as bigint) as refunded_minor, \
+     cast(sum(refunds) as bigint) as refunds from ( \
+     select p.provider, p.currency, p.captured_minor as captured, 1 as payments, 0 as refunded, 0 as refunds \
+     from payment p where p.captured_on >= ? and p.captured_on <= ? \
+     union all select p.provider, r.currency, 0, 0, r.amount_minor, 1 \
+     from refund r join payment p on p.id = r.payment_id where r.refunded_on >= ? and r.refunded_on <= ? \
+     union all select p.provider, r.currency, 0, 0, 0 - r.amount_minor, 0 \
+     from refund_reversal v join refund r on r.id = v.refund_id join payment p on p.id = r.payment_id \
+     where v.reversed_on >= ? and v.reversed_on <= ?) taking \
+     group by provider, currency order by provider, currency";
+
+/// Revenue of `[from, to]` by provider and currency.
+pub(super) async fn by_provider(
+    db: &SqlStore,
+    from: NaiveDate,
+    to: NaiveDate,
+) -> R<Vec<ProviderRevenue>> {
+    let query = Query::with(BY_PROVIDER, values![from, to, from, to, from, to]);
+    let rows = db.fetch(query).await?;
+    rows.iter()
+        .map(|row| {
+            let cells = row.counts("payment");
+            let (gross, refunds) = (
+                cells.money("captured_minor")?,
+                cells.money("refunded_minor")?,
+            );
+            Ok(ProviderRevenue {
+                provider: cells.word("provider", ProviderName::parse)?,
+                gross,
+                refunds,
+                net: gross.checked_sub(refunds).map_err(too_large)?,
+                payments: cells.count("payments")?,
+                refund_count: cells.count("refunds")?,
+            })
+        })
+        .collect()
 }
 
 /// One row for every day and currency in which anything happened.
