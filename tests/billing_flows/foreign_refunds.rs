@@ -29,6 +29,8 @@ const SENT_DAYS_AGO: &str = "update attempt set first_sent_at = first_sent_at - 
 const FOUR_LOOKS: &str = "insert into evidence (attempt_id, source, outcome, elapsed_ms, at)
     select a.id, 'look_up', 'refunded_elsewhere', 1, a.last_sent_at + n.h * 3600000000
     from attempt a cross join (select 1 as h union all select 2 union all select 3 union all select 4) n where a.state = 'unknown'";
+const A_FIFTH_LOOK: &str = "insert into evidence (attempt_id, source, outcome, elapsed_ms, at)
+    select id, 'look_up', 'not_refunded', 1, last_sent_at + 5 * 3600000000 from attempt where state = 'unknown'";
 const DECLARED_LOOKED_FOR: &str =
     "update attempt set next_check_at = 0, lease_until = 0 where state = 'not_executed'";
 
@@ -285,6 +287,7 @@ async fn a_shop_without_another_charge_can_end_a_refund_that_stays_absent() {
         let attempt = lost(&w, 6_000, "lost_before_commit").await;
         w.execute(SENT_DAYS_AGO).await;
         w.execute(crate::absent_refunds::FOUR_LOOKS).await;
+        w.execute(A_FIFTH_LOOK).await;
         let asked = act_as(&w.engine, &choi(), &not_executed(attempt)).await;
         assert!(matches!(asked, Ok(Outcome::Asked(_))), "{asked:?}");
     })
@@ -299,8 +302,7 @@ async fn a_refund_that_came_through_is_found_when_two_persons_end_it() {
         let attempt = lost(&w, 6_000, "lost_after_commit").await;
         w.execute(SENT_DAYS_AGO).await;
         w.execute(crate::absent_refunds::FOUR_LOOKS).await;
-        w.execute("insert into evidence (attempt_id, source, outcome, elapsed_ms, at) select id, 'look_up', 'not_refunded', 1, last_sent_at + 5 * 3600000000 from attempt where state = 'unknown'")
-            .await;
+        w.execute(A_FIFTH_LOOK).await;
         let asked = act_as(&w.engine, &choi(), &not_executed(attempt)).await;
         assert_eq!(refused_as(&asked), Some(&Refused::Listed));
         assert_eq!(w.text(STATE).await, "succeeded");

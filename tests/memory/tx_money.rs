@@ -14,7 +14,7 @@ use paydeck::domain::payment::Payment;
 use paydeck::domain::states::{ApprovalState, AttemptState};
 use paydeck::engine::ports::{
     Attempts, BookedRefund, Claim, Constraint, Fence, NewAttempt, NewEvidence, NewPayment,
-    NewRefund, Payments, RefundsBy, StoreError,
+    NewRefund, NewReversal, Payments, RefundsBy, StoreError,
 };
 
 use super::batch::{Write, if_broken, must_be};

@@ -61,7 +61,9 @@ pub async fn revenue(
 /// Thirty days, or by month a whole year.
 fn usual_start(to: NaiveDate, by: RevenueBy) -> NaiveDate {
     let start = match by {
-        RevenueBy::Day | RevenueBy::Plan | RevenueBy::Provider => to.checked_sub_days(Days::new(29)),
+        RevenueBy::Day | RevenueBy::Plan | RevenueBy::Provider => {
+            to.checked_sub_days(Days::new(29))
+        }
         RevenueBy::Month => to
             .with_day(1)
             .and_then(|first| first.checked_sub_months(Months::new(11))),

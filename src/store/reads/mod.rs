@@ -55,9 +55,9 @@ use crate::domain::ids::{
 use crate::engine::ports::StoreError;
 use crate::engine::queries::{
     ActivityRow, Away, ChangePage, CustomerCard, CustomerRow, DeclineRow, DueRow, EventRow,
-    FailedRow, Hit, ListQuery, LocalDay, Overview, Page, PaymentRow, PlanRow, Reads, RenewalDay,
-    ProviderRevenue, RevenueReport, RunItemRow, RunRow, SavedView, SubscriptionCard, SubscriptionRow, Summed,
-    Timeline, Totals, UnknownRow, WaitingRow, Window,
+    FailedRow, Hit, ListQuery, LocalDay, Overview, Page, PaymentRow, PlanRow, ProviderRevenue,
+    Reads, RenewalDay, RevenueReport, RunItemRow, RunRow, SavedView, SubscriptionCard,
+    SubscriptionRow, Summed, Timeline, Totals, UnknownRow, WaitingRow, Window,
 };
 
 pub(super) use watch::Watch;
@@ -157,11 +157,7 @@ impl Reads for SqlStore {
         overview::overview(self, window).await
     }
 
-    async fn revenue_by_provider(
-        &self,
-        from: NaiveDate,
-        to: NaiveDate,
-    ) -> R<Vec<ProviderRevenue>> {
+    async fn revenue_by_provider(&self, from: NaiveDate, to: NaiveDate) -> R<Vec<ProviderRevenue>> {
         revenue::by_provider(self, from, to).await
     }
 

@@ -11,7 +11,9 @@ use crate::domain::mode::ProviderName;
 use crate::domain::money::{Currency, Money};
 use crate::domain::period::day_start;
 use crate::engine::ports::StoreError;
-use crate::engine::queries::{DayFigure, LocalDay, MonthFigure, PlanRevenue, ProviderRevenue, RevenueReport};
+use crate::engine::queries::{
+    DayFigure, LocalDay, MonthFigure, PlanRevenue, ProviderRevenue, RevenueReport,
+};
 use crate::store::open::SqlStore;
 
 type R<T> = Result<T, StoreError>;
