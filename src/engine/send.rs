@@ -254,10 +254,13 @@ impl<S: Store> Engine<S> {
 
     /// The one call. No transaction is open; the desk proves it.
     pub(super) async fn call_once(&self, outgoing: Outgoing) -> Returned {
-        let outgoing = match Box::pin(self.looked_elsewhere(outgoing)).await {
-            Ok(outgoing) => outgoing,
-            Err(returned) => return *returned,
-        };
+        match Box::pin(self.looked_elsewhere(outgoing)).await {
+            Ok(outgoing) => self.call_now(outgoing).await,
+            Err(returned) => *returned,
+        }
+    }
+
+    async fn call_now(&self, outgoing: Outgoing) -> Returned {
         let lease = Duration::from_secs(u64::try_from(self.parts.settings.lease_s).unwrap_or(0));
         let asked = self.parts.clock.uptime();
         let Outgoing {

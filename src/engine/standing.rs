@@ -125,7 +125,7 @@ impl<S: Store> Engine<S> {
                 provider.standing(&mut desk, call, after.as_deref()).await
             };
             match page {
-                StandingPage::Unanswered(report) => return Err(report),
+                StandingPage::Unanswered(report) => return Err(*report),
                 StandingPage::Page { rows: more, next } => {
                     rows.extend(more);
                     if next.is_none() {

@@ -174,9 +174,8 @@ pub async fn start(options: SandboxOptions) -> Result<Running, SandboxError> {
     };
     let clerk = tokio::spawn(clerk.run(inbox));
     let webhooks = tokio::spawn(webhook::deliver(Arc::clone(&shared), outbox));
-    let mut account = stripe::teller::open(&file.write, options.seed, found.starts).await?;
-    account.pages = format!("http://{addr}");
-    account.id = options.stripe_account;
+    let opened = stripe::teller::open(&file.write, options.seed, found.starts).await?;
+    let account = opened.named(options.stripe_account, format!("http://{addr}"));
     let (stripe, stripe_tasks) = open_stripe(&shared, &file, account);
     let desk = Arc::new(Desk {
         shared,

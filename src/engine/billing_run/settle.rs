@@ -61,7 +61,9 @@ impl<S: Store> Engine<S> {
             );
         }
         tx.commit().await?;
-        batch.iter().for_each(|one| self.account_is_kept(one));
+        for one in batch {
+            self.account_is_kept(one);
+        }
         Ok(settled)
     }
 }

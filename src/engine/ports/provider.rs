@@ -83,7 +83,7 @@ pub enum StandingPage {
         next: Option<String>,
     },
     /// It is not certain. The report says why; no money moved by asking.
-    Unanswered(CallReport),
+    Unanswered(Box<CallReport>),
 }
 
 /// What came of preparing.

@@ -22,7 +22,7 @@ impl StripeClient {
         after: Option<&str>,
     ) -> StandingPage {
         let page = self.intents_after(&call, after).await;
-        page.unwrap_or_else(|report| StandingPage::Unanswered(*report))
+        page.unwrap_or_else(StandingPage::Unanswered)
     }
 
     async fn intents_after(

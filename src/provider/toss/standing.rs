@@ -21,7 +21,7 @@ impl TossClient {
         let number = after.map_or(Some(1), |number| number.parse().ok());
         let (Some((prefix, ours)), Some(number)) = (try_of_invoice(call.order_id), number) else {
             let unreadable = Evidence::Unusable(Unusable::Unreadable);
-            return StandingPage::Unanswered(CallReport::bare(unreadable));
+            return StandingPage::Unanswered(Box::new(CallReport::bare(unreadable)));
         };
         let order_id = format!("{prefix}{number}");
         let report = self.find_order(&order_id).await;
@@ -33,7 +33,7 @@ impl TossClient {
                 status: seen.status,
                 card: CardOf::Another,
             }],
-            _ => return StandingPage::Unanswered(report),
+            _ => return StandingPage::Unanswered(Box::new(report)),
         };
         StandingPage::Page {
             rows,

@@ -94,6 +94,12 @@ impl Account {
         }
     }
 
+    /// The same account with this id, whose bank's pages stand there.
+    #[must_use]
+    pub fn named(self, id: String, pages: String) -> Self {
+        Self { id, pages, ..self }
+    }
+
     #[must_use]
     pub fn copy(&self, ids: Ids) -> Self {
         Self {
