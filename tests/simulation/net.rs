@@ -769,9 +769,7 @@ impl Provider for SimProvider {
             let path = format!("/v1/billing/{}", segment(call.billing_key.expose()));
             let heard = self.post(path, call.idem_key, call.body.to_vec()).await;
             let report = spoken::charge(&call, heard.by_toss(), self.elapsed());
-            let status = report.http_status;
-            self.warp
-                .answered(report, status, call.order_id, call.amount)
+            self.warp.answered(report, &call)
         })
     }
 

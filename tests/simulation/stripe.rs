@@ -121,15 +121,13 @@ impl Provider for StripeProvider {
 
     fn charge<'a>(&'a self, desk: &'a mut Desk, call: ChargeCall<'a>) -> BoxFuture<'a, CallReport> {
         Box::pin(async move {
-            let (order_id, amount) = (call.order_id, call.amount);
             let made = self.prepared_again(desk, &call).await;
             let call = ChargeCall {
                 provider_ref: made.as_deref().or(call.provider_ref),
                 ..call
             };
             let report = self.client.charge(desk, call).await;
-            let status = report.http_status;
-            self.warp.answered(report, status, order_id, amount)
+            self.warp.answered(report, &call)
         })
     }
 

@@ -66,8 +66,6 @@ pub enum Wrong {
     RefusedEndIsEnd,
     /// "It has succeeded before" is taken for "failed".
     AlreadyIsFailure,
-    /// Nobody looks for what was prepared before.
-    LooksForNothing,
     /// The first charge that is found is taken for ours, whatever it is of.
     AdoptsAnything,
 }
@@ -103,6 +101,14 @@ fn seen(order_id: &str, status: SeenStatus, total: Money) -> PaymentSeen {
         failure: (status == SeenStatus::Failed).then(failure),
         method: String::new(),
     }
+}
+
+/// The same under the name that our books have for it.
+fn named(mut shown: PaymentSeen, name: Option<&str>) -> PaymentSeen {
+    if let Some(name) = name {
+        name.clone_into(&mut shown.provider_ref);
+    }
+    shown
 }
 
 /// A form that says no amount.
@@ -163,7 +169,6 @@ impl Warp {
             card: CardOf::Ours,
         };
         match self.wrong {
-            Wrong::LooksForNothing => Some(Vec::new()),
             Wrong::AdoptsAnything => Some(first.map(charge).into_iter().collect()),
             _ => None,
         }
@@ -240,10 +245,13 @@ impl Warp {
     pub fn answered(
         &self,
         mut report: CallReport,
-        http_status: Option<u16>,
-        order_id: &str,
-        amount: Money,
+        call: &ChargeCall<'_>,
     ) -> CallReport {
+        let http_status = report.http_status;
+        let believed = || {
+            let shown = seen(call.order_id, SeenStatus::Captured, call.amount);
+            Evidence::Seen(named(shown, call.provider_ref))
+        };
         let is_500 = report.http_status.is_some_and(|status| status >= 500);
         let becomes = match (self.wrong, &report.evidence) {
             (
@@ -259,8 +267,7 @@ impl Warp {
                 let is_ok = http_status == Some(200);
                 let is_proof =
                     matches!(evidence, Evidence::Seen(s) if s.status == SeenStatus::Captured);
-                (is_ok && !is_proof)
-                    .then(|| Evidence::Seen(seen(order_id, SeenStatus::Captured, amount)))
+                (is_ok && !is_proof).then(believed)
             }
             (Wrong::AlreadyIsFailure, Evidence::Refused(refusal))
                 if refusal.proves == Proves::LookUp =>
@@ -270,7 +277,7 @@ impl Warp {
             (Wrong::AlreadyIsSuccess, Evidence::Refused(refusal))
                 if refusal.proves == Proves::LookUp || refusal.proves == Proves::Nothing =>
             {
-                Some(Evidence::Seen(seen(order_id, SeenStatus::Captured, amount)))
+                Some(believed())
             }
             _ => None,
         };
@@ -284,7 +291,8 @@ impl Warp {
         let order_id = look.order_id;
         let failed = || {
             let nothing = Money::new(0, Currency::KRW);
-            Evidence::Seen(seen(order_id, SeenStatus::Failed, nothing))
+            let shown = seen(order_id, SeenStatus::Failed, nothing);
+            Evidence::Seen(named(shown, look.provider_ref))
         };
         match (self.wrong, &report.evidence) {
             (Wrong::NotFoundIsFailure, Evidence::NotSeen)
@@ -292,9 +300,8 @@ impl Warp {
                 report.evidence = failed();
             }
             (Wrong::AdoptsAnything, Evidence::Unusable(Unusable::Mismatch)) => {
-                let mut shown = seen(order_id, SeenStatus::Captured, look.amount);
-                shown.provider_ref = look.provider_ref.unwrap_or_default().to_owned();
-                report.evidence = Evidence::Seen(shown);
+                let shown = seen(order_id, SeenStatus::Captured, look.amount);
+                report.evidence = Evidence::Seen(named(shown, look.provider_ref));
             }
             (wrong, Evidence::Seen(shown)) => {
                 let becomes = match (wrong, shown.status) {
