@@ -325,7 +325,8 @@ fn come_to_rest(play: &mut Play, mistakes: Mistakes, moves: &mut Moves) {
     let is_anything_behind_an_error = !play.world.net.state().dead_keys.is_empty();
     if play.watch.found.is_empty() && is_anything_behind_an_error && !mistakes.has_no_reconciler {
         let house = play.process();
-        for _ in 0..26 {
+        // Others may take it up in between and be cut short: a day between two answers takes some hours more.
+        for _ in 0..36 {
             play.world.stage.lock().now += 62 * MINUTE;
             let part = actors::looks_once(house.clone());
             to_its_end(play, &house, part, moves);
