@@ -242,11 +242,7 @@ impl Warp {
         }
     }
 
-    pub fn answered(
-        &self,
-        mut report: CallReport,
-        call: &ChargeCall<'_>,
-    ) -> CallReport {
+    pub fn answered(&self, mut report: CallReport, call: &ChargeCall<'_>) -> CallReport {
         let http_status = report.http_status;
         let believed = || {
             let shown = seen(call.order_id, SeenStatus::Captured, call.amount);
