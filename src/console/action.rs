@@ -55,6 +55,10 @@ pub enum Action {
     /// What waits for a second person.
     Approve,
     SwapCard,
+    /// Running subscriptions are charged by the chosen card.
+    UseCard,
+    /// The chosen card is charged no more, and its provider forgets it.
+    ForgetCard,
     Subscribe,
     OneTime,
     CreateCustomer,
@@ -235,6 +239,22 @@ pub const ACTIONS: &[Spec] = &[
         Danger::Money,
         &[Verb::SwapCard],
         "method add",
+    ),
+    verb(
+        Action::UseCard,
+        "use_card",
+        &["M"],
+        Danger::Writes,
+        &[Verb::SwapCard],
+        "method use",
+    ),
+    verb(
+        Action::ForgetCard,
+        "forget_card",
+        &["K"],
+        Danger::Writes,
+        &[Verb::SwapCard],
+        "method delete",
     ),
     verb(
         Action::Subscribe,

@@ -32,6 +32,7 @@ mod limits;
 mod link;
 mod method;
 mod mirror;
+mod names;
 mod older_books;
 mod one_time;
 mod plans;

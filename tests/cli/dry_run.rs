@@ -128,6 +128,11 @@ fn cases(shop: &Shop) -> Vec<(&'static str, Vec<String>, i32)> {
     ];
     let unknown = shop.apply(&one_time).expect(4).object();
     let attempt = text(&unknown, "attempt_id");
+    let card = shop
+        .json(&["show", &subscriber.customer])
+        .expect(0)
+        .object();
+    let method = text(&card["methods"][0], "id");
     let payment_key = "tviva00000000000000000000000000";
     let out = shop.path("out.csv").display().to_string();
     let key_out = shop.path("new.key").display().to_string();
@@ -200,6 +205,8 @@ fn cases(shop: &Shop) -> Vec<(&'static str, Vec<String>, i32)> {
             ),
             0,
         ),
+        ("method use", words("method use", &[&method]), 0),
+        ("method delete", words("method delete", &[&method]), 0),
         (
             "plan create",
             words("plan create other --name x --price 5000", &[]),

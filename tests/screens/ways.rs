@@ -6,10 +6,12 @@ use paydeck::console::action::ACTIONS;
 use paydeck::console::effect::{Effect, Question};
 use paydeck::console::fault::Fault;
 use paydeck::console::input::{InputEvent, KeyPress};
-use paydeck::console::model::{Content, Menu, MenuKind, Modal, Place, Screen};
+use paydeck::console::model::{Asked, Content, Menu, MenuKind, Modal, Place, Screen};
 use paydeck::console::msg::Msg;
 use paydeck::console::update;
 use paydeck::console::update::{MenuEntry, menu_entries};
+use paydeck::domain::ids::MethodId;
+use paydeck::engine::Request;
 use paydeck::locale::Lang;
 
 use super::stage::Stage;
@@ -281,4 +283,24 @@ fn a_list_is_counted_when_a_person_has_rested_on_it() {
     assert_eq!(total(&stage), None, "no count of other rows");
     stage.wait(400);
     assert!(total(&stage).is_some());
+}
+
+#[test]
+fn n04_a_saved_card_is_chosen_or_forgotten_on_its_customers_page() {
+    let asked = |keys: &str| {
+        let mut stage = Stage::new(80, 24, Lang::En);
+        stage.press(keys);
+        match stage.model.modals.last() {
+            Some(Modal::Confirm(confirm)) => Some(confirm.asked.clone()),
+            _ => None,
+        }
+    };
+    let first = MethodId(1);
+    let used = asked("2 enter j M");
+    assert!(matches!(used, Some(Asked::Request(Request::UseMethod { method })) if method == first));
+    let gone = asked("2 enter j K");
+    assert!(
+        matches!(gone, Some(Asked::Request(Request::DeleteMethod { method })) if method == first)
+    );
+    assert!(asked("2 enter M").is_none(), "a subscription is no card");
 }

@@ -493,7 +493,8 @@ fn n03_stripe_stands_beside_toss_and_rules_say_who_is_asked() {
 
 #[test]
 fn n03_a_written_rule_that_names_a_provider_without_a_key_is_said() {
-    let warnings = |text: &str| loaded(&format!("{SIM}{text}")).unwrap().warnings;
+    let toss = "provider.toss.secret_key = \"test_sk_abc\"\n";
+    let warnings = |text: &str| loaded(&format!("{SIM}{toss}{text}")).unwrap().warnings;
     assert_eq!(warnings(""), []);
     assert_eq!(
         warnings("routing.rules = [\"KRW toss stripe\"]\n"),

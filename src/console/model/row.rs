@@ -2,7 +2,7 @@
 
 use super::form::Paid;
 use crate::domain::ids::{
-    AttemptId, CustomerId, InvoiceId, PaymentId, PlanId, PublicId, RunId, SubscriptionId,
+    AttemptId, CustomerId, InvoiceId, MethodId, PaymentId, PlanId, PublicId, RunId, SubscriptionId,
 };
 use crate::domain::money::Money;
 use crate::domain::plan::Plan;
@@ -53,6 +53,8 @@ pub struct Target {
     /// What that payment was.
     pub paid: Option<Box<Paid>>,
     pub attempt: Option<AttemptId>,
+    /// A saved card.
+    pub method: Option<MethodId>,
     pub run: Option<(RunId, PublicId)>,
     pub day: Option<LocalDay>,
     pub plan: Option<Box<Plan>>,

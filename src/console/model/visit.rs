@@ -4,7 +4,8 @@ use super::form::Paid;
 use super::list::{List, Loading, Panel};
 use super::row::{Target, of_failure, of_payment, of_subscription, of_unknown};
 use super::screen::{ListKind, Place, Screen};
-use crate::domain::states::{AttemptState, InvoiceState};
+use crate::domain::customer::PaymentMethod;
+use crate::domain::states::{AttemptState, InvoiceState, MethodState};
 use crate::engine::queries::{CustomerCard, Overview, RevenueReport, SubscriptionCard, Timeline};
 
 /// What a place shows.
@@ -73,6 +74,7 @@ pub fn spots(overview: &Overview) -> Vec<Spot> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CardLine {
     Subscription(usize),
+    Method(usize),
     Failure(usize),
     Unknown(usize),
     Payment(usize),
@@ -240,10 +242,15 @@ impl Visit {
 /// The lines of a customer card that can be chosen.
 pub fn card_lines(card: &CustomerCard) -> Vec<CardLine> {
     let subscriptions = (0..card.subscriptions.len()).map(CardLine::Subscription);
+    // Those that can be charged come first.
+    let is_active = |method: &&PaymentMethod| method.state == MethodState::Active;
+    let active = card.methods.iter().take_while(is_active).count();
+    let methods = (0..active).map(CardLine::Method);
     let failures = (0..card.failures.len()).map(CardLine::Failure);
     let unknowns = (0..card.unknowns.len()).map(CardLine::Unknown);
     let payments = (0..card.payments.len()).map(CardLine::Payment);
     subscriptions
+        .chain(methods)
         .chain(failures)
         .chain(unknowns)
         .chain(payments)
@@ -254,6 +261,13 @@ fn of_card(card: &CustomerCard, selected: usize) -> Target {
     let line = card_lines(card).get(selected).copied();
     let chosen = line.and_then(|line| match line {
         CardLine::Subscription(at) => card.subscriptions.get(at).map(of_subscription),
+        CardLine::Method(at) => card.methods.get(at).map(|method| Target {
+            method: Some(method.id),
+            customer: Some(card.customer.id),
+            public_id: Some(method.public_id.clone()),
+            name: card.customer.name.clone(),
+            ..Target::default()
+        }),
         CardLine::Failure(at) => card.failures.get(at).map(of_failure),
         CardLine::Unknown(at) => card.unknowns.get(at).map(of_unknown),
         CardLine::Payment(at) => card.payments.get(at).map(of_payment),

@@ -31,6 +31,7 @@ pub fn below(model: &Model) -> Option<Visit> {
             let card = panel.value.as_ref()?;
             let place = match *card_lines(card).get(panel.selected)? {
                 CardLine::Subscription(at) => Place::Subscription(card.subscriptions.get(at)?.id),
+                CardLine::Method(_) => return None,
                 CardLine::Failure(at) => Place::Invoice(card.failures.get(at)?.invoice_id),
                 CardLine::Unknown(at) => Place::Invoice(card.unknowns.get(at)?.invoice_id),
                 CardLine::Payment(at) => Place::Invoice(card.payments.get(at)?.invoice_id),

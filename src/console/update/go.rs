@@ -176,9 +176,10 @@ fn pane_starts(model: &Model) -> Vec<usize> {
                 .iter()
                 .map(|line| match line {
                     CardLine::Subscription(_) => 0,
-                    CardLine::Failure(_) => 1,
-                    CardLine::Unknown(_) => 2,
-                    CardLine::Payment(_) => 3,
+                    CardLine::Method(_) => 1,
+                    CardLine::Failure(_) => 2,
+                    CardLine::Unknown(_) => 3,
+                    CardLine::Payment(_) => 4,
                 })
                 .collect()
         }),

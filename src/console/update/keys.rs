@@ -95,6 +95,8 @@ pub fn run(model: &mut Model, action: Action) -> Vec<Effect> {
         | Action::NotExecuted
         | Action::Approve
         | Action::SwapCard
+        | Action::UseCard
+        | Action::ForgetCard
         | Action::Subscribe
         | Action::OneTime
         | Action::CreateCustomer

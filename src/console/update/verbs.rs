@@ -114,6 +114,7 @@ fn fits(action: Action, target: &Target) -> Result<(), Why> {
         Action::SwapCard | Action::Subscribe | Action::OneTime => {
             (target.customer.is_some(), "needs_customer")
         }
+        Action::UseCard | Action::ForgetCard => (target.method.is_some(), "needs_card"),
         Action::EditPlan => (target.plan.is_some(), "needs_plan"),
         Action::DeactivatePlan => (
             target.plan.as_ref().is_some_and(|plan| plan.active),
@@ -171,6 +172,13 @@ pub fn begin(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Approve => approve::begin(model),
         Action::SwapCard => with(model, target.customer, |model, customer| {
             form(model, FormKind::SwapCard { customer }, name)
+        }),
+        Action::UseCard => with(model, target.method, |model, method| {
+            plan(model, Asked::Request(Request::UseMethod { method }), name)
+        }),
+        Action::ForgetCard => with(model, target.method, |model, method| {
+            let asked = Asked::Request(Request::DeleteMethod { method });
+            plan(model, asked, name)
         }),
         Action::Subscribe => with(model, target.customer, |model, customer| {
             form(model, FormKind::Subscribe { customer }, name);

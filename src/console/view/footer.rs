@@ -174,13 +174,15 @@ fn marked(model: &Model) -> Option<String> {
 fn verbs_of(content: &Content, place: &Place) -> &'static [Action] {
     use Action::{
         Approve, BillRun, Cancel, Charge, CreateCustomer, CreatePlan, Customer, DeactivatePlan,
-        EditPlan, Find, Link, NotExecuted, Note, OneTime, Refund, ResolveUnknown, Retry, SendAgain,
-        Subscribe, SwapCard, UndoCancel,
+        EditPlan, Find, ForgetCard, Link, NotExecuted, Note, OneTime, Refund, ResolveUnknown,
+        Retry, SendAgain, Subscribe, SwapCard, UndoCancel, UseCard,
     };
     match content {
         Content::Overview(_) => &[Find, Approve],
         Content::Revenue(_) => &[],
-        Content::Customer(_) => &[Charge, Retry, Refund, Cancel, Subscribe, SwapCard, Note],
+        Content::Customer(_) => &[
+            Charge, Retry, Refund, Cancel, Subscribe, SwapCard, UseCard, ForgetCard, Note,
+        ],
         Content::Subscription(_) => &[Charge, Retry, Cancel, UndoCancel, SwapCard],
         Content::Timeline(_) => &[
             Charge,

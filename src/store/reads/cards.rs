@@ -170,7 +170,7 @@ impl SqlStore {
     /// How many cards at a provider can be charged.
     pub async fn count_active_cards(&self, provider: ProviderName) -> R<u64> {
         const COUNT: &str =
-            "select count(*) from payment_method where state = 'active' and provider = ?";
+            "select count(*) as n from payment_method where state = 'active' and provider = ?";
         let counted = self
             .fetch_number(Query::with(COUNT, values![provider.as_str()]))
             .await?;

@@ -148,7 +148,11 @@ fn method(pages: &mut Pages, ink: &Ink<'_>, methods: &[PaymentMethod], room: usi
             let text = ink.locale().t_args("console.card.more", &[("n", &more)]);
             spans.push(span(format!("  {text}"), Role::Dim));
         }
-        pages.line(spans);
+        if method.state == MethodState::Active {
+            pages.choice(spans);
+        } else {
+            pages.line(spans);
+        }
     }
 }
 
