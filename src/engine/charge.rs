@@ -13,12 +13,11 @@ use crate::domain::invoice::{Invoice, InvoiceKind};
 use crate::domain::mode::{Mode, ProviderName};
 use crate::domain::money::Money;
 use crate::domain::operator::Verb;
-use crate::domain::period::{Period, day_start};
 use crate::domain::states::{AttemptState, InvoiceState, MethodState, SubscriptionState};
 use crate::domain::subscription::{Subscription, Term};
 
 use super::Engine;
-use super::action::{ActionPlan, Confirmation, NotHappening, PlannedCall, Warning};
+use super::action::{ActionPlan, Confirmation, NotHappening, Warning};
 use super::after_payment::{amount_of, coming_period, effects_of_payment};
 use super::apply::{Next, Prepared, Work};
 use super::audit::{Actor, Press};
