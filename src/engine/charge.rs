@@ -56,11 +56,11 @@ impl<S: Store> Engine<S> {
         verb: Verb,
         invoice: InvoiceId,
     ) -> Result<Prepared, VerbError> {
-        let (subscription, invoice) = self.lock_invoice_in_order(tx, invoice).await?;
-        if let Some(wish) = self.as_wish(tx, verb, &subscription, &invoice).await? {
+        let (owner, invoice) = self.lock_invoice_in_order(tx, invoice).await?;
+        if let Some(wish) = self.as_wish(tx, verb, owner.as_ref(), &invoice).await? {
             return Ok(wish);
         }
-        let work = self.read_charge(tx, verb, subscription, invoice).await?;
+        let work = self.read_charge(tx, verb, owner, invoice).await?;
         let plan = self.charge_plan(&work)?;
         Ok(Prepared {
             plan,

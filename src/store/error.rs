@@ -117,7 +117,9 @@ fn constraint(rule: &str) -> Constraint {
         "attempt_order_id" | "attempt.order_id, attempt.provider, attempt.mode" => {
             Constraint::OrderId
         }
-        "attempt_idem_key" | "attempt.idem_key" => Constraint::IdempotencyKey,
+        "attempt_idem_key" | "attempt.idem_key" | "mirror_act_key" | "mirror_act.idem_key" => {
+            Constraint::IdempotencyKey
+        }
         "attempt_number" | "attempt.target_id, attempt.kind, attempt.attempt_no" => {
             Constraint::AttemptNumber
         }
@@ -144,7 +146,6 @@ fn constraint(rule: &str) -> Constraint {
         | "mirror_subscription"
         | "mirror.subscription_id" => Constraint::TwoSchedulers,
         "mirror_act_open" | "mirror_act.subscription_id" => Constraint::OpenWish,
-        "mirror_act_key" | "mirror_act.idem_key" => Constraint::IdempotencyKey,
         "settled_state" => Constraint::SettledState,
         "not_undone" => Constraint::NotUndone,
         "append_only" => Constraint::AppendOnly,

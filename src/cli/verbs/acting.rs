@@ -31,8 +31,10 @@ fn verb(command: &Command) -> Option<Verb> {
         Command::Refund(_) => Verb::Refund,
         Command::Cancel(args) if args.undo => Verb::UndoCancel,
         Command::Cancel(args) if args.at_end => Verb::CancelAtEnd,
-        Command::Cancel(_) => Verb::CancelNow,
-        Command::Subscribe(_) => Verb::Subscribe,
+        Command::Cancel(_) | Command::Mirror(MirrorCommand::Void(_) | MirrorCommand::GiveUp(_)) => {
+            Verb::CancelNow
+        }
+        Command::Subscribe(_) | Command::Mirror(MirrorCommand::Add(_)) => Verb::Subscribe,
         Command::OneTime(_) | Command::Checkout(_) => Verb::OneTime,
         Command::Customer(CustomerCommand::Create(_)) => Verb::CreateCustomer,
         Command::Method(_) => Verb::SwapCard,
@@ -43,12 +45,10 @@ fn verb(command: &Command) -> Option<Verb> {
         Command::Plan(PlanCommand::Deactivate(_)) => Verb::DeactivatePlan,
         Command::Note(_) => Verb::Note,
         Command::Unknown(UnknownCommand::Resolve(_) | UnknownCommand::SendAgain(_))
-        | Command::Reconcile => Verb::ResolveUnknown,
-        Command::Mirror(MirrorCommand::Add(_)) => Verb::Subscribe,
-        Command::Mirror(MirrorCommand::Pull) => Verb::ResolveUnknown,
+        | Command::Reconcile
+        | Command::Mirror(MirrorCommand::Pull) => Verb::ResolveUnknown,
         Command::Mirror(MirrorCommand::Pause(_)) => Verb::Pause,
         Command::Mirror(MirrorCommand::Resume(_)) => Verb::Resume,
-        Command::Mirror(MirrorCommand::Void(_) | MirrorCommand::GiveUp(_)) => Verb::CancelNow,
         Command::Unknown(UnknownCommand::NotExecuted(_)) => Verb::ForceState,
         Command::Approve(_) => Verb::Approve,
         Command::Bill(BillCommand::Run(_)) => Verb::BillRun,
@@ -56,6 +56,10 @@ fn verb(command: &Command) -> Option<Verb> {
     })
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one arm per command and nothing else"
+)]
 pub async fn run(
     out: &mut Output,
     command: Command,
@@ -93,7 +97,7 @@ pub async fn run(
             return vault::rotate(out, &engine, opened, permit).await;
         }
         Command::Reconcile => {
-            let ended = bill::reconcile(out, &engine, opened, permit).await;
+            let ended = Box::pin(bill::reconcile(out, &engine, opened, permit)).await;
             if permit.is_some() {
                 // Where no console is open, nobody else adds up what runs have written. Figures are
                 // exact without it, so a failure is the next one's to mend.
@@ -104,21 +108,9 @@ pub async fn run(
         Command::Unknown(UnknownCommand::Link(args)) => {
             return link(out, &engine, opened, permit, &args).await;
         }
-        Command::Mirror(command) => match (requests::mirrored(store, &command).await?, permit) {
-            (Some(request), _) => request,
-            (None, Some(permit)) => {
-                return match &command {
-                    MirrorCommand::Add(args) => {
-                        mirror::add(out, &engine, opened, permit, args).await
-                    }
-                    _ => mirror::pull(out, &engine, opened, permit).await,
-                };
-            }
-            (None, None) => {
-                return Err(CliError::Internal(
-                    "a verb that writes has no permit".to_owned(),
-                ));
-            }
+        Command::Mirror(command) => match requests::mirrored(store, &command).await? {
+            Some(request) => request,
+            None => return mirror::carry_out(out, &engine, opened, permit, &command).await,
         },
         Command::Charge(args) => requests::charge(store, &args).await?,
         Command::Retry(args) => requests::retry(store, &args).await?,

@@ -185,7 +185,7 @@ pub async fn reconcile(
     let released = wiring::release_dead_leases(permit, &opened.store).await?;
     let mut sum = Reconciled::default();
     for _ in 0..MOST_ROUNDS {
-        let round = engine.reconcile_once(&opened.operator).await?;
+        let round = Box::pin(engine.reconcile_once(&opened.operator)).await?;
         sum.claimed += round.claimed;
         sum.settled += round.settled;
         sum.abandoned += round.abandoned;

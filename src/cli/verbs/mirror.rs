@@ -1,6 +1,6 @@
 //! Subscriptions that Stripe schedules: taken in, and followed by its events.
 
-use crate::cli::args::MirrorAddArgs;
+use crate::cli::args::{MirrorAddArgs, MirrorCommand};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::open::Opened;
@@ -12,8 +12,24 @@ use crate::cli::wiring::LiveEngine;
 use crate::domain::ids::{CustomerId, Noun};
 use crate::engine::{Adopted, Pulled, VerbError};
 
+/// What of these commands is no request of its own.
+pub async fn carry_out(
+    out: &mut Output,
+    engine: &LiveEngine,
+    opened: &Opened,
+    permit: Option<&Permit>,
+    command: &MirrorCommand,
+) -> Result<Exit, CliError> {
+    let permit =
+        permit.ok_or_else(|| CliError::Internal("a verb that writes has no permit".to_owned()))?;
+    match command {
+        MirrorCommand::Add(args) => add(out, engine, opened, permit, args).await,
+        _ => pull(out, engine, opened, permit).await,
+    }
+}
+
 /// Takes in one subscription, or all that run there; says of each where it stands.
-pub async fn add(
+async fn add(
     out: &mut Output,
     engine: &LiveEngine,
     opened: &Opened,
@@ -61,7 +77,7 @@ fn adopted(taken: &Adopted) -> Record {
 }
 
 /// Follows Stripe's events once.
-pub async fn pull(
+async fn pull(
     out: &mut Output,
     engine: &LiveEngine,
     opened: &Opened,

@@ -133,11 +133,34 @@ impl<S: Store> Engine<S> {
             version: 0,
         };
         let id = tx.insert_mirrored(&new, &mirror).await.map_err(as_known)?;
+        self.write_beginning(tx, id, &new, seen).await?;
+        let at = tx.db_now().await?;
+        let press = Press {
+            verb: Verb::Subscribe.as_str(),
+            target: public_id.as_str(),
+            after: state.as_str(),
+            reason: "mirrored",
+            result: "done",
+            provider_ref: &seen.id,
+            ..Press::default()
+        };
+        self.audit_in(tx, actor, press, at).await?;
+        Ok(id)
+    }
+
+    /// The first term, and the row of history that it was made.
+    async fn write_beginning<T: Tx>(
+        &self,
+        tx: &mut T,
+        id: SubscriptionId,
+        new: &NewSubscription<'_>,
+        seen: &SubscriptionSeen,
+    ) -> Result<(), VerbError> {
         let zone = self.parts.settings.zone;
         tx.insert_term(&Term {
             subscription_id: id,
             term_no: 1,
-            plan_id,
+            plan_id: new.plan_id,
             anchor: Anchor {
                 date: local_date(seen.created, zone),
                 zone,
@@ -153,8 +176,8 @@ impl<S: Store> Engine<S> {
             subscription_id: id,
             at: seen.created,
             from: None,
-            to: state,
-            plan_id,
+            to: new.state,
+            plan_id: new.plan_id,
             price: seen.price.unit,
             quantity: seen.quantity,
             discount_minor: 0,
@@ -163,18 +186,7 @@ impl<S: Store> Engine<S> {
             requested_at: seen.created,
         })
         .await?;
-        let at = tx.db_now().await?;
-        let press = Press {
-            verb: Verb::Subscribe.as_str(),
-            target: public_id.as_str(),
-            after: state.as_str(),
-            reason: "mirrored",
-            result: "done",
-            provider_ref: &seen.id,
-            ..Press::default()
-        };
-        self.audit_in(tx, actor, press, at).await?;
-        Ok(id)
+        Ok(())
     }
 
     /// Whose it is: whoever has another mirrored subscription under that name, or is known there by our key; otherwise

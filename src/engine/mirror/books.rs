@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::attempt::{AlsoCancel, Attempt, AttemptKind, Source};
 use crate::domain::evidence::EvidenceSource;
-use crate::domain::ids::{InvoiceId, Noun};
+use crate::domain::ids::{AttemptId, InvoiceId, Noun};
 use crate::domain::invoice::{Invoice, InvoiceKind};
 use crate::domain::mode::ProviderName;
 use crate::domain::payment::Payment;
@@ -174,24 +174,7 @@ impl<S: Store> Engine<S> {
         };
         let id = tx.insert_attempt(&new).await?;
         let mut attempt = new.stored(id);
-        tx.insert_evidence(&NewEvidence {
-            attempt_id: id,
-            source: EvidenceSource::LookUp,
-            outcome: if charge.refusal.is_some() {
-                "failed"
-            } else {
-                "captured"
-            },
-            http_status: None,
-            code: charge.refusal.as_ref().map(|refusal| refusal.code.as_str()),
-            reference: Some(&charge.id),
-            amount: Some(charge.amount),
-            trace_id: None,
-            body_sha256: None,
-            elapsed_ms: 0,
-            at: now,
-        })
-        .await?;
+        tx.insert_evidence(&evidence_of(id, charge, now)).await?;
         let fence = Fence {
             state: attempt.state,
             epoch: Some(attempt.lease_epoch),
@@ -284,6 +267,27 @@ impl<S: Store> Engine<S> {
     }
 }
 
+/// What the provider shows of one try.
+fn evidence_of(attempt_id: AttemptId, charge: &ChargeSeen, now: DateTime<Utc>) -> NewEvidence<'_> {
+    NewEvidence {
+        attempt_id,
+        source: EvidenceSource::LookUp,
+        outcome: if charge.refusal.is_some() {
+            "failed"
+        } else {
+            "captured"
+        },
+        http_status: None,
+        code: charge.refusal.as_ref().map(|refusal| refusal.code.as_str()),
+        reference: Some(&charge.id),
+        amount: Some(charge.amount),
+        trace_id: None,
+        body_sha256: None,
+        elapsed_ms: 0,
+        at: now,
+    }
+}
+
 /// The row as it was read there.
 async fn as_seen<T: Tx>(
     tx: &mut T,
@@ -294,7 +298,7 @@ async fn as_seen<T: Tx>(
         let all = invoice.charges.iter();
         all.filter_map(|charge| charge.refusal.as_ref().map(|refusal| (charge.at, refusal)))
     };
-    let last = refused().last();
+    let last = refused().next_back();
     let next = Invoice {
         state: invoice.state,
         attempts: u32::try_from(invoice.charges.len()).unwrap_or(u32::MAX),

@@ -243,7 +243,6 @@ impl<S: Store> Engine<S> {
     }
 
     /// Events that wait, by the subscription they speak of; how many there were; how many speak of nothing here.
-    #[expect(clippy::type_complexity, reason = "it is taken apart at once")]
     async fn sort_events(
         &self,
     ) -> Result<(BTreeMap<SubscriptionId, Vec<i64>>, u32, u32), VerbError> {
@@ -254,13 +253,12 @@ impl<S: Store> Engine<S> {
         let seen = u32::try_from(waiting.len()).unwrap_or(u32::MAX);
         let (mut sorted, mut ignored) = (BTreeMap::<SubscriptionId, Vec<i64>>::new(), 0);
         for event in waiting {
-            match about(&mut tx, &event).await? {
-                Some(id) => sorted.entry(id).or_default().push(event.id),
-                None => {
-                    tx.move_event(event.id, InboxState::Ignored, None, at)
-                        .await?;
-                    ignored += 1;
-                }
+            if let Some(id) = about(&mut tx, &event).await? {
+                sorted.entry(id).or_default().push(event.id);
+            } else {
+                tx.move_event(event.id, InboxState::Ignored, None, at)
+                    .await?;
+                ignored += 1;
             }
         }
         tx.commit().await?;

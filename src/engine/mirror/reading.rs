@@ -186,13 +186,12 @@ impl<S: Store> Engine<S> {
         if let Some(plan) = tx.plan_by_code(&price.id).await? {
             return Ok((plan.id, plan.product_id));
         }
-        let product = match tx.product_by_code(&price.product).await? {
-            Some(product) => product.id,
-            None => {
-                let id = self.parts.ids.public_id(Noun::Product);
-                tx.insert_product(&id, &price.product, &price.product_name, self.now())
-                    .await?
-            }
+        let product = if let Some(known) = tx.product_by_code(&price.product).await? {
+            known.id
+        } else {
+            let id = self.parts.ids.public_id(Noun::Product);
+            tx.insert_product(&id, &price.product, &price.product_name, self.now())
+                .await?
         };
         let id = tx
             .insert_plan(&NewPlan {

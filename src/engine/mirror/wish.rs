@@ -7,7 +7,7 @@
 
 use crate::domain::attempt::AttemptKind;
 use crate::domain::customer::Customer;
-use crate::domain::evidence::Proves;
+use crate::domain::evidence::{Proves, Refusal};
 use crate::domain::ids::{InvoiceId, SubscriptionId};
 use crate::domain::invoice::Invoice;
 use crate::domain::mirror::{Heard, Mirror, Wish, WishId, WishState, WishVerb, judge};
@@ -305,16 +305,7 @@ impl<S: Store> Engine<S> {
             kind: (wish.verb == WishVerb::Pay).then_some(AttemptKind::Charge),
             ..receipt(&subscription, invoice)
         };
-        Ok(match (state, refusal) {
-            (WishState::Done, _) => Outcome::Done(receipt),
-            (WishState::Declined | WishState::Refused, Some(refusal)) => Outcome::Declined {
-                receipt,
-                refusal: refusal.clone(),
-            },
-            (WishState::NotSent, _) => Outcome::NotSent(receipt),
-            (WishState::NotDone, _) => Outcome::Ended(receipt),
-            _ => Outcome::Unknown(receipt),
-        })
+        Ok(outcome_of(state, refusal, receipt))
     }
 
     /// Wishes whose process has gone, or that nobody knows the outcome of: read first, sent again under their key while it
@@ -379,13 +370,10 @@ impl<S: Store> Engine<S> {
         &self,
         tx: &mut T,
         verb: Verb,
-        subscription: &Option<(Subscription, Term)>,
+        subscription: Option<&(Subscription, Term)>,
         invoice: &Invoice,
     ) -> Result<Option<Prepared>, VerbError> {
-        let Some((theirs, _)) = subscription
-            .as_ref()
-            .filter(|(one, _)| !one.scheduler.is_ours())
-        else {
+        let Some((theirs, _)) = subscription.filter(|(one, _)| !one.scheduler.is_ours()) else {
             return Ok(None);
         };
         let wish = (verb, WishVerb::Pay);
@@ -426,6 +414,19 @@ impl<S: Store> Engine<S> {
         }
         self.prepare_wish(tx, verb, subscription, None, reason)
             .await
+    }
+}
+
+fn outcome_of(state: WishState, refusal: Option<&Refusal>, receipt: Receipt) -> Outcome {
+    match (state, refusal) {
+        (WishState::Done, _) => Outcome::Done(receipt),
+        (WishState::Declined | WishState::Refused, Some(refusal)) => Outcome::Declined {
+            receipt,
+            refusal: refusal.clone(),
+        },
+        (WishState::NotSent, _) => Outcome::NotSent(receipt),
+        (WishState::NotDone, _) => Outcome::Ended(receipt),
+        _ => Outcome::Unknown(receipt),
     }
 }
 
