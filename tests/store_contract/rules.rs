@@ -398,7 +398,7 @@ const TRIGGERS: &[(&str, &str, &str, &str)] = &[
         "evidence_delete",
         "evidence_kept",
         "evidence",
-        "delete from evidence",
+        "delete from evidence where id not in (select evidence_id from refund_reversal)",
     ),
     (
         "ledger_update",
@@ -463,7 +463,12 @@ const TRIGGERS: &[(&str, &str, &str, &str)] = &[
         "refund_reversal",
         "truncate refund_reversal",
     ),
-    ("", "evidence_whole", "evidence", "truncate evidence"),
+    (
+        "",
+        "evidence_whole",
+        "evidence",
+        "alter table refund_reversal drop constraint refund_reversal_evidence_id_fkey; truncate evidence",
+    ),
     ("", "ledger_whole", "ledger", "truncate ledger"),
     ("", "audit_whole", "audit", "truncate audit"),
     (

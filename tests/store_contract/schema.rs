@@ -369,7 +369,7 @@ async fn lists_walk_an_index_and_sort_nothing() {
             "payment_tail",
         ),
         (
-            "select id from attempt where state = 'not_executed' and next_check_at is not null and next_check_at <= 5 order by next_check_at, id limit 2",
+            "select id from attempt where state in ('not_executed', 'succeeded') and next_check_at is not null and next_check_at <= 5 order by next_check_at, id limit 2",
             "attempt_looked_for",
         ),
     ];
