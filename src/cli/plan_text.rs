@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::record::{Field, Record};
 use super::records;
 use super::view::View;
+use crate::engine::queries::CardBrief;
 use crate::engine::{ActionPlan, AskedBy, PlannedCall};
 use crate::text::{Shown, mask, pad_right, width};
 
@@ -42,9 +43,7 @@ pub fn lines(plan: &ActionPlan, view: &View) -> String {
         push("cli.plan.subscription", subscription.to_string());
     }
     if let Some(card) = &plan.card {
-        let provider = view.locale.label("provider", card.provider.as_str());
-        let number = mask::card(&card.number).into_string();
-        push("cli.plan.card", format!("{provider}  {number}"));
+        push("cli.plan.card", card_text(card, view));
     }
     if let Some(amount) = plan.amount {
         push("cli.plan.amount", view.money(amount));
@@ -83,6 +82,12 @@ pub fn lines(plan: &ActionPlan, view: &View) -> String {
         let _ = writeln!(text, "{}  {value}", pad_right(title, cells));
         text
     })
+}
+
+/// Where it is kept, and its number as far as it may be shown.
+fn card_text(card: &CardBrief, view: &View) -> String {
+    let provider = view.locale.label("provider", card.provider.as_str());
+    format!("{provider}  {}", mask::card(&card.number).into_string())
 }
 
 /// Who asked for it, until when it can be approved, why, and what supports it.
