@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::attempt::{Attempt, AttemptKind, OweTimes, may_stand_since};
+use crate::domain::attempt::{Attempt, AttemptKind, OweTimes, Source, may_stand_since};
 use crate::domain::customer::PaymentMethod;
 use crate::domain::evidence::{Evidence, EvidenceSource, SeenStatus};
 use crate::domain::ids::AttemptId;
@@ -22,8 +22,8 @@ use super::breaker::Admission;
 use super::charge::card_brief;
 use super::fallback::Onward;
 use super::ports::{
-    CallReport, ChargeCall, ChargeLook, ConfirmCall, Desk, Fence, RefundCall, SealedFor, Store,
-    StoreError, Tx,
+    CallReport, ChargeCall, ChargeLook, ConfirmCall, Desk, Fence, Provider, RefundCall, SealedFor,
+    Store, StoreError, Tx,
 };
 use super::queries::CardBrief;
 use super::refusal::{Refused, VerbError};
@@ -299,11 +299,7 @@ impl<S: Store> Engine<S> {
                     provider_ref: attempt.provider_ref.as_deref(),
                     send_no: attempt.send_count,
                 };
-                if attempt.source.may_ask_customer() {
-                    provider.charge_with_customer(&mut desk, call).await
-                } else {
-                    provider.charge(&mut desk, call).await
-                }
+                charge_by(provider.as_ref(), attempt.source, &mut desk, call).await
             }
             (Ok(provider), AttemptKind::Charge, None) if attempt.provider_ref.is_some() => {
                 let call = ConfirmCall {
@@ -441,6 +437,20 @@ impl<S: Store> Engine<S> {
 /// Whether what was found under our name is still to be confirmed.
 fn is_to_be_confirmed(found: &Evidence) -> bool {
     matches!(found, Evidence::Seen(seen) if seen.status == SeenStatus::NotStarted)
+}
+
+/// The bank may ask the customer only where somebody can hand them the link.
+async fn charge_by(
+    provider: &dyn Provider,
+    source: Source,
+    desk: &mut Desk,
+    call: ChargeCall<'_>,
+) -> CallReport {
+    if source.may_ask_customer() {
+        provider.charge_with_customer(desk, call).await
+    } else {
+        provider.charge(desk, call).await
+    }
 }
 
 /// A report that says that nothing was sent, for an attempt whose provider is not configured.

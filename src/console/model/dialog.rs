@@ -160,6 +160,10 @@ pub struct Message {
 }
 
 /// What a message tells.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one, in a box of its own"
+)]
 #[derive(Debug, Clone)]
 pub enum Told {
     /// Nothing happened, and why.

@@ -129,7 +129,7 @@ pub enum CustomerLink {
     /// Nobody is asked now.
     Closed,
     /// It is not known. The report says why.
-    Unanswered(CallReport),
+    Unanswered(Box<CallReport>),
 }
 
 /// Asking what became of a charge.

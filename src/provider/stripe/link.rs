@@ -49,18 +49,18 @@ impl StripeClient {
         let expected = Expected::payment(provider_ref, self.money_mode());
         let asked = match request::intent(provider_ref) {
             Ok(asked) => asked,
-            Err(why) => return CustomerLink::Unanswered(why.report(CallKind::LookUp)),
+            Err(why) => return CustomerLink::Unanswered(Box::new(why.report(CallKind::LookUp))),
         };
         let exchange = match self.send(asked).await {
             Ok(exchange) => exchange,
-            Err(why) => return CustomerLink::Unanswered(why.report(CallKind::LookUp)),
+            Err(why) => return CustomerLink::Unanswered(Box::new(why.report(CallKind::LookUp))),
         };
         match map::ok_body(&exchange, CallKind::LookUp)
             .and_then(|body| link(body, &expected).map_err(NotOk::Unusable))
         {
             Ok(Some(link)) => CustomerLink::Open(link),
             Ok(None) => CustomerLink::Closed,
-            Err(not_ok) => CustomerLink::Unanswered(report(&exchange, not_ok.into())),
+            Err(not_ok) => CustomerLink::Unanswered(Box::new(report(&exchange, not_ok.into()))),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::super::words;
 use super::mode_span;
 use crate::console::update::{asks_about_money, away_text};
 use crate::domain::operator::Verb;
-use crate::engine::{Outcome, Receipt};
+use crate::engine::{OpenLink, Outcome, Receipt};
 use crate::text::Shown;
 
 pub fn draw(ink: &mut Ink<'_>, message: &Message) {
@@ -43,20 +43,7 @@ pub fn draw(ink: &mut Ink<'_>, message: &Message) {
             pages.paragraph(0, &ink.t("dialog.away"), Role::Dim, room);
             (ink.t("dialog.title.away"), Role::Waits, pages)
         }
-        Told::Link(open) => {
-            let mut pages = Pages::default();
-            pages.paragraph(0, &ink.t("dialog.link.what"), Role::Text, room);
-            pages.blank();
-            let url = Shown::line(open.url.expose()).to_string();
-            pages.paragraph(0, &url, Role::Text, room);
-            pages.blank();
-            let until = ink.model.date_time(open.until);
-            let until = ink
-                .locale()
-                .t_args("dialog.link.until", &[("until", &until)]);
-            pages.paragraph(0, &until, Role::Dim, room);
-            (ink.t("dialog.title.link"), Role::Waits, pages)
-        }
+        Told::Link(open) => linked(ink, open, room),
         Told::CallInFlight => {
             let mut pages = Pages::default();
             pages.paragraph(0, &ink.t("dialog.in_flight.what"), Role::Text, room);
@@ -84,6 +71,21 @@ pub fn draw(ink: &mut Ink<'_>, message: &Message) {
     };
     let y = inner.bottom().saturating_sub(1);
     ink.spans(inner, y, &[span(keys, Role::Dim)]);
+}
+
+/// Where the customer answers, and until when.
+fn linked(ink: &Ink<'_>, open: &OpenLink, room: usize) -> (String, Role, Pages) {
+    let mut pages = Pages::default();
+    pages.paragraph(0, &ink.t("dialog.link.what"), Role::Text, room);
+    pages.blank();
+    let url = Shown::line(open.url.expose()).to_string();
+    pages.paragraph(0, &url, Role::Text, room);
+    pages.blank();
+    let until = ink.model.date_time(open.until);
+    let args = [("until", until.as_str())];
+    let until = ink.locale().t_args("dialog.link.until", &args);
+    pages.paragraph(0, &until, Role::Dim, room);
+    (ink.t("dialog.title.link"), Role::Waits, pages)
 }
 
 fn told(
