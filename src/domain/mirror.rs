@@ -99,8 +99,31 @@ pub struct Mirror {
     pub resumes_at: Option<DateTime<Utc>>,
     /// When the last reading that was written began, in database time.
     pub read_at: DateTime<Utc>,
+    /// When it is read again, in database time; none for one that has ended.
+    pub read_again_at: Option<DateTime<Utc>>,
+    /// How often in a row it could not be read or written.
+    pub tries: u32,
     /// Grows by one with every change.
     pub version: i64,
+}
+
+/// From how many failed readings on a person is called.
+const MOST_TRIES: u32 = 20;
+
+impl Mirror {
+    /// It could not be read or written: counted, and due again, ever more rarely, at least once an hour.
+    pub fn has_trouble(&mut self, now: DateTime<Utc>) {
+        let wait = [2, 15, 60, 300, 900];
+        let at = usize::try_from(self.tries).unwrap_or(usize::MAX);
+        self.tries = self.tries.saturating_add(1);
+        let seconds = wait.get(at).copied().unwrap_or(3_600);
+        self.read_again_at = Some(now + Duration::seconds(seconds));
+    }
+
+    /// Whether it has not been readable for so long that a person is called.
+    pub const fn needs_human(&self) -> bool {
+        self.tries >= MOST_TRIES
+    }
 }
 
 /// A row of wishes.
@@ -264,11 +287,29 @@ pub struct Wish {
 const KEY_H: i64 = 23;
 /// From when on it is certainly forgotten, and nothing of it can be under way.
 const OVER_H: i64 = 48;
+/// From when on a person is called about one that nobody knows the outcome of.
+const CALL_H: i64 = 24;
 
 impl Wish {
     /// Whether the same request may go out again under its key.
     pub fn may_be_sent_again(&self, now: DateTime<Utc>) -> bool {
         now - self.first_sent_at < Duration::hours(KEY_H)
+    }
+
+    /// Whether its key is certainly forgotten and nothing of it can be under way, whether its goal was seen or not.
+    pub fn is_over(&self, now: DateTime<Utc>) -> bool {
+        now - self.first_sent_at >= Duration::hours(OVER_H)
+    }
+
+    /// Whether it is unknown for so long that a person is called.
+    pub fn needs_human(&self, now: DateTime<Utc>) -> bool {
+        now - self.first_sent_at >= Duration::hours(CALL_H)
+    }
+
+    /// When it is looked at again after trouble of its own: ever more rarely with its age, at least once an hour.
+    pub fn next_look_after_trouble(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let age = (now - self.first_sent_at) / 4;
+        now + age.clamp(Duration::seconds(5), Duration::hours(1))
     }
 
     /// When it is looked at again: soon at first, then ever more rarely, at least once an hour.
@@ -307,7 +348,7 @@ pub fn judge(wish: &Wish, heard: &Heard, is_reached: bool, now: DateTime<Utc>) -
         Heard::Refused(_) => WishState::Refused,
         Heard::NotSent if wish.send_count <= 1 => WishState::NotSent,
         Heard::Taken | Heard::NotSent | Heard::Nothing => {
-            if now - wish.first_sent_at >= Duration::hours(OVER_H) {
+            if wish.is_over(now) {
                 WishState::NotDone
             } else {
                 WishState::Unknown

@@ -1,5 +1,7 @@
 //! Subscriptions that a provider schedules, and their invoices. That nobody charges them here is in the schema itself.
 
+use chrono::{DateTime, Utc};
+
 use super::sql::{Row, Stmt, args, locked};
 use super::tx::SqlTx;
 use crate::domain::ids::{CustomerId, InvoiceId, Noun, SubscriptionId};
@@ -18,12 +20,18 @@ const INSERT_MIRROR: Stmt = Stmt::both(
 );
 const MIRRORED: Stmt = Stmt::both("select id from subscription where provider_ref = $1");
 const MIRROR: Stmt = locked!(
-    "select m.id, m.subscription_id, s.provider_ref, m.provider_customer, m.collection, m.resumes_at, m.read_at, m.version
+    "select m.id, m.subscription_id, s.provider_ref, m.provider_customer, m.collection, m.resumes_at, m.read_at, m.read_again_at, m.tries, m.version
     from mirror m join subscription s on s.id = m.subscription_id where m.subscription_id = $1"
 );
 const SAVE_MIRROR: Stmt = Stmt::both(
-    "update mirror set provider_customer = $3, collection = $4, resumes_at = $5, read_at = $6, version = version + 1
+    "update mirror set provider_customer = $3, collection = $4, resumes_at = $5, read_at = $6, read_again_at = $7, tries = $8, version = version + 1
     where subscription_id = $1 and version = $2",
+);
+const MARK: Stmt = Stmt::both(
+    "update mirror set read_again_at = $2 where subscription_id = $1 and (read_again_at is null or read_again_at > $2)",
+);
+const TO_READ: Stmt = Stmt::both(
+    "select subscription_id from mirror where read_again_at <= $1 order by read_again_at, subscription_id limit $2",
 );
 const AFTER: Stmt = Stmt::both(
     "select subscription_id from mirror where subscription_id > $1 order by subscription_id limit $2",
@@ -57,6 +65,8 @@ fn read(row: &Row) -> R<Mirror> {
         collection: cells.word("collection", Collection::parse)?,
         resumes_at: cells.opt_at("resumes_at")?,
         read_at: cells.at("read_at")?,
+        read_again_at: cells.opt_at("read_again_at")?,
+        tries: cells.u32("tries")?,
         version: cells.i64("version")?,
     })
 }
@@ -117,9 +127,28 @@ impl SqlTx<'_> {
             mirror.provider_customer.as_str(),
             mirror.collection.as_str(),
             mirror.resumes_at,
-            mirror.read_at
+            mirror.read_at,
+            mirror.read_again_at,
+            mirror.tries
         ];
         self.change(&SAVE_MIRROR, values, Noun::Subscription).await
+    }
+
+    pub(super) async fn write_mirror_mark(
+        &mut self,
+        id: SubscriptionId,
+        at: DateTime<Utc>,
+    ) -> R<()> {
+        self.execute(&MARK, args![id, at]).await.map(|_rows| ())
+    }
+
+    pub(super) async fn list_mirrors_to_read(
+        &mut self,
+        now: DateTime<Utc>,
+        limit: u32,
+    ) -> R<Vec<SubscriptionId>> {
+        let rows = self.rows(&TO_READ, args![now, limit]).await?;
+        rows.iter().map(subscription).collect()
     }
 
     pub(super) async fn list_mirrors(

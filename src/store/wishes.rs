@@ -118,6 +118,18 @@ impl Mirrors for SqlTx<'_> {
         self.write_mirror(mirror).await
     }
 
+    async fn mark_mirror(&mut self, id: SubscriptionId, at: DateTime<Utc>) -> R<()> {
+        self.write_mirror_mark(id, at).await
+    }
+
+    async fn mirrors_to_read(
+        &mut self,
+        now: DateTime<Utc>,
+        limit: u32,
+    ) -> R<Vec<SubscriptionId>> {
+        self.list_mirrors_to_read(now, limit).await
+    }
+
     async fn mirrors_after(&mut self, after: SubscriptionId, limit: u32) -> R<Vec<SubscriptionId>> {
         self.list_mirrors(after, limit).await
     }

@@ -52,6 +52,8 @@ fn mirror_named(reference: u32) -> Mirror {
         collection: Collection::On,
         resumes_at: None,
         read_at: base(),
+        read_again_at: None,
+        tries: 0,
         version: 0,
     }
 }
@@ -117,17 +119,30 @@ async fn mirrored<T: Tx>(tx: &mut T, op: &Op, w: &mut World) -> R<String> {
             let after = tx.mirrors_after(id, 2).await?.len();
             let paid = tx.mirror_of_payment("1").await?;
             let whose = tx.customer_by_key("10").await?;
+            // Marked twice: the earlier time stays.
+            tx.mark_mirror(id, base() + Duration::seconds(i64::from(reference)))
+                .await?;
+            tx.mark_mirror(id, base() + Duration::seconds(2)).await?;
+            let due = tx
+                .mirrors_to_read(base() + Duration::seconds(1), 2)
+                .await?;
+            let due: Vec<_> = due.iter().map(|id| place(&w.subscriptions, id)).collect();
             let mut told = format!(
-                "{:?} {of} {after} {:?} {}",
+                "{due:?} {:?} {of} {after} {:?} {}",
                 found.and_then(|id| place(&w.subscriptions, &id)),
                 paid.and_then(|id| place(&w.subscriptions, &id)),
                 whose.is_some()
             );
             if let Some(mut mirror) = tx.mirror(id).await? {
                 told.push_str(&format!(
-                    " {} {:?} {}",
-                    mirror.provider_ref, mirror.collection, mirror.version
+                    " {} {:?} {} {:?} {}",
+                    mirror.provider_ref,
+                    mirror.collection,
+                    mirror.version,
+                    mirror.read_again_at,
+                    mirror.tries
                 ));
+                mirror.has_trouble(base());
                 mirror.version -= i64::from(stale);
                 mirror.collection = Collection::Void;
                 tx.save_mirror(&mirror).await?;

@@ -139,6 +139,8 @@ impl Mirrors for MemTx<'_> {
             .map(SubscriptionId)?;
         let row = Mirror {
             subscription_id: id,
+            read_again_at: None,
+            tries: 0,
             version: 1,
             ..mirror.clone()
         };
@@ -199,6 +201,48 @@ impl Mirrors for MemTx<'_> {
         } else {
             self.stale(Noun::Subscription)
         }
+    }
+
+    async fn mark_mirror(&mut self, id: SubscriptionId, at: DateTime<Utc>) -> R<()> {
+        self.step("mark mirror").await?;
+        let found = {
+            let db = self.db();
+            let mut rows = db.tables.mirrors.rows_of(self.no);
+            rows.find(|(_, row)| row.subscription_id == id)
+                .map(|(at, _)| at)
+        };
+        self.put(
+            Kind::Mirror,
+            found.unwrap_or(i64::MAX),
+            |t| &mut t.mirrors,
+            |old| {
+                old.read_again_at
+                    .is_none_or(|known| known > at)
+                    .then(|| Mirror {
+                        read_again_at: Some(at),
+                        ..old.clone()
+                    })
+            },
+        )
+        .await
+        .map(|_marked| ())
+    }
+
+    async fn mirrors_to_read(
+        &mut self,
+        now: DateTime<Utc>,
+        limit: u32,
+    ) -> R<Vec<SubscriptionId>> {
+        self.step("mirrors to read").await?;
+        let db = self.db();
+        let rows = db.tables.mirrors.rows_of(self.no);
+        let mut due: Vec<(DateTime<Utc>, SubscriptionId)> = rows
+            .filter_map(|(_, row)| Some((row.read_again_at?, row.subscription_id)))
+            .filter(|(at, _)| *at <= now)
+            .collect();
+        due.sort_unstable();
+        due.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(due.into_iter().map(|(_, id)| id).collect())
     }
 
     async fn mirrors_after(&mut self, after: SubscriptionId, limit: u32) -> R<Vec<SubscriptionId>> {

@@ -213,6 +213,9 @@ async fn events_wait_while_stripe_does_not_answer_and_nothing_is_lost() {
         let pulled = shop.pull().await;
         assert!(pulled.left > 0, "{pulled:?}");
         assert_eq!(shop.count("payment", &one).await, 1);
+        shop.world
+            .execute("update mirror set read_again_at = 0")
+            .await;
         let pulled = shop.pull().await;
         assert_eq!((pulled.left, pulled.read), (0, 1));
         assert_eq!(shop.count("payment", &one).await, 2);

@@ -14,6 +14,7 @@ mod line;
 mod shop;
 #[path = "../support/mod.rs"]
 mod support;
+mod troubles;
 #[path = "../billing_flows/world.rs"]
 #[allow(dead_code, reason = "another test crate uses the rest")]
 mod world;

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use chrono_tz::Asia::Seoul;
 
-use paydeck::domain::ids::{InvoiceId, SubscriptionId};
+use paydeck::domain::ids::{InvoiceId, PaymentId, SubscriptionId};
 use paydeck::domain::mode::{Mode, ProviderName};
 use paydeck::domain::money::{Currency, Money};
 use paydeck::domain::period::{Interval, Unit};
@@ -14,6 +14,8 @@ use paydeck::provider::stripe::{
 };
 use paydeck::sandbox::stripe;
 use paydeck::secret::Secret;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::world::{Base, World, admin};
 
@@ -135,9 +137,74 @@ impl Shop {
         ending.await.expect("ending");
         let undone = self.stripe.undo_subscription_cancel("u", &of.name);
         undone.await.expect("undone");
+        // The place in the list that is kept is a few minutes back.
+        let soon = self.world.clock_now() + TimeDelta::minutes(10);
+        self.world.set_time(soon).await;
         self.pull().await;
         let later = self.world.clock_now() + TimeDelta::days(11) + TimeDelta::hours(2);
         self.world.set_time(later).await;
+    }
+
+    /// Somebody at Stripe's desk adds a second price: it is not mirrored any more.
+    pub async fn sells_another_price_too(&self, of: &Mirrored) {
+        let product = NewProduct {
+            name: "Extra",
+            plan_code: "extra",
+        };
+        let product = self.stripe.create_product("p2", product).await;
+        let price = NewPrice {
+            product: &product.expect("sold").id,
+            amount: Money::new(1_000, Currency::KRW),
+            interval: Interval::try_new(Unit::Month, 1).ok(),
+            lookup_key: None,
+        };
+        let price = self.stripe.create_price("q2", price).await;
+        let price = price.expect("a price").id;
+        let path = format!("subscriptions/{}", of.name);
+        let form = format!("items[0][price]={price}&proration_behavior=none");
+        self.at_the_desk(&path, &form).await;
+    }
+
+    /// Somebody at Stripe's desk gives money back.
+    pub async fn refunds_at_the_desk(&self, payment: PaymentId, amount: i64) {
+        let sql = format!(
+            "select provider_ref from payment where id = {}",
+            payment.0
+        );
+        let intent = self.world.column(&sql).await.remove(0);
+        let form = format!("payment_intent={intent}&amount={amount}");
+        self.at_the_desk("refunds", &form).await;
+    }
+
+    /// The one payment has another name here than there: what is there is a second charge of its invoice.
+    pub async fn was_charged_before_by_another_name(&self) {
+        let on = match self.world.address().starts_with("sqlite") {
+            true => "",
+            false => " on attempt",
+        };
+        self.world
+            .change(&format!("drop trigger attempt_fixed{on}"))
+            .await;
+        for sql in [
+            "update attempt set order_id = 'ch_before', provider_ref = 'pi_before', idem_key = 'before'",
+            "update payment set order_id = 'ch_before', provider_ref = 'pi_before'",
+        ] {
+            self.world.change(sql).await;
+        }
+    }
+
+    async fn at_the_desk(&self, path: &str, form: &str) {
+        let address = self.world.simulator.addr();
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        let request = format!(
+            "POST /v1/{path} HTTP/1.1\r\nhost: desk\r\nconnection: close\r\nauthorization: Bearer {}\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
+            stripe::SECRET_KEY,
+            form.len()
+        );
+        stream.write_all(request.as_bytes()).await.expect("asked");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("answered");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
     }
 
     pub async fn state(&self, of: &Mirrored) -> String {

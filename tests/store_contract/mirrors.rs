@@ -24,8 +24,9 @@ pub const INDEXES: [&str; 6] = [
     "mirror_act_open",
     "event_cursor_provider",
 ];
-pub const TRIGGERS_IN_SQLITE: [&str; 10] = [
+pub const TRIGGERS_IN_SQLITE: [&str; 11] = [
     "subscription_two_schedulers",
+    "subscription_change_mirrored",
     "invoice_two_schedulers",
     "invoice_mirrored",
     "attempt_two_schedulers",
@@ -36,8 +37,9 @@ pub const TRIGGERS_IN_SQLITE: [&str; 10] = [
     "mirror_act_kept",
     "inbox_move",
 ];
-pub const TRIGGERS_IN_POSTGRES: [&str; 11] = [
+pub const TRIGGERS_IN_POSTGRES: [&str; 12] = [
     "subscription_two_schedulers",
+    "subscription_change_mirrored",
     "invoice_two_schedulers",
     "invoice_mirrored",
     "invoice_mirrored_dunning",
@@ -97,6 +99,12 @@ fn rules() -> Vec<(&'static str, &'static str, String)> {
             "update subscription set scheduler = 'paydeck', provider_ref = null where provider_ref is not null".to_owned(),
         ),
         (
+            "subscription_change_mirrored",
+            "subscription_change",
+            "insert into subscription_change (subscription_id, at, to_state, plan_id, price_minor, currency, quantity, discount_minor, cause, requested_by, requested_at)
+            select id, 1, 'canceled', plan_id, 1, 'KRW', 1, 0, 'canceled_now', 'kim', 1 from subscription where provider_ref is not null".to_owned(),
+        ),
+        (
             "invoice_two_schedulers",
             "invoice",
             format!("{INVOICE} 'idle', null {theirs}"),
@@ -153,6 +161,8 @@ async fn mirrored(bed: &Bed) -> Raw {
         collection: Collection::On,
         resumes_at: None,
         read_at: day(1),
+        read_again_at: None,
+        tries: 0,
         version: 0,
     };
     let theirs = tx.insert_mirrored(&new, &mirror).await.expect("mirrored");

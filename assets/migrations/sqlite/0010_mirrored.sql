@@ -1,14 +1,28 @@
 -- Subscriptions that Stripe schedules: mirrored here, acted on through Stripe. Nobody has two schedulers: what we would
 -- charge by ourselves for such a subscription is refused here, whoever writes it. What Stripe's charges did is written as
--- attempts without a request, so that nothing of them could ever be sent.
+-- attempts without a request, so that nothing of them could ever be sent. Where one stands is changed only as Stripe says:
+-- every change has its row of history, which is refused here in anybody else's name.
 alter table subscription add column provider_ref text
     constraint subscription_mirrored check ((scheduler = 'stripe') = (provider_ref is not null));
 create unique index subscription_provider_ref on subscription (provider_ref) where provider_ref is not null;
 alter table invoice add column provider_ref text;
 create unique index invoice_provider_ref on invoice (provider_ref) where provider_ref is not null;
 
+-- What is due here: never what its provider schedules, whichever version of the program asks.
+drop index subscription_run_due;
+alter table subscription drop column run_at;
+alter table subscription add column run_at integer generated always as (case
+    when scheduler <> 'paydeck' then null
+    when state in ('active', 'trialing') then coalesce(min(next_due_at, cancel_at), next_due_at, cancel_at)
+    when state = 'past_due' then cancel_at end) virtual;
+create index subscription_run_due on subscription (run_at, id) where run_at is not null;
+
 create trigger subscription_two_schedulers before update of scheduler, provider_ref on subscription
 when old.scheduler <> new.scheduler or old.provider_ref is not new.provider_ref
+begin select raise(abort, 'two_schedulers'); end;
+create trigger subscription_change_mirrored before insert on subscription_change
+when new.requested_by <> 'stripe'
+    and exists (select 1 from subscription s where s.id = new.subscription_id and s.scheduler = 'stripe')
 begin select raise(abort, 'two_schedulers'); end;
 create trigger invoice_two_schedulers before insert on invoice
 when (new.provider_ref is not null)
@@ -25,7 +39,8 @@ when ((new.kind = 'charge' and length(new.body) > 0) or (new.kind = 'refund' and
 begin select raise(abort, 'two_schedulers'); end;
 
 -- How far a mirrored subscription was read. Read at is when the last reading that was written began, in database time: one
--- that began before is not written over it. Collection says what becomes of invoices while it is paused.
+-- that began before is not written over it. Collection says what becomes of invoices while it is paused. Read again at is
+-- when it is read next: at once after a hint, later after trouble of its own, which tries counts, and when its period is over.
 create table mirror (
     id integer primary key,
     subscription_id integer not null references subscription (id),
@@ -33,11 +48,14 @@ create table mirror (
     collection text not null default 'on',
     resumes_at integer,
     read_at integer not null,
+    read_again_at integer,
+    tries integer not null default 0,
     version integer not null default 1,
     constraint mirror_collection check (collection in ('on', 'void', 'keep_as_draft', 'mark_uncollectible', 'other'))
 ) strict;
 create unique index mirror_subscription on mirror (subscription_id);
 create index mirror_by_customer on mirror (provider_customer, id);
+create index mirror_to_read on mirror (read_again_at, subscription_id) where read_again_at is not null;
 create trigger mirror_scheduler before insert on mirror
 when not exists (select 1 from subscription s where s.id = new.subscription_id and s.scheduler = 'stripe')
 begin select raise(abort, 'two_schedulers'); end;

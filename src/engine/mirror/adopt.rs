@@ -130,6 +130,8 @@ impl<S: Store> Engine<S> {
             collection: seen.collection,
             resumes_at: seen.resumes_at,
             read_at: reading.began,
+            read_again_at: None,
+            tries: 0,
             version: 0,
         };
         let id = tx.insert_mirrored(&new, &mirror).await.map_err(as_known)?;

@@ -21,23 +21,32 @@ use super::super::Engine;
 use super::super::charge::next_attempt_no;
 use super::super::ports::{
     Account, ChargeSeen, Fence, InvoiceSeen, Lease, NewAttempt, NewEvidence, NewInvoice,
-    NewPayment, NewRefund, Posting, Store, SubscriptionSeen, Tx,
+    NewPayment, NewRefund, Posting, RefundSeen, Store, SubscriptionSeen, Tx,
 };
 use super::super::refusal::VerbError;
 
+/// What the books show of a reading.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Shown {
+    /// When the first try of what is still owed failed.
+    pub first_failed_at: Option<DateTime<Utc>>,
+    /// Something did not fit beside what is under way here, and is to be read again soon.
+    pub is_partly: bool,
+}
+
 impl<S: Store> Engine<S> {
-    /// Writes every invoice that is final. Gives when the first try of what is still owed failed.
+    /// Writes every invoice that is final.
     pub(super) async fn write_invoices<T: Tx>(
         &self,
         tx: &mut T,
         subscription: &mut Subscription,
         term: &Term,
         seen: &SubscriptionSeen,
-    ) -> Result<Option<DateTime<Utc>>, VerbError> {
+    ) -> Result<Shown, VerbError> {
         let known = tx.mirrored_invoices(subscription.id).await?;
         let known: BTreeMap<String, InvoiceId> =
             known.into_iter().map(|(id, name)| (name, id)).collect();
-        let mut first_failed_at: Option<DateTime<Utc>> = None;
+        let mut shown = Shown::default();
         for invoice in &seen.invoices {
             let id = match known.get(&invoice.id) {
                 Some(id) => *id,
@@ -47,15 +56,16 @@ impl<S: Store> Engine<S> {
             };
             let row = tx.lock_invoice(id).await?;
             let attempts = self.write_charges(tx, &row, term, invoice).await?;
+            shown.is_partly |= !self.write_all_refunds(tx, &row, invoice).await?;
             let row = as_seen(tx, row, invoice).await?;
             if row.state == InvoiceState::Open && !attempts.is_empty() {
-                first_failed_at = match (first_failed_at, row.first_failed_at) {
+                shown.first_failed_at = match (shown.first_failed_at, row.first_failed_at) {
                     (Some(a), Some(b)) => Some(a.min(b)),
                     (a, b) => a.or(b),
                 };
             }
         }
-        Ok(first_failed_at)
+        Ok(shown)
     }
 
     async fn insert_as_seen<T: Tx>(
@@ -93,7 +103,8 @@ impl<S: Store> Engine<S> {
         Ok(tx.insert_mirrored_invoice(&new, &invoice.id).await?)
     }
 
-    /// Every try that is not in our books yet, and what of it went back.
+    /// Every try that is not in our books yet. Where one invoice took money twice, the second is a payment of its own that is
+    /// owed back: nothing moves here by itself, and a person is called.
     async fn write_charges<T: Tx>(
         &self,
         tx: &mut T,
@@ -105,25 +116,53 @@ impl<S: Store> Engine<S> {
         for charge in &invoice.charges {
             let is_known = attempts.iter().any(|one| one.order_id == charge.id);
             let is_taken = attempts.iter().any(|one| one.state.holds_charge_slot());
-            if !is_known && is_taken && charge.refusal.is_none() {
-                // The provider says that one invoice took money twice: nothing moves here by itself.
-                let payload = format!("{{\"invoice\":\"{}\"}}", row.public_id);
-                tx.queue_notice("mirror_contradiction", &charge.id, &payload, self.now())
-                    .await?;
-            } else if !is_known && !is_taken {
-                let attempt = self
-                    .insert_as_tried(tx, row, term, charge, &attempts)
-                    .await?;
-                attempts.push(attempt);
+            if is_known || (is_taken && charge.refusal.is_some()) {
+                continue;
             }
+            let attempt = self
+                .insert_as_tried(tx, row, term, charge, &attempts)
+                .await?;
+            if is_taken {
+                self.call_about(tx, row, "duplicate", &charge.id).await?;
+            }
+            if charge.refusal.is_none() && charge.amount != invoice.due {
+                self.call_about(tx, row, "amount_differs", &charge.id)
+                    .await?;
+            }
+            attempts.push(attempt);
         }
+        Ok(attempts)
+    }
+
+    /// What of its payments went back. False where something does not fit yet.
+    async fn write_all_refunds<T: Tx>(
+        &self,
+        tx: &mut T,
+        row: &Invoice,
+        invoice: &InvoiceSeen,
+    ) -> Result<bool, VerbError> {
+        let mut fits = true;
         for payment in tx.payments_of(row.id).await? {
             let of_it = |one: &&ChargeSeen| one.payment == payment.provider_ref;
             for charge in invoice.charges.iter().filter(of_it) {
-                self.write_refunds(tx, payment.clone(), charge).await?;
+                fits &= self.write_refunds(tx, row, payment.clone(), charge).await?;
             }
         }
-        Ok(attempts)
+        Ok(fits)
+    }
+
+    /// Calls a person about an invoice, once for each thing that was seen.
+    async fn call_about<T: Tx>(
+        &self,
+        tx: &mut T,
+        row: &Invoice,
+        what: &str,
+        seen: &str,
+    ) -> Result<(), VerbError> {
+        let id = &row.public_id;
+        let key = format!("{id}:{what}:{seen}");
+        let payload = format!("{{\"invoice\":\"{id}\",\"what\":\"{what}\"}}");
+        Ok(tx.queue_notice("page", &key, &payload, self.now()).await?)
     }
 
     /// One try of the provider's: sent and settled in one commit. Its request was never ours and is empty.
@@ -139,6 +178,7 @@ impl<S: Store> Engine<S> {
         let public_id = self.parts.ids.public_id(Noun::Attempt);
         let idem_key = format!("mirror:{}", charge.id);
         let attempt_no = next_attempt_no(before)?;
+        let is_duplicate = before.iter().any(|one| one.state.holds_charge_slot());
         let new = NewAttempt {
             public_id: &public_id,
             kind: AttemptKind::Charge,
@@ -162,7 +202,12 @@ impl<S: Store> Engine<S> {
             amount: charge.amount,
             expected_balance_minor: None,
             also_cancel: AlsoCancel::No,
-            state: AttemptState::Sent,
+            // Its invoice has one that took the money: it never holds that place.
+            state: if is_duplicate {
+                AttemptState::Duplicate
+            } else {
+                AttemptState::Sent
+            },
             send_after: None,
             lease: Some(Lease {
                 owner: &self.parts.process,
@@ -181,8 +226,10 @@ impl<S: Store> Engine<S> {
         };
         attempt.state = match charge.refusal {
             Some(_) => AttemptState::Declined,
+            None if is_duplicate => AttemptState::Duplicate,
             None => AttemptState::Succeeded,
         };
+        attempt.needs_human = is_duplicate;
         attempt.refusal.clone_from(&charge.refusal);
         attempt.settled_at = Some(charge.at);
         tx.save_attempt(&attempt, fence).await?;
@@ -200,6 +247,7 @@ impl<S: Store> Engine<S> {
         charge: &ChargeSeen,
     ) -> Result<(), VerbError> {
         let captured_on = self.local_date(charge.at);
+        let is_duplicate = attempt.state == AttemptState::Duplicate;
         let id = tx
             .insert_payment(&NewPayment {
                 public_id: &self.parts.ids.public_id(Noun::Payment),
@@ -216,14 +264,18 @@ impl<S: Store> Engine<S> {
                 captured: charge.amount,
                 captured_at: charge.at,
                 captured_on,
-                is_duplicate: false,
+                is_duplicate,
             })
             .await?;
         tx.post(&Posting {
             payment_id: id,
             attempt_id: attempt.id,
             debit: Account::Provider,
-            credit: Account::Revenue,
+            credit: if is_duplicate {
+                Account::Suspense
+            } else {
+                Account::Revenue
+            },
             amount: charge.amount,
             at: charge.at,
         })
@@ -231,23 +283,38 @@ impl<S: Store> Engine<S> {
         Ok(tx.mark_day(captured_on).await?)
     }
 
-    /// Refunds that were made outside. One of ours that is under way is left to whoever sent it.
+    /// Refunds that were made outside. One of ours that is under way is left to whoever sent it. One that was made beside
+    /// ours is booked, ours is left with what remains, and a person is called; what does not fit at all is left out until
+    /// the rest is known, and false is given.
     async fn write_refunds<T: Tx>(
         &self,
         tx: &mut T,
+        row: &Invoice,
         mut payment: Payment,
         charge: &ChargeSeen,
-    ) -> Result<(), VerbError> {
+    ) -> Result<bool, VerbError> {
         if charge.refunds.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let ours = tx.refunds_of(payment.id).await?;
-        for refund in &charge.refunds {
-            let is_under_way = ours.iter().any(|one| {
-                one.state.is_open() && refund.reason.contains(&format!("[{}]", one.order_id))
-            });
-            if is_under_way {
-                continue;
+        let booked = tx.refunds_booked(payment.id).await?;
+        let is_under_way = |refund: &RefundSeen| {
+            let is_it = |one: &Attempt| refund.reason.contains(&format!("[{}]", one.order_id));
+            ours.iter().any(|one| one.state.is_open() && is_it(one))
+        };
+        let is_booked = |refund: &RefundSeen| {
+            let mut all = booked.iter();
+            all.any(|one| one.transaction_key == refund.id)
+        };
+        let new = |refund: &&RefundSeen| !is_under_way(refund) && !is_booked(refund);
+        for refund in charge.refunds.iter().filter(new) {
+            let left = payment.captured.minor() - payment.refunded_minor;
+            if refund.amount.minor() > left - payment.reserved_minor {
+                self.call_about(tx, row, "refund_beside_ours", &refund.id)
+                    .await?;
+            }
+            if refund.amount.minor() > left {
+                return Ok(false);
             }
             let new = NewRefund {
                 public_id: &self.parts.ids.public_id(Noun::Refund),
@@ -263,7 +330,10 @@ impl<S: Store> Engine<S> {
             let attempt = payment.attempt_id;
             self.book_refund(tx, &mut payment, &new, attempt).await?;
         }
-        Ok(())
+        if payment.refunded_minor >= payment.captured.minor() {
+            self.call_nobody_more_about(tx, &payment).await?;
+        }
+        Ok(true)
     }
 }
 

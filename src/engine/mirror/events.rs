@@ -1,10 +1,11 @@
 //! Events: taken in once, and each only a reason to ask how its subscription stands.
 //!
-//! A page of the provider's list and the place that was reached are one commit; what is in the inbox is worked on
-//! afterwards, and again after a crash. All events that wait for one subscription are answered by one reading, which began
-//! when they were in the inbox and so shows what they speak of. A webhook receiver hands its events to the same door.
+//! A page of the provider's list and the place that was reached are one commit. What is in the inbox then becomes a time at
+//! which its subscription is to be read, in one commit; so all events about one are answered by one reading, which began
+//! after they were taken in and shows what they speak of. Trouble of one subscription is its own: counted, due again later,
+//! a person is called after a while, and everything else goes on. A webhook receiver hands its events to the same door.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -16,10 +17,10 @@ use crate::domain::states::InboxState;
 use super::super::Engine;
 use super::super::audit::Actor;
 use super::super::ports::{
-    Attempts, Desk, EventCursor, EventSeen, InboxEvent, MirrorError, Mirrors, NewEvent,
-    ProviderError, Store, Tx,
+    Attempts, Books, Desk, EventCursor, EventSeen, InboxEvent, MirrorError, Mirrors, NewEvent,
+    ProviderError, Store, StoreError, Subscriptions, Tx,
 };
-use super::super::refusal::VerbError;
+use super::super::refusal::{Refused, VerbError};
 use super::reading::{Reading, untold};
 
 /// What one pull did.
@@ -31,11 +32,11 @@ pub struct Pulled {
     pub read: u32,
     /// Events about nothing that is mirrored.
     pub ignored: u32,
-    /// Events whose subscription cannot be mirrored any more.
+    /// Subscriptions that cannot be mirrored any more.
     pub failed: u32,
-    /// Events that wait for the provider.
+    /// Subscriptions that could not be read or written now, and are due again.
     pub left: u32,
-    /// Everything was read anew, because events were missed for good, or were never read.
+    /// Everything was to be read anew, because events were missed for good, or were never read.
     pub anew: bool,
     /// Wishes that were settled.
     pub settled: u32,
@@ -43,8 +44,12 @@ pub struct Pulled {
 
 /// Pages that one pull reads at most: the rest waits for the next.
 const MOST_PAGES: u32 = 500;
-/// Events that are worked on together.
+/// Events or subscriptions that are worked on together.
 const BATCH: u32 = 500;
+/// Subscriptions in a row that the provider may not tell about before the rest waits for the next pull.
+const MOST_UNTOLD: u32 = 20;
+/// An event may show in the list after ones that are newer: so much of it is read again each time.
+const LATE_MIN: i64 = 5;
 /// How much earlier than the provider forgets an event everything is read anew.
 const MARGIN_DAYS: i64 = 1;
 
@@ -56,12 +61,16 @@ impl<S: Store> Engine<S> {
     pub async fn mirror_pull(&self, operator: &Operator) -> Result<Pulled, VerbError> {
         self.allow(operator, Verb::ResolveUnknown).await?;
         let actor = Actor::from(operator);
-        let mut done = Pulled {
-            settled: self.look_after_wishes(actor).await?,
-            ..Pulled::default()
+        let mut done = Pulled::default();
+        // What is in the way of one of the three is not in the way of the others.
+        let looked = self.look_after_wishes(&mut done, actor).await;
+        let taken = self.take_in_events(&mut done).await;
+        let line = match &taken {
+            Ok(()) => Line::Up,
+            Err(_) => Line::Down,
         };
-        self.take_in_events(&mut done, actor).await?;
-        self.follow_events(&mut done, actor).await?;
+        let followed = self.follow_events(&mut done, line, actor).await;
+        taken.and(followed).and(looked)?;
         Ok(done)
     }
 
@@ -72,7 +81,8 @@ impl<S: Store> Engine<S> {
     pub async fn mirror_follow(&self, operator: &Operator) -> Result<Pulled, VerbError> {
         self.allow(operator, Verb::ResolveUnknown).await?;
         let mut done = Pulled::default();
-        self.follow_events(&mut done, Actor::from(operator)).await?;
+        let actor = Actor::from(operator);
+        self.follow_events(&mut done, Line::Unknown, actor).await?;
         Ok(done)
     }
 
@@ -125,7 +135,7 @@ impl<S: Store> Engine<S> {
         Ok(taken)
     }
 
-    async fn take_in_events(&self, done: &mut Pulled, actor: Actor<'_>) -> Result<(), VerbError> {
+    async fn take_in_events(&self, done: &mut Pulled) -> Result<(), VerbError> {
         let scheduler = self.scheduler()?;
         let mut desk = Desk::new();
         let cursor = {
@@ -139,25 +149,31 @@ impl<S: Store> Engine<S> {
                 if newest.is_none_or(|newest| newest.at < since) {
                     return Ok(());
                 }
-                return self.read_all_anew(done, actor).await;
+                return self.read_all_anew(done).await;
             }
             Some(cursor) if cursor.happened_at > self.oldest_kept()? => cursor,
-            Some(_) | None => return self.read_all_anew(done, actor).await,
+            Some(_) | None => return self.read_all_anew(done).await,
         };
+        let late = self.now() - Duration::minutes(LATE_MIN);
+        let mut reached = cursor.event_key.clone();
         for _ in 0..MOST_PAGES {
             let page = {
                 let _counted = self.count_call();
-                scheduler.events_after(&mut desk, &cursor.event_key).await
+                scheduler.events_after(&mut desk, &reached).await
             };
             let page = match page {
                 Ok(page) => page,
                 // The event that was read last is forgotten there.
-                Err(MirrorError::NotFound { .. }) => return self.read_all_anew(done, actor).await,
+                Err(MirrorError::NotFound { .. }) => return self.read_all_anew(done).await,
                 Err(error) => return Err(untold(error)),
             };
             let mut tx = self.begin(&mut desk).await?;
             done.taken_in += self.keep_events(&mut tx, &page.events).await?;
             if let Some(last) = page.events.last() {
+                reached.clone_from(&last.id);
+            }
+            let settled = page.events.iter().take_while(|event| event.at <= late);
+            if let Some(last) = settled.last() {
                 cursor.event_key.clone_from(&last.id);
                 cursor.happened_at = last.at;
             }
@@ -177,8 +193,8 @@ impl<S: Store> Engine<S> {
         Ok(self.now() - Duration::days(days))
     }
 
-    /// Notes the newest event, then reads every subscription that is mirrored: what happens meanwhile is newer than that.
-    async fn read_all_anew(&self, done: &mut Pulled, actor: Actor<'_>) -> Result<(), VerbError> {
+    /// Notes the newest event, then has every subscription that is mirrored read: what happens meanwhile is newer than that.
+    async fn read_all_anew(&self, done: &mut Pulled) -> Result<(), VerbError> {
         done.anew = true;
         let scheduler = self.scheduler()?;
         let mut desk = Desk::new();
@@ -189,19 +205,15 @@ impl<S: Store> Engine<S> {
         let newest = newest.filter(|newest| newest.at > oldest);
         let mut after = SubscriptionId(0);
         loop {
-            let ids = {
-                let mut tx = self.begin(&mut desk).await?;
-                tx.mirrors_after(after, 100).await?
-            };
+            let mut tx = self.begin(&mut desk).await?;
+            let ids = tx.mirrors_after(after, BATCH).await?;
             let Some(last) = ids.last() else { break };
             after = *last;
+            let at = tx.db_now().await?;
             for id in ids {
-                match self.read_and_write(id, &[], actor).await {
-                    Ok(()) => done.read += 1,
-                    Err(error) if is_of_this_one(&error) => done.failed += 1,
-                    Err(error) => return Err(error),
-                }
+                tx.mark_mirror(id, at).await?;
             }
+            tx.commit().await?;
         }
         let mut tx = self.begin(&mut desk).await?;
         let pulled_at = tx.db_now().await?;
@@ -217,61 +229,77 @@ impl<S: Store> Engine<S> {
         Ok(tx.commit().await?)
     }
 
-    /// Works on what waits in the inbox.
-    async fn follow_events(&self, done: &mut Pulled, actor: Actor<'_>) -> Result<(), VerbError> {
+    /// What waits in the inbox becomes times of readings; then whatever is to be read by now is read.
+    async fn follow_events(
+        &self,
+        done: &mut Pulled,
+        line: Line,
+        actor: Actor<'_>,
+    ) -> Result<(), VerbError> {
+        while self.sort_events(done).await? == BATCH {}
+        let mut desk = Desk::new();
+        let now = self.database_time(&mut desk).await?;
+        let mut tried = BTreeSet::new();
+        let mut untold = 0;
         loop {
-            let (by_subscription, seen, ignored) = self.sort_events().await?;
-            done.ignored += ignored;
-            let mut left = 0_u32;
-            for (id, events) in by_subscription {
-                let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
-                match self.read_and_write(id, &events, actor).await {
-                    Ok(()) => done.read += 1,
-                    Err(error) if is_of_this_one(&error) => {
-                        self.fail_events(&events, &error).await?;
-                        done.failed += count;
-                    }
-                    Err(VerbError::Provider(_) | VerbError::Stale) => left += count,
-                    Err(error) => return Err(error),
-                }
-            }
-            if left > 0 || seen < BATCH {
-                done.left += left;
+            let mut due = {
+                let mut tx = self.begin(&mut desk).await?;
+                tx.mirrors_to_read(now, BATCH).await?
+            };
+            due.retain(|id| tried.insert(*id));
+            if due.is_empty() {
                 return Ok(());
+            }
+            for id in due {
+                match self.read_and_write(id, actor).await {
+                    Ok(()) => {
+                        done.read += 1;
+                        untold = 0;
+                    }
+                    Err(error) if is_everybodys(&error) => return Err(error),
+                    Err(error) => {
+                        self.has_trouble(id, &error, line).await?;
+                        let waits = !is_in_vain(&error);
+                        done.left += u32::from(waits);
+                        done.failed += u32::from(!waits);
+                        untold += u32::from(matches!(error, VerbError::Provider(_)));
+                    }
+                }
+                if untold == MOST_UNTOLD {
+                    return Ok(());
+                }
             }
         }
     }
 
-    /// Events that wait, by the subscription they speak of; how many there were; how many speak of nothing here.
-    async fn sort_events(
-        &self,
-    ) -> Result<(BTreeMap<SubscriptionId, Vec<i64>>, u32, u32), VerbError> {
+    /// Events that wait, in one commit: each is a time at which its subscription is to be read, or about nothing here. Gives
+    /// how many there were.
+    async fn sort_events(&self, done: &mut Pulled) -> Result<u32, VerbError> {
         let mut desk = Desk::new();
         let mut tx = self.begin(&mut desk).await?;
         let at = tx.db_now().await?;
         let waiting = tx.waiting_events(BATCH).await?;
         let seen = u32::try_from(waiting.len()).unwrap_or(u32::MAX);
-        let (mut sorted, mut ignored) = (BTreeMap::<SubscriptionId, Vec<i64>>::new(), 0);
+        // By id, so that two that sort at once wait for each other and not in a circle.
+        let mut about_these = BTreeSet::new();
         for event in waiting {
-            if let Some(id) = about(&mut tx, &event).await? {
-                sorted.entry(id).or_default().push(event.id);
-            } else {
-                tx.move_event(event.id, InboxState::Ignored, None, at)
-                    .await?;
-                ignored += 1;
-            }
+            let about = about(&mut tx, &event).await?;
+            let to = match about {
+                Some(_) => InboxState::Processed,
+                None => InboxState::Ignored,
+            };
+            done.ignored += u32::from(about.is_none());
+            about_these.extend(about);
+            tx.move_event(event.id, to, None, at).await?;
+        }
+        for id in about_these {
+            tx.mark_mirror(id, at).await?;
         }
         tx.commit().await?;
-        Ok((sorted, seen, ignored))
+        Ok(seen)
     }
 
-    /// One reading, and the events that it answers, in one commit.
-    async fn read_and_write(
-        &self,
-        id: SubscriptionId,
-        events: &[i64],
-        actor: Actor<'_>,
-    ) -> Result<(), VerbError> {
+    async fn read_and_write(&self, id: SubscriptionId, actor: Actor<'_>) -> Result<(), VerbError> {
         let mut desk = Desk::new();
         let name = {
             let mut tx = self.begin(&mut desk).await?;
@@ -281,34 +309,49 @@ impl<S: Store> Engine<S> {
         let reading: Reading = self.read_at_provider(&mut desk, &name).await?;
         let mut tx = self.begin(&mut desk).await?;
         self.write_reading(&mut tx, id, &reading, actor).await?;
-        self.end_events(&mut tx, events, reading.began).await?;
         Ok(tx.commit().await?)
     }
 
-    async fn end_events<T: Tx>(
+    /// Counts it, and has it read again later. A person is called once for each time it stops: at once where waiting does not
+    /// help, and after many tries otherwise, unless the provider tells nothing of anybody.
+    async fn has_trouble(
         &self,
-        tx: &mut T,
-        events: &[i64],
-        at: DateTime<Utc>,
+        id: SubscriptionId,
+        error: &VerbError,
+        line: Line,
     ) -> Result<(), VerbError> {
-        for event in events {
-            tx.move_event(*event, InboxState::Processed, None, at)
-                .await?;
-        }
-        Ok(())
-    }
-
-    async fn fail_events(&self, events: &[i64], error: &VerbError) -> Result<(), VerbError> {
         let mut desk = Desk::new();
         let mut tx = self.begin(&mut desk).await?;
-        let at = tx.db_now().await?;
-        let why = error.to_string();
-        for event in events {
-            tx.move_event(*event, InboxState::Failed, Some(&why), at)
-                .await?;
+        let public_id = tx.lock_subscription(id).await?.public_id;
+        let mut mirror = tx.mirror(id).await?.ok_or(VerbError::Stale)?;
+        mirror.has_trouble(tx.db_now().await?);
+        tx.save_mirror(&mirror).await?;
+        let what = match (is_in_vain(error), line) {
+            (true, _) => Some("not_mirrored"),
+            (false, Line::Up | Line::Unknown) if mirror.needs_human() => Some("not_read"),
+            _ => None,
+        };
+        if let Some(what) = what {
+            let since = mirror.read_at.timestamp_micros();
+            let key = format!("{public_id}:{what}:{since}");
+            let payload = format!("{{\"subscription\":\"{public_id}\",\"what\":\"{what}\"}}");
+            tx.queue_notice("page", &key, &payload, self.now()).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        tracing::warn!(subscription = %public_id, %error, "a mirrored subscription was not read");
+        Ok(())
     }
+}
+
+/// Whether the provider tells anything at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    /// It told its events just now.
+    Up,
+    /// It did not tell its events.
+    Down,
+    /// It was not asked for its events.
+    Unknown,
 }
 
 /// What an event speaks of, of what is mirrored here. One about a customer alone says nothing that is mirrored.
@@ -322,8 +365,18 @@ async fn about<T: Tx>(tx: &mut T, event: &InboxEvent) -> Result<Option<Subscript
     Ok(None)
 }
 
-/// Whether it is this subscription's trouble, and waiting does not help.
-fn is_of_this_one(error: &VerbError) -> bool {
+/// Whether it is everybody's trouble, so that there is no use in going on with the next row. Everything else is the
+/// row's own.
+pub(super) fn is_everybodys(error: &VerbError) -> bool {
+    match error {
+        VerbError::Denied(_) | VerbError::Refused(Refused::NoProvider(_)) => true,
+        VerbError::Store(StoreError::Unreachable(_) | StoreError::WrongDatabase(_)) => true,
+        _ => false,
+    }
+}
+
+/// Whether waiting does not help: it is of a kind that is not mirrored, or gone there.
+fn is_in_vain(error: &VerbError) -> bool {
     match error {
         VerbError::Input { .. } | VerbError::Range(_) => true,
         VerbError::Provider(ProviderError::Refused { status, .. }) => *status == 404,

@@ -1,6 +1,6 @@
 //! A reading becomes the mirror: the subscription, its term, its history, its invoices.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::ids::{Noun, PlanId, ProductId, SubscriptionId};
 use crate::domain::mirror::Mirror;
@@ -16,6 +16,11 @@ use super::super::ports::{
     StoreError, SubscriptionSeen, Tx,
 };
 use super::super::refusal::{Refused, VerbError};
+
+/// How long after the end of a period it is read anew: an invoice is a draft for an hour.
+const AFTER_PERIOD_H: i64 = 2;
+/// How long after a reading of which not everything could be written.
+const PARTLY_MIN: i64 = 15;
 
 /// What was read, and when the reading began, in database time.
 pub(super) struct Reading {
@@ -96,15 +101,19 @@ impl<S: Store> Engine<S> {
         let mirror = tx.mirror(id).await?;
         let mut mirror = mirror.ok_or(VerbError::Stale)?;
         if reading.began < mirror.read_at {
+            // Whoever asked for a reading by then has one.
+            let shown = mirror.read_at;
+            self.next_reading(&mut mirror, &subscription, shown);
+            tx.save_mirror(&mirror).await?;
             return Ok(Written::Older);
         }
         let seen = &reading.seen;
         let before = subscription.clone();
         let mut term = self.term_as_seen(tx, &mut subscription, seen).await?;
-        let first_failed_at = self
+        let books = self
             .write_invoices(tx, &mut subscription, &term, seen)
             .await?;
-        take_over(&mut subscription, seen, first_failed_at);
+        take_over(&mut subscription, seen, books.first_failed_at);
         if subscription != before {
             tx.save_subscription(&subscription).await?;
             subscription.version += 1;
@@ -118,8 +127,25 @@ impl<S: Store> Engine<S> {
         let begun = (mirror.version == 1).then_some(seen.created);
         self.write_history(tx, (before, &subscription), &term, begun, actor)
             .await?;
+        self.next_reading(&mut mirror, &subscription, reading.began);
+        if books.is_partly {
+            let soon = reading.began + Duration::minutes(PARTLY_MIN);
+            mirror.read_again_at = Some(mirror.read_again_at.map_or(soon, |at| at.min(soon)));
+        }
         self.note_reading(tx, &mut mirror, reading).await?;
         Ok(Written::New)
+    }
+
+    /// When it is read next without a hint: at the time that was noted while this reading was under way, and when its
+    /// period is over. So an event that nobody ever saw is missed until then, and not for good.
+    fn next_reading(&self, mirror: &mut Mirror, subscription: &Subscription, began: DateTime<Utc>) {
+        let noted = mirror.read_again_at.filter(|at| *at > began);
+        let left = |due: DateTime<Utc>| (due - self.now()).max(Duration::zero());
+        let over = subscription
+            .next_due_at
+            .map(|due| began + left(due) + Duration::hours(AFTER_PERIOD_H));
+        mirror.read_again_at = noted.into_iter().chain(over).min();
+        mirror.tries = 0;
     }
 
     async fn note_reading<T: Tx>(

@@ -5,6 +5,8 @@
 //! pays once at most. What it has is a goal that can be seen on the subscription. The row holds the slot of its
 //! subscription until a reading that began after the call shows the goal, or a refusal stands beside a reading that does not.
 
+use chrono::{DateTime, Utc};
+
 use crate::domain::attempt::AttemptKind;
 use crate::domain::customer::Customer;
 use crate::domain::evidence::{Proves, Refusal};
@@ -27,6 +29,7 @@ use super::super::ports::{
     Subscriptions, Tx, WishCall, WishLearnt,
 };
 use super::super::refusal::{Refused, VerbError};
+use super::events::{Pulled, is_everybodys};
 use super::goal::{effects, is_reached, refuse};
 
 /// Everything read for a wish.
@@ -38,6 +41,7 @@ pub(in crate::engine) struct WishWork {
     mirror: Mirror,
     plan: Plan,
     customer: Customer,
+    over: Option<Wish>,
     reason: String,
     idem_key: String,
 }
@@ -58,13 +62,19 @@ impl<S: Store> Engine<S> {
         self.scheduler()?;
         let mirror = tx.mirror(subscription.id).await?;
         let mirror = mirror.ok_or(VerbError::Refused(Refused::NotMirrored))?;
-        if let Some(open) = tx.open_wish_of(subscription.id).await? {
-            return Err(VerbError::Refused(Refused::InProgress {
-                attempt: subscription.public_id,
-                operator: open.operator,
-                since: open.first_sent_at,
-            }));
-        }
+        let now = tx.db_now().await?;
+        let over = match tx.open_wish_of(subscription.id).await? {
+            // Nothing of it can be under way any more, and nobody could read what came of it: a person may go on.
+            Some(open) if open.is_over(now) && open.lease_until <= now => Some(open),
+            Some(open) => {
+                return Err(VerbError::Refused(Refused::InProgress {
+                    attempt: subscription.public_id,
+                    operator: open.operator,
+                    since: open.first_sent_at,
+                }));
+            }
+            None => None,
+        };
         refuse(wish, &subscription, &mirror, invoice.as_ref()).map_err(VerbError::Refused)?;
         let invoice = match invoice {
             Some(invoice) => {
@@ -95,6 +105,7 @@ impl<S: Store> Engine<S> {
             mirror,
             plan,
             customer,
+            over,
             reason: reason.trim().to_owned(),
             idem_key: self.parts.install.keyed_hash(&text),
         };
@@ -147,6 +158,9 @@ impl<S: Store> Engine<S> {
                 (WishVerb::CancelNow, ..) => {
                     Confirmation::Ending(subscription.public_id.ending(4).to_owned())
                 }
+                (WishVerb::Void | WishVerb::GiveUp, Some((row, _)), Mode::Live) => {
+                    Confirmation::Ending(row.public_id.ending(4).to_owned())
+                }
                 (WishVerb::Pay, Some((row, _)), Mode::Live) => Confirmation::Amount(row.amount),
                 _ => Confirmation::Key,
             },
@@ -161,6 +175,10 @@ impl<S: Store> Engine<S> {
     ) -> Result<Next, VerbError> {
         let at = tx.db_now().await?;
         let lease = self.lease(at);
+        if let Some(over) = &work.over {
+            self.end_unread(tx, over, work.subscription.public_id.as_str(), actor)
+                .await?;
+        }
         let (invoice_id, about) = match &work.invoice {
             Some((row, name)) => (Some(row.id), name.as_str()),
             None => (None, work.mirror.provider_ref.as_str()),
@@ -193,6 +211,33 @@ impl<S: Store> Engine<S> {
         };
         self.audit_in(tx, actor, press, at).await?;
         Ok(Next::Wish(id))
+    }
+
+    /// Ends a wish of which nobody can read what came of it, when its key is forgotten and a person wishes again.
+    async fn end_unread<T: Tx>(
+        &self,
+        tx: &mut T,
+        wish: &Wish,
+        target: &str,
+        actor: Actor<'_>,
+    ) -> Result<(), VerbError> {
+        let at = tx.db_now().await?;
+        let learnt = WishLearnt {
+            state: WishState::NotDone,
+            refusal: None,
+            next_check_at: None,
+            at,
+        };
+        tx.wish_learnt(wish.id, wish.lease_epoch, &learnt).await?;
+        let press = Press {
+            verb: wish.verb.as_str(),
+            target,
+            reason: "unread",
+            result: WishState::NotDone.as_str(),
+            provider_ref: &wish.provider_ref,
+            ..Press::default()
+        };
+        Ok(self.audit_in(tx, actor, press, at).await?)
     }
 
     /// Sends a wish that was just written, and says what became of it.
@@ -286,11 +331,20 @@ impl<S: Store> Engine<S> {
         };
         tx.wish_learnt(wish.id, wish.lease_epoch, &learnt).await?;
         let subscription = tx.lock_subscription(wish.subscription_id).await?;
+        if state.is_open() {
+            self.call_about_wish(&mut tx, &wish, now).await?;
+        }
+        // Whoever reconciles settles what somebody else wished.
+        let reason = if actor.person == wish.operator {
+            wish.reason.clone()
+        } else {
+            format!("{}: {}", wish.operator, wish.reason)
+        };
         let press = Press {
             verb: wish.verb.as_str(),
             target: subscription.public_id.as_str(),
             after: subscription.state.as_str(),
-            reason: &wish.reason,
+            reason: &reason,
             result: state.as_str(),
             provider_ref: &wish.provider_ref,
             ..Press::default()
@@ -309,31 +363,79 @@ impl<S: Store> Engine<S> {
     }
 
     /// Wishes whose process has gone, or that nobody knows the outcome of: read first, sent again under their key while it
-    /// is remembered. Gives how many were settled.
-    pub(super) async fn look_after_wishes(&self, actor: Actor<'_>) -> Result<u32, VerbError> {
-        let mut desk = Desk::new();
-        let claimed = {
-            let mut tx = self.begin(&mut desk).await?;
-            let claim = Claim {
-                owner: &self.parts.process,
-                now: tx.db_now().await?,
-                lease_s: self.parts.settings.lease_s,
-                limit: MOST_WISHES,
+    /// is remembered. Trouble of one is its own: it is looked at again later, and the others are looked after.
+    pub(super) async fn look_after_wishes(
+        &self,
+        done: &mut Pulled,
+        actor: Actor<'_>,
+    ) -> Result<(), VerbError> {
+        for _ in 0..MOST_WISHES {
+            let Some(wish) = self.claim_wish().await? else {
+                break;
             };
-            let claimed = tx.claim_wishes(claim).await?;
-            tx.commit().await?;
-            claimed
-        };
-        let mut settled = 0;
-        for wish in claimed {
-            let outcome = self.look_after(&mut desk, wish, actor).await;
-            match outcome {
-                Ok(Outcome::Unknown(_)) | Err(VerbError::Provider(_) | VerbError::Stale) => {}
-                Ok(_) => settled += 1,
-                Err(error) => return Err(error),
+            let known = wish.clone();
+            match self.look_after(&mut Desk::new(), wish, actor).await {
+                Ok(Outcome::Unknown(_)) => {}
+                Ok(_) => done.settled += 1,
+                Err(error) if is_everybodys(&error) => return Err(error),
+                Err(error) => self.wish_has_trouble(&known, &error).await?,
             }
         }
-        Ok(settled)
+        Ok(())
+    }
+
+    /// One at a time, so that each has its lease to itself.
+    async fn claim_wish(&self) -> Result<Option<Wish>, VerbError> {
+        let mut desk = Desk::new();
+        let mut tx = self.begin(&mut desk).await?;
+        let claim = Claim {
+            owner: &self.parts.process,
+            now: tx.db_now().await?,
+            lease_s: self.parts.settings.lease_s,
+            limit: 1,
+        };
+        let claimed = tx.claim_wishes(claim).await?;
+        tx.commit().await?;
+        Ok(claimed.into_iter().next())
+    }
+
+    /// It could not be read or written: it stays unknown and is looked at again, ever more rarely. Whoever has taken it over
+    /// meanwhile keeps it.
+    async fn wish_has_trouble(&self, wish: &Wish, error: &VerbError) -> Result<(), VerbError> {
+        let mut desk = Desk::new();
+        let mut tx = self.begin(&mut desk).await?;
+        let now = tx.db_now().await?;
+        let current = tx.lock_wish(wish.id).await?;
+        if !current.state.is_open() || current.lease_epoch != wish.lease_epoch {
+            return Ok(());
+        }
+        let learnt = WishLearnt {
+            state: WishState::Unknown,
+            refusal: None,
+            next_check_at: Some(wish.next_look_after_trouble(now)),
+            at: now,
+        };
+        tx.wish_learnt(wish.id, wish.lease_epoch, &learnt).await?;
+        self.call_about_wish(&mut tx, wish, now).await?;
+        tx.commit().await?;
+        tracing::warn!(wish = wish.id.0, %error, "what became of a wish could not be read");
+        Ok(())
+    }
+
+    /// Calls a person, once, about a wish that nobody knows the outcome of for a day.
+    async fn call_about_wish<T: Tx>(
+        &self,
+        tx: &mut T,
+        wish: &Wish,
+        now: DateTime<Utc>,
+    ) -> Result<(), VerbError> {
+        if !wish.needs_human(now) {
+            return Ok(());
+        }
+        let id = tx.lock_subscription(wish.subscription_id).await?.public_id;
+        let key = format!("{id}:wish:{}", wish.id.0);
+        let payload = format!("{{\"subscription\":\"{id}\",\"what\":\"wish_unknown\"}}");
+        Ok(tx.queue_notice("page", &key, &payload, self.now()).await?)
     }
 
     async fn look_after(

@@ -121,6 +121,18 @@ pub trait Mirrors: Send {
     fn mirror(&mut self, id: SubscriptionId) -> impl Future<Output = R<Option<Mirror>>> + Send;
     /// Writes it back if the version is unchanged; the version grows by one.
     fn save_mirror(&mut self, mirror: &Mirror) -> impl Future<Output = R<()>> + Send;
+    /// Notes that it is to be read at this time at the latest. The version stays.
+    fn mark_mirror(
+        &mut self,
+        id: SubscriptionId,
+        at: DateTime<Utc>,
+    ) -> impl Future<Output = R<()>> + Send;
+    /// Mirrored subscriptions that are to be read by now, whichever waits longest first.
+    fn mirrors_to_read(
+        &mut self,
+        now: DateTime<Utc>,
+        limit: u32,
+    ) -> impl Future<Output = R<Vec<SubscriptionId>>> + Send;
     /// Mirrored subscriptions after `after`, by id.
     fn mirrors_after(
         &mut self,

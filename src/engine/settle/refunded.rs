@@ -4,6 +4,7 @@ use crate::domain::attempt::{AlsoCancel, Attempt, AttemptKind};
 use crate::domain::evidence::{CancelSeen, Evidence};
 use crate::domain::ids::Noun;
 use crate::domain::money::Money;
+use crate::domain::payment::Payment;
 use crate::domain::states::AttemptState;
 
 use super::super::Engine;
@@ -87,12 +88,20 @@ impl<S: Store> Engine<S> {
 
     /// All of it has gone back: nobody is called any more about the charge that nobody wanted.
     async fn call_nobody_more<T: Tx>(&self, tx: &mut T, rows: &Rows) -> Result<(), VerbError> {
-        let Some(payment) = rows.payment.as_ref() else {
-            return Ok(());
-        };
-        if payment.refunded_minor < payment.captured.minor() {
-            return Ok(());
+        match rows.payment.as_ref() {
+            Some(payment) if payment.refunded_minor >= payment.captured.minor() => {
+                self.call_nobody_more_about(tx, payment).await
+            }
+            _ => Ok(()),
         }
+    }
+
+    /// The same for whoever has seen that all of it has gone back.
+    pub(in super::super) async fn call_nobody_more_about<T: Tx>(
+        &self,
+        tx: &mut T,
+        payment: &Payment,
+    ) -> Result<(), VerbError> {
         let mut charge = tx.lock_attempt(payment.attempt_id).await?;
         if charge.needs_human {
             charge.needs_human = false;

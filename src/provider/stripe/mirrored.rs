@@ -189,6 +189,9 @@ impl StripeClient {
                 .map_err(not_told)?;
             let is_last = is_last(&page);
             all.extend(page.items);
+            if all.iter().any(|invoice| invoice.has_more_intents) {
+                return Err(MirrorError::NotMirrored("an invoice has too many payments"));
+            }
             if is_last {
                 return Ok(all);
             }

@@ -95,6 +95,8 @@ pub struct Invoice {
     pub given_up_at: Option<DateTime<Utc>>,
     /// `pi_…` that pay it; told by lists that are about one subscription.
     pub intents: Vec<String>,
+    /// Whether there are more of them than it tells.
+    pub has_more_intents: bool,
 }
 
 impl Read for Invoice {
@@ -106,6 +108,7 @@ impl Read for Invoice {
 
     fn read(wire: wire::Invoice) -> Option<Self> {
         let moved = wire.status_transitions.as_ref();
+        let has_more_intents = wire.payments.as_ref().is_some_and(|list| list.has_more);
         let payments = wire.payments.iter().flat_map(|list| &list.data);
         let intents = payments
             .filter_map(|one| name_of(one.payment.as_ref()?.payment_intent.as_ref()))
@@ -133,6 +136,7 @@ impl Read for Invoice {
             billing_reason: wire.billing_reason.unwrap_or_default(),
             number: wire.number,
             intents,
+            has_more_intents,
             // A preview has no name, and is no invoice.
             id: wire.id?,
         })
