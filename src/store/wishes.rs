@@ -122,11 +122,7 @@ impl Mirrors for SqlTx<'_> {
         self.write_mirror_mark(id, at).await
     }
 
-    async fn mirrors_to_read(
-        &mut self,
-        now: DateTime<Utc>,
-        limit: u32,
-    ) -> R<Vec<SubscriptionId>> {
+    async fn mirrors_to_read(&mut self, now: DateTime<Utc>, limit: u32) -> R<Vec<SubscriptionId>> {
         self.list_mirrors_to_read(now, limit).await
     }
 

@@ -123,9 +123,7 @@ async fn mirrored<T: Tx>(tx: &mut T, op: &Op, w: &mut World) -> R<String> {
             tx.mark_mirror(id, base() + Duration::seconds(i64::from(reference)))
                 .await?;
             tx.mark_mirror(id, base() + Duration::seconds(2)).await?;
-            let due = tx
-                .mirrors_to_read(base() + Duration::seconds(1), 2)
-                .await?;
+            let due = tx.mirrors_to_read(base() + Duration::seconds(1), 2).await?;
             let due: Vec<_> = due.iter().map(|id| place(&w.subscriptions, id)).collect();
             let mut told = format!(
                 "{due:?} {:?} {of} {after} {:?} {}",

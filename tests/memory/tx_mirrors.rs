@@ -228,11 +228,7 @@ impl Mirrors for MemTx<'_> {
         .map(|_marked| ())
     }
 
-    async fn mirrors_to_read(
-        &mut self,
-        now: DateTime<Utc>,
-        limit: u32,
-    ) -> R<Vec<SubscriptionId>> {
+    async fn mirrors_to_read(&mut self, now: DateTime<Utc>, limit: u32) -> R<Vec<SubscriptionId>> {
         self.step("mirrors to read").await?;
         let db = self.db();
         let rows = db.tables.mirrors.rows_of(self.no);

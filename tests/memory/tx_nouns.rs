@@ -651,7 +651,10 @@ impl Subscriptions for MemTx<'_> {
     async fn insert_change(&mut self, change: &Change) -> R<()> {
         let is_theirs = {
             let db = self.db();
-            let row = db.tables.subscriptions.get(change.subscription_id.0, self.no);
+            let row = db
+                .tables
+                .subscriptions
+                .get(change.subscription_id.0, self.no);
             row.is_some_and(|row| !row.subscription.scheduler.is_ours())
         };
         if is_theirs && change.requested_by != "stripe" {

@@ -167,10 +167,7 @@ impl Shop {
 
     /// Somebody at Stripe's desk gives money back.
     pub async fn refunds_at_the_desk(&self, payment: PaymentId, amount: i64) {
-        let sql = format!(
-            "select provider_ref from payment where id = {}",
-            payment.0
-        );
+        let sql = format!("select provider_ref from payment where id = {}", payment.0);
         let intent = self.world.column(&sql).await.remove(0);
         let form = format!("payment_intent={intent}&amount={amount}");
         self.at_the_desk("refunds", &form).await;

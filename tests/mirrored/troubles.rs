@@ -27,7 +27,9 @@ async fn one_that_cannot_be_mirrored_any_more_holds_up_nobody_and_its_wish_has_a
         let healthy = shop.mirrored("healthy").await;
         shop.pull().await;
         let lost = json!("lost_before_commit");
-        shop.world.fault("stripe_subscription_update", lost, 1).await;
+        shop.world
+            .fault("stripe_subscription_update", lost, 1)
+            .await;
         let end = || Request::CancelAtEnd {
             subscription: odd.id,
             reason: "moving".into(),

@@ -258,7 +258,11 @@ impl<S: Store> Engine<S> {
                     }
                     Err(error) if is_everybodys(&error) => return Err(error),
                     Err(error) => {
-                        self.has_trouble(id, &error, line).await?;
+                        match self.has_trouble(id, &error, line).await {
+                            Err(error) if is_everybodys(&error) => return Err(error),
+                            // It is due as before.
+                            Ok(()) | Err(_) => {}
+                        }
                         let waits = !is_in_vain(&error);
                         done.left += u32::from(waits);
                         done.failed += u32::from(!waits);

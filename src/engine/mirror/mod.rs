@@ -10,6 +10,7 @@ mod books;
 mod events;
 mod goal;
 mod reading;
+mod tend;
 mod wish;
 
 pub use adopt::Adopted;

@@ -5,8 +5,6 @@
 //! pays once at most. What it has is a goal that can be seen on the subscription. The row holds the slot of its
 //! subscription until a reading that began after the call shows the goal, or a refusal stands beside a reading that does not.
 
-use chrono::{DateTime, Utc};
-
 use crate::domain::attempt::AttemptKind;
 use crate::domain::customer::Customer;
 use crate::domain::evidence::{Proves, Refusal};
@@ -25,11 +23,10 @@ use super::super::audit::{Actor, Press};
 use super::super::charge::customer_brief;
 use super::super::fingerprint::Fingerprint;
 use super::super::ports::{
-    Attempts, Claim, Constraint, Desk, Invoices, Mirrors, NewWish, Store, StoreError,
-    Subscriptions, Tx, WishCall, WishLearnt,
+    Attempts, Constraint, Desk, Invoices, Mirrors, NewWish, Store, StoreError, Subscriptions, Tx,
+    WishCall, WishLearnt,
 };
 use super::super::refusal::{Refused, VerbError};
-use super::events::{Pulled, is_everybodys};
 use super::goal::{effects, is_reached, refuse};
 
 /// Everything read for a wish.
@@ -45,9 +42,6 @@ pub(in crate::engine) struct WishWork {
     reason: String,
     idem_key: String,
 }
-
-/// Open wishes that one round looks after.
-const MOST_WISHES: u32 = 20;
 
 impl<S: Store> Engine<S> {
     /// What is to be asked of the provider about a subscription that it schedules, which is locked.
@@ -260,7 +254,7 @@ impl<S: Store> Engine<S> {
         self.settle_wish(&mut desk, wish, heard, actor).await
     }
 
-    async fn ask(&self, desk: &mut Desk, wish: &Wish) -> Result<Heard, VerbError> {
+    pub(super) async fn ask(&self, desk: &mut Desk, wish: &Wish) -> Result<Heard, VerbError> {
         let call = WishCall {
             verb: wish.verb,
             provider_ref: &wish.provider_ref,
@@ -281,7 +275,7 @@ impl<S: Store> Engine<S> {
     }
 
     /// What a wish has come to, by a reading that began after its call.
-    async fn settle_wish(
+    pub(super) async fn settle_wish(
         &self,
         desk: &mut Desk,
         wish: Wish,
@@ -360,111 +354,6 @@ impl<S: Store> Engine<S> {
             ..receipt(&subscription, invoice)
         };
         Ok(outcome_of(state, refusal, receipt))
-    }
-
-    /// Wishes whose process has gone, or that nobody knows the outcome of: read first, sent again under their key while it
-    /// is remembered. Trouble of one is its own: it is looked at again later, and the others are looked after.
-    pub(super) async fn look_after_wishes(
-        &self,
-        done: &mut Pulled,
-        actor: Actor<'_>,
-    ) -> Result<(), VerbError> {
-        for _ in 0..MOST_WISHES {
-            let Some(wish) = self.claim_wish().await? else {
-                break;
-            };
-            let known = wish.clone();
-            match self.look_after(&mut Desk::new(), wish, actor).await {
-                Ok(Outcome::Unknown(_)) => {}
-                Ok(_) => done.settled += 1,
-                Err(error) if is_everybodys(&error) => return Err(error),
-                Err(error) => self.wish_has_trouble(&known, &error).await?,
-            }
-        }
-        Ok(())
-    }
-
-    /// One at a time, so that each has its lease to itself.
-    async fn claim_wish(&self) -> Result<Option<Wish>, VerbError> {
-        let mut desk = Desk::new();
-        let mut tx = self.begin(&mut desk).await?;
-        let claim = Claim {
-            owner: &self.parts.process,
-            now: tx.db_now().await?,
-            lease_s: self.parts.settings.lease_s,
-            limit: 1,
-        };
-        let claimed = tx.claim_wishes(claim).await?;
-        tx.commit().await?;
-        Ok(claimed.into_iter().next())
-    }
-
-    /// It could not be read or written: it stays unknown and is looked at again, ever more rarely. Whoever has taken it over
-    /// meanwhile keeps it.
-    async fn wish_has_trouble(&self, wish: &Wish, error: &VerbError) -> Result<(), VerbError> {
-        let mut desk = Desk::new();
-        let mut tx = self.begin(&mut desk).await?;
-        let now = tx.db_now().await?;
-        let current = tx.lock_wish(wish.id).await?;
-        if !current.state.is_open() || current.lease_epoch != wish.lease_epoch {
-            return Ok(());
-        }
-        let learnt = WishLearnt {
-            state: WishState::Unknown,
-            refusal: None,
-            next_check_at: Some(wish.next_look_after_trouble(now)),
-            at: now,
-        };
-        tx.wish_learnt(wish.id, wish.lease_epoch, &learnt).await?;
-        self.call_about_wish(&mut tx, wish, now).await?;
-        tx.commit().await?;
-        tracing::warn!(wish = wish.id.0, %error, "what became of a wish could not be read");
-        Ok(())
-    }
-
-    /// Calls a person, once, about a wish that nobody knows the outcome of for a day.
-    async fn call_about_wish<T: Tx>(
-        &self,
-        tx: &mut T,
-        wish: &Wish,
-        now: DateTime<Utc>,
-    ) -> Result<(), VerbError> {
-        if !wish.needs_human(now) {
-            return Ok(());
-        }
-        let id = tx.lock_subscription(wish.subscription_id).await?.public_id;
-        let key = format!("{id}:wish:{}", wish.id.0);
-        let payload = format!("{{\"subscription\":\"{id}\",\"what\":\"wish_unknown\"}}");
-        Ok(tx.queue_notice("page", &key, &payload, self.now()).await?)
-    }
-
-    async fn look_after(
-        &self,
-        desk: &mut Desk,
-        mut wish: Wish,
-        actor: Actor<'_>,
-    ) -> Result<Outcome, VerbError> {
-        let id = wish.subscription_id;
-        let name = {
-            let mut tx = self.begin(desk).await?;
-            tx.mirror(id).await?.ok_or(VerbError::Stale)?.provider_ref
-        };
-        let reading = self.read_at_provider(desk, &name).await?;
-        let now = self.database_time(desk).await?;
-        let is_over = is_reached(&wish, &reading.seen);
-        if is_over || !wish.may_be_sent_again(now) {
-            // What was sent was sent at least once: silence is all that was heard of it.
-            wish.send_count = wish.send_count.max(2);
-            return self.settle_wish(desk, wish, Heard::Nothing, actor).await;
-        }
-        {
-            let mut tx = self.begin(desk).await?;
-            tx.wish_sent(wish.id, wish.lease_epoch).await?;
-            tx.commit().await?;
-        }
-        wish.send_count += 1;
-        let heard = self.ask(desk, &wish).await?;
-        self.settle_wish(desk, wish, heard, actor).await
     }
 
     /// Where its provider collects the invoice, to charge it is to ask for that; none where we do.
