@@ -175,13 +175,12 @@ impl Shop {
 
     /// The one payment has another name here than there: what is there is a second charge of its invoice.
     pub async fn was_charged_before_by_another_name(&self) {
-        let on = match self.world.address().starts_with("sqlite") {
-            true => "",
-            false => " on attempt",
+        let rule = if self.world.address().starts_with("sqlite") {
+            "drop trigger attempt_fixed"
+        } else {
+            "drop trigger attempt_c_fixed on attempt"
         };
-        self.world
-            .change(&format!("drop trigger attempt_fixed{on}"))
-            .await;
+        self.world.change(rule).await;
         for sql in [
             "update attempt set order_id = 'ch_before', provider_ref = 'pi_before', idem_key = 'before'",
             "update payment set order_id = 'ch_before', provider_ref = 'pi_before'",
