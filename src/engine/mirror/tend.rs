@@ -8,9 +8,7 @@ use crate::domain::mirror::{Heard, Wish, WishState};
 use super::super::Engine;
 use super::super::action::Outcome;
 use super::super::audit::Actor;
-use super::super::ports::{
-    Attempts, Books, Claim, Desk, Mirrors, Store, Subscriptions, Tx, WishLearnt,
-};
+use super::super::ports::{Attempts, Claim, Desk, Mirrors, Store, Subscriptions, Tx, WishLearnt};
 use super::super::refusal::VerbError;
 use super::events::{Pulled, is_everybodys};
 use super::goal::is_reached;
