@@ -15,6 +15,7 @@ use crate::domain::mode::ProviderName;
 use crate::secret::Secret;
 
 use super::Engine;
+use super::breaker::Admission;
 use super::ports::{Customers, Desk, FindStanding, Provider, Store, Whose};
 use super::refusal::VerbError;
 use super::send::{Outgoing, Returned, nothing_left};
@@ -89,6 +90,11 @@ impl<S: Store> Engine<S> {
                     nothing_left()
                 }
             };
+            // Its own provider was not asked: whoever comes next may try it.
+            if outgoing.admitted == Admission::Probe {
+                let own = self.breaker(outgoing.attempt.provider);
+                own.record_again(true, self.now());
+            }
             return Err(Box::new(Returned {
                 attempt: outgoing.attempt,
                 report,

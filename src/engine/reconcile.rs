@@ -346,16 +346,18 @@ impl<S: Store> Engine<S> {
         if !is_to_be_sent(&attempt) {
             return self.abandon(&attempt, actor).await;
         }
-        if !self.admits(attempt.provider) {
+        let admitted = self.breaker(attempt.provider).admit(self.now());
+        if !admitted.is_given() {
             // Nothing of it has left: whom the rules name next may be there.
             return match self.move_on(&attempt, Onward::ByRules, actor).await? {
                 Some(next) => self.send_as(next, Onward::ByRules, actor).await,
                 None => Err(VerbError::Refused(Refused::BreakerOpen)),
             };
         }
-        let Some(outgoing) = self.ready_to_go(&attempt).await? else {
+        let Some(mut outgoing) = self.ready_to_go(&attempt).await? else {
             return self.abandon(&attempt, actor).await;
         };
+        outgoing.admitted = admitted;
         let returned = self.call(outgoing).await;
         let settled = self
             .settle_until_written(&returned, EvidenceSource::Answer, actor)

@@ -157,6 +157,7 @@ impl<S: Store> Engine<S> {
             Verdict::NotExecuted => self.write_ended(tx, rows, actor).await,
             Verdict::RefundUndone(_) => self.write_undone(tx, rows).await,
             Verdict::BackToReady => self.write_not_sent(tx, rows, evidence, actor).await,
+            Verdict::GivenUp => self.write_given_up(tx, rows, evidence, actor).await,
             Verdict::StillUnknown(unsettled) => {
                 if is_given_elsewhere(&rows.attempt, evidence) {
                     self.follow_outside_refunds(tx, &mut rows, evidence, actor)

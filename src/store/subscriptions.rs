@@ -52,7 +52,10 @@ const COUNT_DUE: Stmt = Stmt::both(
 const CLAIM_INCOMPLETE: Stmt = claimed!(
     "select ",
     columns!(),
-    " from subscription where state = 'incomplete' and scheduler = 'paydeck' and created_at < $1 order by created_at, id limit $2"
+    " from subscription where state = 'incomplete' and scheduler = 'paydeck' and created_at < $1
+        and not exists (select 1 from invoice i join attempt a on a.invoice_id = i.id
+            where i.subscription_id = subscription.id and i.state in ('open', 'draft', 'uncollectible') and a.kind = 'charge' and a.state in ('waiting_approval', 'ready', 'sent', 'unknown'))
+        order by created_at, id limit $2"
 );
 
 const RUNNING_OF: Stmt = Stmt::both(

@@ -320,13 +320,10 @@ async fn a_period_that_a_second_try_paid_is_not_charged_again_by_the_first() {
         days_later(&mut w, &copy).await;
         run_and_reconcile(&w).await;
         assert_eq!(w.executed().await, (2, 0), "nobody is charged twice");
-        assert_eq!(w.text(NEWEST).await, "unknown");
+        assert_eq!(w.text(NEWEST).await, "abandoned", "it never left");
         assert_eq!(w.text(LAST_WORD).await, "elsewhere");
         assert_eq!(w.number(PAGES).await, 1, "somebody is called, once");
-        // Who was called ends this try, and the next one is the one that was paid.
-        w.expire_leases().await;
-        let ended = end_it(&w).await;
-        assert!(matches!(ended, Outcome::Ended(_)), "{ended:?}");
+        // The next one is the one that was paid.
         let paid = retry(&w).await;
         assert!(matches!(paid, Outcome::Done(_)), "{paid:?}");
         assert_eq!(w.executed().await, (2, 0));
@@ -389,9 +386,18 @@ async fn what_was_paid_at_another_provider_is_not_charged_at_the_first() {
             both(&mut w, "both again").await;
             run_and_reconcile(&w).await;
             assert_eq!(taken(&w).await, after, "{rule}: and nowhere else");
-            assert_eq!(w.text(NEWEST).await, "unknown");
+            assert_eq!(w.text(NEWEST).await, "abandoned", "{rule}: it never left");
             assert_eq!(w.text(LAST_WORD).await, "elsewhere", "{rule}");
             assert_eq!(w.number(PAGES).await, 1);
+            // Nothing charges it by itself, and what a person presses looks again.
+            w.advance_days(1).await;
+            run_and_reconcile(&w).await;
+            assert_eq!(w.number(PAGES).await, 1, "{rule}: no further try");
+            let again = retry(&w).await;
+            assert!(matches!(again, Outcome::NotSent(_)), "{rule}: {again:?}");
+            assert_eq!(taken(&w).await, after, "{rule}: whoever presses");
+            let open = "select count(*) from attempt where state in ('ready', 'sent', 'unknown')";
+            assert_eq!(w.number(open).await, 0, "{rule}");
         })
         .await;
     }

@@ -56,9 +56,10 @@ fn decided(run: &paydeck::engine::RunSummary, as_what: Decision) -> u64 {
 }
 
 #[tokio::test]
-async fn a_card_at_a_provider_that_is_not_configured_stops_its_row_and_no_other() {
+async fn cards_at_a_provider_that_is_not_configured_stop_their_rows_and_no_other() {
     with_both(TOSS_FIRST, async |s, toss, stripe| {
-        subscribed(&s, "at-stripe", &[STRIPE]).await;
+        let (_, pattern) = subscribed(&s, "at-stripe", &[STRIPE]).await;
+        s.w.many_like(pattern, 2).await;
         subscribed(&s, "at-toss", &[TOSS]).await;
         let before = (toss.paid(), stripe.paid());
         s.w.advance_days(31).await;
@@ -68,14 +69,14 @@ async fn a_card_at_a_provider_that_is_not_configured_stops_its_row_and_no_other(
         let run = host.billing_run(&admin(), until, &mut |_| {}).await;
         let run = run.expect("the run goes on");
         assert_eq!((toss.paid(), stripe.paid()), (before.0 + 1, before.1));
-        assert_eq!(decided(&run, Decision::SkippedConfig), 1);
-        let paged = "select count(*) from outbox where kind = 'page' and key like '%:provider'";
-        assert_eq!(s.w.number(paged).await, 1);
+        assert_eq!(decided(&run, Decision::SkippedConfig), 3);
+        let paged = "select count(*) from outbox where kind = 'page' and key like '%:no_provider'";
+        assert_eq!(s.w.number(paged).await, 1, "one call for all of a run");
         // Whoever has the key charges it an hour later.
         s.w.set_time(s.w.clock_now() + chrono::TimeDelta::hours(2))
             .await;
         s.run().await;
-        assert_eq!((toss.paid(), stripe.paid()), (before.0 + 1, before.1 + 1));
+        assert_eq!((toss.paid(), stripe.paid()), (before.0 + 1, before.1 + 3));
     })
     .await;
 }

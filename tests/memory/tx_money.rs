@@ -361,7 +361,7 @@ impl Attempts for MemTx<'_> {
 }
 
 impl MemTx<'_> {
-    fn attempts_where(&self, wanted: impl Fn(&Attempt) -> bool) -> Vec<Attempt> {
+    pub(super) fn attempts_where(&self, wanted: impl Fn(&Attempt) -> bool) -> Vec<Attempt> {
         let db = self.db();
         let rows = db.tables.attempts.rows_of(self.no);
         rows.filter(|(_, row)| wanted(&row.attempt))

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use paydeck::domain::attempt::{Attempt, AttemptKind};
 use paydeck::domain::customer::{Customer, PaymentMethod, SealedKey};
 use paydeck::domain::dunning::DunningState;
 use paydeck::domain::ids::{
@@ -691,9 +692,23 @@ impl Subscriptions for MemTx<'_> {
         limit: u32,
     ) -> R<Vec<Subscription>> {
         self.step("claim stale incomplete").await?;
+        let is_open = |a: &Attempt| a.kind == AttemptKind::Charge && a.state.is_open();
+        let charged: Vec<InvoiceId> = self
+            .attempts_where(is_open)
+            .iter()
+            .map(|a| a.invoice_id)
+            .collect();
+        let busy: Vec<Option<SubscriptionId>> = {
+            let db = self.db();
+            let rows = db.tables.invoices.rows_of(self.no);
+            rows.filter(|(id, row)| is_unpaid(row) && charged.contains(&InvoiceId(*id)))
+                .map(|(_, row)| row.subscription_id)
+                .collect()
+        };
         let stale = |row: &SubscriptionRow| {
             let row = &row.subscription;
-            (row.state == SubscriptionState::Incomplete
+            (!busy.contains(&Some(row.id))
+                && row.state == SubscriptionState::Incomplete
                 && row.scheduler.is_ours()
                 && row.created_at < before)
                 .then_some(row.created_at)

@@ -15,7 +15,7 @@ use paydeck::engine::ports::{
 
 use crate::bed::{Bed, begin, day};
 use crate::on_both;
-use crate::world::{committed, customer, date, id, krw, method, plan, world};
+use crate::world::{Draft, committed, customer, date, id, krw, method, plan, world};
 
 on_both!(
     a_customer_comes_back_and_a_stale_copy_is_refused,
@@ -527,6 +527,10 @@ async fn incomplete_subscriptions_are_claimed_by_age(bed: Bed) {
         found.iter().map(|row| row.id).collect::<Vec<_>>(),
         [made.subscription]
     );
+    // One whose charge is open takes nobody's place among those that may end.
+    Draft::charge(made.invoice, 1).must(&mut tx, &made).await;
+    let none = tx.claim_stale_incomplete(day(2), 5).await.expect("claim");
+    assert!(none.is_empty(), "{none:?}");
 }
 
 async fn an_invoice_comes_back_with_every_field(bed: Bed) {

@@ -143,7 +143,7 @@ async fn nothing_is_migrated_while_a_charge_is_out(bed: Bed) {
 }
 
 /// A database as the first schema version left it.
-async fn migrated_from_the_first_version(bed: Bed, tables: &str) {
+async fn first_version(bed: &Bed, tables: &str) {
     let mut raw = bed.raw().await;
     raw.must(tables).await;
     for (key, value) in [
@@ -157,6 +157,10 @@ async fn migrated_from_the_first_version(bed: Bed, tables: &str) {
         ))
         .await;
     }
+}
+
+async fn migrated_from_the_first_version(bed: Bed, tables: &str) {
+    first_version(&bed, tables).await;
     let done = store::migrate(&bed.url).await.expect("migrate");
     assert_eq!(
         done,
@@ -195,6 +199,19 @@ async fn postgres_goes_from_the_first_version_to_the_last() {
     };
     let tables = include_str!("../../assets/migrations/postgres/0001_tables.sql");
     migrated_from_the_first_version(bed, tables).await;
+}
+
+#[tokio::test]
+async fn what_a_server_of_postgresql_lets_a_statement_take_does_not_end_a_migration() {
+    let Some(bed) = Bed::postgres_empty() else {
+        return;
+    };
+    let tables = include_str!("../../assets/migrations/postgres/0001_tables.sql");
+    first_version(&bed, tables).await;
+    let bound = "do $$ begin execute format('alter database %I set statement_timeout = 1', current_database()); end $$";
+    bed.raw().await.must(bound).await;
+    let done = store::migrate(&bed.url).await.expect("migrate");
+    assert_eq!(done.to, SCHEMA_VERSION);
 }
 
 #[tokio::test]

@@ -70,6 +70,8 @@ impl Sighting {
             "other_balance" => Self::OtherBalance,
             "not_sent" | "throttled" | "busy" | "refused" | "timed_out" | "broken"
             | "server_error" | "unreadable" | "unconfirmed" | "no_key" => Self::NoAnswer,
+            // Another payment was seen, and of this one nothing was asked.
+            "elsewhere" => Self::NoAnswer,
             _ => Self::Seen,
         })
     }
@@ -235,7 +237,7 @@ mod tests {
             for seen in ["captured", "mismatch", "pending", "a new word"] {
                 assert_eq!(Sighting::of(Charge, source, seen), Some(Sighting::Seen));
             }
-            for nothing in ["refused", "broken", "timed_out"] {
+            for nothing in ["refused", "broken", "timed_out", "elsewhere"] {
                 let said = Sighting::of(Charge, source, nothing);
                 assert_eq!(said, Some(Sighting::NoAnswer));
             }

@@ -43,6 +43,8 @@ pub enum Verdict {
     NotExecuted,
     /// It never left: it may be sent again, unchanged.
     BackToReady,
+    /// It never left, and is not to: money for the same invoice stands elsewhere.
+    GivenUp,
     /// Nobody knows yet.
     StillUnknown(Unsettled),
 }
@@ -217,6 +219,8 @@ fn learn_open_charge(
         {
             Verdict::BackToReady
         }
+        // Looked for before anything of it left: it holds the invoice's place for nothing.
+        Evidence::Elsewhere(_) if never_left(attempt, source) => Verdict::GivenUp,
         Evidence::NotSeen => not_seen(attempt, now),
         Evidence::Busy => still(NextStep::LookSoon),
         Evidence::Elsewhere(_) | Evidence::Unusable(Unusable::Mismatch | Unusable::NoKey) => page(),
@@ -226,6 +230,15 @@ fn learn_open_charge(
         | Evidence::Throttled { .. }
         | Evidence::Unusable(_) => still(NextStep::LookLater),
     }
+}
+
+/// Whether money for its invoice that stands elsewhere was found before anything of this attempt could take some: in its
+/// first send, or before the first of two steps.
+fn never_left(attempt: &Attempt, source: EvidenceSource) -> bool {
+    let is_first = attempt.send_count <= 1 && attempt.provider_ref.is_none();
+    attempt.state == AttemptState::Sent
+        && source == EvidenceSource::Answer
+        && (is_first || is_unnamed(attempt))
 }
 
 /// The first of two steps came to nothing that settles anything: no money can have moved, and it is tried again.

@@ -68,8 +68,7 @@ impl<S: Store> Engine<S> {
         run: &Run,
         work: ChargeWork,
     ) -> Result<Step, VerbError> {
-        self.page_about(tx, &work.invoice, "provider", "no_provider")
-            .await?;
+        self.page_once(tx, run, &work, "no_provider").await?;
         let reason = Refused::NoProvider(work.method.provider).to_string();
         self.hold_back(tx, run, work, &reason).await
     }
@@ -83,8 +82,7 @@ impl<S: Store> Engine<S> {
         reason: &str,
     ) -> Result<Step, VerbError> {
         self.await_card(tx, &mut work.invoice).await?;
-        self.page_about(tx, &work.invoice, "key", "key_unreadable")
-            .await?;
+        self.page_once(tx, run, &work, "key_unreadable").await?;
         self.left(tx, run, &work, reason).await
     }
 
@@ -120,6 +118,24 @@ impl<S: Store> Engine<S> {
         };
         self.decided(tx, line, Decision::SkippedConfig, reason)
             .await
+    }
+
+    /// One call for all rows of a provider in a run that cannot go out for the same reason. It names the first of them; the
+    /// run's rows say the others.
+    async fn page_once<T: Tx>(
+        &self,
+        tx: &mut T,
+        run: &Run,
+        work: &ChargeWork,
+        what: &str,
+    ) -> Result<(), VerbError> {
+        let provider = work.method.provider;
+        let key = format!("{}:{provider}:{what}", run.public_id);
+        let payload = format!(
+            "{{\"invoice\":\"{}\",\"run\":\"{}\",\"provider\":\"{provider}\",\"what\":\"{what}\"}}",
+            work.invoice.public_id, run.public_id
+        );
+        Ok(tx.queue_notice("page", &key, &payload, self.now()).await?)
     }
 
     async fn page_about<T: Tx>(

@@ -6,6 +6,7 @@
 use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::attempt::{Attempt, CALLS_AFTER_MIN, first_step_delay_s};
+use crate::domain::dunning::DunningState;
 use crate::domain::evidence::Evidence;
 use crate::domain::run::Decision;
 use crate::domain::states::AttemptState;
@@ -49,6 +50,40 @@ impl<S: Store> Engine<S> {
             self.page(tx, &rows, "first_step").await?;
         }
         self.audit_settle(tx, &rows, actor, "not_sent", "").await?;
+        Ok(settled(&rows, None))
+    }
+
+    /// Money for its invoice stands elsewhere, and nothing of this attempt has left: it is given up, so that it holds no
+    /// place, and a person is called. Nothing charges the invoice by itself until they have seen to it; what they press
+    /// looks first, as this one did.
+    pub(super) async fn write_given_up<T: Tx>(
+        &self,
+        tx: &mut T,
+        mut rows: Rows,
+        evidence: &Evidence,
+        actor: Actor<'_>,
+    ) -> Result<Settled, VerbError> {
+        let fence = fence_of(&rows.attempt);
+        let attempt = &mut rows.attempt;
+        attempt.state = AttemptState::Ready;
+        attempt.lease_until = Some(rows.now);
+        tx.save_attempt(attempt, fence).await?;
+        let fence = fence_of(attempt);
+        attempt.state = AttemptState::Abandoned;
+        attempt.settled_at = Some(self.now());
+        attempt.next_check_at = None;
+        attempt.needs_human = false;
+        tx.save_attempt(attempt, fence).await?;
+        if rows.invoice.dunning != DunningState::Idle || rows.invoice.next_attempt_at.is_some() {
+            rows.invoice.dunning = DunningState::Idle;
+            rows.invoice.next_attempt_at = None;
+            tx.save_invoice(&rows.invoice).await?;
+            rows.invoice.version += 1;
+        }
+        tx.decide_run_items(rows.attempt.id, Decision::NotSent, self.now())
+            .await?;
+        self.page(tx, &rows, evidence.name()).await?;
+        self.audit_settle(tx, &rows, actor, "abandoned", "").await?;
         Ok(settled(&rows, None))
     }
 }

@@ -35,6 +35,12 @@ const BOUNDS: [(&str, &str); 7] = [
     ("tcp_keepalives_count", "3"),
     ("client_min_messages", "warning"),
 ];
+const UNBOUNDED: [(&str, &str); 4] = [
+    ("lock_timeout", "0"),
+    ("statement_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+    ("client_min_messages", "warning"),
+];
 
 fn options(address: &str) -> Result<PgConnectOptions, StoreError> {
     let options: PgConnectOptions = address.parse().map_err(|_: sqlx::Error| {
@@ -61,11 +67,12 @@ pub(super) async fn pool(address: &str, operator: &str, size: u32) -> Result<PgP
         .map_err(failed)
 }
 
-/// One connection for making, migrating and loading, which may take long.
+/// One connection for making, migrating and loading, which may take long: what the server or the role limits otherwise is
+/// lifted for it.
 pub(super) async fn single(address: &str) -> Result<PgConnection, StoreError> {
     options(address)?
         .application_name("paydeck/migrate")
-        .options([("client_min_messages", "warning")])
+        .options(UNBOUNDED)
         .connect()
         .await
         .map_err(failed)
