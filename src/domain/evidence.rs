@@ -59,6 +59,8 @@ pub enum Evidence {
     Refused(Refusal),
     /// Certainly nothing left: the connection was never made.
     NotSent,
+    /// The same: another provider, which may have been paid for the same invoice already, did not say whether it was.
+    Withheld(ProviderName),
     /// Ours to know, nobody was asked: a charge in two steps that has no name, so that its second step never began.
     Unconfirmed,
     /// The same, and it never will: whoever held it can no longer begin the second step.
@@ -271,7 +273,7 @@ impl Evidence {
             Self::Seen(seen) => seen.status.as_str(),
             Self::NotSeen => "not_seen",
             Self::Refused(_) => "refused",
-            Self::NotSent => "not_sent",
+            Self::NotSent | Self::Withheld(_) => "not_sent",
             Self::Unconfirmed | Self::Withdrawn => "unconfirmed",
             Self::Elsewhere(_) => "elsewhere",
             Self::Throttled { .. } => "throttled",
@@ -292,6 +294,7 @@ impl Evidence {
             Self::Refused(refusal) => matches!(refusal.proves, Proves::Nothing),
             Self::Seen(_)
             | Self::NotSeen
+            | Self::Withheld(_)
             | Self::Unconfirmed
             | Self::Withdrawn
             | Self::Elsewhere(_)

@@ -33,6 +33,7 @@ impl<S: Store> Engine<S> {
             | Evidence::NotSent
             | Evidence::Unconfirmed
             | Evidence::Withdrawn
+            | Evidence::Withheld(_)
             | Evidence::Elsewhere(_)
             | Evidence::Throttled { .. }
             | Evidence::Busy

@@ -22,6 +22,7 @@ mod cancel;
 mod charge;
 mod checkout;
 mod customer;
+mod everybodys;
 mod fallback;
 mod fence;
 mod find;
@@ -108,6 +109,7 @@ pub struct Engine<S> {
     breakers: [Breaker; ProviderName::ALL.len()],
     in_flight: AtomicUsize,
     pins: [account::Pin; ProviderName::ALL.len()],
+    readings: [everybodys::LastReading; ProviderName::ALL.len()],
 }
 
 impl<S: Store> Engine<S> {
@@ -120,6 +122,7 @@ impl<S: Store> Engine<S> {
             breakers,
             in_flight: AtomicUsize::new(0),
             pins: ProviderName::ALL.map(|_| account::Pin::default()),
+            readings: ProviderName::ALL.map(|_| everybodys::LastReading::default()),
         }
     }
 

@@ -4,23 +4,26 @@
 //! charge it at one before the others that the rules name were asked: it may have been paid there. It settles nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use crate::domain::attempt::{
-    Attempt, AttemptKind, OweTimes, is_known_since_before, looked_for_since, may_be_older,
+    Attempt, AttemptKind, OweTimes, Standing, is_known_since_before, looked_for_since, may_be_older,
 };
+use crate::domain::billing::try_of_invoice;
+use crate::domain::evidence::Evidence;
 use crate::domain::ids::CustomerId;
 use crate::domain::mode::ProviderName;
 use crate::secret::Secret;
 
 use super::Engine;
 use super::breaker::Admission;
-use super::ports::{Customers, Desk, FindStanding, Provider, Store, Whose};
+use super::ports::{CallReport, Customers, Desk, FindStanding, Provider, Store, Whose};
 use super::refusal::VerbError;
 use super::send::{Outgoing, Returned, nothing_left};
 use super::settle::Rows;
-use super::standing::found_elsewhere;
+use super::standing::{NotRead, found_elsewhere};
 
 impl<S: Store> Engine<S> {
     /// Whether what our books say of this debt may be older than what the providers know of it.
@@ -68,26 +71,18 @@ impl<S: Store> Engine<S> {
             let key = self
                 .known_key(name, outgoing.attempt.customer_id, since)
                 .await;
-            let call = FindStanding {
-                billing_key: key.as_ref(),
-                whose: if key.is_some() {
-                    Whose::OfCustomer
-                } else {
-                    Whose::Everybodys
-                },
-                order_id: &outgoing.attempt.order_id,
-                since,
-            };
             let held = (&outgoing.attempt, &mut outgoing.marked);
-            let report = match self.read_standing(other.as_ref(), call, held).await {
-                Ok(rows) => match rows.iter().find(|row| row.may_hold_money()) {
-                    None => continue,
-                    Some(standing) => found_elsewhere(name, standing),
-                },
-                Err(report) => {
+            let report = match self
+                .money_at(other.as_ref(), key.as_ref(), since, held)
+                .await
+            {
+                Ok(None) => continue,
+                Ok(Some(standing)) => found_elsewhere(name, &standing),
+                Err(NotRead::Lost) => nothing_left(),
+                Err(NotRead::Unanswered(report)) => {
                     let said = report.evidence.name();
                     tracing::warn!(provider = %name, said, "it could not be asked whether it was paid already");
-                    nothing_left()
+                    CallReport::bare(Evidence::Withheld(name))
                 }
             };
             // Its own provider was not asked: whoever comes next may try it.
@@ -102,6 +97,34 @@ impl<S: Store> Engine<S> {
             }));
         }
         Ok(outgoing)
+    }
+
+    /// Money for the invoice of an attempt at another provider, or what may be some. Without a key of the customer
+    /// everybody's are looked through; they are read once for many rows.
+    async fn money_at(
+        &self,
+        other: &dyn Provider,
+        key: Option<&Secret>,
+        since: DateTime<Utc>,
+        (attempt, marked): (&Attempt, &mut Duration),
+    ) -> Result<Option<Standing>, NotRead> {
+        if key.is_none() && other.lists_standing() {
+            let all = self.everybodys(other, since, (attempt, marked)).await?;
+            let ours = try_of_invoice(&attempt.order_id).and_then(|(of, _)| all.get(of));
+            let found = ours.and_then(|rows| rows.iter().find(|row| row.may_hold_money()));
+            return Ok(found.cloned());
+        }
+        let call = FindStanding {
+            billing_key: key,
+            whose: match key {
+                Some(_) => Whose::OfCustomer,
+                None => Whose::Everybodys,
+            },
+            order_id: &attempt.order_id,
+            since,
+        };
+        let rows = self.read_standing(other, call, (attempt, marked)).await?;
+        Ok(rows.into_iter().find(Standing::may_hold_money))
     }
 
     /// A key of the customer there, of a card that was registered before the debt. None where there is none, or it does

@@ -206,6 +206,7 @@ impl<S: Store> Engine<S> {
         if report.evidence == Evidence::Unconfirmed || returned.is_unasked(source) {
             return Ok(None);
         }
+        let silent;
         let (code, reference, amount) = match &report.evidence {
             // What came back is named by its own name, so that the books can follow it.
             Evidence::Seen(seen) if undone_of(&rows.attempt, seen).is_some() => {
@@ -220,6 +221,11 @@ impl<S: Store> Engine<S> {
                 (code, Some(seen.provider_ref.as_str()), Some(seen.total))
             }
             Evidence::Refused(refusal) => (Some(refusal.code.as_str()), None, None),
+            // Who was the reason stands beside that nothing left.
+            Evidence::Withheld(provider) => {
+                silent = format!("PAYDECK_NO_WORD_FROM_{}", provider.as_str().to_uppercase());
+                (Some(silent.as_str()), None, None)
+            }
             Evidence::Elsewhere(other) => (None, Some(other.provider_ref.as_str()), None),
             Evidence::NotSeen
             | Evidence::NotSent

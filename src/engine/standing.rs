@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::attempt::{
     Attempt, OtherTries, Standing, Stands, is_known_since_before, standing_of,
 };
+use crate::domain::billing::try_of_invoice;
 use crate::domain::evidence::{Elsewhere, Evidence, Proves, Refusal, SeenStatus, Unusable};
 use crate::domain::mode::ProviderName;
 use crate::secret::Secret;
@@ -24,7 +25,26 @@ use super::send::nothing_left;
 use super::settle::fence_of;
 
 /// Most pages of one reading. A shop that makes more since the debt is somebody's to look at.
-const MAX_PAGES: u32 = 200;
+const MAX_PAGES: u32 = 2_000;
+
+/// Why it is not known what stands there.
+#[derive(Debug)]
+pub(super) enum NotRead {
+    /// The provider did not say.
+    Unanswered(Box<CallReport>),
+    /// The attempt that it is read for is somebody else's meanwhile, or the database does not say whose.
+    Lost,
+}
+
+impl NotRead {
+    /// What it says of an attempt at the provider that was asked.
+    fn into_report(self) -> CallReport {
+        match self {
+            Self::Unanswered(report) => as_unasked(*report),
+            Self::Lost => nothing_left(),
+        }
+    }
+}
 
 /// What stands for an attempt under its own name.
 pub(super) enum Own {
@@ -88,8 +108,9 @@ impl<S: Store> Engine<S> {
             order_id: &attempt.order_id,
             since,
         };
-        let rows = self.read_standing(provider, call, (attempt, marked)).await;
-        let rows = rows.map_err(as_unasked)?;
+        let held = (attempt, marked);
+        let rows = self.standing_there(provider, call, held).await;
+        let rows = rows.map_err(NotRead::into_report)?;
         Ok(standing_of(&attempt.order_id, &rows, others))
     }
 
@@ -109,13 +130,32 @@ impl<S: Store> Engine<S> {
         })
     }
 
+    /// Everything of one invoice. Everybody's are read once for many rows; only where something of this invoice is among
+    /// them is it read by itself.
+    async fn standing_there(
+        &self,
+        provider: &dyn Provider,
+        call: FindStanding<'_>,
+        (attempt, marked): (&Attempt, &mut Duration),
+    ) -> Result<Vec<Standing>, NotRead> {
+        if call.whose == Whose::Everybodys && provider.lists_standing() {
+            let held = (attempt, &mut *marked);
+            let all = self.everybodys(provider, call.since, held).await?;
+            let known = try_of_invoice(&attempt.order_id).and_then(|(of, _)| all.get(of));
+            if known.is_none() {
+                return Ok(Vec::new());
+            }
+        }
+        self.read_standing(provider, call, (attempt, marked)).await
+    }
+
     /// All pages. The attempt is held on to meanwhile.
     pub(super) async fn read_standing(
         &self,
         provider: &dyn Provider,
         call: FindStanding<'_>,
         (attempt, marked): (&Attempt, &mut Duration),
-    ) -> Result<Vec<Standing>, CallReport> {
+    ) -> Result<Vec<Standing>, NotRead> {
         let mut rows = Vec::new();
         let mut after: Option<String> = None;
         for _ in 0..MAX_PAGES {
@@ -125,7 +165,7 @@ impl<S: Store> Engine<S> {
                 provider.standing(&mut desk, call, after.as_deref()).await
             };
             match page {
-                StandingPage::Unanswered(report) => return Err(*report),
+                StandingPage::Unanswered(report) => return Err(NotRead::Unanswered(report)),
                 StandingPage::Page { rows: more, next } => {
                     rows.extend(more);
                     if next.is_none() {
@@ -134,16 +174,26 @@ impl<S: Store> Engine<S> {
                     after = next;
                 }
             }
-            match self.hold_on(attempt, marked).await {
-                Ok(true) => {}
-                Ok(false) => return Err(nothing_left()),
-                Err(error) => {
-                    tracing::warn!(%error, "what is looked for could not be held on to");
-                    return Err(nothing_left());
-                }
+            self.still_ours(attempt, marked).await?;
+        }
+        let too_many = CallReport::bare(Evidence::Unusable(Unusable::Unreadable));
+        Err(NotRead::Unanswered(Box::new(too_many)))
+    }
+
+    /// Holds on to an attempt that something is read for.
+    pub(super) async fn still_ours(
+        &self,
+        attempt: &Attempt,
+        marked: &mut Duration,
+    ) -> Result<(), NotRead> {
+        match self.hold_on(attempt, marked).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(NotRead::Lost),
+            Err(error) => {
+                tracing::warn!(%error, "what is looked for could not be held on to");
+                Err(NotRead::Lost)
             }
         }
-        Err(CallReport::bare(Evidence::Unusable(Unusable::Unreadable)))
     }
 
     /// Takes the lease anew where a good part of it is over. Whether it is still ours.

@@ -187,6 +187,7 @@ fn of_answer(answer: &KeptAnswer) -> Option<Answer> {
         | Evidence::NotSent
         | Evidence::Unconfirmed
         | Evidence::Withdrawn
+        | Evidence::Withheld(_)
         | Evidence::Elsewhere(_)
         | Evidence::Throttled { .. }
         | Evidence::Busy

@@ -418,11 +418,47 @@ async fn where_another_provider_does_not_say_whether_an_old_debt_was_paid_nothin
             run_and_reconcile(&w).await;
             assert_eq!(taken(&w).await, (1, 0));
             assert_eq!(w.text(NEWEST).await, "ready");
+            let why = "select code from evidence order by id desc limit 1";
+            assert_eq!(w.text(why).await, "PAYDECK_NO_WORD_FROM_STRIPE");
+            assert_eq!(w.number(PAGES).await, 0, "it may answer soon");
+            // It is one call for all that waits, however often it is looked.
+            w.change("update attempt set created_at = created_at - 7200000000")
+                .await;
+            for _ in 0..2 {
+                w.expire_leases().await;
+                w.reconcile().await;
+            }
+            assert_eq!(w.number(PAGES).await, 1, "somebody is called, once");
             both(&mut w, "both again").await;
             w.expire_leases().await;
             w.reconcile().await;
             assert_eq!(taken(&w).await, (2, 0));
             w.books_are_straight().await;
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn everybodys_payments_are_read_once_for_all_old_debts_of_a_run() {
+    on_each(
+        ProviderName::Toss,
+        by_rule("KRW toss stripe"),
+        async |mut w| {
+            both(&mut w, "both").await;
+            let (_, pattern) = w.subscriber("key-one").await;
+            w.many_like(pattern, 5).await;
+            w.advance_days(33).await;
+            w.run().await;
+            assert_eq!(taken(&w).await, (7, 0));
+            let sent = w.control("GET", "requests?limit=1000", Value::Null).await;
+            let rows = sent["requests"].as_array().or(sent.as_array());
+            let is_list = |row: &&Value| {
+                let path = row["path"].as_str().unwrap_or_default();
+                path.starts_with("/v1/payment_intents")
+            };
+            let lists = rows.expect("rows").iter().filter(is_list).count();
+            assert_eq!(lists, 1, "one page for six rows");
         },
     )
     .await;

@@ -212,7 +212,7 @@ fn learn_open_charge(
             _ => still(NextStep::Fence),
         },
         Evidence::Refused(refusal) => learn_refusal(attempt, refusal, source),
-        Evidence::NotSent
+        Evidence::NotSent | Evidence::Withheld(_)
             if attempt.send_count <= 1
                 && attempt.state == AttemptState::Sent
                 && source == EvidenceSource::Answer =>
@@ -225,6 +225,7 @@ fn learn_open_charge(
         Evidence::Busy => still(NextStep::LookSoon),
         Evidence::Elsewhere(_) | Evidence::Unusable(Unusable::Mismatch | Unusable::NoKey) => page(),
         Evidence::NotSent
+        | Evidence::Withheld(_)
         | Evidence::Unconfirmed
         | Evidence::Withdrawn
         | Evidence::Throttled { .. }
@@ -249,7 +250,11 @@ fn is_first_step_failed(attempt: &Attempt, evidence: &Evidence, source: Evidence
         }
         // An answer about something else than what was asked for is somebody's to look at; so is a key that does not open.
         Evidence::Unusable(why) => !matches!(why, Unusable::Mismatch | Unusable::NoKey),
-        Evidence::NotSent | Evidence::NotSeen | Evidence::Throttled { .. } | Evidence::Busy => true,
+        Evidence::NotSent
+        | Evidence::Withheld(_)
+        | Evidence::NotSeen
+        | Evidence::Throttled { .. }
+        | Evidence::Busy => true,
         Evidence::Seen(_)
         | Evidence::Unconfirmed
         | Evidence::Withdrawn

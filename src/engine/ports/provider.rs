@@ -70,6 +70,8 @@ pub enum Whose {
     OfCustomer,
     /// Everybody's: it may have been charged of a customer whom our books do not know.
     Everybodys,
+    /// Everybody's, for every invoice and not for one, where [`Provider::lists_standing`].
+    ForEveryInvoice,
 }
 
 /// One page of what stands there.
@@ -311,6 +313,10 @@ pub trait Provider: Send + Sync {
     fn charge_body(&self, request: &ChargeRequest<'_>) -> Vec<u8>;
     /// The exact bytes of a refund.
     fn refund_body(&self, request: &RefundRequest<'_>) -> Vec<u8>;
+    /// Whether it shows what stands there for every invoice at once.
+    fn lists_standing(&self) -> bool {
+        false
+    }
     /// A page of what stands there for an invoice, under whatever number of ours, after the page that gave `after`.
     fn standing<'a>(
         &'a self,

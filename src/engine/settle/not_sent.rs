@@ -8,6 +8,7 @@ use chrono::{DateTime, Duration, Utc};
 use crate::domain::attempt::{Attempt, CALLS_AFTER_MIN, first_step_delay_s};
 use crate::domain::dunning::DunningState;
 use crate::domain::evidence::Evidence;
+use crate::domain::mode::ProviderName;
 use crate::domain::run::Decision;
 use crate::domain::states::AttemptState;
 
@@ -34,11 +35,20 @@ impl<S: Store> Engine<S> {
             Evidence::Throttled { retry_after_s } => *retry_after_s,
             _ => None,
         };
-        let delay_s = first_step_delay_s(attempt.send_count, retry_after_s);
+        let waits_for = match evidence {
+            Evidence::Withheld(other) => Some(*other),
+            _ => None,
+        };
+        let delay_s = match waits_for {
+            Some(_) => withheld_delay_s(now - attempt.created_at),
+            None => first_step_delay_s(attempt.send_count, retry_after_s),
+        };
         attempt.next_check_at = Some(now + Duration::seconds(delay_s));
+        let waits_for = waits_for.filter(|_| now - attempt.created_at >= withheld_calls_after());
         let calls = !attempt.needs_human && goes_on_for_long(attempt, now);
         attempt.needs_human |= calls;
-        if *evidence == Evidence::NotSent && attempt.send_count <= 1 {
+        if matches!(evidence, Evidence::NotSent | Evidence::Withheld(_)) && attempt.send_count <= 1
+        {
             attempt.send_count = 0;
             attempt.first_sent_at = None;
             attempt.last_sent_at = None;
@@ -49,8 +59,25 @@ impl<S: Store> Engine<S> {
         if calls {
             self.page(tx, &rows, "first_step").await?;
         }
+        if let Some(other) = waits_for {
+            self.page_withheld(tx, &rows, other).await?;
+        }
         self.audit_settle(tx, &rows, actor, "not_sent", "").await?;
         Ok(settled(&rows, None))
+    }
+
+    /// One call a day for all that waits for the same provider's word; it names the first of them.
+    async fn page_withheld<T: Tx>(
+        &self,
+        tx: &mut T,
+        rows: &Rows,
+        other: ProviderName,
+    ) -> Result<(), VerbError> {
+        let key = format!("{other}:no_word:{}", self.local_date(rows.now));
+        let id = &rows.attempt.public_id;
+        let payload =
+            format!("{{\"attempt\":\"{id}\",\"provider\":\"{other}\",\"what\":\"no_word\"}}");
+        Ok(tx.queue_notice("page", &key, &payload, self.now()).await?)
     }
 
     /// Money for its invoice stands elsewhere, and nothing of this attempt has left: it is given up, so that it holds no
@@ -86,6 +113,16 @@ impl<S: Store> Engine<S> {
         self.audit_settle(tx, &rows, actor, "abandoned", "").await?;
         Ok(settled(&rows, None))
     }
+}
+
+/// A charge that waits so long for another provider's word calls a person.
+const fn withheld_calls_after() -> Duration {
+    Duration::hours(1)
+}
+
+/// Half as long again as it has waited, up to a quarter of an hour: rows that wait do not ask all the time.
+fn withheld_delay_s(waited: Duration) -> i64 {
+    (waited.num_seconds() / 2).clamp(30, 900)
 }
 
 fn goes_on_for_long(attempt: &Attempt, now: DateTime<Utc>) -> bool {

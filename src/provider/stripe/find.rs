@@ -34,12 +34,17 @@ impl StripeClient {
         let who = call.billing_key.map(Credential::read).transpose();
         let who = who.map_err(unasked)?;
         let customer = match (call.whose, &who) {
-            (Whose::Everybodys, _) => None,
+            (Whose::Everybodys | Whose::ForEveryInvoice, _) => None,
             (Whose::OfCustomer, Some(who)) => Some(who.customer),
             (Whose::OfCustomer, None) => return Err(unasked(Unsendable::Credential)),
         };
-        let (prefix, _) =
-            try_of_invoice(call.order_id).ok_or_else(|| unasked(Unsendable::Reference))?;
+        let prefix = match (call.whose, try_of_invoice(call.order_id)) {
+            (Whose::ForEveryInvoice, _) => "",
+            (Whose::OfCustomer | Whose::Everybodys, Some((prefix, _))) => prefix,
+            (Whose::OfCustomer | Whose::Everybodys, None) => {
+                return Err(unasked(Unsendable::Reference));
+            }
+        };
         let asked = request::intents_of(customer, call.since.timestamp(), after);
         let exchange = self.send(asked.map_err(unasked)?).await.map_err(unasked)?;
         let page = read(&exchange).map_err(|evidence| Box::new(report(&exchange, *evidence)))?;
@@ -61,7 +66,7 @@ impl StripeClient {
     }
 }
 
-/// An intent of this invoice, under whatever number.
+/// An intent of this invoice, or of any, under whatever number.
 fn standing(intent: &wire::Intent, prefix: &str, card: Option<&str>) -> Option<Standing> {
     let order_id = wire::note(&intent.metadata, "order_id")?;
     order_id.starts_with(prefix).then(|| Standing {

@@ -41,6 +41,10 @@ impl Provider for StripeClient {
         body::refund(request)
     }
 
+    fn lists_standing(&self) -> bool {
+        true
+    }
+
     fn standing<'a>(
         &'a self,
         _desk: &'a mut Desk,

@@ -89,6 +89,7 @@ impl StripeClient {
             Evidence::Seen(_)
             | Evidence::Unconfirmed
             | Evidence::Withdrawn
+            | Evidence::Withheld(_)
             | Evidence::Elsewhere(_)
             | Evidence::Busy
             | Evidence::Unusable(_) => ProviderError::Unusable {

@@ -270,6 +270,7 @@ impl TossClient {
             Evidence::Seen(_)
             | Evidence::Unconfirmed
             | Evidence::Withdrawn
+            | Evidence::Withheld(_)
             | Evidence::Elsewhere(_)
             | Evidence::Busy
             | Evidence::Unusable(_) => Err(ProviderError::Unusable {

@@ -66,6 +66,7 @@ pub fn learn_refund(
         | Evidence::NotSent
         | Evidence::Unconfirmed
         | Evidence::Withdrawn
+        | Evidence::Withheld(_)
         | Evidence::Elsewhere(_)
         | Evidence::Throttled { .. }
         | Evidence::Unusable(_) => Ok(still(NextStep::LookLater)),
