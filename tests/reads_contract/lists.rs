@@ -19,6 +19,7 @@ on_both!(
     subscriptions_are_kept_by_every_condition,
     what_a_list_cannot_do_is_refused_by_name,
     renewals_come_soonest_first_with_what_to_notice,
+    what_is_due_is_read_whole_however_much_it_is,
     failed_invoices_carry_their_dunning,
     unknowns_and_what_needs_a_person_are_one_list,
     plans_are_counted_and_priced,
@@ -440,6 +441,24 @@ async fn renewals_come_soonest_first_with_what_to_notice(bed: Bed) {
         }
     }
     assert!(flags.is_empty(), "both ways of flagging agree: {flags:?}");
+}
+
+async fn what_is_due_is_read_whole_however_much_it_is(bed: Bed) {
+    let mut rows = Rows::basics();
+    let due = |id: i64| match id {
+        // The first page ends among rows of the same instant.
+        1..=1_500 => noon(20),
+        2_001.. => noon(23),
+        _ => noon(21),
+    };
+    for id in 1..=2_100 {
+        rows.subscription(id, 1, (1, 9_900), "active", set! { next_due_at: due(id) });
+    }
+    let store = bed.with(&rows).await;
+    let read = store.due(noon(22)).await.expect("rows");
+    let named: Vec<&str> = read.iter().map(|row| row.public_id.as_str()).collect();
+    let expected: Vec<String> = (1..=2_000).map(|id| format!("sub_{}", ulid(id))).collect();
+    assert_eq!(named, expected);
 }
 
 async fn failed_invoices_carry_their_dunning(bed: Bed) {

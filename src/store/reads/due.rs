@@ -13,7 +13,9 @@ use crate::store::sql::Row;
 
 type R<T> = Result<T, StoreError>;
 
-const SUBSCRIPTIONS: &str = "select s.public_id, c.id as customer_id, c.public_id as customer_public_id, \
+/// So many rows a statement: a month's first morning is longer than a statement may take.
+const PAGE: i64 = 1_000;
+const SUBSCRIPTIONS: &str = "select s.id as row_id, s.public_id, c.id as customer_id, c.public_id as customer_public_id, \
      c.name as customer_name, l.name as what, t.price_minor * t.quantity as amount_minor, t.currency, \
      s.run_at as due_at, s.state, s.cancel_at, \
      o.provider as own_provider, o.state as own_state, \
@@ -24,8 +26,8 @@ const SUBSCRIPTIONS: &str = "select s.public_id, c.id as customer_id, c.public_i
      from subscription s join subscription_term t on t.subscription_id = s.id and t.term_no = s.term_no \
      join customer c on c.id = s.customer_id join plan l on l.id = t.plan_id \
      left join payment_method o on o.id = s.method_id \
-     where s.run_at <= ? and s.scheduler = 'paydeck' order by s.run_at, s.id";
-const RETRIES: &str = "select i.public_id, c.id as customer_id, c.public_id as customer_public_id, \
+     where s.run_at <= ? and s.scheduler = 'paydeck' and (s.run_at, s.id) > (?, ?) order by s.run_at, s.id limit ?";
+const RETRIES: &str = "select i.id as row_id, i.public_id, c.id as customer_id, c.public_id as customer_public_id, \
      c.name as customer_name, i.description as what, i.amount_minor, i.currency, \
      i.next_attempt_at as due_at, s.state, s.cancel_at, \
      o.provider as own_provider, o.state as own_state, \
@@ -38,12 +40,27 @@ const RETRIES: &str = "select i.public_id, c.id as customer_id, c.public_id as c
      from invoice i join subscription s on s.id = i.subscription_id join customer c on c.id = i.customer_id \
      left join payment_method o on o.id = s.method_id \
      where i.state = 'open' and i.dunning = 'scheduled' and i.next_attempt_at <= ? \
-     order by i.next_attempt_at, i.id";
+     and (i.next_attempt_at, i.id) > (?, ?) order by i.next_attempt_at, i.id limit ?";
 
 pub(super) async fn due(db: &SqlStore, until: DateTime<Utc>) -> R<Vec<DueRow>> {
-    let mut rows = db.fetch(Query::with(SUBSCRIPTIONS, values![until])).await?;
-    rows.extend(db.fetch(Query::with(RETRIES, values![until])).await?);
-    rows.iter().map(row).collect()
+    let mut rows = Vec::new();
+    for statement in [SUBSCRIPTIONS, RETRIES] {
+        let mut after = (i64::MIN, i64::MIN);
+        loop {
+            let bound = values![until, after.0, after.1, PAGE];
+            let page = db.fetch(Query::with(statement, bound)).await?;
+            for read in &page {
+                let due = row(read)?;
+                let id = read.counts("due row").i64("row_id")?;
+                after = (due.due_at.timestamp_micros(), id);
+                rows.push(due);
+            }
+            if i64::try_from(page.len()).is_ok_and(|rows| rows < PAGE) {
+                break;
+            }
+        }
+    }
+    Ok(rows)
 }
 
 fn row(row: &Row) -> R<DueRow> {
