@@ -372,11 +372,12 @@ async fn about<T: Tx>(tx: &mut T, event: &InboxEvent) -> Result<Option<Subscript
 /// Whether it is everybody's trouble, so that there is no use in going on with the next row. Everything else is the
 /// row's own.
 pub(super) fn is_everybodys(error: &VerbError) -> bool {
-    match error {
-        VerbError::Denied(_) | VerbError::Refused(Refused::NoProvider(_)) => true,
-        VerbError::Store(StoreError::Unreachable(_) | StoreError::WrongDatabase(_)) => true,
-        _ => false,
-    }
+    matches!(
+        error,
+        VerbError::Denied(_)
+            | VerbError::Refused(Refused::NoProvider(_))
+            | VerbError::Store(StoreError::Unreachable(_) | StoreError::WrongDatabase(_))
+    )
 }
 
 /// Whether waiting does not help: it is of a kind that is not mirrored, or gone there.

@@ -207,6 +207,32 @@ impl<S: Store> Engine<S> {
         Ok(Next::Wish(id))
     }
 
+    /// Whoever reconciles settles what somebody else wished: both are named.
+    async fn audit_wish<T: Tx>(
+        &self,
+        tx: &mut T,
+        (wish, state): (&Wish, WishState),
+        subscription: &Subscription,
+        actor: Actor<'_>,
+    ) -> Result<(), VerbError> {
+        let at = tx.db_now().await?;
+        let reason = if actor.person == wish.operator {
+            wish.reason.clone()
+        } else {
+            format!("{}: {}", wish.operator, wish.reason)
+        };
+        let press = Press {
+            verb: wish.verb.as_str(),
+            target: subscription.public_id.as_str(),
+            after: subscription.state.as_str(),
+            reason: &reason,
+            result: state.as_str(),
+            provider_ref: &wish.provider_ref,
+            ..Press::default()
+        };
+        Ok(self.audit_in(tx, actor, press, at).await?)
+    }
+
     /// Ends a wish of which nobody can read what came of it, when its key is forgotten and a person wishes again.
     async fn end_unread<T: Tx>(
         &self,
@@ -328,22 +354,8 @@ impl<S: Store> Engine<S> {
         if state.is_open() {
             self.call_about_wish(&mut tx, &wish, now).await?;
         }
-        // Whoever reconciles settles what somebody else wished.
-        let reason = if actor.person == wish.operator {
-            wish.reason.clone()
-        } else {
-            format!("{}: {}", wish.operator, wish.reason)
-        };
-        let press = Press {
-            verb: wish.verb.as_str(),
-            target: subscription.public_id.as_str(),
-            after: subscription.state.as_str(),
-            reason: &reason,
-            result: state.as_str(),
-            provider_ref: &wish.provider_ref,
-            ..Press::default()
-        };
-        self.audit_in(&mut tx, actor, press, now).await?;
+        self.audit_wish(&mut tx, (&wish, state), &subscription, actor)
+            .await?;
         let invoice = match wish.invoice_id {
             Some(id) => Some(tx.lock_invoice(id).await?),
             None => None,
