@@ -21,7 +21,7 @@ use super::ports::{CallReport, FindStanding, Provider, Store, Whose};
 use super::standing::NotRead;
 
 /// So long a reading speaks for other rows too.
-const KEPT_FOR: Duration = Duration::from_secs(300);
+const KEPT_FOR: Duration = Duration::from_mins(5);
 /// So long nobody asks again after one that came to nothing.
 const REFUSED_FOR: Duration = Duration::from_secs(30);
 /// It is read from so much earlier than who asks needs, for those who need a little more.

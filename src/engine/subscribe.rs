@@ -78,12 +78,10 @@ impl<S: Store> Engine<S> {
             let method = method.ok_or(VerbError::Refused(Refused::NoMethod))?;
             check_chargeable(method.provider, amount)?;
         }
-        let next = match &method {
-            Some(method) if !is_trial => {
-                let what = (customer.id, amount);
-                self.next_card(tx, what, method.provider).await?
-            }
-            _ => None,
+        let what = (customer.id, amount);
+        let next = match method.as_ref().filter(|_| !is_trial) {
+            Some(method) => self.next_card(tx, what, method.provider).await?,
+            None => None,
         };
         let zone = self.parts.settings.zone;
         let today = self.local_date(self.now());

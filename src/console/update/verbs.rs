@@ -7,6 +7,7 @@ use crate::console::action::{Action, Danger};
 use crate::console::effect::Effect;
 use crate::console::model::{Asked, Confirm, Ending, Form, FormKind, Modal, Model, Phase, Target};
 use crate::console::term::Switch;
+use crate::domain::ids::AttemptId;
 use crate::domain::operator::{Access, Denied};
 use crate::engine::Request;
 
@@ -154,21 +155,11 @@ pub fn begin(model: &mut Model, action: Action) -> Vec<Effect> {
             let asked = Asked::Request(Request::UndoCancel { subscription });
             plan(model, asked, name)
         }),
-        Action::ResolveUnknown => with(model, target.attempt, |model, attempt| {
-            let asked = Asked::Request(Request::ResolveUnknown { attempt });
-            plan(model, asked, name)
-        }),
-        Action::SendAgain => with(model, target.attempt, |model, attempt| {
-            let asked = Asked::Request(Request::SendAgain { attempt });
-            plan(model, asked, name)
-        }),
-        Action::Link => match target.attempt {
-            Some(attempt) => vec![Effect::AskLink(attempt)],
-            None => Vec::new(),
-        },
-        Action::NotExecuted => with(model, target.attempt, |model, attempt| {
-            form(model, FormKind::NotExecuted { attempt }, name)
-        }),
+        Action::ResolveUnknown | Action::SendAgain | Action::Link | Action::NotExecuted => {
+            with(model, target.attempt, |model, attempt| {
+                about_attempt(model, action, attempt, name)
+            })
+        }
         Action::Approve => approve::begin(model),
         Action::SwapCard => with(model, target.customer, |model, customer| {
             form(model, FormKind::SwapCard { customer }, name)
@@ -201,6 +192,23 @@ pub fn begin(model: &mut Model, action: Action) -> Vec<Effect> {
             form(model, FormKind::Note { target }, name)
         }),
         _ => Vec::new(),
+    }
+}
+
+fn about_attempt(
+    model: &mut Model,
+    action: Action,
+    attempt: AttemptId,
+    name: String,
+) -> Vec<Effect> {
+    match action {
+        Action::SendAgain => plan(model, Asked::Request(Request::SendAgain { attempt }), name),
+        Action::Link => vec![Effect::AskLink(attempt)],
+        Action::NotExecuted => form(model, FormKind::NotExecuted { attempt }, name),
+        _ => {
+            let asked = Asked::Request(Request::ResolveUnknown { attempt });
+            plan(model, asked, name)
+        }
     }
 }
 

@@ -44,7 +44,7 @@ pub fn shape(ink: &Ink<'_>, overview: &Overview, figure: Figure, room: usize) ->
     };
     // A label and as many whole figures as it leaves room for.
     let sums = |id: &str, moneys: &[Money]| {
-        let room = room.saturating_sub(width(&label(id, "")));
+        let room = room.saturating_sub(width(label(id, "")));
         label(id, &model.moneys_in(moneys, room))
     };
     let days = |value: fn(&crate::engine::queries::DayFigure) -> i64| {
@@ -83,20 +83,17 @@ pub fn shape(ink: &Ink<'_>, overview: &Overview, figure: Figure, room: usize) ->
             days: days(|day| small(day.new)),
             more: Vec::new(),
         },
-        Figure::Failed => {
-            let recovered = share(
-                small(overview.recovered_invoices),
-                small(overview.failed_invoices),
-            );
-            let invoices = label("invoices", &model.count(overview.failed_invoices));
-            Shape {
-                title,
-                value: format!("{} {invoices}", model.count(overview.failed_attempts)),
-                below: plain(label("recovered", &model.locale().percent(recovered))),
-                days: days(|day| small(day.declined)),
-                more: Vec::new(),
-            }
-        }
+        Figure::Failed => Shape {
+            title,
+            value: format!(
+                "{} {}",
+                model.count(overview.failed_attempts),
+                label("invoices", &model.count(overview.failed_invoices))
+            ),
+            below: plain(label("recovered", &recovered(ink, overview))),
+            days: days(|day| small(day.declined)),
+            more: Vec::new(),
+        },
         Figure::AtRisk => Shape {
             title,
             value: model.moneys_in(&overview.at_risk, room),
@@ -110,6 +107,14 @@ pub fn shape(ink: &Ink<'_>, overview: &Overview, figure: Figure, room: usize) ->
             more: plain(label("past_due", &model.count(overview.past_due))),
         },
     }
+}
+
+fn recovered(ink: &Ink<'_>, overview: &Overview) -> String {
+    let share = share(
+        small(overview.recovered_invoices),
+        small(overview.failed_invoices),
+    );
+    ink.locale().percent(share)
 }
 
 const fn warn(count: u64) -> Role {

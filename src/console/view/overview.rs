@@ -38,7 +38,7 @@ pub fn draw(ink: &mut Ink<'_>, area: Rect, panel: &Panel<Overview>) {
 fn small(ink: &mut Ink<'_>, area: Rect, overview: &Overview, chosen: Option<Spot>) {
     for (y, figure) in (area.y..area.bottom()).zip(Figure::ALL) {
         let line = Rect::new(area.x + 1, y, area.width.saturating_sub(2), 1);
-        let title = width(&ink.t(&format!("console.figure.{}", figures::figure_id(figure))));
+        let title = width(ink.t(&format!("console.figure.{}", figures::figure_id(figure))));
         let room = usize::from(line.width).saturating_sub(title + 1);
         let shape = figures::shape(ink, overview, figure, room);
         ink.word(line.x, y, line.width, &shape.title, Role::Dim);

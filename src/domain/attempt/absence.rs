@@ -68,10 +68,11 @@ impl Sighting {
             "not_seen" | "not_refunded" => Self::NotSeen,
             "refunded_elsewhere" => Self::Elsewhere,
             "other_balance" => Self::OtherBalance,
+            // With "elsewhere" another payment was seen, and of this one nothing was asked.
             "not_sent" | "throttled" | "busy" | "refused" | "timed_out" | "broken"
-            | "server_error" | "unreadable" | "unconfirmed" | "no_key" => Self::NoAnswer,
-            // Another payment was seen, and of this one nothing was asked.
-            "elsewhere" => Self::NoAnswer,
+            | "server_error" | "unreadable" | "unconfirmed" | "no_key" | "elsewhere" => {
+                Self::NoAnswer
+            }
             _ => Self::Seen,
         })
     }

@@ -191,6 +191,35 @@ fn effect_text(ink: &Ink<'_>, effect: &Effect) -> String {
             say("refundable_after", &[("money", &model.money(*money))])
         }
         Effect::InvoicesVoided(count) => say("invoices_voided", &[("n", &model.count(*count))]),
+        Effect::ChargesOwed { .. }
+        | Effect::AskedNext { .. }
+        | Effect::ChargedByCard(_)
+        | Effect::LeftWithoutCard(_) => cards_text(ink, effect),
+        Effect::SubscriptionsKept(count) => {
+            say("subscriptions_kept", &[("n", &model.count(*count))])
+        }
+        Effect::TrialUntil(until) => say("trial_until", &[("at", &model.date(*until))]),
+        Effect::InvoicePaid(invoice) => say("invoice_paid", &[("invoice", &words::id(invoice))]),
+        Effect::RequestReplaced(request) => {
+            say("request_replaced", &[("request", &words::id(request))])
+        }
+        Effect::SecondPerson { minutes } => say("second_person", &[("n", &locale.count(*minutes))]),
+        Effect::Attempt { from, to } => say(
+            "attempt",
+            &[
+                ("from", locale.label("state.attempt", from.as_str())),
+                ("to", locale.label("state.attempt", to.as_str())),
+            ],
+        ),
+    }
+}
+
+/// What becomes of what is owed, and by which card.
+fn cards_text(ink: &Ink<'_>, effect: &Effect) -> String {
+    let model = ink.model;
+    let locale = ink.locale();
+    let say = |id: &str, args: &[(&str, &str)]| locale.t_args(&format!("dialog.effect.{id}"), args);
+    match effect {
         Effect::ChargesOwed { invoice, amount } => say(
             "charges_owed",
             &[
@@ -208,22 +237,7 @@ fn effect_text(ink: &Ink<'_>, effect: &Effect) -> String {
         ),
         Effect::ChargedByCard(count) => say("charged_by_card", &[("n", &model.count(*count))]),
         Effect::LeftWithoutCard(count) => say("left_without_card", &[("n", &model.count(*count))]),
-        Effect::SubscriptionsKept(count) => {
-            say("subscriptions_kept", &[("n", &model.count(*count))])
-        }
-        Effect::TrialUntil(until) => say("trial_until", &[("at", &model.date(*until))]),
-        Effect::InvoicePaid(invoice) => say("invoice_paid", &[("invoice", &words::id(invoice))]),
-        Effect::RequestReplaced(request) => {
-            say("request_replaced", &[("request", &words::id(request))])
-        }
-        Effect::SecondPerson { minutes } => say("second_person", &[("n", &locale.count(*minutes))]),
-        Effect::Attempt { from, to } => say(
-            "attempt",
-            &[
-                ("from", locale.label("state.attempt", from.as_str())),
-                ("to", locale.label("state.attempt", to.as_str())),
-            ],
-        ),
+        _ => String::new(),
     }
 }
 

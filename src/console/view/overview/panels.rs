@@ -79,7 +79,7 @@ fn sums_line(ink: &Ink<'_>, overview: &Overview, room: usize) -> Spans {
     if spans_width(&whole) <= room {
         return whole;
     }
-    let labels: usize = parts.iter().map(|(id, _)| width(&label(id)) + 3).sum();
+    let labels: usize = parts.iter().map(|(id, _)| width(label(id)) + 3).sum();
     line(room.saturating_sub(labels) / 3)
 }
 
