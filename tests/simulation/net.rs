@@ -812,7 +812,7 @@ impl Provider for SimProvider {
                     status: seen.status,
                     card: CardOf::Another,
                 }],
-                _ => return StandingPage::Unanswered(report),
+                _ => return StandingPage::Unanswered(Box::new(report)),
             };
             StandingPage::Page {
                 rows,
