@@ -50,7 +50,7 @@ pub const fn head_of(list: ListKind) -> &'static str {
         ListKind::Unknown => {
             "object,mode,id,kind,state,customer_id,customer_name,amount,amount_currency,\
              provider,order_id,source,first_sent_at,last_sent_at,send_count,checks,not_seen,\
-             next_check_at,last_outcome,last_evidence_at,needs_human,operator"
+             next_check_at,last_outcome,link_until,last_evidence_at,needs_human,operator"
         }
         ListKind::Runs => {
             "object,mode,id,state,operator,host,until,started_at,finished_at,stop_reason,due,\
