@@ -278,23 +278,6 @@ impl Shop {
         self.json(&words).expect(0);
     }
 
-    /// A plan in dollars, which the rules send to the second provider.
-    pub fn plan_abroad(&self) {
-        let plan = ["plan", "create", "global-month", "--name", "Global monthly"];
-        let price = ["--price", "49.00", "--currency", "USD"];
-        self.json(&[&plan[..], &price[..]].concat()).expect(0);
-    }
-
-    /// A customer with a card at the second provider.
-    pub fn customer_abroad(&self, name: &str) -> String {
-        let made = self.json(&["customer", "create", "--name", name]);
-        let id = text(&made.expect(0).object(), "id");
-        let add = ["method", "add", "--customer", &id];
-        let card = ["--auth-key", "pm_card_visa"];
-        self.json(&[&add[..], &card[..]].concat()).expect(0);
-        id
-    }
-
     /// A customer with a card: its id and its key at the provider.
     pub fn customer(&self, name: &str) -> (String, String) {
         let id = text(

@@ -32,7 +32,7 @@ use eyes::Eyes;
 use killing::Killing;
 use points::Side;
 use serde_json::json;
-use shop::Shop;
+use shop::{Shop, text};
 
 fn number(name: &str, otherwise: u64) -> u64 {
     let given = std::env::var(name).ok();
@@ -71,19 +71,36 @@ fn killed_and_compared(name: &str, side: Side, shop: Shop, eyes: Eyes, kills: u6
     println!("{line}");
 }
 
+/// A plan in dollars, which the rules send to the second provider.
+fn plan_abroad(shop: &Shop) {
+    let plan = ["plan", "create", "global-month", "--name", "Global monthly"];
+    let price = ["--price", "49.00", "--currency", "USD"];
+    shop.json(&[&plan[..], &price[..]].concat()).expect(0);
+}
+
+/// A customer with a card at the second provider.
+fn customer_abroad(shop: &Shop, name: &str) -> String {
+    let made = shop.json(&["customer", "create", "--name", name]);
+    let id = text(&made.expect(0).object(), "id");
+    let add = ["method", "add", "--customer", &id];
+    let card = ["--auth-key", "pm_card_visa"];
+    shop.json(&[&add[..], &card[..]].concat()).expect(0);
+    id
+}
+
 /// A dozen subscribers of this provider.
 fn subscribers(shop: &Shop, side: Side) {
     match side {
         Side::Toss => shop.plan(),
         Side::Stripe => {
             shop.add_lines("[provider.stripe]\nsecret_key = \"sk_test_paydeck_sim\"");
-            shop.plan_abroad();
+            plan_abroad(shop);
         }
     }
     for _ in 0..12 {
         let customer = match side {
             Side::Toss => shop.customer("김서현").0,
-            Side::Stripe => shop.customer_abroad("Amelia Hart"),
+            Side::Stripe => customer_abroad(shop, "Amelia Hart"),
         };
         let plan = match side {
             Side::Toss => "basic-month",
