@@ -82,7 +82,7 @@ async fn a_slow_answer_comes_after_its_time_and_the_charge_outlives_an_impatient
     let started = Instant::now();
     assert_eq!(bench.charge(&key, "order-1", 4900).await.status, 200);
     assert!(started.elapsed() >= Duration::from_millis(200));
-    bench.fault(json!({ "match": { "endpoint": "charge" }, "fault": { "kind": "slow_before_commit", "ms": 150 } })).await;
+    bench.fault(json!({ "match": { "endpoint": "charge" }, "fault": { "kind": "slow_before_commit", "ms": 2_000 } })).await;
     let impatient =
         tokio::time::timeout(Duration::from_millis(50), bench.try_charge(&key, "order-2")).await;
     assert!(impatient.is_err());
