@@ -13,6 +13,8 @@ mod hostile;
 mod looks;
 #[path = "screens/mends.rs"]
 mod mends;
+#[path = "screens/mirrored.rs"]
+mod mirrored;
 #[path = "screens/plans.rs"]
 mod plans;
 #[path = "support/roles.rs"]

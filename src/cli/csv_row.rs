@@ -52,6 +52,11 @@ pub const fn head_of(list: ListKind) -> &'static str {
              provider,order_id,source,first_sent_at,last_sent_at,send_count,checks,not_seen,\
              next_check_at,last_outcome,link_until,last_evidence_at,needs_human,operator"
         }
+        ListKind::Wishes => {
+            "object,mode,asked,state,subscription_id,invoice_id,customer_id,customer_name,amount,\
+             amount_currency,operator,reason,first_sent_at,send_count,code,class,next_check_at,\
+             needs_human,can,again_from"
+        }
         ListKind::Runs => {
             "object,mode,id,state,operator,host,until,started_at,finished_at,stop_reason,due,\
              done,declined,unknown,not_sent,not_executed,zero_amount,canceled,skipped,under_way"

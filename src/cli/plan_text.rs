@@ -16,7 +16,7 @@ pub fn lines(plan: &ActionPlan, view: &View) -> String {
         view.t("cli.plan.verb"),
         format!(
             "{}  [{}]",
-            view.locale.label("verb", plan.verb.as_str()),
+            view.locale.label("verb", plan.called()),
             plan.mode.banner()
         ),
     )];
@@ -169,5 +169,8 @@ fn effect_text(effect: &Record, view: &View) -> String {
     moves.dedup();
     let moves = Some(moves.join(" -> ")).filter(|moves| !moves.is_empty());
     let values: Vec<String> = moves.into_iter().chain(others).collect();
+    if values.is_empty() {
+        return title;
+    }
     format!("{title}: {}", values.join("  "))
 }

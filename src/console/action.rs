@@ -25,6 +25,8 @@ pub enum Action {
     /// Filters kept under a name.
     Views,
     SaveView,
+    /// What was asked of Stripe and is not known to be done.
+    Wishes,
     Sort,
     Reverse,
     Mark,
@@ -46,6 +48,13 @@ pub enum Action {
     Refund,
     Cancel,
     UndoCancel,
+    /// Stripe goes on making the invoices of a subscription that it schedules, and collects none.
+    Pause,
+    Resume,
+    /// Stripe withdraws an unpaid invoice.
+    VoidInvoice,
+    /// Stripe tries an unpaid invoice no more.
+    GiveUpInvoice,
     ResolveUnknown,
     SendAgain,
     /// Show the link at which a customer answers their bank.
@@ -191,6 +200,38 @@ pub const ACTIONS: &[Spec] = &[
         Danger::Writes,
         &[Verb::UndoCancel],
         "cancel --undo",
+    ),
+    verb(
+        Action::Pause,
+        "pause",
+        &["p"],
+        Danger::Writes,
+        &[Verb::Pause],
+        "mirror pause",
+    ),
+    verb(
+        Action::Resume,
+        "resume",
+        &["C"],
+        Danger::Writes,
+        &[Verb::Resume],
+        "mirror resume",
+    ),
+    verb(
+        Action::VoidInvoice,
+        "void_invoice",
+        &["V"],
+        Danger::Writes,
+        &[Verb::CancelNow],
+        "mirror void",
+    ),
+    verb(
+        Action::GiveUpInvoice,
+        "give_up_invoice",
+        &["U"],
+        Danger::Writes,
+        &[Verb::CancelNow],
+        "mirror give-up",
     ),
     verb(
         Action::ResolveUnknown,
@@ -352,6 +393,7 @@ pub const ACTIONS: &[Spec] = &[
     ),
     plain(Action::Filter, "filter", &["/"], Group::Look),
     plain(Action::Find, "find", &["F"], Group::Look),
+    plain(Action::Wishes, "wishes", &["T"], Group::Look),
     plain(Action::Views, "views", &["w"], Group::Look),
     plain(Action::SaveView, "save_view", &["W"], Group::Look),
     plain(Action::Sort, "sort", &["o"], Group::Look),

@@ -73,6 +73,8 @@ pub enum Loaded {
         overview: Box<Overview>,
         /// When the last billing run began.
         last_run: Option<DateTime<Utc>>,
+        /// How many requests at a provider nobody knows the outcome of.
+        wishes: u64,
     },
     Totals(Totals),
     /// None where they are too many to be counted.

@@ -56,6 +56,8 @@ pub enum Msg {
     Lost,
     /// How many attempts are unknown.
     Unknowns(u64),
+    /// How many requests at a provider nobody knows the outcome of.
+    Wishes(u64),
     /// That personal data is about to be shown was written down, or not.
     RevealRecorded(Result<(), Fault>),
     /// Where a customer answers their bank, or why there is no such place.

@@ -135,6 +135,9 @@ impl<S: Store + Reads> Runner<S> {
             if let Ok(count) = engine.store().count_unknown().await {
                 let _ = messages.send(Msg::Unknowns(count)).await;
             }
+            if let Ok(count) = engine.store().count_wishes().await {
+                let _ = messages.send(Msg::Wishes(count)).await;
+            }
         });
     }
 

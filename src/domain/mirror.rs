@@ -298,7 +298,12 @@ impl Wish {
 
     /// Whether its key is certainly forgotten and nothing of it can be under way, whether its goal was seen or not.
     pub fn is_over(&self, now: DateTime<Utc>) -> bool {
-        now - self.first_sent_at >= Duration::hours(OVER_H)
+        now >= self.over_at()
+    }
+
+    /// From when on that is so.
+    pub fn over_at(&self) -> DateTime<Utc> {
+        self.first_sent_at + Duration::hours(OVER_H)
     }
 
     /// Whether it is unknown for so long that a person is called.

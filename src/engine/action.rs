@@ -9,6 +9,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::domain::attempt::AttemptKind;
 use crate::domain::evidence::Refusal;
 use crate::domain::ids::{AttemptId, PublicId};
+use crate::domain::mirror::WishVerb;
 use crate::domain::mode::{Mode, ProviderName};
 use crate::domain::money::Money;
 use crate::domain::operator::Verb;
@@ -51,6 +52,18 @@ pub struct ActionPlan {
     pub warnings: Vec<Warning>,
     /// What the person must do to confirm.
     pub confirm: Confirmation,
+}
+
+impl ActionPlan {
+    /// What people call it. To withdraw an invoice, or to give it up, needs the capability to end a subscription, and ends
+    /// none.
+    pub fn called(&self) -> &'static str {
+        let operation = self.call.as_ref().map(|call| call.operation);
+        match operation.and_then(WishVerb::parse) {
+            Some(wish @ (WishVerb::Void | WishVerb::GiveUp)) => wish.as_str(),
+            _ => self.verb.as_str(),
+        }
+    }
 }
 
 /// Who asked for what a second person decides.
@@ -141,6 +154,12 @@ pub enum Effect {
     RefundableAfter(Money),
     /// So many unpaid invoices are withdrawn.
     InvoicesVoided(u64),
+    /// This invoice is not tried any more; it may still be paid.
+    InvoiceGivenUp(PublicId),
+    /// The provider makes invoices that stay drafts, and collects none of them.
+    CollectionStops,
+    /// The provider collects again what falls due from now on.
+    CollectionGoesOn,
     /// This invoice is charged at once with the new card.
     ChargesOwed {
         /// Which.

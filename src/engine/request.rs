@@ -5,6 +5,7 @@ use crate::domain::ids::{
     ApprovalId, AttemptId, CustomerId, InvoiceId, MethodId, PaymentId, PlanId, PublicId,
     SubscriptionId,
 };
+use crate::domain::mirror::WishVerb;
 use crate::domain::mode::ProviderName;
 use crate::domain::money::Money;
 use crate::domain::operator::Verb;
@@ -269,6 +270,15 @@ pub struct PlanChange {
 }
 
 impl Request {
+    /// What people call it; see [`super::ActionPlan::called`].
+    pub const fn called(&self) -> &'static str {
+        match self {
+            Self::VoidInvoice { .. } => WishVerb::Void.as_str(),
+            Self::GiveUpInvoice { .. } => WishVerb::GiveUp.as_str(),
+            _ => self.verb().as_str(),
+        }
+    }
+
     /// The verb whose capability is needed.
     pub const fn verb(&self) -> Verb {
         match self {

@@ -4,6 +4,7 @@ use super::{Lang, Locale};
 use crate::domain::attempt::Source;
 use crate::domain::dunning::DunningState;
 use crate::domain::failure::FailureClass;
+use crate::domain::mirror::{Collection, WishState, WishVerb};
 use crate::domain::operator::{Role, Verb};
 use crate::domain::period::Unit;
 use crate::domain::run::Decision;
@@ -12,6 +13,7 @@ use crate::domain::states::{
     SubscriptionState,
 };
 use crate::domain::subscription::ChangeCause;
+use crate::engine::queries::WishCan;
 
 macro_rules! names {
     ($list:expr) => {
@@ -39,6 +41,10 @@ fn every_stored_name_has_a_word_in_both_languages() {
         ("class_advice", names!(FailureClass::ALL)),
         ("role", names!(Role::ALL)),
         ("verb", names!(Verb::ALL)),
+        ("verb", names!(WishVerb::ALL)),
+        ("state.wish", names!(WishState::ALL)),
+        ("collection", names!(Collection::ALL)),
+        ("wish_can", names!(WishCan::ALL)),
         ("decision", names!(Decision::ALL)),
         ("cause", names!(ChangeCause::ALL)),
     ];

@@ -49,7 +49,8 @@ const LEARNT: Stmt = Stmt::both(
     where id = $1 and lease_epoch = $2 and state in ('sent', 'unknown')",
 );
 
-fn read(row: &Row) -> R<Wish> {
+/// Reads a row with all of its columns.
+pub(super) fn read(row: &Row) -> R<Wish> {
     let cells = row.cells("mirror_act")?;
     let refusal = match cells.opt_text("refusal_code")? {
         Some(code) => Some(Refusal {

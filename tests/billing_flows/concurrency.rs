@@ -434,6 +434,16 @@ pub fn one_of_each() -> Vec<Request> {
             reason: "asked".into(),
         },
         Request::UndoCancel { subscription },
+        Request::Pause { subscription },
+        Request::Resume { subscription },
+        Request::VoidInvoice {
+            invoice: InvoiceId(1),
+            reason: "asked".into(),
+        },
+        Request::GiveUpInvoice {
+            invoice: InvoiceId(1),
+            reason: "asked".into(),
+        },
         Request::OneTime {
             customer,
             amount: won(5_000),

@@ -43,17 +43,7 @@ const WITHOUT_A_KEY: &[(&str, &str)] = &[
     ),
     ("migrate", "a console does not open an older database"),
     ("mirror add", "needs a name that only Stripe shows"),
-    ("mirror give-up", "rare, and final for the books of a month"),
-    (
-        "mirror pause",
-        "needs Stripe, where the customer can do it as well",
-    ),
     ("mirror pull", "an open console does it by itself"),
-    (
-        "mirror resume",
-        "needs Stripe, where the customer can do it as well",
-    ),
-    ("mirror void", "rare, and final"),
     ("reconcile", "an open console does it by itself"),
     ("sandbox", "is not ours but the provider's side"),
     ("vault new-key", "keys are made where nobody looks on"),

@@ -93,6 +93,24 @@ pub fn plan(request: &Request, mode: Mode) -> ActionPlan {
             plan.not_happening = vec![NotHappening::Refund, NotHappening::ProviderCall];
             plan.confirm = Confirmation::Ending("00Y8".to_owned());
         }
+        Request::VoidInvoice { .. } | Request::GiveUpInvoice { .. } => {
+            plan.call = call(request.called()).map(|call| PlannedCall {
+                provider: paydeck::domain::mode::ProviderName::Stripe,
+                ..call
+            });
+            plan.effects = vec![match request {
+                Request::VoidInvoice { .. } => Effect::InvoicesVoided(1),
+                _ => Effect::InvoiceGivenUp(rows::public(Noun::Invoice, 31)),
+            }];
+            plan.not_happening = vec![NotHappening::ScheduleMove];
+            if live {
+                plan.confirm = Confirmation::Ending("0031".to_owned());
+            }
+        }
+        Request::Pause { .. } => {
+            plan.amount = None;
+            plan.effects = vec![Effect::CollectionStops];
+        }
         _ => plan.amount = None,
     }
     plan

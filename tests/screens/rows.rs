@@ -13,6 +13,7 @@ use paydeck::domain::ids::{
     PublicId, RunId, SubscriptionId,
 };
 use paydeck::domain::invoice::{Invoice, InvoiceKind};
+use paydeck::domain::mirror::{Collection, Scheduler, Wish, WishId, WishState, WishVerb};
 use paydeck::domain::mode::{Mode, ProviderName};
 use paydeck::domain::money::{Currency, Money};
 use paydeck::domain::payment::Payment;
@@ -125,6 +126,7 @@ pub fn subscription_row(number: i64) -> SubscriptionRow {
         flags.push(RenewalFlag::PastDue);
     }
     SubscriptionRow {
+        scheduler: scheduler(number),
         id: SubscriptionId(number),
         public_id: public(Noun::Subscription, number),
         customer: brief(number),
@@ -170,6 +172,7 @@ pub fn failed_row(number: i64) -> FailedRow {
         ),
     ][usize::try_from(number).unwrap() % 5];
     FailedRow {
+        scheduler: scheduler(number),
         invoice_id: InvoiceId(number),
         invoice_public_id: public(Noun::Invoice, number),
         invoice_state: InvoiceState::Open,
@@ -656,7 +659,7 @@ pub fn attempt(number: i64, source: Source, state: AttemptState) -> Attempt {
 }
 
 pub fn timeline(number: i64) -> Timeline {
-    let attempts = vec![
+    let mut attempts = vec![
         attempt(1, Source::Run, AttemptState::Declined),
         attempt(2, Source::Dunning, AttemptState::Declined),
         attempt(3, Source::Manual, AttemptState::Declined),
@@ -697,7 +700,11 @@ pub fn timeline(number: i64) -> Timeline {
             reason: String::new(),
         },
     });
+    if is_mirrored(number) {
+        asked_of_stripe(&mut attempts, &mut entries);
+    }
     Timeline {
+        scheduler: scheduler(number),
         invoice: invoice(number),
         customer: customer(number),
         payments: Vec::<Payment>::new(),
@@ -705,6 +712,27 @@ pub fn timeline(number: i64) -> Timeline {
         cards: Vec::new(),
         attempts,
         entries,
+    }
+}
+
+/// Somebody asked Stripe to try once more, and it did.
+fn asked_of_stripe(attempts: &mut Vec<Attempt>, entries: &mut Vec<TimelineEntry>) {
+    let mut asked = attempt(5, Source::Dunning, AttemptState::Declined);
+    asked.first_sent_at = Some(ago(20));
+    asked.created_at = ago(20);
+    attempts.push(asked);
+    let press = |verb: &str, result: &str| TimelineEvent::Audit {
+        person: "kim".to_owned(),
+        verb: verb.to_owned(),
+        result: result.to_owned(),
+        reason: String::new(),
+    };
+    for (at, what) in [
+        (ago(20), press("retry", "intent")),
+        (ago(20), TimelineEvent::Started(attempts.len() - 1)),
+        (ago(19), press("pay", "declined")),
+    ] {
+        entries.push(TimelineEntry { at, what });
     }
 }
 
@@ -723,7 +751,7 @@ pub fn subscription_card(number: i64) -> SubscriptionCard {
             customer_id: CustomerId(number),
             product_id: ProductId(1),
             plan_id: plan.id,
-            scheduler: paydeck::domain::mirror::Scheduler::Paydeck,
+            scheduler: scheduler(number),
             state: SubscriptionState::PastDue,
             quantity: 1,
             method_id: Some(MethodId(1)),
@@ -740,6 +768,11 @@ pub fn subscription_card(number: i64) -> SubscriptionCard {
             created_at: ago(60 * 24 * 300),
             version: 1,
         },
+        mirror: is_mirrored(number).then(|| MirrorCard {
+            collection: Collection::On,
+            resumes_at: None,
+            wish: Some(wish_row(0)),
+        }),
         term: Term {
             subscription_id: SubscriptionId(number),
             term_no: 1,
@@ -765,6 +798,61 @@ pub fn subscription_card(number: i64) -> SubscriptionCard {
             requested_by: "kim".to_owned(),
             requested_at: ago(60 * 24 * 300),
         }],
+    }
+}
+
+/// From this number on everything is scheduled by Stripe.
+pub const MIRRORED: i64 = 9_000;
+
+fn is_mirrored(number: i64) -> bool {
+    number >= MIRRORED
+}
+
+fn scheduler(number: i64) -> Scheduler {
+    if is_mirrored(number) {
+        Scheduler::Stripe
+    } else {
+        Scheduler::Paydeck
+    }
+}
+
+/// What was asked of Stripe: the first today, the second two days ago.
+pub fn wish_row(number: i64) -> WishRow {
+    let sent = ago(3 + number * 60 * 49);
+    let wish = Wish {
+        id: WishId(number),
+        subscription_id: SubscriptionId(MIRRORED + number),
+        invoice_id: (number == 0).then_some(InvoiceId(MIRRORED)),
+        verb: if number == 0 {
+            WishVerb::Void
+        } else {
+            WishVerb::Pause
+        },
+        provider_ref: "in_1".to_owned(),
+        idem_key: "k".to_owned(),
+        state: WishState::Unknown,
+        lease_owner: "p".to_owned(),
+        lease_epoch: 1,
+        lease_until: sent,
+        first_sent_at: sent,
+        send_count: 2,
+        next_check_at: Some(now() + Duration::minutes(5)),
+        refusal: None,
+        operator: "lee".to_owned(),
+        reason: if number == 0 {
+            "이사".to_owned()
+        } else {
+            String::new()
+        },
+        settled_at: None,
+    };
+    WishRow {
+        can: WishCan::of(&wish, now()),
+        wish,
+        subscription: public(Noun::Subscription, MIRRORED + number),
+        invoice: (number == 0).then(|| (public(Noun::Invoice, MIRRORED), won(29_000))),
+        customer: brief(number),
+        mode: Mode::Sim,
     }
 }
 

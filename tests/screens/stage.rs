@@ -275,6 +275,7 @@ pub fn answer(question: &Question) -> Loaded {
         Question::Overview(window) => Loaded::Overview {
             overview: Box::new(rows::overview(window)),
             last_run: Some(rows::ago(245)),
+            wishes: 0,
         },
         Question::Count { kind, query } => match list(*kind, query) {
             Loaded::Rows(page) => Loaded::Count(page.total),
@@ -337,6 +338,7 @@ fn list(kind: ListKind, query: &ListQuery) -> Loaded {
         }),
         ListKind::Plans => page(4, query, |n| Row::Plan(Box::new(rows::plan_row(n)))),
         ListKind::Unknown => page(3, query, |n| Row::Unknown(Box::new(rows::unknown_row(n)))),
+        ListKind::Wishes => page(2, query, |n| Row::Wish(Box::new(rows::wish_row(n)))),
         ListKind::Runs => page(12, query, |n| Row::Run(Box::new(rows::run_row(n)))),
         ListKind::Events => page(8, query, |n| Row::Event(Box::new(rows::event_row(n)))),
         ListKind::Activity => page(40, query, |n| {

@@ -27,6 +27,8 @@ pub enum ListKind {
     Payments,
     Plans,
     Unknown,
+    /// What was asked of Stripe about subscriptions that it schedules, and is not known to be done.
+    Wishes,
     Runs,
     Events,
     Activity,
@@ -43,6 +45,7 @@ impl ListKind {
             Self::Payments => "payments",
             Self::Plans => "plans",
             Self::Unknown => "unknown",
+            Self::Wishes => "wishes",
             Self::Runs => "runs",
             Self::Events => "events",
             Self::Activity => "activity",

@@ -12,7 +12,8 @@ use crate::domain::payment::{Payment, RefundStanding};
 use crate::domain::states::SubscriptionState;
 use crate::domain::subscription::Change;
 use crate::engine::queries::{
-    CustomerCard, Note, ReversedRefund, SubscriptionCard, Timeline, TimelineEntry, TimelineEvent,
+    CustomerCard, DoneBy, Note, ReversedRefund, SubscriptionCard, Timeline, TimelineEntry,
+    TimelineEvent,
 };
 use crate::text::mask;
 
@@ -229,9 +230,19 @@ fn entry(entry: &TimelineEntry, timeline: &Timeline) -> Record {
                 .attempts
                 .get(*index)
                 .map(|attempt| attempt.source.as_str());
+            let by = timeline
+                .attempts
+                .get(*index)
+                .map(|attempt| match timeline.done_by(attempt) {
+                    DoneBy::Us(operator) => ("us", operator),
+                    DoneBy::Schedule => ("stripe_schedule", ""),
+                    DoneBy::Asked(person) => ("stripe_asked", person),
+                });
             at.word("what", "timeline", "started")
                 .id_if("attempt_id", id_of(*index))
                 .word_if("source", "source", source)
+                .word_if("by", "done_by", by.map(|(code, _)| code))
+                .text_if("who", by.map(|(_, who)| who))
         }
         TimelineEvent::Evidence {
             attempt,

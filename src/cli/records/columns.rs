@@ -73,6 +73,18 @@ pub const UNKNOWN: &[&str] = &[
     "next_check_at",
     "needs_human",
 ];
+pub const WISHES: &[&str] = &[
+    "asked",
+    "customer_name",
+    "subscription_id",
+    "invoice_id",
+    "operator",
+    "first_sent_at",
+    "state",
+    "code",
+    "next_check_at",
+    "can",
+];
 pub const WAITING: &[&str] = &[
     "id",
     "what",

@@ -113,6 +113,9 @@ fn effect(effect: &Effect) -> Record {
         Effect::Credits(count) => of("credits").number("count", *count),
         Effect::RefundableAfter(amount) => of("refundable_after").money("amount", *amount),
         Effect::InvoicesVoided(count) => of("invoices_voided").number("count", *count),
+        Effect::InvoiceGivenUp(invoice) => of("invoice_given_up").id("invoice_id", invoice),
+        Effect::CollectionStops => of("collection_stops"),
+        Effect::CollectionGoesOn => of("collection_goes_on"),
         Effect::ChargesOwed { invoice, amount } => of("charges_owed")
             .id("invoice_id", invoice)
             .money("amount", *amount),

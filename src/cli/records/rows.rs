@@ -10,6 +10,7 @@ use crate::domain::states::{AttemptState, SubscriptionState};
 use crate::engine::queries::{
     ActivityRow, CardBrief, CustomerBrief, CustomerRow, EventRow, FailedRow, Hit, HitTarget,
     PaymentRow, PlanRow, RenewalFlag, RunItemRow, RunRow, SubscriptionRow, UnknownRow, WaitingRow,
+    WishCan, WishRow,
 };
 use crate::text::mask;
 
@@ -177,6 +178,33 @@ pub fn unknown_row(row: &UnknownRow) -> Record {
         .at("last_evidence_at", row.last_evidence_at)
         .flag("needs_human", row.needs_human)
         .text("operator", &row.operator)
+}
+
+/// What was asked of a provider, and what a person may do about it.
+pub fn wish_row(row: &WishRow) -> Record {
+    let wish = &row.wish;
+    let refusal = wish.refusal.as_ref();
+    let record = Record::of("wish")
+        .word("asked", "verb", wish.verb.as_str())
+        .word("state", "state.wish", wish.state.as_str())
+        .id("subscription_id", &row.subscription)
+        .id_if("invoice_id", row.invoice.as_ref().map(|(id, _)| id));
+    customer(record, &row.customer)
+        .money("amount", row.invoice.as_ref().map(|(_, amount)| *amount))
+        .text("operator", &wish.operator)
+        .text("reason", &wish.reason)
+        .at("first_sent_at", wish.first_sent_at)
+        .number("send_count", wish.send_count)
+        .word_if("code", "", refusal.map(|refusal| refusal.code.as_str()))
+        .word_if(
+            "class",
+            "class",
+            refusal.map(|refusal| refusal.class.as_str()),
+        )
+        .at("next_check_at", wish.next_check_at)
+        .flag("needs_human", row.can != WishCan::Wait)
+        .word("can", "wish_can", row.can.as_str())
+        .at("again_from", row.over_at())
 }
 
 /// What waits for a second person, or what became of it.

@@ -40,6 +40,14 @@ pub enum Asked {
 }
 
 impl Asked {
+    /// What people call it.
+    pub const fn called(&self) -> &'static str {
+        match self {
+            Self::Request(request) => request.called(),
+            Self::ChargeOf(_) | Self::RetryOf(_) | Self::Run => self.verb().as_str(),
+        }
+    }
+
     pub const fn verb(&self) -> Verb {
         match self {
             Self::Request(request) => request.verb(),
@@ -156,6 +164,8 @@ pub struct WaitingMenu {
 pub struct Message {
     /// What it is about.
     pub verb: Option<Verb>,
+    /// What people call that; empty where it is about none.
+    pub called: &'static str,
     pub what: Told,
 }
 

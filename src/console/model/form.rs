@@ -7,7 +7,7 @@ mod request;
 use chrono::{DateTime, Utc};
 use tui_input::Input;
 
-use crate::domain::ids::{AttemptId, CustomerId, PaymentId, PublicId, SubscriptionId};
+use crate::domain::ids::{AttemptId, CustomerId, InvoiceId, PaymentId, PublicId, SubscriptionId};
 use crate::domain::money::Money;
 use crate::domain::plan::Plan;
 use crate::engine::queries::{CardBrief, PlanRow, WaitingFor};
@@ -24,6 +24,12 @@ pub enum FormKind {
     },
     Cancel {
         subscription: SubscriptionId,
+    },
+    VoidInvoice {
+        invoice: InvoiceId,
+    },
+    GiveUpInvoice {
+        invoice: InvoiceId,
     },
     Subscribe {
         customer: CustomerId,
@@ -231,7 +237,9 @@ fn fields(kind: &FormKind) -> Vec<Field> {
         ],
         FormKind::Note { .. } => vec![text("text", "")],
         FormKind::NotExecuted { .. } => vec![text("why", ""), text("evidence", "")],
-        FormKind::TurnDown { .. } => vec![text("why", "")],
+        FormKind::TurnDown { .. }
+        | FormKind::VoidInvoice { .. }
+        | FormKind::GiveUpInvoice { .. } => vec![text("why", "")],
         FormKind::SaveView { .. } => vec![text("view_name", "")],
     }
 }
@@ -254,6 +262,8 @@ impl Form {
         match self.kind {
             FormKind::Refund { .. } => "refund",
             FormKind::Cancel { .. } => "cancel",
+            FormKind::VoidInvoice { .. } => "void_invoice",
+            FormKind::GiveUpInvoice { .. } => "give_up_invoice",
             FormKind::Subscribe { .. } => "subscribe",
             FormKind::OneTime { .. } => "one_time",
             FormKind::SwapCard { .. } => "swap_card",

@@ -106,6 +106,8 @@ pub struct News {
 pub struct Job {
     pub ticket: Ticket,
     pub verb: Verb,
+    /// What people call it.
+    pub called: &'static str,
     /// Raw.
     pub name: String,
     pub since_ms: u64,
@@ -196,6 +198,8 @@ pub struct Model {
     pub away_open: u32,
     /// How many attempts are unknown, once known.
     pub unknown: Option<u64>,
+    /// How many requests at a provider nobody knows the outcome of, once known.
+    pub wishes: Option<u64>,
     /// The database's version when it was last looked at.
     pub version: Option<i64>,
     /// Something changed while nothing could be reloaded.
@@ -252,6 +256,7 @@ impl Model {
             last_run: None,
             away_open: 0,
             unknown: None,
+            wishes: None,
             version: None,
             is_behind: false,
             is_lost: false,

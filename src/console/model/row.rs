@@ -4,12 +4,13 @@ use super::form::Paid;
 use crate::domain::ids::{
     AttemptId, CustomerId, InvoiceId, MethodId, PaymentId, PlanId, PublicId, RunId, SubscriptionId,
 };
+use crate::domain::mirror::{Collection, Scheduler};
 use crate::domain::money::Money;
 use crate::domain::plan::Plan;
 use crate::domain::states::{InvoiceState, SubscriptionState};
 use crate::engine::queries::{
     ActivityRow, CustomerRow, DeclineRow, EventRow, FailedRow, Hit, HitTarget, LocalDay,
-    PaymentRow, PlanRow, RenewalDay, RunItemRow, RunRow, SubscriptionRow, UnknownRow,
+    PaymentRow, PlanRow, RenewalDay, RunItemRow, RunRow, SubscriptionRow, UnknownRow, WishRow,
 };
 
 /// A row of a list.
@@ -23,6 +24,7 @@ pub enum Row {
     Payment(Box<PaymentRow>),
     Plan(Box<PlanRow>),
     Unknown(Box<UnknownRow>),
+    Wish(Box<WishRow>),
     Run(Box<RunRow>),
     RunItem(Box<RunItemRow>),
     Event(Box<EventRow>),
@@ -44,9 +46,15 @@ pub struct Target {
     pub subscription: Option<SubscriptionId>,
     /// Its state, where the row tells.
     pub subscription_state: Option<SubscriptionState>,
+    /// Who schedules it, where the row tells.
+    pub scheduler: Option<Scheduler>,
+    /// Whether its provider collects, where the row tells.
+    pub collection: Option<Collection>,
     /// Whether an end is scheduled, where the row tells.
     pub ends: Option<Ending>,
     pub invoice: Option<InvoiceId>,
+    /// Where it stands, where the row tells.
+    pub invoice_state: Option<InvoiceState>,
     pub payment: Option<PaymentId>,
     /// What can still be given back.
     pub refundable: Option<Money>,
@@ -85,6 +93,7 @@ impl Row {
             Self::Payment(row) => RowKey::Number(row.id.0),
             Self::Plan(row) => RowKey::Number(row.plan.id.0),
             Self::Unknown(row) => RowKey::Number(row.id.0),
+            Self::Wish(row) => RowKey::Number(row.wish.id.0),
             Self::Run(row) => RowKey::Number(row.run.id.0),
             Self::RunItem(row) => RowKey::Number(row.id),
             Self::Event(row) => RowKey::Number(row.id),
@@ -101,6 +110,7 @@ impl Row {
             Self::Decline(row) => Some(row.amount),
             Self::Payment(row) => Some(row.captured),
             Self::Unknown(row) => Some(row.amount),
+            Self::Wish(row) => row.invoice.as_ref().map(|(_, amount)| *amount),
             Self::RunItem(row) => row.amount,
             Self::Hit(row) => row.amount,
             Self::Plan(row) => Some(row.mrr),
@@ -137,6 +147,7 @@ impl Row {
                 ..Target::default()
             },
             Self::Unknown(row) => of_unknown(row),
+            Self::Wish(row) => of_wish(row),
             Self::Run(row) => Target {
                 run: Some((row.run.id, row.run.public_id.clone())),
                 public_id: Some(row.run.public_id.clone()),
@@ -168,6 +179,7 @@ pub fn of_subscription(row: &SubscriptionRow) -> Target {
         customer: Some(row.customer.id),
         subscription: Some(row.id),
         subscription_state: Some(row.state),
+        scheduler: Some(row.scheduler),
         ends: Some(match row.cancel_at {
             Some(_) => Ending::Scheduled,
             None => Ending::Open,
@@ -185,7 +197,9 @@ pub fn of_failure(row: &FailedRow) -> Target {
         customer: Some(row.customer.id),
         subscription: row.subscription_id,
         subscription_state: row.subscription_state,
+        scheduler: Some(row.scheduler),
         invoice: Some(row.invoice_id),
+        invoice_state: Some(row.invoice_state),
         public_id: Some(row.invoice_public_id.clone()),
         noted: Some(row.customer.public_id.clone()),
         name: row.customer.name.clone(),
@@ -218,6 +232,7 @@ pub fn of_payment(row: &PaymentRow) -> Target {
         customer: Some(row.customer.id),
         subscription: row.subscription_id,
         invoice: Some(row.invoice_id),
+        invoice_state: Some(InvoiceState::Paid),
         payment: Some(row.id),
         refundable: Some(Money::new(left, row.captured.currency())),
         paid: Some(Box::new(Paid {
@@ -228,6 +243,20 @@ pub fn of_payment(row: &PaymentRow) -> Target {
         })),
         public_id: Some(row.public_id.clone()),
         noted: Some(row.public_id.clone()),
+        name: row.customer.name.clone(),
+        ..Target::default()
+    }
+}
+
+/// What the verbs can do with what a wish is about.
+fn of_wish(row: &WishRow) -> Target {
+    Target {
+        customer: Some(row.customer.id),
+        subscription: Some(row.wish.subscription_id),
+        scheduler: Some(Scheduler::Stripe),
+        invoice: row.wish.invoice_id,
+        public_id: Some(row.subscription.clone()),
+        noted: Some(row.subscription.clone()),
         name: row.customer.name.clone(),
         ..Target::default()
     }

@@ -116,6 +116,8 @@ pub enum ListKind {
     Payments,
     Plans,
     Unknown,
+    /// What was asked of a provider and is not known to be done.
+    Wishes,
     Runs,
     RunItems,
     Events,
@@ -137,6 +139,7 @@ impl ListKind {
             Self::Payments => "payments",
             Self::Plans => "plans",
             Self::Unknown => "unknown",
+            Self::Wishes => "wishes",
             Self::Runs => "runs",
             Self::RunItems => "run_items",
             Self::Events => "events",
@@ -162,6 +165,7 @@ impl ListKind {
             | Self::RunItems => &[Time, Amount, Name, State],
             Self::Payments | Self::Declines => &[Time, Amount, Name],
             Self::Plans => &[Name, Amount, Time, State],
+            Self::Wishes => &[Time, Name, State],
             Self::Runs => &[Time, State],
             Self::Events | Self::Activity => &[Time, Name, State],
             Self::RenewalDays | Self::Hits => &[Time],
@@ -171,9 +175,12 @@ impl ListKind {
     /// Its own direction.
     pub const fn own_order(self) -> Order {
         match self {
-            Self::RenewalDays | Self::Renewals | Self::Plans | Self::Unknown | Self::RunItems => {
-                Order::Ascending
-            }
+            Self::RenewalDays
+            | Self::Renewals
+            | Self::Plans
+            | Self::Unknown
+            | Self::Wishes
+            | Self::RunItems => Order::Ascending,
             Self::Customers
             | Self::Subscriptions
             | Self::Failed
@@ -198,6 +205,7 @@ impl ListKind {
             Self::Customers
             | Self::RenewalDays
             | Self::Unknown
+            | Self::Wishes
             | Self::Runs
             | Self::RunItems
             | Self::Events
@@ -208,7 +216,7 @@ impl ListKind {
 
     /// Whether its detail shows even where there is little room: these lists are read row by row.
     pub const fn is_read_row_by_row(self) -> bool {
-        matches!(self, Self::Failed | Self::Unknown)
+        matches!(self, Self::Failed | Self::Unknown | Self::Wishes)
     }
 }
 
@@ -221,6 +229,8 @@ pub enum Place {
     RenewalsOf(LocalDay),
     /// Charges that were declined.
     Declines,
+    /// What was asked of a provider and is not known to be done.
+    Wishes,
     /// The rows of one billing run.
     Run(RunId, PublicId),
     /// What a search found.
@@ -244,6 +254,7 @@ impl Place {
             Self::Screen(screen) => screen.list(),
             Self::RenewalsOf(_) => Some(ListKind::Renewals),
             Self::Declines => Some(ListKind::Declines),
+            Self::Wishes => Some(ListKind::Wishes),
             Self::Run(..) => Some(ListKind::RunItems),
             Self::Found(_) => Some(ListKind::Hits),
             Self::Customer(_)

@@ -94,6 +94,7 @@ impl Visit {
                 day.to,
             ))),
             Place::Declines => Content::List(Box::new(List::new(ListKind::Declines))),
+            Place::Wishes => Content::List(Box::new(List::new(ListKind::Wishes))),
             Place::Run(..) => Content::List(Box::new(List::new(ListKind::RunItems))),
             Place::Found(_) => Content::List(Box::new(List::new(ListKind::Hits))),
             Place::Customer(_) => Content::Customer(Panel::default()),
@@ -125,6 +126,7 @@ impl Visit {
             (None, Place::RenewalsOf(_)) => "renewals".to_owned(),
             (None, Place::Found(_)) => "find".to_owned(),
             (None, Place::Declines) => "declines".to_owned(),
+            (None, Place::Wishes) => "wishes".to_owned(),
             (None, Place::Customer(_)) => "customer".to_owned(),
             (None, Place::Subscription(_)) => "subscription".to_owned(),
             (None, Place::Invoice(_) | Place::Payment(_) | Place::Attempt(_)) => {
@@ -287,8 +289,10 @@ fn of_card(card: &CustomerCard, selected: usize) -> Target {
 
 fn of_subscription_card(card: &SubscriptionCard, selected: usize) -> Target {
     let mut target = of_subscription(&card.row);
+    target.collection = card.mirror.as_ref().map(|mirror| mirror.collection);
     if let Some(invoice) = card.invoices.get(selected) {
         target.invoice = Some(invoice.id);
+        target.invoice_state = Some(invoice.state);
     }
     target
 }
@@ -312,6 +316,8 @@ fn of_timeline(timeline: &Timeline) -> Target {
     Target {
         customer: Some(timeline.customer.id),
         subscription: invoice.subscription_id,
+        scheduler: Some(timeline.scheduler),
+        invoice_state: Some(invoice.state),
         invoice: (invoice.state != InvoiceState::Void).then_some(invoice.id),
         payment: payment.map(|payment| payment.id),
         paid: payment.map(|payment| {

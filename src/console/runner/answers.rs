@@ -72,6 +72,7 @@ pub async fn answer<S: Reads>(
             Loaded::Overview {
                 overview: Box::new(overview),
                 last_run: runs.rows.first().map(|row| row.run.started_at),
+                wishes: store.count_wishes().await?,
             }
         }
         Question::Revenue { from, to } => {
@@ -169,6 +170,7 @@ async fn list<S: Reads>(
         ListKind::Payments => rows(store.payments(query).await?, Row::Payment),
         ListKind::Plans => rows(store.plans(query).await?, Row::Plan),
         ListKind::Unknown => rows(store.unknowns(query).await?, Row::Unknown),
+        ListKind::Wishes => rows(store.wishes(query).await?, Row::Wish),
         ListKind::Runs => rows(store.runs(query).await?, Row::Run),
         ListKind::Events => rows(store.events(query).await?, Row::Event),
         ListKind::Activity => rows(store.activity(query).await?, Row::Activity),

@@ -26,7 +26,7 @@ pub fn question(model: &Model, cursor: Option<Cursor>, toward: Toward) -> Questi
             run: *run,
             query: list_query(visit.list(), cursor, toward),
         },
-        Place::Screen(_) | Place::RenewalsOf(_) | Place::Declines => {
+        Place::Screen(_) | Place::RenewalsOf(_) | Place::Declines | Place::Wishes => {
             let mut query = list_query(visit.list(), cursor, toward);
             query.counting = Counting::Later;
             if query.cursor.is_none() {

@@ -55,6 +55,7 @@ fn below_row(row: &Row, zone: Tz) -> Option<Visit> {
         Row::Decline(row) => Place::Invoice(row.invoice_id),
         Row::Payment(row) => Place::Invoice(row.invoice_id),
         Row::Unknown(row) => Place::Invoice(row.invoice_id),
+        Row::Wish(row) => Place::Subscription(row.wish.subscription_id),
         Row::Plan(row) => {
             return subscribed(&row.plan.code, zone);
         }

@@ -139,6 +139,7 @@ fn apply(model: &mut Model) -> Vec<Effect> {
     model.jobs.push(Job {
         ticket,
         verb: confirm.asked.verb(),
+        called: confirm.asked.called(),
         name,
         since_ms,
         progress: None,

@@ -203,6 +203,14 @@ pub fn open_customer(model: &mut Model) -> Vec<Effect> {
     }
 }
 
+/// What was asked of a provider and is not known to be done.
+pub fn open_wishes(model: &mut Model) -> Vec<Effect> {
+    match model.visit().place {
+        Place::Wishes => Vec::new(),
+        _ => drill(model, Visit::new(Place::Wishes)),
+    }
+}
+
 pub fn find(model: &mut Model, text: &str) -> Vec<Effect> {
     let text = text.trim();
     if text.is_empty() {

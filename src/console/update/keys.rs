@@ -65,6 +65,7 @@ pub fn run(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Filter => lists::begin_filter(model),
         Action::Views => lists::begin_views(model),
         Action::SaveView => lists::begin_save(model),
+        Action::Wishes => go::open_wishes(model),
         Action::Sort => lists::begin_sort(model),
         Action::Reverse => lists::reverse(model),
         Action::Mark => lists::mark(model),
@@ -89,6 +90,10 @@ pub fn run(model: &mut Model, action: Action) -> Vec<Effect> {
         | Action::Refund
         | Action::Cancel
         | Action::UndoCancel
+        | Action::Pause
+        | Action::Resume
+        | Action::VoidInvoice
+        | Action::GiveUpInvoice
         | Action::ResolveUnknown
         | Action::SendAgain
         | Action::Link
@@ -124,6 +129,7 @@ pub fn quit(model: &mut Model) -> Vec<Effect> {
     }
     model.modals.push(Modal::Message(Box::new(Message {
         verb: None,
+        called: "",
         what: Told::CallInFlight,
     })));
     Vec::new()

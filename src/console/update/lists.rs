@@ -148,6 +148,7 @@ pub fn reveal_recorded(model: &mut Model, recorded: Result<(), Fault>) {
         }
         Err(fault) => model.modals.push(Modal::Message(Box::new(Message {
             verb: None,
+            called: "",
             what: Told::Fault(fault),
         }))),
     }

@@ -210,6 +210,7 @@ fn detail(model: &mut Model) -> Vec<Effect> {
         | Row::Run(_)
         | Row::Event(_)
         | Row::Activity(_)
+        | Row::Wish(_)
         | Row::Hit(_) => {
             model.detail.card = None;
             return Vec::new();
@@ -294,8 +295,14 @@ pub fn loaded(model: &mut Model, ticket: Ticket, loaded: Loaded) -> Vec<Effect> 
     if !model.visit().loading().is_waiting_for(ticket) {
         return Vec::new();
     }
-    if let Loaded::Overview { overview, last_run } = &loaded {
+    if let Loaded::Overview {
+        overview,
+        last_run,
+        wishes,
+    } = &loaded
+    {
         model.last_run = *last_run;
+        model.wishes = Some(*wishes);
         model.unknown = Some(overview.unknown);
     }
     if let Loaded::Rows(page) = &loaded

@@ -91,6 +91,10 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
             model.unknown = Some(count);
             Vec::new()
         }
+        Msg::Wishes(count) => {
+            model.wishes = Some(count);
+            Vec::new()
+        }
         Msg::RevealRecorded(outcome) => {
             lists::reveal_recorded(model, outcome);
             Vec::new()
@@ -166,6 +170,7 @@ fn view_saved(model: &mut Model, outcome: Result<(), Fault>) {
         }
         Err(fault) => model.modals.push(Modal::Message(Box::new(Message {
             verb: None,
+            called: "",
             what: Told::Fault(fault),
         }))),
     }

@@ -47,12 +47,13 @@ pub fn planned(
                     return vec![effect];
                 }
             }
-            let verb = match model.modals.remove(at) {
-                Modal::Confirm(confirm) => Some(confirm.asked.verb()),
-                _ => None,
+            let (verb, called) = match model.modals.remove(at) {
+                Modal::Confirm(confirm) => (Some(confirm.asked.verb()), confirm.asked.called()),
+                _ => (None, ""),
             };
             model.modals.push(Modal::Message(Box::new(Message {
                 verb,
+                called,
                 what: Told::Fault(fault),
             })));
         }
@@ -77,6 +78,7 @@ pub fn applied(
             model.tell(Tone::Bad, text);
             Some(Message {
                 verb: Some(job.verb),
+                called: job.called,
                 what: Told::Fault(fault),
             })
         }
@@ -121,6 +123,7 @@ pub fn away(model: &mut Model, away: Away) -> Vec<Effect> {
     if model.modals.is_empty() {
         model.modals.push(Modal::Message(Box::new(Message {
             verb: None,
+            called: "",
             what: Told::Away(away.finished),
         })));
     }
@@ -165,6 +168,7 @@ pub fn run_ended(
             if was_watched || model.modals.is_empty() {
                 model.modals.push(Modal::Message(Box::new(Message {
                     verb: Some(job.verb),
+                    called: job.called,
                     what: Told::Fault(fault),
                 })));
             }
@@ -260,6 +264,7 @@ fn tell(model: &mut Model, job: &Job, outcome: Outcome) -> Option<Message> {
         Outcome::Asked(_) => None,
         outcome => Some(Message {
             verb: Some(job.verb),
+            called: job.called,
             what: Told::Outcome(outcome),
         }),
     }
@@ -271,9 +276,11 @@ pub fn linked(model: &mut Model, answer: Result<Box<OpenLink>, Fault>) {
         Ok(link) => Told::Link(link),
         Err(fault) => Told::Fault(fault),
     };
-    model
-        .modals
-        .push(Modal::Message(Box::new(Message { verb: None, what })));
+    model.modals.push(Modal::Message(Box::new(Message {
+        verb: None,
+        called: "",
+        what,
+    })));
 }
 
 /// Whether somebody who pressed this wants to know whether money moved.
@@ -323,7 +330,7 @@ fn news(model: &Model, kind: &str, job: &Job, receipt: Option<&Receipt>) -> Stri
     locale.t_args(
         &format!("console.news.{kind}"),
         &[
-            ("verb", locale.label("verb", job.verb.as_str())),
+            ("verb", locale.label("verb", job.called)),
             ("what", &what.join(" ")),
             ("provider", provider(receipt.and_then(|r| r.provider))),
             ("first", provider(receipt.and_then(|r| r.instead_of))),

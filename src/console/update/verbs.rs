@@ -8,7 +8,9 @@ use crate::console::effect::Effect;
 use crate::console::model::{Asked, Confirm, Ending, Form, FormKind, Modal, Model, Phase, Target};
 use crate::console::term::Switch;
 use crate::domain::ids::AttemptId;
+use crate::domain::mirror::{Collection, Scheduler};
 use crate::domain::operator::{Access, Denied};
+use crate::domain::states::{InvoiceState, SubscriptionState};
 use crate::engine::Request;
 
 use super::{approve, go};
@@ -109,6 +111,8 @@ fn fits(action: Action, target: &Target) -> Result<(), Why> {
                 (Some(_), _) => Ok(()),
             };
         }
+        Action::Pause | Action::Resume => return collects(action, target),
+        Action::VoidInvoice | Action::GiveUpInvoice => return withdraws(action, target),
         Action::ResolveUnknown | Action::SendAgain | Action::Link | Action::NotExecuted => {
             (target.attempt.is_some(), "needs_unknown")
         }
@@ -125,6 +129,44 @@ fn fits(action: Action, target: &Target) -> Result<(), Why> {
         _ => (true, ""),
     };
     if ok.0 { Ok(()) } else { Err(ok.1) }
+}
+
+/// Only what Stripe schedules can be paused there, and only where it is not so already. What the row does not tell, the
+/// plan does.
+fn collects(action: Action, target: &Target) -> Result<(), Why> {
+    if target.subscription.is_none() {
+        return Err("needs_subscription");
+    }
+    if target.scheduler == Some(Scheduler::Paydeck) {
+        return Err("needs_mirrored");
+    }
+    if target
+        .subscription_state
+        .is_some_and(SubscriptionState::is_ended)
+    {
+        return Err("ended");
+    }
+    match (action, target.collection) {
+        (Action::Pause, Some(Collection::On)) | (_, None) => Ok(()),
+        (Action::Pause, Some(_)) => Err("already_paused"),
+        (_, Some(Collection::On)) => Err("not_paused"),
+        (_, Some(_)) => Ok(()),
+    }
+}
+
+/// Only an unpaid invoice that Stripe collects can be withdrawn or given up there.
+fn withdraws(action: Action, target: &Target) -> Result<(), Why> {
+    if target.scheduler == Some(Scheduler::Paydeck) {
+        return Err("needs_mirrored");
+    }
+    match (action, target.invoice, target.invoice_state) {
+        (_, None, _) => Err("needs_unpaid_invoice"),
+        (_, Some(_), None | Some(InvoiceState::Open))
+        | (Action::VoidInvoice, Some(_), Some(InvoiceState::Uncollectible)) => Ok(()),
+        (_, Some(_), Some(InvoiceState::Uncollectible)) => Err("given_up_already"),
+        (_, Some(_), Some(InvoiceState::Paid)) => Err("paid_already"),
+        (_, Some(_), Some(_)) => Err("nothing_to_withdraw"),
+    }
 }
 
 /// Begins a verb on what is selected now. The target is bound here; later changes of the selection do not move it.
@@ -154,6 +196,22 @@ pub fn begin(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::UndoCancel => with(model, target.subscription, |model, subscription| {
             let asked = Asked::Request(Request::UndoCancel { subscription });
             plan(model, asked, name)
+        }),
+        Action::Pause => with(model, target.subscription, |model, subscription| {
+            plan(model, Asked::Request(Request::Pause { subscription }), name)
+        }),
+        Action::Resume => with(model, target.subscription, |model, subscription| {
+            plan(
+                model,
+                Asked::Request(Request::Resume { subscription }),
+                name,
+            )
+        }),
+        Action::VoidInvoice => with(model, target.invoice, |model, invoice| {
+            form(model, FormKind::VoidInvoice { invoice }, name)
+        }),
+        Action::GiveUpInvoice => with(model, target.invoice, |model, invoice| {
+            form(model, FormKind::GiveUpInvoice { invoice }, name)
         }),
         Action::ResolveUnknown | Action::SendAgain | Action::Link | Action::NotExecuted => {
             with(model, target.attempt, |model, attempt| {

@@ -58,7 +58,7 @@ pub fn news(ink: &mut Ink<'_>, area: Rect) {
     let spans = match model.jobs.last() {
         Some(job) => {
             let locale = model.locale();
-            let verb = locale.label("verb", job.verb.as_str());
+            let verb = locale.label("verb", job.called);
             let name = match job.progress {
                 Some(progress) => locale.t_args(
                     "dialog.run.running",
@@ -174,8 +174,9 @@ fn marked(model: &Model) -> Option<String> {
 fn verbs_of(content: &Content, place: &Place) -> &'static [Action] {
     use Action::{
         Approve, BillRun, Cancel, Charge, CreateCustomer, CreatePlan, Customer, DeactivatePlan,
-        EditPlan, Find, ForgetCard, Link, NotExecuted, Note, OneTime, Refund, ResolveUnknown,
-        Retry, SendAgain, Subscribe, SwapCard, UndoCancel, UseCard,
+        EditPlan, Find, ForgetCard, GiveUpInvoice, Link, NotExecuted, Note, OneTime, Pause, Refund,
+        ResolveUnknown, Resume, Retry, SendAgain, Subscribe, SwapCard, UndoCancel, UseCard,
+        VoidInvoice, Wishes,
     };
     match content {
         Content::Overview(_) => &[Find, Approve],
@@ -183,6 +184,35 @@ fn verbs_of(content: &Content, place: &Place) -> &'static [Action] {
         Content::Customer(_) => &[
             Charge, Retry, Refund, Cancel, Subscribe, SwapCard, UseCard, ForgetCard, Note,
         ],
+        // A card of ours is not what Stripe charges.
+        Content::Subscription(panel)
+            if panel.value.as_ref().is_some_and(|c| c.mirror.is_some()) =>
+        {
+            &[
+                Retry,
+                Cancel,
+                UndoCancel,
+                Pause,
+                Resume,
+                VoidInvoice,
+                GiveUpInvoice,
+                Wishes,
+            ]
+        }
+        Content::Timeline(panel)
+            if panel.value.as_ref().is_some_and(|t| !t.scheduler.is_ours()) =>
+        {
+            &[
+                Retry,
+                Refund,
+                VoidInvoice,
+                GiveUpInvoice,
+                ResolveUnknown,
+                SendAgain,
+                Wishes,
+                Customer,
+            ]
+        }
         Content::Subscription(_) => &[Charge, Retry, Cancel, UndoCancel, SwapCard],
         Content::Timeline(_) => &[
             Charge,
@@ -205,8 +235,10 @@ fn verbs_of(content: &Content, place: &Place) -> &'static [Action] {
                 NotExecuted,
                 Link,
                 Approve,
+                Wishes,
                 Customer,
             ],
+            Place::Wishes => &[Customer],
             Place::Screen(Screen::Runs) => &[BillRun],
             Place::Screen(Screen::Events | Screen::Activity | Screen::Renewals)
             | Place::Run(..) => &[],

@@ -110,6 +110,14 @@ fn right_side(model: &Model, cut: Cut) -> Vec<Span> {
         };
         right.push(span(format!("{text}{gap}"), role));
     }
+    if let Some(count) = model.wishes.filter(|count| *count > 0) {
+        let text = if cut >= Cut::Words {
+            format!("T{}", model.count(count))
+        } else {
+            locale.t_args("console.header.wishes", &[("n", &model.count(count))])
+        };
+        right.push(span(format!("{text}{gap}"), Role::Waits));
+    }
     let person = Shown::line(&model.operator.person).into_string();
     let who = if cut < Cut::Roles {
         let roles: Vec<&str> = model
@@ -266,6 +274,7 @@ fn crumb(model: &Model, place: &Place, visit: &super::super::model::Visit) -> St
         Place::Screen(screen) => locale.label("screen", screen.id()).to_owned(),
         Place::RenewalsOf(day) => model.renewal_day(day),
         Place::Declines => locale.t("console.list.declines").to_owned(),
+        Place::Wishes => locale.t("console.list.wishes").to_owned(),
         Place::Run(_, public_id) => words::id(public_id),
         Place::Found(text) => format!(
             "{} \"{}\"",

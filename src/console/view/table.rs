@@ -131,6 +131,14 @@ fn title(ink: &mut Ink<'_>, area: Rect, list: &List) {
     } else if let Some(total) = list.paged.total {
         left.push(span(format!("  {}", model.count(total)), Role::Text));
     }
+    if let Some(count) = model
+        .wishes
+        .filter(|n| list.kind == ListKind::Unknown && *n > 0)
+    {
+        let args = [("n", &*model.count(count))];
+        let text = locale.t_args("console.unknown.wishes", &args);
+        left.push(span(format!("  {text}"), Role::Waits));
+    }
     if !list.filter_text.is_empty() {
         let text = Shown::line(&list.filter_text);
         left.push(span(format!("  /{text}"), Role::Accent));

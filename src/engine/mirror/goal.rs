@@ -80,10 +80,11 @@ pub(super) fn effects(
             from: None,
             to: due,
         }],
-        (WishVerb::Pause, _) => vec![state(SubscriptionState::Paused)],
-        (WishVerb::Resume, _) => vec![state(SubscriptionState::Active)],
+        (WishVerb::Pause, _) => vec![state(SubscriptionState::Paused), Effect::CollectionStops],
+        (WishVerb::Resume, _) => vec![state(SubscriptionState::Active), Effect::CollectionGoesOn],
         (WishVerb::Pay, Some(row)) => vec![Effect::InvoicePaid(row.public_id.clone())],
         (WishVerb::Void, _) => vec![Effect::InvoicesVoided(1)],
-        (WishVerb::GiveUp | WishVerb::Pay, _) => Vec::new(),
+        (WishVerb::GiveUp, Some(row)) => vec![Effect::InvoiceGivenUp(row.public_id.clone())],
+        (WishVerb::GiveUp | WishVerb::Pay, None) => Vec::new(),
     }
 }

@@ -1,11 +1,12 @@
 //! Everything about one customer, one subscription, one invoice.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::attempt::{Attempt, AttemptKind};
 use crate::domain::customer::{Customer, PaymentMethod};
 use crate::domain::ids::{AttemptId, InvoiceId, PaymentId, PublicId};
 use crate::domain::invoice::Invoice;
+use crate::domain::mirror::{Collection, Scheduler, WishVerb};
 use crate::domain::money::Money;
 use crate::domain::payment::Payment;
 use crate::domain::plan::Plan;
@@ -13,6 +14,7 @@ use crate::domain::states::AttemptState;
 use crate::domain::subscription::{Change, Subscription, Term};
 
 use super::lists::{CardBrief, CustomerBrief, FailedRow, PaymentRow, SubscriptionRow, UnknownRow};
+use super::wishes::WishRow;
 
 /// One customer on one screen.
 #[derive(Debug, Clone)]
@@ -65,6 +67,19 @@ pub struct SubscriptionCard {
     pub invoices: Vec<Invoice>,
     /// Its history, newest first, at most 50.
     pub changes: Vec<Change>,
+    /// How its provider stands to it; none where we schedule it.
+    pub mirror: Option<MirrorCard>,
+}
+
+/// What a provider that schedules a subscription does about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MirrorCard {
+    /// Whether invoices are collected.
+    pub collection: Collection,
+    /// When they are collected again; none until somebody says so.
+    pub resumes_at: Option<DateTime<Utc>>,
+    /// What was asked of it and is not known to be done.
+    pub wish: Option<WishRow>,
 }
 
 /// Everything about one invoice, in time order.
@@ -72,6 +87,8 @@ pub struct SubscriptionCard {
 pub struct Timeline {
     /// The invoice.
     pub invoice: Invoice,
+    /// Who collects it.
+    pub scheduler: Scheduler,
     /// Who owes it, raw.
     pub customer: Customer,
     /// Its payments; more than one only after a duplicate.
@@ -84,6 +101,57 @@ pub struct Timeline {
     pub attempts: Vec<Attempt>,
     /// What happened.
     pub entries: Vec<TimelineEntry>,
+}
+
+/// Who made the provider try a charge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DoneBy<'a> {
+    /// We sent it; this is who started it.
+    Us(&'a str),
+    /// The provider's own schedule.
+    Schedule,
+    /// The provider, because this person asked it to.
+    Asked(&'a str),
+}
+
+/// Clocks of a provider and ours are no further apart, where an order between them is told.
+const APART_S: i64 = 5;
+
+impl Timeline {
+    /// Who made the provider try this charge. What a mirrored charge is has no request of ours; it was asked for by a person
+    /// when it happened between his press and what was read after it.
+    pub fn done_by<'a>(&'a self, attempt: &'a Attempt) -> DoneBy<'a> {
+        let is_theirs = !self.scheduler.is_ours()
+            && attempt.kind == AttemptKind::Charge
+            && attempt.body.is_empty();
+        if !is_theirs {
+            return DoneBy::Us(&attempt.operator);
+        }
+        let apart = Duration::seconds(APART_S);
+        let at = attempt.first_sent_at.unwrap_or(attempt.created_at);
+        let presses = self.entries.iter().filter_map(|entry| match &entry.what {
+            TimelineEvent::Audit {
+                person,
+                verb,
+                result,
+                ..
+            } => Some((entry.at, person.as_str(), verb.as_str(), result.as_str())),
+            _ => None,
+        });
+        let asked = presses.clone().rfind(|(pressed, _, verb, result)| {
+            *pressed <= at + apart && *result == "intent" && matches!(*verb, "retry" | "charge")
+        });
+        let Some((pressed, person, ..)) = asked else {
+            return DoneBy::Schedule;
+        };
+        let ended = presses.clone().find(|(read, _, verb, result)| {
+            *read >= pressed && *verb == WishVerb::Pay.as_str() && *result != "unknown"
+        });
+        match ended {
+            Some((read, ..)) if at > read + apart => DoneBy::Schedule,
+            _ => DoneBy::Asked(person),
+        }
+    }
 }
 
 /// A refund that did not reach the customer after all.

@@ -10,6 +10,7 @@ use crate::domain::failure::FailureClass;
 use crate::domain::ids::{
     AttemptId, CustomerId, InvoiceId, PaymentId, PlanId, PublicId, RunId, SubscriptionId,
 };
+use crate::domain::mirror::Scheduler;
 use crate::domain::mode::{Mode, ProviderName};
 use crate::domain::money::Money;
 use crate::domain::plan::Plan;
@@ -101,6 +102,8 @@ pub struct SubscriptionRow {
     pub card: Option<CardBrief>,
     /// What to notice.
     pub flags: Vec<RenewalFlag>,
+    /// Who decides when it is charged.
+    pub scheduler: Scheduler,
     /// Since when.
     pub created_at: DateTime<Utc>,
 }
@@ -158,6 +161,8 @@ pub struct FailedRow {
     pub subscription_id: Option<SubscriptionId>,
     /// The subscription's state.
     pub subscription_state: Option<SubscriptionState>,
+    /// Who collects it.
+    pub scheduler: Scheduler,
     /// Who owes it.
     pub customer: CustomerBrief,
     /// Plan name or description, raw.

@@ -9,6 +9,7 @@ mod filter;
 mod lists;
 mod mrr;
 mod waiting;
+mod wishes;
 
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ pub use filter::*;
 pub use lists::*;
 pub use mrr::{ReportError, mrr_report};
 pub use waiting::*;
+pub use wishes::*;
 
 type R<T> = Result<T, StoreError>;
 
@@ -133,6 +135,11 @@ pub trait Reads: Send + Sync + 'static {
     fn clock(&self) -> impl Future<Output = R<DateTime<Utc>>> + Send;
     /// How many attempts are unknown, for the status bar: not those whose answer is still waited for.
     fn count_unknown(&self) -> impl Future<Output = R<u64>> + Send;
+
+    /// What was asked of a provider about subscriptions that it schedules and is not known to be done, oldest first.
+    fn wishes(&self, query: &ListQuery) -> impl Future<Output = R<Page<WishRow>>> + Send;
+    /// How many of them nobody knows the outcome of: not those whose answer is still waited for.
+    fn count_wishes(&self) -> impl Future<Output = R<u64>> + Send;
 
     /// What waits for a second person: requests by the time they have left, then prepared returns.
     fn waiting(&self) -> impl Future<Output = R<Vec<WaitingRow>>> + Send;

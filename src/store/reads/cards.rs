@@ -2,14 +2,17 @@
 
 use super::query::{Query, values};
 use super::subscriptions::SUBSCRIPTIONS;
-use super::{failed, payments, subscriptions, unknowns};
+use super::{failed, payments, subscriptions, unknowns, wishes};
 use crate::domain::ids::{CustomerId, Noun, PlanId, PublicId, SubscriptionId};
+use crate::domain::mirror::Collection;
 use crate::domain::mode::ProviderName;
 use crate::domain::money::Money;
 use crate::domain::states::{MethodState, SubscriptionState};
 use crate::domain::subscription::{Change, ChangeCause};
 use crate::engine::ports::StoreError;
-use crate::engine::queries::{CustomerCard, ListQuery, Note, SubscriptionCard, SubscriptionRow};
+use crate::engine::queries::{
+    CustomerCard, ListQuery, MirrorCard, Note, SubscriptionCard, SubscriptionRow,
+};
 use crate::store::open::SqlStore;
 use crate::store::sql::{Cells, Row};
 use crate::store::subscriptions::{read as read_subscription, read_term};
@@ -163,7 +166,23 @@ pub(super) async fn subscription(db: &SqlStore, id: SubscriptionId) -> R<Subscri
             .iter()
             .map(|row| change(&row.cells("subscription_change")?))
             .collect::<R<_>>()?,
+        mirror: mirror(db, id).await?,
     })
+}
+
+/// How its provider stands to a subscription.
+async fn mirror(db: &SqlStore, id: SubscriptionId) -> R<Option<MirrorCard>> {
+    let sql = "select id, collection, resumes_at from mirror where subscription_id = ?";
+    let found = db.fetch(Query::with(sql, values![id])).await?;
+    let Some(row) = found.first() else {
+        return Ok(None);
+    };
+    let cells = row.cells("mirror")?;
+    Ok(Some(MirrorCard {
+        collection: cells.word("collection", Collection::parse)?,
+        resumes_at: cells.opt_at("resumes_at")?,
+        wish: wishes::of(db, id).await?,
+    }))
 }
 
 impl SqlStore {

@@ -7,6 +7,7 @@ use super::query::{Flavour, Query, values};
 use crate::domain::dunning::DunningState;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::{InvoiceId, PublicId, SubscriptionId};
+use crate::domain::mirror::Scheduler;
 use crate::domain::mode::ProviderName;
 use crate::domain::states::{AttemptState, InvoiceState, SubscriptionState};
 use crate::engine::ports::StoreError;
@@ -22,7 +23,7 @@ pub(super) const FAILED: List = List {
     customer: Some("i.customer_id"),
     within: None,
     rows: "select k.id as id, k.sort_key as sort_key, i.public_id, i.state, i.subscription_id, \
-           s.state as subscription_state, c.id as customer_id, c.public_id as customer_public_id, \
+           s.state as subscription_state, coalesce(s.scheduler, 'paydeck') as scheduler, c.id as customer_id, c.public_id as customer_public_id, \
            c.name as customer_name, coalesce(l.name, i.description) as what, i.amount_minor, i.currency, \
            i.last_code, i.last_class, i.attempts, i.dunning_used, i.dunning, i.next_attempt_at, \
            i.first_failed_at, z.provider, o.state as open_attempt, o.operator, o.last_sent_at, o.lease_until \
@@ -130,6 +131,7 @@ fn row(row: &Row) -> Result<FailedRow, StoreError> {
         invoice_state: cells.word("state", InvoiceState::parse)?,
         subscription_id: cells.opt_i64("subscription_id")?.map(SubscriptionId),
         subscription_state: cells.opt_word("subscription_state", SubscriptionState::parse)?,
+        scheduler: cells.word("scheduler", Scheduler::parse)?,
         customer: cells::customer(cells)?,
         what: cells.text("what")?,
         amount: cells.money("amount_minor")?,

@@ -39,6 +39,7 @@ mod unknowns;
 mod views;
 mod waiting;
 mod watch;
+mod wishes;
 
 #[cfg(test)]
 mod explained;
@@ -57,7 +58,7 @@ use crate::engine::queries::{
     ActivityRow, Away, ChangePage, CustomerCard, CustomerRow, DeclineRow, DueRow, EventRow,
     FailedRow, Hit, ListQuery, LocalDay, Overview, Page, PaymentRow, PlanRow, ProviderRevenue,
     Reads, RenewalDay, RevenueReport, RunItemRow, RunRow, SavedView, SubscriptionCard,
-    SubscriptionRow, Summed, Timeline, Totals, UnknownRow, WaitingRow, Window,
+    SubscriptionRow, Summed, Timeline, Totals, UnknownRow, WaitingRow, Window, WishRow,
 };
 
 pub(super) use watch::Watch;
@@ -111,6 +112,14 @@ impl Reads for SqlStore {
 
     async fn unknowns(&self, query: &ListQuery) -> R<Page<UnknownRow>> {
         unknowns::page(self, query).await
+    }
+
+    async fn wishes(&self, query: &ListQuery) -> R<Page<WishRow>> {
+        wishes::page(self, query).await
+    }
+
+    async fn count_wishes(&self) -> R<u64> {
+        wishes::count(self).await
     }
 
     async fn runs(&self, query: &ListQuery) -> R<Page<RunRow>> {

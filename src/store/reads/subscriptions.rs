@@ -10,6 +10,7 @@ use super::matching::{
 };
 use super::query::{Flavour, Query, values};
 use crate::domain::ids::SubscriptionId;
+use crate::domain::mirror::Scheduler;
 use crate::domain::period::local_date;
 use crate::domain::states::{MethodState, SubscriptionState};
 use crate::domain::subscription::next_charge;
@@ -22,7 +23,7 @@ use crate::store::sql::Row;
 
 /// The details of `picked k`. What Stripe schedules is paid with a card that Stripe keeps. A missing term shows the plan's price instead of losing the row.
 pub(super) const ROWS: &str = "select k.id as id, k.sort_key as sort_key, s.public_id, s.state, \
-     s.next_due_at, s.cancel_at, s.paid_until, s.created_at, \
+     s.next_due_at, s.cancel_at, s.paid_until, s.scheduler, s.created_at, \
      c.id as customer_id, c.public_id as customer_public_id, c.name as customer_name, \
      l.name as plan_name, l.code as plan_code, \
      coalesce(t.price_minor, l.price_minor) * coalesce(t.quantity, s.quantity) as amount_minor, \
@@ -287,6 +288,7 @@ fn renewal(row: &Row, zone: Tz) -> Result<SubscriptionRow, StoreError> {
         paid_until: cells.opt_at("paid_until")?,
         flags: flags(&next, zone),
         card,
+        scheduler: cells.word("scheduler", Scheduler::parse)?,
         created_at: cells.at("created_at")?,
     })
 }

@@ -6,6 +6,7 @@ use super::query::{Query, values};
 use crate::domain::attempt::Attempt;
 use crate::domain::ids::{AttemptId, InvoiceId, Noun, PaymentId};
 use crate::domain::invoice::Invoice;
+use crate::domain::mirror::Scheduler;
 use crate::domain::payment::Payment;
 use crate::engine::ports::StoreError;
 use crate::engine::queries::{CardBrief, ReversedRefund, Timeline, TimelineEntry, TimelineEvent};
@@ -29,6 +30,11 @@ const REVERSALS: &str = "select r.id as id, r.payment_id, r.amount_minor, r.curr
      then 1 else 0 end as bigint) as is_made_up_for \
      from payment p join refund r on r.payment_id = p.id join refund_reversal v on v.refund_id = r.id \
      where p.invoice_id = ? order by v.reversed_at, r.id limit ?";
+
+/// What was asked of its provider about the invoice: kept with the subscription, under the provider's name for the invoice.
+const ASKED: &str = "select a.id as id, a.at, a.person, a.verb, a.result, a.reason from invoice i \
+     join subscription s on s.id = i.subscription_id \
+     join audit a on a.target = s.public_id and a.provider_ref = i.provider_ref where i.id = ? order by a.id limit ?";
 
 /// The invoice, who owes it, its payments and attempts, and what happened.
 pub(super) async fn timeline(db: &SqlStore, id: InvoiceId) -> R<Timeline> {
@@ -87,12 +93,19 @@ pub(super) async fn timeline(db: &SqlStore, id: InvoiceId) -> R<Timeline> {
     query.add(" order by id limit ?", values![AT_MOST]);
     let pressed = db.fetch(query).await?;
     one_clock(&mut entries, &tried, &pressed)?;
-    for row in pressed {
+    let scheduler = scheduler(db, &invoice).await?;
+    let asked = if scheduler.is_ours() {
+        Vec::new()
+    } else {
+        db.fetch(Query::with(ASKED, values![id, AT_MOST])).await?
+    };
+    for row in pressed.iter().chain(&asked) {
         entries.push(audit(&row.cells("audit")?)?);
     }
     // What happened at one instant keeps the order of causes: made, started, evidence, settled.
     entries.sort_by_key(|entry| (entry.at, rank(&entry.what)));
     Ok(Timeline {
+        scheduler,
         invoice,
         customer,
         payments: paid,
@@ -101,6 +114,20 @@ pub(super) async fn timeline(db: &SqlStore, id: InvoiceId) -> R<Timeline> {
         attempts: tried,
         entries,
     })
+}
+
+/// Who collects an invoice; we do, where it belongs to no subscription.
+async fn scheduler(db: &SqlStore, invoice: &Invoice) -> R<Scheduler> {
+    let Some(id) = invoice.subscription_id else {
+        return Ok(Scheduler::Paydeck);
+    };
+    let query = Query::with(
+        "select id, scheduler from subscription where id = ?",
+        values![id],
+    );
+    let row = db.fetch_one(Noun::Subscription, query).await?;
+    row.cells("subscription")?
+        .word("scheduler", Scheduler::parse)
 }
 
 /// The card that each payment was taken from: that of the attempt that took it.

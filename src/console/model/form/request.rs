@@ -47,6 +47,14 @@ impl Form {
                     }
                 })
             }
+            FormKind::VoidInvoice { invoice } => Ok(Request::VoidInvoice {
+                invoice: *invoice,
+                reason: self.needed("why")?,
+            }),
+            FormKind::GiveUpInvoice { invoice } => Ok(Request::GiveUpInvoice {
+                invoice: *invoice,
+                reason: self.needed("why")?,
+            }),
             FormKind::Subscribe { customer } => Ok(Request::Subscribe {
                 customer: *customer,
                 plan: self

@@ -6,6 +6,7 @@
 mod billing;
 mod people;
 mod records;
+mod wishes;
 
 use super::super::model::{ListKind, Row};
 use super::super::theme::Role;
@@ -17,6 +18,7 @@ use crate::text::Align;
 pub use billing::{class_text, next_try_text, payment_state_of, tries_text};
 pub use people::day_role;
 pub use records::decision_role;
+pub use wishes::wish_state;
 
 /// A flag of a renewal, with its look.
 pub fn people_flag(ink: &Ink<'_>, flag: RenewalFlag) -> (String, Role) {
@@ -95,6 +97,7 @@ pub fn columns(kind: ListKind, width: u16) -> Vec<Column> {
         ListKind::Payments => billing::PAYMENTS,
         ListKind::Plans => billing::PLANS,
         ListKind::Unknown => billing::UNKNOWN,
+        ListKind::Wishes => wishes::WISHES,
         ListKind::Runs => records::RUNS,
         ListKind::RunItems => records::RUN_ITEMS,
         ListKind::Events => records::EVENTS,
@@ -111,7 +114,7 @@ mod tests {
     use super::*;
     use crate::locale::{Lang, Locale};
 
-    const KINDS: [ListKind; 14] = [
+    const KINDS: [ListKind; 15] = [
         ListKind::Customers,
         ListKind::Subscriptions,
         ListKind::RenewalDays,
@@ -121,6 +124,7 @@ mod tests {
         ListKind::Payments,
         ListKind::Plans,
         ListKind::Unknown,
+        ListKind::Wishes,
         ListKind::Runs,
         ListKind::RunItems,
         ListKind::Events,

@@ -67,6 +67,7 @@ fn brief(row: &Row) -> Option<&CustomerBrief> {
         Row::Decline(row) => Some(&row.customer),
         Row::Payment(row) => Some(&row.customer),
         Row::Unknown(row) => Some(&row.customer),
+        Row::Wish(row) => Some(&row.customer),
         Row::RunItem(row) => Some(&row.customer),
         Row::Hit(row) => Some(&row.customer),
         Row::Day(_) | Row::Plan(_) | Row::Run(_) | Row::Event(_) | Row::Activity(_) => None,

@@ -6,6 +6,7 @@ mod customer;
 mod row;
 mod subscription;
 mod timeline;
+mod wish;
 
 use ratatui::layout::Rect;
 

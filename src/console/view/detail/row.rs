@@ -7,7 +7,7 @@ use super::super::columns;
 use super::super::ink::{Ink, span};
 use super::super::pages::Pages;
 use super::super::words;
-use super::LABEL;
+use super::{LABEL, wish};
 use crate::domain::attempt::AttemptKind;
 use crate::engine::queries::{ActivityRow, FailedRow, PlanRow, RunRow, UnknownRow};
 use crate::text::Shown;
@@ -16,6 +16,7 @@ pub fn lines(ink: &Ink<'_>, row: &Row, room: usize) -> Pages {
     let mut pages = Pages::default();
     match row {
         Row::Unknown(row) => unknown(&mut pages, ink, row, room),
+        Row::Wish(row) => wish::lines(&mut pages, ink, row, room),
         Row::Plan(row) => plan(&mut pages, ink, row, room),
         Row::Run(row) => run(&mut pages, ink, row, room),
         Row::Activity(row) => activity(&mut pages, ink, row, room),

@@ -5,9 +5,10 @@ use super::super::columns::people_flag;
 use super::super::ink::{Ink, span};
 use super::super::pages::Pages;
 use super::super::words::{self, invoice_role, subscription_role};
-use super::LABEL;
 use super::customer::days;
-use crate::engine::queries::SubscriptionCard;
+use super::{LABEL, wish};
+use crate::domain::mirror::Collection;
+use crate::engine::queries::{MirrorCard, SubscriptionCard};
 use crate::text::{Align, Shown, fit, pad_left};
 
 pub fn lines(ink: &Ink<'_>, card: &SubscriptionCard, room: usize) -> Pages {
@@ -33,6 +34,9 @@ pub fn lines(ink: &Ink<'_>, card: &SubscriptionCard, room: usize) -> Pages {
     if !is_ours {
         let text = ink.t("console.card.scheduled_by_stripe");
         pages.field(&label("schedule"), LABEL, &text, Role::Text, room);
+    }
+    if let Some(mirror) = &card.mirror {
+        mirrored(&mut pages, ink, mirror, room);
     }
     let next = match (row.cancel_at, row.next_due_at) {
         _ if row.state.is_ended() => label("no_charge"),
@@ -80,6 +84,27 @@ pub fn lines(ink: &Ink<'_>, card: &SubscriptionCard, room: usize) -> Pages {
     invoices(&mut pages, ink, card);
     history(&mut pages, ink, card);
     pages
+}
+
+/// Whether its provider collects, and what was asked of it that is not known to be done.
+fn mirrored(pages: &mut Pages, ink: &Ink<'_>, mirror: &MirrorCard, room: usize) {
+    let label = |id: &str| ink.t(&format!("console.card.{id}"));
+    if mirror.collection != Collection::On {
+        let mut text = ink
+            .locale()
+            .label("collection", mirror.collection.as_str())
+            .to_owned();
+        if let Some(at) = mirror.resumes_at {
+            let args = [("at", &*ink.model.date(at))];
+            text.push_str("  ");
+            text.push_str(&ink.locale().t_args("console.card.resumes_at", &args));
+        }
+        pages.field(&label("collection"), LABEL, &text, Role::Waits, room);
+    }
+    if let Some(row) = &mirror.wish {
+        let (text, role) = wish::line(ink, row);
+        pages.field(&label("asked"), LABEL, &text, role, room);
+    }
 }
 
 fn invoices(pages: &mut Pages, ink: &Ink<'_>, card: &SubscriptionCard) {
@@ -130,7 +155,15 @@ fn history(pages: &mut Pages, ink: &Ink<'_>, card: &SubscriptionCard) {
             ),
             span(format!("{to}  "), subscription_role(change.to)),
             span(format!("{cause}  "), Role::Text),
-            span(Shown::line(&change.requested_by).into_string(), Role::Dim),
+            span(requested_by(ink, card, &change.requested_by), Role::Dim),
         ]);
     }
+}
+
+/// What was read at a provider names nobody: its own schedule did it, or somebody at its desk.
+fn requested_by(ink: &Ink<'_>, card: &SubscriptionCard, person: &str) -> String {
+    if card.mirror.is_some() && person == "stripe" {
+        return ink.t("console.card.seen_at_stripe");
+    }
+    Shown::line(person).into_string()
 }

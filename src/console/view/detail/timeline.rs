@@ -11,7 +11,9 @@ use crate::domain::attempt::{Attempt, AttemptKind};
 use crate::domain::failure::FailureClass;
 use crate::domain::payment::Payment;
 use crate::domain::states::{AttemptState, InvoiceState};
-use crate::engine::queries::{Call, ReversedRefund, Timeline, TimelineEntry, TimelineEvent};
+use crate::engine::queries::{
+    Call, DoneBy, ReversedRefund, Timeline, TimelineEntry, TimelineEvent,
+};
 use crate::text::{Align, Shown, fit};
 
 /// Date and clock take this many columns.
@@ -219,7 +221,7 @@ fn one(ink: &Ink<'_>, timeline: &Timeline, entry: &TimelineEntry, room: usize, p
                 Role::Settled,
             ));
             spans.push(span(
-                format!("  {}  {}", Shown::line(reason), Shown::line(operator)),
+                format!("  {}  {}", Shown::line(reason), refunded_by(ink, operator)),
                 Role::Dim,
             ));
         }
@@ -247,6 +249,14 @@ fn one(ink: &Ink<'_>, timeline: &Timeline, entry: &TimelineEntry, room: usize, p
     pages.choice(spans);
     for (text, role) in below {
         pages.paragraph(WHEN + 3, &text, role, room);
+    }
+}
+
+/// Who gave it back; what no press of ours did was done at the provider's own desk.
+fn refunded_by(ink: &Ink<'_>, operator: &str) -> String {
+    match operator {
+        "provider" => ink.t("console.timeline.at_the_provider"),
+        person => Shown::line(person).into_string(),
     }
 }
 
@@ -317,27 +327,32 @@ fn started(ink: &Ink<'_>, timeline: &Timeline, attempt: &Attempt) -> Vec<Span> {
         .filter(|other| other.kind == attempt.kind)
         .count();
     let kind = locale.label("attempt_kind", attempt.kind.as_str());
+    let (source, who) = match timeline.done_by(attempt) {
+        DoneBy::Us(operator) => (
+            locale.label("source", attempt.source.as_str()).to_owned(),
+            Shown::line(operator).into_string(),
+        ),
+        DoneBy::Schedule => (ink.t("console.timeline.by_stripe"), String::new()),
+        DoneBy::Asked(person) => {
+            let args = [("who", &*Shown::line(person).into_string())];
+            let text = locale.t_args("console.timeline.asked_of_stripe", &args);
+            (text, String::new())
+        }
+    };
     let number = match attempt.kind {
         AttemptKind::Charge => format!("{}/{of_kind}", attempt.attempt_no),
         AttemptKind::Refund => format!("{}", attempt.attempt_no),
     };
     vec![
         span(format!("{kind} {number}  "), Role::Text),
-        span(
-            format!("{}  ", locale.label("source", attempt.source.as_str())),
-            Role::Accent,
-        ),
+        span(format!("{source}  "), Role::Accent),
         span(
             format!("{}  ", ink.model.provider(attempt.provider)),
             Role::Text,
         ),
         span(ink.model.money(attempt.amount), Role::Text),
         span(
-            format!(
-                "  {}  {}",
-                words::id(&attempt.public_id),
-                Shown::line(&attempt.operator)
-            ),
+            format!("  {}  {who}", words::id(&attempt.public_id)),
             Role::Dim,
         ),
     ]

@@ -13,8 +13,7 @@ use crate::engine::{Confirmation, Request};
 use crate::text::{Shown, width};
 
 pub fn draw(ink: &mut Ink<'_>, confirm: &Confirm) {
-    let verb = confirm.asked.verb();
-    let name = ink.locale().label("verb", verb.as_str());
+    let name = ink.locale().label("verb", confirm.asked.called());
     let title = [span(format!("{name}  "), Role::Title), mode_span(ink)];
     let wide = ink.buffer.area.width.saturating_sub(2).min(78);
     let role = match ink.model.mode {
@@ -143,15 +142,17 @@ fn type_label(ink: &Ink<'_>, wanted: &Wanted, planned: &Planned) -> String {
         Wanted::Count(count) => ink
             .locale()
             .t_args("dialog.type_count", &[("n", &ink.model.count(*count))]),
-        Wanted::Ending(_) => {
-            let takes_customer = matches!(planned, Planned::Verb { plan, .. }
-                if matches!(plan.confirm, Confirmation::AmountAndEnding(..)));
-            ink.t(if takes_customer {
+        Wanted::Ending(_) => ink.t(match planned {
+            Planned::Verb { plan, .. }
+                if matches!(plan.confirm, Confirmation::AmountAndEnding(..)) =>
+            {
                 "dialog.type_ending_customer"
-            } else {
-                "dialog.type_ending_subscription"
-            })
-        }
+            }
+            Planned::Verb { plan, .. } if matches!(plan.called(), "void" | "give_up") => {
+                "dialog.type_ending_invoice"
+            }
+            _ => "dialog.type_ending_subscription",
+        }),
     }
 }
 
@@ -170,7 +171,7 @@ fn expected(ink: &Ink<'_>, wanted: &Wanted) -> String {
 fn moving(ink: &Ink<'_>, planned: &Planned) -> (&'static str, Option<String>) {
     match planned {
         Planned::Verb { plan, .. } => (
-            plan.verb.as_str(),
+            plan.called(),
             plan.amount.map(|money| ink.model.money(money)),
         ),
         Planned::Run { preview, .. } => ("bill_run", Some(ink.model.moneys(&preview.totals))),

@@ -14,9 +14,11 @@ use crate::text::Shown;
 pub fn draw(ink: &mut Ink<'_>, message: &Message) {
     let wide = ink.buffer.area.width.saturating_sub(4).min(74);
     let room = usize::from(wide.saturating_sub(4)).max(8);
-    let verb = message.verb.map_or_else(String::new, |verb| {
-        ink.locale().label("verb", verb.as_str()).to_owned()
-    });
+    let verb = if message.called.is_empty() {
+        String::new()
+    } else {
+        ink.locale().label("verb", message.called).to_owned()
+    };
     let (title, role, lines) = match &message.what {
         Told::Fault(fault) => {
             let (what, next) = ink.model.fault(fault);
@@ -112,6 +114,14 @@ fn told(
             field(&mut pages, ink, "say", &format!("\"{}\"", text.say), room);
             ids(&mut pages, ink, receipt, room);
             (ink.t("dialog.title.declined"), Role::NeedsPerson, pages)
+        }
+        Outcome::Unknown(receipt) if receipt.attempt.is_none() => {
+            let what = ink.t("dialog.wish_unknown.what");
+            field(&mut pages, ink, "meaning", &what, room);
+            let next = ink.t("dialog.wish_unknown.next");
+            field(&mut pages, ink, "next", &next, room);
+            ids(&mut pages, ink, receipt, room);
+            (ink.t("dialog.title.unknown"), Role::NeedsPerson, pages)
         }
         Outcome::Unknown(receipt) => {
             let text = ink.locale().failure("", "unknown");

@@ -191,6 +191,11 @@ fn effect_text(ink: &Ink<'_>, effect: &Effect) -> String {
             say("refundable_after", &[("money", &model.money(*money))])
         }
         Effect::InvoicesVoided(count) => say("invoices_voided", &[("n", &model.count(*count))]),
+        Effect::InvoiceGivenUp(invoice) => {
+            say("invoice_given_up", &[("invoice", &words::id(invoice))])
+        }
+        Effect::CollectionStops => say("collection_stops", &[]),
+        Effect::CollectionGoesOn => say("collection_goes_on", &[]),
         Effect::ChargesOwed { .. }
         | Effect::AskedNext { .. }
         | Effect::ChargedByCard(_)
