@@ -14,6 +14,7 @@ use paydeck::domain::states::{AttemptState, InvoiceState};
 use paydeck::engine::{Outcome, Refused, Request, VerbError};
 use paydeck::secret::Secret;
 
+use crate::links;
 use crate::memory::db::Tables;
 use crate::memory::stage::{Chance, Reason, Stage};
 use crate::memory::store::Shared;
@@ -45,10 +46,12 @@ pub enum Errand {
     Checkout,
     /// Somebody gives money back at the provider's own desk.
     RefundAtDesk,
+    /// Somebody hands a customer their link on.
+    HandLinkOn,
 }
 
 /// As often as people do them, roughly: money first.
-pub const ERRANDS: [Errand; 34] = [
+pub const ERRANDS: [Errand; 35] = [
     Errand::Charge,
     Errand::Charge,
     Errand::Charge,
@@ -83,6 +86,7 @@ pub const ERRANDS: [Errand; 34] = [
     Errand::Checkout,
     Errand::Checkout,
     Errand::RefundAtDesk,
+    Errand::HandLinkOn,
 ];
 
 /// What an actor needs of the world.
@@ -231,7 +235,7 @@ pub fn request(errand: Errand, around: &Surroundings, chance: &mut Chance) -> Op
                 },
             })
         }
-        Errand::AddCard | Errand::Checkout | Errand::RefundAtDesk => None,
+        Errand::AddCard | Errand::Checkout | Errand::RefundAtDesk | Errand::HandLinkOn => None,
         Errand::OneTime => Some(Request::OneTime {
             customer: CustomerId(1),
             amount: won(5_000),
@@ -271,6 +275,7 @@ pub async fn operator(
                 pays_in_the_browser(&process, &around, &operator, &mut chance).await
             }
             Errand::RefundAtDesk => around.net.refunds_at_the_desk(&mut chance),
+            Errand::HandLinkOn => links::hands_on(&process, &around, &operator, &mut chance).await,
             _ => {}
         }
         let mut tries = 0;
@@ -435,8 +440,14 @@ impl Surroundings {
                 row.attempt.state,
                 AttemptState::Ready | AttemptState::Sent | AttemptState::Unknown
             );
-            is_open && !row.attempt.needs_human
+            // Whoever waits at an open link for somebody who never comes waits for a day.
+            is_open && !row.attempt.needs_human && !self.waits_at_link(&row.attempt)
         })
+    }
+
+    /// Whether its customer may still answer at the link that is open for it.
+    pub fn waits_at_link(&self, attempt: &Attempt) -> bool {
+        attempt.asks_customer() && self.net.state().offline.has_link(&attempt.order_id)
     }
 
     /// Nothing is open, and the database has taken what the host kept.

@@ -11,6 +11,7 @@ use paydeck::engine::Request;
 use paydeck::sandbox::{Fault, LookupAfterDecline, OrderReuse, Replay, Switches};
 
 use crate::actors::{self, ERRANDS, Errand};
+use crate::links;
 use crate::memory::db::Personality;
 use crate::memory::flaw::Flaws;
 use crate::memory::stage::Chance;
@@ -118,6 +119,9 @@ fn set_up(provider: ProviderName, seed: u64, mistakes: Mistakes, chance: &mut Ch
         db.trouble.per_mille = of(chance, &[0, 0, 10, 40]);
         db.trouble.left = number(chance.below(4));
     }
+    if provider.charges_in_two_steps() && chance.per_mille(60) {
+        links::cards_ask(&world, chance);
+    }
     let mut play = Play::new(world, chance.next());
     play.wild = Wildness {
         deaths: number(chance.below(3)),
@@ -188,7 +192,7 @@ fn day_without_provider(play: &mut Play, moves: &mut Moves) {
 }
 
 /// Lets one actor act alone.
-fn to_its_end(
+pub fn to_its_end(
     play: &mut Play,
     house: &Process,
     part: impl Future<Output = ()> + Send + 'static,
@@ -222,6 +226,13 @@ fn cast(play: &mut Play, mistakes: Mistakes, is_old: bool, chance: &mut Chance) 
         let dice = Chance::new(chance.next());
         let part = actors::operator(house.clone(), play.around.clone(), name, errands, dice);
         play.enter(name, &house, part);
+    }
+    if play.world.net.state().offline.has_asking_cards() && chance.per_mille(800) {
+        // He has no part in any process of ours.
+        let him = play.world.process();
+        let dice = Chance::new(chance.next());
+        let part = links::customer(play.around.clone(), dice);
+        play.enter("customer", &him, part);
     }
     for _ in 0..chance.below(3) {
         if chance.per_mille(700) {
@@ -321,6 +332,9 @@ fn come_to_rest(play: &mut Play, mistakes: Mistakes, moves: &mut Moves) {
     }
     if play.watch.found.is_empty() {
         play.watch.at_rest(&play.world);
+    }
+    if play.watch.found.is_empty() && !mistakes.has_no_reconciler {
+        links::a_day_passes(play, moves);
     }
     let is_anything_behind_an_error = !play.world.net.state().dead_keys.is_empty();
     if play.watch.found.is_empty() && is_anything_behind_an_error && !mistakes.has_no_reconciler {

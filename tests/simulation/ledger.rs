@@ -86,10 +86,20 @@ enum Books {
     Stripe(sandbox::stripe::Offline),
 }
 
+/// A charge that waits at a link until its customer answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    pub intent: String,
+    pub order_id: String,
+}
+
 /// One provider's books.
 #[derive(Debug)]
 pub struct Ledger {
     books: Books,
+    /// Whether any card here asks its owner.
+    has_asking_cards: bool,
+    links: Vec<Link>,
     /// What took money, as it stands: reading it out of the books takes long.
     approved: Vec<Booked>,
     movements: usize,
@@ -107,6 +117,8 @@ impl Ledger {
         };
         Self {
             books,
+            has_asking_cards: false,
+            links: Vec::new(),
             approved: Vec::new(),
             movements: 0,
         }
@@ -135,6 +147,8 @@ impl Ledger {
         };
         Self {
             books,
+            has_asking_cards: self.has_asking_cards,
+            links: self.links.clone(),
             approved: self.approved.clone(),
             movements: self.movements,
         }
@@ -148,6 +162,79 @@ impl Ledger {
                 let (customer, method) = offline.register("pm_card_visa", now)?;
                 Some(format!("{customer} {method}"))
             }
+        }
+    }
+
+    /// A card whose bank asks its owner, and what a charge of it needs.
+    pub fn register_asking(&mut self, card: &str, now: DateTime<Utc>) -> Option<String> {
+        let Books::Stripe(offline) = &mut self.books else {
+            return None;
+        };
+        let (customer, method) = offline.register(card, now)?;
+        self.has_asking_cards = true;
+        Some(format!("{customer} {method}"))
+    }
+
+    pub fn has_asking_cards(&self) -> bool {
+        self.has_asking_cards
+    }
+
+    /// Charges that wait for their customers.
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    pub fn has_link(&self, order_id: &str) -> bool {
+        self.links.iter().any(|link| link.order_id == order_id)
+    }
+
+    /// A customer answers at their link. False where it is closed.
+    pub fn answer_at(&mut self, link: &Link, agrees: bool, now: DateTime<Utc>) -> bool {
+        let Books::Stripe(offline) = &mut self.books else {
+            return false;
+        };
+        let is_open = offline.answer_challenge(&link.intent, agrees, now);
+        self.links.retain(|other| other != link);
+        self.count();
+        is_open
+    }
+
+    /// Whether the charge of this path waits for its customer now.
+    fn follow_link(&mut self, asked: &Asked, now: DateTime<Utc>) {
+        let rest = asked.path.strip_prefix("/v1/payment_intents/");
+        let Some((intent, "confirm" | "cancel")) = rest.and_then(|rest| rest.split_once('/'))
+        else {
+            return;
+        };
+        let shown = self.shown(&format!("/v1/payment_intents/{intent}"), now);
+        let is_waiting = shown["status"] == "requires_action";
+        let known = self.links.iter().position(|link| link.intent == intent);
+        match (is_waiting, known) {
+            (true, None) => self.links.push(Link {
+                intent: intent.to_owned(),
+                order_id: shown["metadata"]["order_id"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned(),
+            }),
+            (false, Some(at)) => {
+                self.links.remove(at);
+            }
+            _ => {}
+        }
+    }
+
+    /// An object or list of the second provider's books, as it would show it.
+    pub fn shown(&mut self, path: &str, now: DateTime<Utc>) -> serde_json::Value {
+        let asked = Asked {
+            method: "GET",
+            path: path.to_owned(),
+            idempotency_key: None,
+            body: Vec::new(),
+        };
+        match self.carry_out(&asked, None, now) {
+            Said::Answer { body, .. } => serde_json::from_slice(&body).unwrap_or_default(),
+            Said::Broken => serde_json::Value::Null,
         }
     }
 
@@ -229,14 +316,21 @@ impl Ledger {
             }
         };
         if may_move_money(asked) && self.money_writes() != written_before {
-            self.approved = match &self.books {
-                Books::Toss(offline) => offline.approved().collect(),
-                Books::Stripe(offline) => offline.approved().into_iter().map(as_booked).collect(),
-            };
-            let one = |payment: &Booked| 1 + payment.cancels.len();
-            self.movements = self.approved.iter().map(one).sum();
+            self.count();
+        }
+        if self.has_asking_cards && asked.method == "POST" {
+            self.follow_link(asked, now);
         }
         said
+    }
+
+    fn count(&mut self) {
+        self.approved = match &self.books {
+            Books::Toss(offline) => offline.approved().collect(),
+            Books::Stripe(offline) => offline.approved().into_iter().map(as_booked).collect(),
+        };
+        let one = |payment: &Booked| 1 + payment.cancels.len();
+        self.movements = self.approved.iter().map(one).sum();
     }
 
     /// It grows with each charge or refund that is written.

@@ -15,6 +15,7 @@ mod case;
 mod deadlock;
 mod interleave;
 mod ledger;
+mod links;
 #[path = "../memory/mod.rs"]
 mod memory;
 mod mutants;

@@ -219,6 +219,17 @@ fn in_two_steps() -> Vec<Mutant> {
         wrong("it has succeeded is a failure", Wrong::AlreadyIsFailure),
         wrong("any charge is adopted", Wrong::AdoptsAnything),
         noticed_by(
+            Law::OneLink,
+            wrong(
+                "charged again while the customer may answer",
+                Wrong::AskedIsFailure,
+            ),
+        ),
+        noticed_by(
+            Law::ProofOfSuccess,
+            wrong("who is asked has agreed", Wrong::AskedIsSuccess),
+        ),
+        noticed_by(
             Law::KeyRemembered,
             flawed(
                 "a refund is sent again under a forgotten key",

@@ -358,7 +358,7 @@ impl State {
         self.flights.iter().any(|f| f.asked.method == "POST")
     }
 
-    fn note(&mut self, line: impl FnOnce() -> String) {
+    pub fn note(&mut self, line: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace {
             trace.push(line());
         }

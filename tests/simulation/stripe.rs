@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use paydeck::domain::mode::{Mode, ProviderName};
 use paydeck::engine::ports::{
-    BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, ConfirmCall, DeleteOutcome, Desk,
+    BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, ConfirmCall, CustomerLink, DeleteOutcome, Desk,
     FindStanding, IssueOutcome, PrepareCall, PrepareOutcome, Provider, ProviderError, RefundCall,
     RefundRequest, RegisterCall, StandingPage, TransactionSeen,
 };
@@ -67,7 +67,9 @@ impl StripeProvider {
             warp: warp.clone(),
         };
         Self {
-            client: StripeClient::over(Arc::new(flights), Mode::Sim).expect("a client"),
+            client: StripeClient::over(Arc::new(flights), Mode::Sim)
+                .expect("a client")
+                .returning_to("https://shop.example/back"),
             net: Arc::clone(net),
             warp: warp.clone(),
         }
@@ -93,6 +95,10 @@ impl Provider for StripeProvider {
 
     fn refund_body(&self, request: &RefundRequest<'_>) -> Vec<u8> {
         self.warp.refund_body(self.client.refund_body(request))
+    }
+
+    fn lists_standing(&self) -> bool {
+        self.client.lists_standing()
     }
 
     fn standing<'a>(
@@ -129,6 +135,30 @@ impl Provider for StripeProvider {
             let report = self.client.charge(desk, call).await;
             self.warp.answered(report, &call)
         })
+    }
+
+    fn charge_with_customer<'a>(
+        &'a self,
+        desk: &'a mut Desk,
+        call: ChargeCall<'a>,
+    ) -> BoxFuture<'a, CallReport> {
+        Box::pin(async move {
+            let made = self.prepared_again(desk, &call).await;
+            let call = ChargeCall {
+                provider_ref: made.as_deref().or(call.provider_ref),
+                ..call
+            };
+            let report = self.client.charge_with_customer(desk, call).await;
+            self.warp.answered(report, &call)
+        })
+    }
+
+    fn customer_link<'a>(
+        &'a self,
+        desk: &'a mut Desk,
+        provider_ref: &'a str,
+    ) -> BoxFuture<'a, CustomerLink> {
+        self.client.customer_link(desk, provider_ref)
     }
 
     fn refund<'a>(&'a self, desk: &'a mut Desk, call: RefundCall<'a>) -> BoxFuture<'a, CallReport> {

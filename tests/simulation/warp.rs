@@ -68,6 +68,10 @@ pub enum Wrong {
     AlreadyIsFailure,
     /// The first charge that is found is taken for ours, whatever it is of.
     AdoptsAnything,
+    /// A charge that waits for its customer is taken for "failed".
+    AskedIsFailure,
+    /// A customer who was asked is taken to have agreed.
+    AskedIsSuccess,
 }
 
 /// A client with a mistake in it.
@@ -169,7 +173,8 @@ impl Warp {
             card: CardOf::Ours,
         };
         match self.wrong {
-            Wrong::AdoptsAnything => Some(first.map(charge).into_iter().collect()),
+            // Everybody's are read as they stand.
+            Wrong::AdoptsAnything if !order_id.is_empty() => Some(first.map(charge).into_iter().collect()),
             _ => None,
         }
     }
@@ -275,6 +280,16 @@ impl Warp {
             {
                 Some(believed())
             }
+            (Wrong::AskedIsFailure, Evidence::Seen(seen))
+                if seen.status == SeenStatus::NeedsCustomer =>
+            {
+                Some(Evidence::Refused(failure()))
+            }
+            (Wrong::AskedIsSuccess, Evidence::Seen(seen))
+                if seen.status == SeenStatus::NeedsCustomer =>
+            {
+                Some(believed())
+            }
             _ => None,
         };
         if let Some(evidence) = becomes {
@@ -303,7 +318,9 @@ impl Warp {
                 let becomes = match (wrong, shown.status) {
                     (Wrong::NotStartedIsEnded, SeenStatus::NotStarted) => SeenStatus::Canceled,
                     (Wrong::NoCardIsSuccess, SeenStatus::Failed) => SeenStatus::Captured,
-                    (Wrong::PendingIsFailure, SeenStatus::Pending) => SeenStatus::Failed,
+                    (Wrong::PendingIsFailure, SeenStatus::Pending)
+                    | (Wrong::AskedIsFailure, SeenStatus::NeedsCustomer) => SeenStatus::Failed,
+                    (Wrong::AskedIsSuccess, SeenStatus::NeedsCustomer) => SeenStatus::Captured,
                     (_, status) => status,
                 };
                 let shown = PaymentSeen {

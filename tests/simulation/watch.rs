@@ -9,7 +9,7 @@ use paydeck::domain::attempt::{Attempt, AttemptKind};
 use paydeck::domain::mode::ProviderName;
 use paydeck::domain::states::{ApprovalState, AttemptState, InvoiceState};
 
-use crate::ledger::AT_DESK;
+use crate::ledger::{AT_DESK, Link};
 use crate::memory::db::{AttemptRow, Committed, Tables};
 use crate::memory::stage::instant;
 use crate::net::{self, Posted};
@@ -64,6 +64,8 @@ pub enum Law {
     OneHolder,
     /// A refund was sent again under a key that its provider may have forgotten.
     KeyRemembered,
+    /// While a customer may answer at a link, something else was charged for what they are asked about.
+    OneLink,
 }
 
 #[derive(Debug, Clone)]
@@ -81,7 +83,7 @@ pub struct Watch {
     pub found: Vec<Violation>,
 }
 
-fn ulid_of(order_id: &str) -> &str {
+pub fn ulid_of(order_id: &str) -> &str {
     order_id.split('-').nth(1).unwrap_or(order_id)
 }
 
@@ -150,6 +152,9 @@ impl Watch {
                 }
             }
             let is_confirming = launch.path.ends_with("/confirm");
+            if is_confirming && !net.offline.links().is_empty() {
+                self.one_link(launch, &db.tables, &net);
+            }
             if launch.key.is_empty() {
                 // It ends what was prepared, and takes nothing.
                 continue;
@@ -371,7 +376,8 @@ impl Watch {
         if from == Some(to) {
             return;
         }
-        let executed = is_flying_or_done(net, attempt);
+        let executed = is_flying_or_done(net, attempt)
+            || (attempt.kind == AttemptKind::Charge && net.offline.has_link(&attempt.order_id));
         match to {
             Declined | NotExecuted | Abandoned if executed => {
                 self.says(Law::NeverWrittenOff, format!("attempt {id} is {to}"));
@@ -379,7 +385,7 @@ impl Watch {
             Ready if from == Some(Sent) && (executed || net.is_flying(&attempt.idem_key)) => {
                 self.says(Law::NeverWrittenOff, format!("attempt {id} is {to} again"));
             }
-            Succeeded | Duplicate if !executed => {
+            Succeeded | Duplicate if !is_flying_or_done(net, attempt) => {
                 self.says(Law::ProofOfSuccess, format!("attempt {id} is {to}"));
             }
             Unknown => {
@@ -389,6 +395,31 @@ impl Watch {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Whoever has a link open can answer at any time: nothing else is charged for the same invoice meanwhile.
+    fn one_link(&mut self, launch: &net::Launch, tables: &Tables, net: &net::State) {
+        let name = launch.path.rsplit('/').nth(1).unwrap_or_default();
+        let sent = tables.attempts.rows().find(|(_, row)| {
+            let attempt = &row.attempt;
+            attempt.kind == AttemptKind::Charge && attempt.provider_ref.as_deref() == Some(name)
+        });
+        let Some((id, row)) = sent else { return };
+        let of = ulid_of(&row.attempt.order_id);
+        let is_other = |link: &&Link| link.intent != name && ulid_of(&link.order_id) == of;
+        if let Some(link) = net.offline.links().iter().find(is_other) {
+            self.says(Law::OneLink, format!("attempt {id}, beside {}", link.intent));
+        }
+    }
+
+    /// A day later nobody is waited for any more: who never came was told so.
+    pub fn nobody_is_asked(&mut self, world: &World) {
+        let db = world.shared.db();
+        for (id, row) in db.tables.attempts.rows() {
+            if row.attempt.asks_customer() && !row.attempt.needs_human {
+                self.says(Law::NothingStuck, format!("attempt {id} waits for its customer"));
+            }
         }
     }
 
@@ -485,7 +516,8 @@ impl Watch {
             );
             // Whoever sends it again hears a stored server error, until a day has passed and a person is called.
             let is_behind_error = net.dead_keys.contains(&attempt.idem_key);
-            if is_open && !attempt.needs_human && !is_behind_error {
+            let is_asked = attempt.asks_customer() && net.offline.has_link(&attempt.order_id);
+            if is_open && !attempt.needs_human && !is_behind_error && !is_asked {
                 self.says(
                     Law::NothingStuck,
                     format!("attempt {id} is {}", attempt.state),

@@ -91,6 +91,15 @@ impl StripeClient {
         })
     }
 
+    /// The same client, to whose shop a customer comes back whom their bank has asked.
+    #[must_use]
+    pub fn returning_to(self, url: &str) -> Self {
+        Self {
+            return_url: Some(url.to_owned()),
+            ..self
+        }
+    }
+
     /// Where a customer comes back to who was asked by their bank.
     pub(super) fn return_url(&self) -> Option<&str> {
         self.return_url.as_deref()
