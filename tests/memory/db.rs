@@ -212,6 +212,8 @@ pub struct Committed {
     pub subscriptions: Vec<(i64, Changed<SubscriptionRow>)>,
     pub audits: Vec<Arc<AuditRow>>,
     pub approvals: Vec<(i64, Changed<Approval>)>,
+    pub wishes: Vec<(i64, Changed<Wish>)>,
+    pub mirrors: Vec<(i64, Changed<Mirror>)>,
 }
 
 /// A transaction that was answered as committed and is not written yet.
@@ -247,6 +249,8 @@ pub struct Db {
     pub last_refused: Vec<Constraint>,
     /// Who does which statement, and whose each transaction is, where somebody wants to know.
     pub doings: Option<Doings>,
+    /// Wishes that were never written, where that is the mistake.
+    pub loose: Vec<Wish>,
     /// The account at the provider that was written down.
     pub account: Option<String>,
     /// Who waits for whom to end.
@@ -279,6 +283,7 @@ impl Db {
             lazy: Vec::new(),
             last_refused: Vec::new(),
             doings: None,
+            loose: Vec::new(),
             account: None,
             waits: Vec::new(),
             victims: Vec::new(),
@@ -373,6 +378,14 @@ impl Db {
                 Kind::Approval => {
                     let changed = tables.approvals.settle(id, me, kept);
                     done.approvals.extend(changed.map(|changed| (id, changed)));
+                }
+                Kind::Wish => {
+                    let changed = tables.wishes.settle(id, me, kept);
+                    done.wishes.extend(changed.map(|changed| (id, changed)));
+                }
+                Kind::Mirror => {
+                    let changed = tables.mirrors.settle(id, me, kept);
+                    done.mirrors.extend(changed.map(|changed| (id, changed)));
                 }
                 other => tables.settle_plain(other, id, me, kept),
             }

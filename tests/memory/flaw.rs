@@ -57,6 +57,16 @@ pub enum Flaw {
     ProviderRef,
     /// When something was first sent is forgotten with each look.
     FirstSent,
+    /// Wishes are remembered by whoever has them, and written nowhere.
+    WishRow,
+    /// Any number of wishes about one subscription may be open.
+    OpenWish,
+    /// It is forgotten who schedules what.
+    Scheduler,
+    /// Events are thrown away.
+    EventInbox,
+    /// It is forgotten how far a mirror was read.
+    ReadAt,
 }
 
 /// A set of them.

@@ -15,6 +15,7 @@ use paydeck::engine::ports::{
     NewWish, StoreError, WishLearnt,
 };
 
+use super::flaw::Flaw;
 use super::db::{CursorRow, Db, EventRow, Kind, MirroredInvoice, SubscriptionRow};
 use super::store::{MemTx, R, Rules};
 use super::table::TxNo;
@@ -32,7 +33,8 @@ impl MemTx<'_> {
             .subscription_id
             .and_then(|id| db.tables.subscriptions.get(id.0, self.no));
         let is_theirs = owner.is_some_and(|row| !row.subscription.scheduler.is_ours());
-        broken_if(is_theirs != is_mirrored(&db, self.no, new.id))
+        let holds = !db.flaws.has(Flaw::Scheduler);
+        broken_if(holds && is_theirs != is_mirrored(&db, self.no, new.id))
     }
 
     /// Dunning of ours for an invoice that the provider collects.
@@ -41,7 +43,8 @@ impl MemTx<'_> {
         let stored = db.tables.invoices.get(invoice.id.0, self.no);
         let is_current = stored.is_some_and(|row| row.version == invoice.version);
         broken_if(
-            is_current
+            !db.flaws.has(Flaw::Scheduler)
+                && is_current
                 && invoice.dunning != DunningState::Idle
                 && is_mirrored(&db, self.no, invoice.id),
         )
@@ -54,7 +57,8 @@ impl MemTx<'_> {
             AttemptKind::Refund => new.also_cancel != AlsoCancel::No,
         };
         let db = self.db();
-        broken_if(would_act && is_mirrored(&db, self.no, new.invoice_id))
+        let holds = !db.flaws.has(Flaw::Scheduler);
+        broken_if(holds && would_act && is_mirrored(&db, self.no, new.invoice_id))
     }
 
     async fn change_wish(
@@ -168,10 +172,18 @@ impl Mirrors for MemTx<'_> {
             rows.find(|(_, row)| row.subscription_id == id)
                 .map(|(at, _)| at)
         };
-        match found {
-            Some(at) => self.take(Kind::Mirror, at, |t| &mut t.mirrors).await,
-            None => Ok(None),
-        }
+        let row = match found {
+            Some(at) => self.take(Kind::Mirror, at, |t| &mut t.mirrors).await?,
+            None => None,
+        };
+        let forgets = self.has(Flaw::ReadAt);
+        Ok(row.map(|row| match forgets {
+            true => Mirror {
+                read_at: DateTime::UNIX_EPOCH,
+                ..row
+            },
+            false => row,
+        }))
     }
 
     async fn save_mirror(&mut self, mirror: &Mirror) -> R<()> {
@@ -182,6 +194,7 @@ impl Mirrors for MemTx<'_> {
             rows.find(|(_, row)| row.subscription_id == mirror.subscription_id)
                 .map(|(at, _)| at)
         };
+        let forgets = self.has(Flaw::ReadAt);
         let saved = self
             .put(
                 Kind::Mirror,
@@ -189,6 +202,11 @@ impl Mirrors for MemTx<'_> {
                 |t| &mut t.mirrors,
                 |old| {
                     (old.version == mirror.version).then(|| Mirror {
+                        // Only who has read something says when.
+                        read_at: match forgets && mirror.read_at == DateTime::UNIX_EPOCH {
+                            true => old.read_at,
+                            false => mirror.read_at,
+                        },
                         provider_ref: old.provider_ref.clone(),
                         version: old.version + 1,
                         ..mirror.clone()
@@ -343,12 +361,18 @@ impl Mirrors for MemTx<'_> {
             reason: new.reason.to_owned(),
             settled_at: None,
         };
+        if self.has(Flaw::WishRow) {
+            let id = WishId(1_000_000 + row.id.0);
+            self.db().loose.push(Wish { id, ..row });
+            return Ok(id);
+        }
+        let many = self.has(Flaw::OpenWish);
         let rules: Rules<'_, Wish> = &[
             (Constraint::IdempotencyKey, &|other| {
                 other.idem_key == new.idem_key
             }),
             (Constraint::OpenWish, &|other| {
-                other.subscription_id == new.subscription_id && other.state.is_open()
+                !many && other.subscription_id == new.subscription_id && other.state.is_open()
             }),
         ];
         self.add(Kind::Wish, row, rules, |t| &mut t.wishes)
@@ -358,6 +382,10 @@ impl Mirrors for MemTx<'_> {
 
     async fn lock_wish(&mut self, id: WishId) -> R<Wish> {
         self.step("lock wish").await?;
+        let loose = self.db().loose.iter().find(|wish| wish.id == id).cloned();
+        if let Some(loose) = loose {
+            return Ok(loose);
+        }
         let row = self.take(Kind::Wish, id.0, |t| &mut t.wishes).await?;
         row.ok_or(StoreError::NotFound {
             noun: Noun::Subscription,
@@ -366,6 +394,9 @@ impl Mirrors for MemTx<'_> {
 
     async fn open_wish_of(&mut self, id: SubscriptionId) -> R<Option<Wish>> {
         self.step("open wish").await?;
+        if self.has(Flaw::OpenWish) {
+            return Ok(None);
+        }
         let db = self.db();
         let mut rows = db.tables.wishes.rows_of(self.no);
         let row = rows.find(|(_, row)| row.subscription_id == id && row.state.is_open());
@@ -444,7 +475,7 @@ impl Mirrors for MemTx<'_> {
             let mut rows = db.tables.events.rows_of(self.no);
             rows.any(|(_, row)| row.key == key)
         };
-        if is_known {
+        if is_known || self.has(Flaw::EventInbox) {
             return Ok(false);
         }
         let row = EventRow {

@@ -18,6 +18,7 @@ use crate::links;
 use crate::memory::db::Tables;
 use crate::memory::stage::{Chance, Reason, Stage};
 use crate::memory::store::Shared;
+use crate::mirrors;
 use crate::net::Net;
 use crate::spool::Host;
 use crate::world::{Process, person};
@@ -48,7 +49,51 @@ pub enum Errand {
     RefundAtDesk,
     /// Somebody hands a customer their link on.
     HandLinkOn,
+    Pause,
+    Resume,
+    VoidInvoice,
+    GiveUpInvoice,
+    /// Somebody acts on what the provider schedules, at the provider's own desk.
+    AtTheirDesk,
 }
+
+/// What people do where a provider schedules subscriptions.
+pub const ON_SCHEDULE: [Errand; 34] = [
+    Errand::Pause,
+    Errand::Pause,
+    Errand::Pause,
+    Errand::Resume,
+    Errand::Resume,
+    Errand::Resume,
+    Errand::VoidInvoice,
+    Errand::VoidInvoice,
+    Errand::GiveUpInvoice,
+    Errand::GiveUpInvoice,
+    Errand::Charge,
+    Errand::Charge,
+    Errand::Charge,
+    Errand::Retry,
+    Errand::Retry,
+    Errand::CancelNow,
+    Errand::CancelAtEnd,
+    Errand::CancelAtEnd,
+    Errand::CancelAtEnd,
+    Errand::UndoCancel,
+    Errand::UndoCancel,
+    Errand::UndoCancel,
+    Errand::RefundAll,
+    Errand::RefundPart,
+    Errand::RefundPart,
+    Errand::RefundAndCancel,
+    Errand::RefundAtDesk,
+    Errand::Resolve,
+    Errand::OneTime,
+    Errand::AddCard,
+    Errand::AtTheirDesk,
+    Errand::AtTheirDesk,
+    Errand::AtTheirDesk,
+    Errand::AtTheirDesk,
+];
 
 /// As often as people do them, roughly: money first.
 pub const ERRANDS: [Errand; 35] = [
@@ -167,7 +212,11 @@ pub fn request(errand: Errand, around: &Surroundings, chance: &mut Chance) -> Op
                 also_cancel,
             })
         }
-        Errand::CancelNow | Errand::CancelAtEnd | Errand::UndoCancel => {
+        Errand::CancelNow
+        | Errand::CancelAtEnd
+        | Errand::UndoCancel
+        | Errand::Pause
+        | Errand::Resume => {
             let running: Vec<SubscriptionId> = t
                 .subscriptions
                 .rows()
@@ -184,6 +233,8 @@ pub fn request(errand: Errand, around: &Surroundings, chance: &mut Chance) -> Op
                     subscription,
                     reason,
                 },
+                Errand::Pause => Request::Pause { subscription },
+                Errand::Resume => Request::Resume { subscription },
                 _ => Request::UndoCancel { subscription },
             })
         }
@@ -235,7 +286,19 @@ pub fn request(errand: Errand, around: &Surroundings, chance: &mut Chance) -> Op
                 },
             })
         }
-        Errand::AddCard | Errand::Checkout | Errand::RefundAtDesk | Errand::HandLinkOn => None,
+        Errand::VoidInvoice | Errand::GiveUpInvoice => {
+            let reason = "asked".to_owned();
+            let owed = invoices(|s| matches!(s, InvoiceState::Open | InvoiceState::Uncollectible));
+            any(chance, owed).map(|invoice| match errand {
+                Errand::VoidInvoice => Request::VoidInvoice { invoice, reason },
+                _ => Request::GiveUpInvoice { invoice, reason },
+            })
+        }
+        Errand::AddCard
+        | Errand::Checkout
+        | Errand::RefundAtDesk
+        | Errand::HandLinkOn
+        | Errand::AtTheirDesk => None,
         Errand::OneTime => Some(Request::OneTime {
             customer: CustomerId(1),
             amount: won(5_000),
@@ -275,6 +338,7 @@ pub async fn operator(
                 pays_in_the_browser(&process, &around, &operator, &mut chance).await
             }
             Errand::RefundAtDesk => around.net.refunds_at_the_desk(&mut chance),
+            Errand::AtTheirDesk => mirrors::at_their_desk(&around, &mut chance).await,
             Errand::HandLinkOn => links::hands_on(&process, &around, &operator, &mut chance).await,
             _ => {}
         }
@@ -450,9 +514,18 @@ impl Surroundings {
         attempt.asks_customer() && self.net.state().offline.has_link(&attempt.order_id)
     }
 
+    pub fn is_ending_now(&self) -> bool {
+        self.is_ending.load(Ordering::Relaxed)
+    }
+
+    /// Nobody does anything any more, and nothing is open.
+    pub fn is_over(&self) -> bool {
+        self.is_ending_now() && self.is_at_rest()
+    }
+
     /// Nothing is open, and the database has taken what the host kept.
     pub fn is_at_rest(&self) -> bool {
-        !self.is_anything_open() && self.host.names().is_empty()
+        !self.is_mirror_busy() && !self.is_anything_open() && self.host.names().is_empty()
     }
 
     /// When the next open attempt is due, at least five seconds from now while people act.

@@ -2,6 +2,7 @@
 //! seed.
 
 use std::collections::VecDeque;
+use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
 use paydeck::domain::ids::{InvoiceId, SubscriptionId};
@@ -10,11 +11,12 @@ use paydeck::domain::states::InvoiceState;
 use paydeck::engine::Request;
 use paydeck::sandbox::{Fault, LookupAfterDecline, OrderReuse, Replay, Switches};
 
-use crate::actors::{self, ERRANDS, Errand};
+use crate::actors::{self, ERRANDS, Errand, ON_SCHEDULE};
 use crate::links;
 use crate::memory::db::Personality;
-use crate::memory::flaw::Flaws;
+use crate::memory::flaw::{Flaw, Flaws};
 use crate::memory::stage::Chance;
+use crate::mirrors;
 use crate::net::Trouble;
 use crate::play::{Moves, Play, Wildness};
 use crate::warp::{Warp, Wrong};
@@ -37,6 +39,40 @@ pub struct Mistakes {
     pub has_no_reconciler: bool,
     /// What the host keeps is not there afterwards.
     pub host_forgets: bool,
+    /// In every case it is a shop of this kind.
+    pub shop: Option<Shop>,
+}
+
+/// What a case is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shop {
+    Plain,
+    /// Everybody's bank asks them.
+    Asking,
+    /// The provider schedules most subscriptions itself.
+    OnSchedule,
+}
+
+impl Shop {
+    /// A share of the second provider's cases each; `SIM_SHOP` makes all of them one kind.
+    fn of(provider: ProviderName, mistakes: Mistakes, chance: &mut Chance) -> Self {
+        static WANTED: LazyLock<Option<Shop>> =
+            LazyLock::new(|| match std::env::var("SIM_SHOP").as_deref() {
+                Ok("plain") => Some(Shop::Plain),
+                Ok("asking") => Some(Shop::Asking),
+                Ok("on_schedule") => Some(Shop::OnSchedule),
+                _ => None,
+            });
+        let drawn = match chance.below(100) {
+            0..4 => Self::OnSchedule,
+            4..10 => Self::Asking,
+            _ => Self::Plain,
+        };
+        match provider {
+            ProviderName::Toss => Self::Plain,
+            ProviderName::Stripe => mistakes.shop.or(*WANTED).unwrap_or(drawn),
+        }
+    }
 }
 
 /// What came of a case.
@@ -46,6 +82,10 @@ pub struct Told {
     pub sends: u64,
     pub faults: u64,
     pub steps: u64,
+    /// Answers of customers at their links.
+    pub answers: u64,
+    /// Wishes that were written down.
+    pub wishes: u64,
     pub trace: Vec<String>,
 }
 
@@ -100,7 +140,12 @@ fn set_up(provider: ProviderName, seed: u64, mistakes: Mistakes, chance: &mut Ch
     } else {
         Personality::ReadCommitted
     };
-    let mut world = World::new(provider, seed, 1 + chance.below(MOST), personality);
+    let shop = Shop::of(provider, mistakes, chance);
+    let subscriptions = 1 + chance.below(MOST);
+    let mut world = match shop {
+        Shop::OnSchedule => mirrors::opened(seed, personality, chance),
+        Shop::Plain | Shop::Asking => World::new(provider, seed, subscriptions, personality),
+    };
     world.warp = Warp::new(mistakes.wrong);
     world.manners = Manners {
         refund_alone: chance.per_mille(400).then_some(2_000),
@@ -119,8 +164,11 @@ fn set_up(provider: ProviderName, seed: u64, mistakes: Mistakes, chance: &mut Ch
         db.trouble.per_mille = of(chance, &[0, 0, 10, 40]);
         db.trouble.left = number(chance.below(4));
     }
-    if provider.charges_in_two_steps() && chance.per_mille(60) {
+    if shop == Shop::Asking {
         links::cards_ask(&world, chance);
+    }
+    if mistakes.flaws.has(Flaw::Scheduler) {
+        mirrors::forget_schedulers(&world);
     }
     let mut play = Play::new(world, chance.next());
     play.wild = Wildness {
@@ -209,12 +257,20 @@ fn cast(play: &mut Play, mistakes: Mistakes, is_old: bool, chance: &mut Chance) 
         let part = actors::reconciler(house.clone(), play.around.clone());
         play.enter("reconciler", &house, part);
     }
+    let tells = play.world.net.state().offline.tells();
+    if tells {
+        mirrors::cast(play, &mut house, chance);
+    }
     let mut last: Option<Vec<Errand>> = None;
     for name in NAMES.iter().take(chance.below(4)) {
         if chance.per_mille(600) {
             house = play.process();
         }
-        let among: &[Errand] = if is_old { &ABOUT_OLD } else { &ERRANDS };
+        let among: &[Errand] = match (is_old, tells) {
+            (true, _) => &ABOUT_OLD,
+            (false, true) => &ON_SCHEDULE,
+            (false, false) => &ERRANDS,
+        };
         let mut errands: Vec<Errand> = (0..=chance.below(3))
             .map(|_| among[chance.below(among.len())])
             .collect();
@@ -245,7 +301,8 @@ fn cast(play: &mut Play, mistakes: Mistakes, is_old: bool, chance: &mut Chance) 
 }
 
 fn is_anybody_busy(play: &Play) -> bool {
-    (0..play.actors.len()).any(|at| !play.is_done(at) && play.actors[at].name != "reconciler")
+    (0..play.actors.len())
+        .any(|at| !play.is_done(at) && !matches!(play.actors[at].name, "reconciler" | "mirror"))
 }
 
 /// Plays one case to its end.
@@ -281,7 +338,7 @@ pub fn play(provider: ProviderName, seed: u64, mistakes: Mistakes, telling: Tell
     let until = play.world.stage.lock().now + 3 * MINUTE;
     while play.world.stage.lock().now < until
         && play.steps < 4_000
-        && play.around.is_anything_open()
+        && (play.around.is_anything_open() || play.around.is_mirror_busy())
         && play.watch.found.is_empty()
     {
         if !play.step(&mut moves) {
@@ -311,6 +368,11 @@ fn come_to_rest(play: &mut Play, mistakes: Mistakes, moves: &mut Moves) {
         let part = actors::reconciler(house.clone(), play.around.clone());
         play.enter("reconciler", &house, part);
     }
+    if play.world.net.state().offline.tells() {
+        let house = play.process();
+        let part = mirrors::puller(house.clone(), play.around.clone(), 5_000_000);
+        play.enter("mirror", &house, part);
+    }
     // Where looks are an hour apart, one more of them has to pass.
     let minutes = REST_MINUTES
         + if play.world.manners.looks_seldom {
@@ -329,6 +391,9 @@ fn come_to_rest(play: &mut Play, mistakes: Mistakes, moves: &mut Moves) {
         if is_late || is_over || !play.step(moves) {
             break;
         }
+    }
+    if play.world.net.state().offline.tells() {
+        mirrors::come_to_rest(play, moves);
     }
     if play.watch.found.is_empty() {
         play.watch.at_rest(&play.world);
@@ -355,6 +420,8 @@ pub fn told(mut play: Play) -> Told {
     let net = play.world.net.state();
     let troubles = net.troubles + play.world.shared.db().trouble.happened + play.deaths;
     Told {
+        answers: net.offline.answers(),
+        wishes: play.world.shared.db().tables.wishes.len() as u64,
         violations: std::mem::take(&mut play.watch.found),
         sends: net.sends,
         faults: troubles,

@@ -97,9 +97,12 @@ pub struct Link {
 #[derive(Debug)]
 pub struct Ledger {
     books: Books,
+    /// Events are told, and money moves there by itself.
+    tells: bool,
     /// Whether any card here asks its owner.
     has_asking_cards: bool,
     links: Vec<Link>,
+    answers: u64,
     /// What took money, as it stands: reading it out of the books takes long.
     approved: Vec<Booked>,
     movements: usize,
@@ -117,8 +120,24 @@ impl Ledger {
         };
         Self {
             books,
+            tells: false,
             has_asking_cards: false,
             links: Vec::new(),
+            answers: 0,
+            approved: Vec::new(),
+            movements: 0,
+        }
+    }
+
+    /// Books of the second provider that tell what happens.
+    pub fn telling(seed: u64) -> Self {
+        let offline = sandbox::stripe::Offline::new(seed, Switches::default());
+        Self {
+            books: Books::Stripe(offline),
+            tells: true,
+            has_asking_cards: false,
+            links: Vec::new(),
+            answers: 0,
             approved: Vec::new(),
             movements: 0,
         }
@@ -147,8 +166,10 @@ impl Ledger {
         };
         Self {
             books,
+            tells: self.tells,
             has_asking_cards: self.has_asking_cards,
             links: self.links.clone(),
+            answers: 0,
             approved: self.approved.clone(),
             movements: self.movements,
         }
@@ -165,6 +186,11 @@ impl Ledger {
         }
     }
 
+    /// Whether anything is scheduled there.
+    pub fn tells(&self) -> bool {
+        self.tells
+    }
+
     /// A card whose bank asks its owner, and what a charge of it needs.
     pub fn register_asking(&mut self, card: &str, now: DateTime<Utc>) -> Option<String> {
         let Books::Stripe(offline) = &mut self.books else {
@@ -177,6 +203,11 @@ impl Ledger {
 
     pub fn has_asking_cards(&self) -> bool {
         self.has_asking_cards
+    }
+
+    /// How many customers answered.
+    pub fn answers(&self) -> u64 {
+        self.answers
     }
 
     /// Charges that wait for their customers.
@@ -194,6 +225,7 @@ impl Ledger {
             return false;
         };
         let is_open = offline.answer_challenge(&link.intent, agrees, now);
+        self.answers += u64::from(is_open);
         self.links.retain(|other| other != link);
         self.count();
         is_open
@@ -315,7 +347,7 @@ impl Ledger {
                 of_stripe(offline.carry_out(&asked, fault, now))
             }
         };
-        if may_move_money(asked) && self.money_writes() != written_before {
+        if (self.tells || may_move_money(asked)) && self.money_writes() != written_before {
             self.count();
         }
         if self.has_asking_cards && asked.method == "POST" {
@@ -378,7 +410,12 @@ fn as_booked(booked: sandbox::stripe::Booked) -> Booked {
     });
     Booked {
         key: booked.intent,
-        order_id: booked.order_id,
+        // What it charged by its own schedule has no name of ours.
+        order_id: if booked.order_id.is_empty() {
+            booked.charge
+        } else {
+            booked.order_id
+        },
         amount: booked.amount,
         balance: booked.balance,
         approved_at: booked.approved_at,

@@ -82,6 +82,19 @@ pub async fn customer(around: Surroundings, mut chance: Chance) {
     }
 }
 
+/// A customer who agrees as soon as there is a link, for some minutes.
+pub async fn agrees_at_once(around: Surroundings) {
+    for _ in 0..40 {
+        let at = around.stage.lock().now + 5_000_000;
+        around.stage.wait(Reason::Until(at)).await;
+        let open = around.net.state().offline.links().to_vec();
+        let now = around.stage.now();
+        for link in open {
+            around.net.state().offline.answer_at(&link, true, now);
+        }
+    }
+}
+
 /// Somebody asks for the link of a charge that waits. It changes nothing.
 pub async fn hands_on(
     process: &Process,

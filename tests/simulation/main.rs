@@ -18,12 +18,15 @@ mod ledger;
 mod links;
 #[path = "../memory/mod.rs"]
 mod memory;
+mod mirrors;
 mod mutants;
 mod net;
 mod play;
 mod points;
 mod prints;
+mod reflect;
 mod report;
+mod scheduled;
 mod spool;
 mod stripe;
 mod tree;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use paydeck::domain::mode::ProviderName;
 
-use crate::case::{self, Mistakes, Telling};
+use crate::case::{self, Mistakes, Shop, Telling};
 use crate::memory::flaw::{Flaw, Flaws};
 use crate::warp::Wrong;
 use crate::watch::Law;
@@ -54,6 +54,21 @@ fn noticed_by(law: Law, mutant: Mutant) -> Mutant {
         by: Some(law),
         ..mutant
     }
+}
+
+/// A mistake about subscriptions that the provider schedules.
+fn scheduled(law: Law, mutant: Mutant) -> Mutant {
+    in_shop(Shop::OnSchedule, noticed_by(law, mutant))
+}
+
+/// A mistake about customers whose bank asks them.
+fn asked(law: Law, mutant: Mutant) -> Mutant {
+    in_shop(Shop::Asking, noticed_by(law, mutant))
+}
+
+fn in_shop(shop: Shop, mut mutant: Mutant) -> Mutant {
+    mutant.mistakes.shop = Some(shop);
+    mutant
 }
 
 fn mutants() -> Vec<Mutant> {
@@ -218,14 +233,49 @@ fn in_two_steps() -> Vec<Mutant> {
         wrong("cannot be ended is ended", Wrong::RefusedEndIsEnd),
         wrong("it has succeeded is a failure", Wrong::AlreadyIsFailure),
         wrong("any charge is adopted", Wrong::AdoptsAnything),
-        noticed_by(
-            Law::OneLink,
+        scheduled(
+            Law::MirrorEqual,
+            wrong(
+                "an event is believed without reading",
+                Wrong::EventsAreBelieved,
+            ),
+        ),
+        scheduled(
+            Law::WishOnce,
+            wrong("a wish under a new key", Wrong::WishUnderNewKeys),
+        ),
+        scheduled(
+            Law::NeverWrittenOff,
+            wrong("a wish nobody answers was not sent", Wrong::WishSilenceIsNotSent),
+        ),
+        scheduled(
+            Law::WrittenBeforeSent,
+            flawed("a wish without a row", &[Flaw::WishRow]),
+        ),
+        scheduled(
+            Law::OneOpen,
+            flawed("any number of open wishes", &[Flaw::OpenWish]),
+        ),
+        scheduled(
+            Law::OneScheduler,
+            flawed("the run charges what is mirrored", &[Flaw::Scheduler]),
+        ),
+        scheduled(
+            Law::MirrorEqual,
+            flawed("events are thrown away", &[Flaw::EventInbox]),
+        ),
+        scheduled(
+            Law::NewestReading,
+            flawed("an older reading is written", &[Flaw::ReadAt]),
+        ),
+        asked(
+            Law::NeverWrittenOff,
             wrong(
                 "charged again while the customer may answer",
                 Wrong::AskedIsFailure,
             ),
         ),
-        noticed_by(
+        asked(
             Law::ProofOfSuccess,
             wrong("who is asked has agreed", Wrong::AskedIsSuccess),
         ),

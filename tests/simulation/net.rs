@@ -23,6 +23,7 @@ use paydeck::sandbox::{Asked, Commit, ErrorBody, Fault, Offline};
 use paydeck::secret::Secret;
 
 use crate::ledger::{Heard, Ledger, Said};
+use crate::mirrors::Fates;
 use crate::memory::stage::{Chance, Granted, Reason, Stage, instant};
 use crate::warp::Warp;
 
@@ -77,9 +78,18 @@ pub struct Flight {
     is_heard: bool,
 }
 
-/// A request that moves money, at the moment it left.
+/// Something that was wished and has happened there.
+#[derive(Debug, Clone)]
+pub struct WishDone {
+    pub key: Option<String>,
+    pub path: String,
+    pub at: i64,
+}
+
+/// A request that changes something, at the moment it left.
 #[derive(Debug, Clone)]
 pub struct Launch {
+    pub method: &'static str,
     pub path: String,
     pub key: String,
     pub body: Vec<u8>,
@@ -104,6 +114,9 @@ pub struct State {
     /// Nothing arrives at the provider, and nothing comes back.
     pub is_away: bool,
     refunds_at_desk: u64,
+    /// What becomes of events.
+    pub fates: Fates,
+    pub wishes_done: Vec<WishDone>,
     /// Keys under which the provider will answer with the same server error for as long as it keeps them.
     pub dead_keys: Vec<String>,
     /// How long a request is on its way.
@@ -138,6 +151,8 @@ impl Net {
                 heard_keys: Vec::new(),
                 is_away: false,
                 refunds_at_desk: 0,
+                fates: Fates::default(),
+                wishes_done: Vec::new(),
                 dead_keys: Vec::new(),
                 latency_us: 50_000,
                 sends: 0,
@@ -145,6 +160,10 @@ impl Net {
                 trace: None,
             }),
         })
+    }
+
+    pub fn now(&self) -> DateTime<Utc> {
+        self.stage.now()
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
@@ -248,7 +267,7 @@ impl Net {
         let call = {
             let mut state = self.state();
             let trouble = state.draw(&asked, instant(now));
-            if asked.method == "POST" {
+            if asked.method != "GET" {
                 state.sends += 1;
             }
             if self.stage.is_calm() {
@@ -355,7 +374,7 @@ impl State {
     }
 
     pub fn is_anything_flying(&self) -> bool {
-        self.flights.iter().any(|f| f.asked.method == "POST")
+        self.flights.iter().any(|f| f.asked.method != "GET")
     }
 
     pub fn note(&mut self, line: impl FnOnce() -> String) {
@@ -365,7 +384,7 @@ impl State {
     }
 
     fn draw(&mut self, asked: &Asked, now: DateTime<Utc>) -> Option<Trouble> {
-        let is_post = asked.method == "POST";
+        let is_post = asked.method != "GET";
         if is_post && let Some(scripted) = self.scripted(Posted::by(&asked.path)) {
             self.troubles += u64::from(scripted.is_some());
             return scripted;
@@ -430,8 +449,9 @@ impl State {
     fn launch(&mut self, asked: Asked, trouble: Option<Trouble>, now: i64) -> u64 {
         let call = self.next_call;
         self.next_call += 1;
-        if asked.method == "POST" {
+        if asked.method != "GET" {
             self.launches.push(Launch {
+                method: asked.method,
                 path: asked.path.clone(),
                 key: asked.idempotency_key.clone().unwrap_or_default(),
                 body: asked.body.clone(),
@@ -491,9 +511,17 @@ impl State {
                 self.flights.push(flight);
             }
             Phase::IsCarriedOut => {
+                let before = self.of_wish(&flight.asked, now);
                 let said = self
                     .offline
                     .carry_out(&flight.asked, fault.as_ref(), instant(now));
+                if before != self.of_wish(&flight.asked, now) {
+                    self.wishes_done.push(WishDone {
+                        key: flight.asked.idempotency_key.clone(),
+                        path: flight.asked.path.clone(),
+                        at: now,
+                    });
+                }
                 self.note(|| {
                     format!(
                         "        provider: {} {} -> {}",
@@ -521,6 +549,24 @@ impl State {
                 self.answer(&flight, said);
             }
         }
+    }
+
+    /// How that stands there which a wish is about.
+    fn of_wish(&mut self, asked: &Asked, now: i64) -> Option<Vec<serde_json::Value>> {
+        if !matches!(
+            Posted::by(&asked.path),
+            Posted::Wished | Posted::Collected
+        ) || asked.method == "GET"
+        {
+            return None;
+        }
+        let mut words = asked.path.split('/').skip(2);
+        let (kind, name) = (words.next()?, words.next()?);
+        let shown = self
+            .offline
+            .shown(&format!("/v1/{kind}/{name}"), instant(now));
+        let fields = ["status", "cancel_at_period_end", "cancel_at", "pause_collection"];
+        Some(fields.iter().map(|field| shown[field].clone()).collect())
     }
 
     /// One provider says that it repeats itself; of the other nobody hears trouble that it did not keep.
@@ -578,11 +624,20 @@ pub enum Posted {
     Ended,
     /// A card is registered.
     Registered,
+    /// Something is wished of what the provider schedules.
+    Wished,
+    /// It is to try an invoice again.
+    Collected,
 }
 
 impl Posted {
     pub fn by(path: &str) -> Self {
-        if path == "/v1/payment_intents" {
+        if path.starts_with("/v1/subscriptions/") || path.starts_with("/v1/invoices/") {
+            match path.ends_with("/pay") {
+                true => Self::Collected,
+                false => Self::Wished,
+            }
+        } else if path == "/v1/payment_intents" {
             Self::Prepared
         } else if path.ends_with("/refunds") || path.starts_with("/v1/payments/") {
             match path.ends_with("/confirm") {
@@ -658,6 +713,9 @@ pub fn posted_troubles(
         Trouble::Wire(Fault::UnknownFields),
         Trouble::Wire(Fault::InProgress),
     ];
+    if posted == Posted::Collected {
+        troubles.extend([decline(soft), decline(hard), decline(odd)]);
+    }
     if matches!(posted, Posted::Charged | Posted::Refunded) {
         troubles.extend([decline(soft), decline(hard), decline(odd)]);
         troubles.push(coded(400, already, After));

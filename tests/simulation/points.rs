@@ -16,8 +16,10 @@ use paydeck::engine::Request;
 
 use crate::actors;
 use crate::case::{self, Telling, Told};
+use crate::links;
 use crate::memory::db::{Personality, Trouble as DatabaseTrouble};
 use crate::memory::stage::Chance;
+use crate::mirrors;
 use crate::net::{self, Posted, Trouble};
 use crate::play::{Moves, Order, Play};
 use crate::world::World;
@@ -32,9 +34,26 @@ enum Operation {
     OneTime,
     Subscribe,
     Run,
+    /// A charge whose bank asks the customer, who agrees as soon as they can.
+    Asked,
+    /// What is wished of a subscription that the provider schedules.
+    WishEnd,
+    WishNow,
+    WishPay,
+    /// What happened there is pulled.
+    Pull,
 }
 
-const OPERATIONS: [Operation; 8] = [
+impl Operation {
+    const fn is_on_schedule(self) -> bool {
+        matches!(
+            self,
+            Self::WishEnd | Self::WishNow | Self::WishPay | Self::Pull
+        )
+    }
+}
+
+const OPERATIONS: [Operation; 13] = [
     Operation::Charge,
     Operation::Retry,
     Operation::Refund,
@@ -43,7 +62,20 @@ const OPERATIONS: [Operation; 8] = [
     Operation::OneTime,
     Operation::Subscribe,
     Operation::Run,
+    Operation::Asked,
+    Operation::WishEnd,
+    Operation::WishNow,
+    Operation::WishPay,
+    Operation::Pull,
 ];
+
+/// What there is to do at a provider: only one asks customers, and schedules subscriptions.
+fn operations(provider: ProviderName) -> &'static [Operation] {
+    match provider {
+        ProviderName::Toss => &OPERATIONS[..8],
+        ProviderName::Stripe => &OPERATIONS,
+    }
+}
 
 /// What happens at the wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +102,14 @@ fn troubles(provider: ProviderName, operation: Operation) -> Vec<Vec<Option<Trou
     let mut cases = vec![vec![None]];
     match operation {
         // A cancel of a subscription calls nobody.
-        Operation::CancelNow => {}
+        // Questions go wrong by chance, in the random cases.
+        Operation::CancelNow | Operation::Pull => {}
+        Operation::WishEnd | Operation::WishNow => {
+            cases.extend(all(Posted::Wished).into_iter().map(|one| vec![Some(one)]));
+        }
+        Operation::WishPay => {
+            cases.extend(all(Posted::Collected).into_iter().map(|one| vec![Some(one)]));
+        }
         Operation::Refund | Operation::PartialRefund => {
             cases.extend(all(Posted::Refunded).into_iter().map(|one| vec![Some(one)]));
         }
@@ -100,7 +139,15 @@ fn request(operation: Operation, play: &Play) -> Option<Request> {
         also_cancel: AlsoCancel::No,
     };
     match operation {
-        Operation::Charge => owed.map(|invoice| Request::Charge { invoice }),
+        Operation::WishEnd => Some(Request::CancelAtEnd {
+            subscription: MIRRORED,
+            reason: "asked".to_owned(),
+        }),
+        Operation::WishNow => Some(Request::CancelNow {
+            subscription: MIRRORED,
+            reason: "asked".to_owned(),
+        }),
+        Operation::Charge | Operation::Asked | Operation::WishPay => owed.map(|invoice| Request::Charge { invoice }),
         Operation::Retry => owed.map(|invoice| Request::Retry { invoice }),
         Operation::Refund => Some(refund(RefundAmount::Full)),
         Operation::PartialRefund => Some(refund(RefundAmount::Partial(won(4_000)))),
@@ -118,14 +165,28 @@ fn request(operation: Operation, play: &Play) -> Option<Request> {
             plan: PlanId(1),
             quantity: 1,
         }),
-        Operation::Run => None,
+        Operation::Run | Operation::Pull => None,
     }
+}
+
+/// The first that is mirrored; it is past due.
+const MIRRORED: SubscriptionId = SubscriptionId(2);
+
+fn world(point: &Point, seed: u64) -> World {
+    if point.operation.is_on_schedule() {
+        return World::of(&mirrors::ON_SCHEDULE, seed, Personality::ReadCommitted);
+    }
+    let world = World::new(point.provider, seed, 2, Personality::ReadCommitted);
+    if point.operation == Operation::Asked {
+        links::cards_ask(&world, &mut Chance::new(seed));
+    }
+    world
 }
 
 /// Plays one point. None when the operation was over before so many turns.
 fn play(point: &Point, telling: Telling) -> Option<Told> {
     let seed = u64::from(point.turns) + 1;
-    let world = World::new(point.provider, seed, 2, Personality::ReadCommitted);
+    let world = world(point, seed);
     world.net.state().script = point.troubles.iter().cloned().collect();
     let mut play = Play::new(world, seed);
     play.order = Order::InTurn;
@@ -136,11 +197,21 @@ fn play(point: &Point, telling: Telling) -> Option<Told> {
     let house = play.process();
     let at = match request(point.operation, &play) {
         Some(request) => play.enter("kim", &house, actors::presses(house.clone(), request)),
+        None if point.operation == Operation::Pull => {
+            // A renewal has just happened there.
+            play.world.stage.lock().now += 6 * 60_000_000;
+            play.enter("mirror", &house, mirrors::pulls_once(house.clone()))
+        }
         None => {
             let part = actors::billing_run(house.clone(), play.around.clone(), 0);
             play.enter("run", &house, part)
         }
     };
+    if point.operation == Operation::Asked {
+        let him = play.world.process();
+        let part = links::agrees_at_once(play.around.clone());
+        play.enter("customer", &him, part);
+    }
     let mut moves = Moves::default();
     while play.actors[at].turns < point.turns {
         if play.is_done(at) || !play.step(&mut moves) {
@@ -244,15 +315,15 @@ fn every_wait_of_every_operation_survives_every_fault() {
 #[expect(clippy::print_stdout, reason = "the table of waits")]
 fn every_wait_on(provider: ProviderName) {
     let rows = on_threads(
-        OPERATIONS
-            .into_iter()
-            .map(|operation| -> Box<dyn FnOnce() -> Row + Send> {
+        operations(provider)
+            .iter()
+            .map(|&operation| -> Box<dyn FnOnce() -> Row + Send> {
                 Box::new(move || cover(provider, operation))
             })
             .collect(),
     );
     let mut table = format!("{provider}\noperation      waits  faults  cases  broken\n");
-    for (operation, row) in OPERATIONS.iter().zip(&rows) {
+    for (operation, row) in operations(provider).iter().zip(&rows) {
         let faults = troubles(provider, *operation).len();
         let _text = writeln!(
             table,

@@ -16,6 +16,8 @@ pub struct Figures {
     pub sends: u64,
     pub faults: u64,
     pub steps: u64,
+    pub answers: u64,
+    pub wishes: u64,
     pub provider: &'static str,
     pub seed: u64,
     pub took: Duration,
@@ -44,15 +46,17 @@ impl Figures {
     pub fn json(&self) -> String {
         let all: u64 = self.broken.values().map(|(count, _)| count).sum();
         format!(
-            "{{\"provider\":\"{}\",\"cases\":{},\"sends\":{},\"faults\":{},\"double\":{},\"over_refund\":{},\"lost\":{},\"stuck\":{},\"violations\":{all},\"seed\":{},\"seconds\":{}}}",
+            "{{\"provider\":\"{}\",\"cases\":{},\"sends\":{},\"faults\":{},\"double\":{},\"over_refund\":{},\"lost\":{},\"stuck\":{},\"answers\":{},\"wishes\":{},\"violations\":{all},\"seed\":{},\"seconds\":{}}}",
             self.provider,
             self.cases,
             self.sends,
             self.faults,
-            self.count(&[Law::OneSuccess, Law::OneOpen]),
+            self.count(&[Law::OneSuccess, Law::OneOpen, Law::WishOnce]),
             self.count(&[Law::RefundOnce, Law::Balance]),
-            self.count(&[Law::NothingLost, Law::BooksEqual]),
+            self.count(&[Law::NothingLost, Law::BooksEqual, Law::MirrorEqual]),
             self.count(&[Law::NothingStuck]),
+            self.answers,
+            self.wishes,
             self.seed,
             self.took.as_secs()
         )
@@ -96,6 +100,8 @@ pub fn many(provider: ProviderName, first: u64, cases: u64, mistakes: Mistakes) 
                     own.sends += told.sends;
                     own.faults += told.faults;
                     own.steps += told.steps;
+                    own.answers += told.answers;
+                    own.wishes += told.wishes;
                     own.add(seed, &told.violations);
                 }
                 let mut all = all.lock().expect("figures");
@@ -103,6 +109,8 @@ pub fn many(provider: ProviderName, first: u64, cases: u64, mistakes: Mistakes) 
                 all.sends += own.sends;
                 all.faults += own.faults;
                 all.steps += own.steps;
+                all.answers += own.answers;
+                all.wishes += own.wishes;
                 for (law, (count, seeds)) in own.broken {
                     let (sum, known) = all.broken.entry(law).or_default();
                     *sum += count;

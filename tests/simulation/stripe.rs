@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use paydeck::domain::mode::{Mode, ProviderName};
 use paydeck::engine::ports::{
-    BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, ConfirmCall, CustomerLink, DeleteOutcome, Desk,
+    BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, ConfirmCall, CustomerLink, DeleteOutcome, Desk, MirroredProvider,
     FindStanding, IssueOutcome, PrepareCall, PrepareOutcome, Provider, ProviderError, RefundCall,
     RefundRequest, RegisterCall, StandingPage, TransactionSeen,
 };
@@ -19,9 +19,9 @@ use crate::net::Net;
 use crate::warp::Warp;
 
 pub struct StripeProvider {
-    client: StripeClient,
-    net: Arc<Net>,
-    warp: Warp,
+    pub client: StripeClient,
+    pub net: Arc<Net>,
+    pub warp: Warp,
 }
 
 /// Requests leave as flights.
@@ -30,7 +30,7 @@ struct Flights {
     warp: Warp,
 }
 
-fn on_the_wire(asked: &line::Asked) -> Asked {
+pub fn on_the_wire(asked: &line::Asked) -> Asked {
     Asked {
         method: match asked.method() {
             Method::Get => "GET",
@@ -78,15 +78,19 @@ impl StripeProvider {
 
 impl Provider for StripeProvider {
     fn name(&self) -> ProviderName {
-        self.client.name()
+        Provider::name(&self.client)
     }
 
     fn mode(&self) -> Mode {
-        self.client.mode()
+        Provider::mode(&self.client)
     }
 
     fn account(&self) -> Option<String> {
         self.client.account()
+    }
+
+    fn mirrored(&self) -> Option<&dyn MirroredProvider> {
+        Some(self)
     }
 
     fn charge_body(&self, request: &ChargeRequest<'_>) -> Vec<u8> {

@@ -15,6 +15,8 @@ use paydeck::domain::money::{Currency, Money};
 use paydeck::engine::ports::{CallReport, ChargeCall, ChargeLook};
 use paydeck::sandbox::Asked;
 
+use crate::scheduled::Believed;
+
 /// What the client gets wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Wrong {
@@ -70,6 +72,12 @@ pub enum Wrong {
     AdoptsAnything,
     /// A charge that waits for its customer is taken for "failed".
     AskedIsFailure,
+    /// What an event says is believed, and nobody is asked.
+    EventsAreBelieved,
+    /// A wish goes out under a new key each time.
+    WishUnderNewKeys,
+    /// A wish that nobody answers is taken for "never sent".
+    WishSilenceIsNotSent,
     /// A customer who was asked is taken to have agreed.
     AskedIsSuccess,
 }
@@ -78,7 +86,8 @@ pub enum Wrong {
 #[derive(Debug, Clone, Default)]
 pub struct Warp {
     pub wrong: Wrong,
-    sent: Arc<AtomicU64>,
+    pub sent: Arc<AtomicU64>,
+    believed: Arc<Mutex<Believed>>,
     /// Whose order what was prepared is of.
     orders: Arc<Mutex<HashMap<String, String>>>,
 }
@@ -133,7 +142,12 @@ impl Warp {
             wrong,
             sent: Arc::default(),
             orders: Arc::default(),
+            believed: Arc::default(),
         }
+    }
+
+    pub fn books(&self) -> MutexGuard<'_, Believed> {
+        self.believed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn orders(&self) -> MutexGuard<'_, HashMap<String, String>> {

@@ -9,7 +9,7 @@ use paydeck::domain::attempt::{Attempt, AttemptKind};
 use paydeck::domain::mode::ProviderName;
 use paydeck::domain::states::{ApprovalState, AttemptState, InvoiceState};
 
-use crate::ledger::{AT_DESK, Link};
+use crate::ledger::AT_DESK;
 use crate::memory::db::{AttemptRow, Committed, Tables};
 use crate::memory::stage::instant;
 use crate::net::{self, Posted};
@@ -28,7 +28,7 @@ pub enum Law {
     RefundOnce,
     /// L2: refunded and reserved exceed what was captured.
     Balance,
-    /// L3, L4: written off although the money moved, or may yet.
+    /// L3, L4: written off although the money moved, or may yet: a customer may still agree at the link.
     NeverWrittenOff,
     /// L4: called a success although no money moved.
     ProofOfSuccess,
@@ -64,8 +64,14 @@ pub enum Law {
     OneHolder,
     /// A refund was sent again under a key that its provider may have forgotten.
     KeyRemembered,
-    /// While a customer may answer at a link, something else was charged for what they are asked about.
-    OneLink,
+    /// What was wished happened twice, or went out under a second key.
+    WishOnce,
+    /// What a provider schedules was charged from here.
+    OneScheduler,
+    /// An older reading was written over a newer one.
+    NewestReading,
+    /// At rest the mirror shows something else than its provider.
+    MirrorEqual,
 }
 
 #[derive(Debug, Clone)]
@@ -78,8 +84,10 @@ pub struct Violation {
 #[derive(Debug, Default)]
 pub struct Watch {
     movements: usize,
+    /// Wishes that have happened.
+    wishes: usize,
     /// When each refund's key was first used.
-    refund_keys: HashMap<String, i64>,
+    pub keys_used: HashMap<String, i64>,
     pub found: Vec<Violation>,
 }
 
@@ -116,12 +124,13 @@ impl Watch {
     pub fn new(world: &World) -> Self {
         Self {
             movements: world.net.state().offline.movements(),
-            refund_keys: HashMap::new(),
+            wishes: 0,
+            keys_used: HashMap::new(),
             found: Vec::new(),
         }
     }
 
-    fn says(&mut self, law: Law, what: impl Into<String>) {
+    pub fn says(&mut self, law: Law, what: impl Into<String>) {
         self.found.push(Violation {
             law,
             what: what.into(),
@@ -134,7 +143,9 @@ impl Watch {
         let mut db = world.shared.db();
         let log = db.log.as_mut().map(std::mem::take).unwrap_or_default();
         let launches = std::mem::take(&mut net.launches);
-        if log.is_empty() && launches.is_empty() && net.offline.movements() == self.movements {
+        let has_moved = net.offline.movements() != self.movements
+            || net.wishes_done.len() != self.wishes;
+        if log.is_empty() && launches.is_empty() && !has_moved {
             return;
         }
         let now = world.stage.lock().now;
@@ -145,16 +156,16 @@ impl Watch {
             }
         }
         for launch in &launches {
+            if self.wish_left(launch, &db.tables, now) {
+                continue;
+            }
             if Posted::by(&launch.path) == Posted::Refunded {
-                let first = *self.refund_keys.entry(launch.key.clone()).or_insert(now);
+                let first = *self.keys_used.entry(launch.key.clone()).or_insert(now);
                 if instant(now) - instant(first) >= keys_are_kept(net.offline.provider()) {
                     self.says(Law::KeyRemembered, launch.key.clone());
                 }
             }
             let is_confirming = launch.path.ends_with("/confirm");
-            if is_confirming && !net.offline.links().is_empty() {
-                self.one_link(launch, &db.tables, &net);
-            }
             if launch.key.is_empty() {
                 // It ends what was prepared, and takes nothing.
                 continue;
@@ -197,7 +208,12 @@ impl Watch {
         }
         for commit in &log {
             self.after_commit(commit, &db.tables, &net, now);
+            self.mirror_moved(commit, &db.tables, &net, now);
             self.two_persons(commit, &db.tables, world.manners.refund_alone);
+        }
+        if net.wishes_done.len() != self.wishes {
+            self.wishes = net.wishes_done.len();
+            self.wishes_happened(&net);
         }
         if net.offline.movements() != self.movements {
             self.movements = net.offline.movements();
@@ -209,7 +225,11 @@ impl Watch {
         for (id, (before, after)) in &commit.attempts {
             self.attempt_moved(*id, before.as_deref(), after, tables, net, now);
         }
-        let moved = commit.attempts.iter().any(|(_, (before, after))| {
+        // What a provider charged by its own schedule is no deed of anybody here.
+        let is_mirrored =
+            |row: &AttemptRow| row.attempt.kind == AttemptKind::Charge && row.attempt.body.is_empty();
+        let ours = commit.attempts.iter().filter(|(_, (_, row))| !is_mirrored(row));
+        let moved = ours.clone().any(|(_, (before, after))| {
             let from = before.as_ref().map(|row| row.attempt.state);
             let to = after.attempt.state;
             from != Some(to) && (from, to) != (Some(AttemptState::Ready), AttemptState::Sent)
@@ -398,21 +418,6 @@ impl Watch {
         }
     }
 
-    /// Whoever has a link open can answer at any time: nothing else is charged for the same invoice meanwhile.
-    fn one_link(&mut self, launch: &net::Launch, tables: &Tables, net: &net::State) {
-        let name = launch.path.rsplit('/').nth(1).unwrap_or_default();
-        let sent = tables.attempts.rows().find(|(_, row)| {
-            let attempt = &row.attempt;
-            attempt.kind == AttemptKind::Charge && attempt.provider_ref.as_deref() == Some(name)
-        });
-        let Some((id, row)) = sent else { return };
-        let of = ulid_of(&row.attempt.order_id);
-        let is_other = |link: &&Link| link.intent != name && ulid_of(&link.order_id) == of;
-        if let Some(link) = net.offline.links().iter().find(is_other) {
-            self.says(Law::OneLink, format!("attempt {id}, beside {}", link.intent));
-        }
-    }
-
     /// A day later nobody is waited for any more: who never came was told so.
     pub fn nobody_is_asked(&mut self, world: &World) {
         let db = world.shared.db();
@@ -457,7 +462,9 @@ impl Watch {
                 .rows()
                 .map(|(_, row)| &row.attempt)
                 .find(|a| a.kind == AttemptKind::Charge && a.order_id == payment.order_id);
+            let is_scheduled_there = payment.order_id.starts_with("ch_");
             if net.offline.provider().charges_in_two_steps()
+                && !is_scheduled_there
                 && attempt.is_none_or(|a| a.provider_ref.as_deref() != Some(&payment.key))
             {
                 self.says(Law::NamedFirst, payment.order_id.clone());

@@ -223,6 +223,32 @@ impl World {
         }
     }
 
+    /// A world in which nothing has happened yet.
+    pub fn begun(stage: &Arc<Stage>, shared: &Arc<Shared>, net: &Arc<Net>) -> Self {
+        Self {
+            stage: Arc::clone(stage),
+            shared: Arc::clone(shared),
+            net: Arc::clone(net),
+            ids: Arc::new(AtomicU64::new(1)),
+            counts_apart: false,
+            next_process: 1,
+            warp: Warp::default(),
+            manners: Manners::default(),
+            host: Arc::default(),
+        }
+    }
+
+    /// As it stands now, to be copied.
+    pub fn into_template(self) -> Template {
+        let tables = self.shared.db().tables.clone();
+        Template {
+            now: self.stage.now(),
+            tables,
+            offline: self.net.state().offline.copy(2),
+            ids: self.ids.load(Ordering::Relaxed),
+        }
+    }
+
     /// A fresh world of `subscriptions` subscriptions, due today.
     pub fn new(
         provider: ProviderName,
@@ -234,7 +260,15 @@ impl World {
             ProviderName::Toss => &*ON_TOSS,
             ProviderName::Stripe => &*ON_STRIPE,
         };
-        let template = &templates[subscriptions.clamp(1, MOST) - 1];
+        Self::of(
+            &templates[subscriptions.clamp(1, MOST) - 1],
+            seed,
+            personality,
+        )
+    }
+
+    /// A fresh copy of a world at rest.
+    pub fn of(template: &Template, seed: u64, personality: Personality) -> Self {
         let stage = Stage::played(template.now, seed);
         let shared = Shared::new(Arc::clone(&stage), personality, template.tables.clone());
         let net = Net::new(&stage, template.offline.copy(seed), seed.rotate_left(17));
@@ -253,7 +287,7 @@ impl World {
 }
 
 /// A world at rest, made once and copied for each case.
-struct Template {
+pub struct Template {
     now: DateTime<Utc>,
     tables: Tables,
     offline: Ledger,
@@ -268,7 +302,7 @@ fn templates(provider: ProviderName) -> Vec<Template> {
 }
 
 /// Runs what cannot wait.
-fn at_once<T>(future: impl Future<Output = T>) -> T {
+pub fn at_once<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match future.as_mut().poll(&mut context) {
@@ -284,17 +318,7 @@ fn template(provider: ProviderName, subscriptions: usize) -> Template {
     let stage = Stage::calm(start);
     let shared = Shared::new(Arc::clone(&stage), Personality::Serial, Tables::default());
     let net = Net::new(&stage, Ledger::new(provider, 1), 1);
-    let mut world = World {
-        stage: Arc::clone(&stage),
-        shared: Arc::clone(&shared),
-        net: Arc::clone(&net),
-        ids: Arc::new(AtomicU64::new(1)),
-        counts_apart: false,
-        next_process: 1,
-        warp: Warp::default(),
-        manners: Manners::default(),
-        host: Arc::default(),
-    };
+    let mut world = World::begun(&stage, &shared, &net);
     let process = world.process();
     let plan = make_plan(&process);
     for n in 0..subscriptions {
@@ -302,14 +326,7 @@ fn template(provider: ProviderName, subscriptions: usize) -> Template {
             stage.lock().now += 2 * 86_400_000_000;
         }
         let customer = make_customer(&process, &world, n);
-        act(
-            &process,
-            Request::Subscribe {
-                customer,
-                plan,
-                quantity: 1,
-            },
-        );
+        subscribe(&process, customer, plan);
     }
     // The first one's renewal is declined.
     let due = start + Duration::days(31) + Duration::minutes(5);
@@ -327,13 +344,19 @@ fn template(provider: ProviderName, subscriptions: usize) -> Template {
     at_once(process.engine.billing_run(&runner, due, &mut unheard)).expect("a run");
     // A month after the others began: they are due, and so is the second try of the first.
     let now = start + Duration::days(33) + Duration::hours(2);
-    let tables = shared.db().tables.clone();
-    Template {
-        now,
-        tables,
-        offline: net.state().offline.copy(2),
-        ids: world.ids.load(Ordering::Relaxed),
-    }
+    stage.lock().now = now.timestamp_micros();
+    world.into_template()
+}
+
+pub fn subscribe(process: &Process, customer: CustomerId, plan: PlanId) {
+    act(
+        process,
+        Request::Subscribe {
+            customer,
+            plan,
+            quantity: 1,
+        },
+    );
 }
 
 fn act(process: &Process, request: Request) {
@@ -342,7 +365,7 @@ fn act(process: &Process, request: Request) {
     at_once(process.engine.apply(&kim, &request, &plan.fingerprint)).expect("an outcome");
 }
 
-fn make_plan(process: &Process) -> PlanId {
+pub fn make_plan(process: &Process) -> PlanId {
     act(
         process,
         Request::CreatePlan(PlanInput {
@@ -360,7 +383,7 @@ fn make_plan(process: &Process) -> PlanId {
     PlanId(1)
 }
 
-fn make_customer(process: &Process, world: &World, n: usize) -> CustomerId {
+pub fn make_customer(process: &Process, world: &World, n: usize) -> CustomerId {
     let key = format!("customer-{n}");
     act(
         process,
