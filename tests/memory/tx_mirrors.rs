@@ -15,8 +15,8 @@ use paydeck::engine::ports::{
     NewWish, StoreError, WishLearnt,
 };
 
-use super::flaw::Flaw;
 use super::db::{CursorRow, Db, EventRow, Kind, MirroredInvoice, SubscriptionRow};
+use super::flaw::Flaw;
 use super::store::{MemTx, R, Rules};
 use super::table::TxNo;
 

@@ -30,6 +30,7 @@ mod scheduled;
 mod spool;
 mod stripe;
 mod tree;
+mod trouble;
 mod warp;
 mod watch;
 mod world;

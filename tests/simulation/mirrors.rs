@@ -27,7 +27,9 @@ use crate::net::Net;
 use crate::play::{Moves, Play};
 use crate::reflect;
 use crate::stripe::on_the_wire;
-use crate::world::{Process, Template, World, at_once, make_customer, make_plan, person, subscribe};
+use crate::world::{
+    Process, Template, World, at_once, make_customer, make_plan, person, subscribe,
+};
 
 const GOOD: &str = "pm_card_visa";
 const BAD: &str = "pm_card_chargeCustomerFail";
@@ -140,7 +142,11 @@ fn template() -> Template {
     for name in &names {
         at_once(process.engine.mirror_add(&kim, name, None)).expect("taken in");
     }
-    for before in [Duration::days(20), Duration::hours(12), Duration::minutes(10)] {
+    for before in [
+        Duration::days(20),
+        Duration::hours(12),
+        Duration::minutes(10),
+    ] {
         at(now - before);
         at_once(process.engine.mirror_pull(&kim)).expect("pulled");
     }
@@ -243,10 +249,16 @@ pub async fn at_their_desk(around: &Surroundings, chance: &mut Chance) {
     let desk = desk(&around.net, &around.stage);
     let key = format!("desk-{}", chance.next());
     let what = chance.below(10);
-    around.net.state().note(|| format!("        their desk: {what} {name} {invoice}"));
+    around
+        .net
+        .state()
+        .note(|| format!("        their desk: {what} {name} {invoice}"));
     // What makes no sense there is refused there.
     let _refused = match what {
-        0 => desk.cancel_subscription_at_period_end(&key, name).await.err(),
+        0 => desk
+            .cancel_subscription_at_period_end(&key, name)
+            .await
+            .err(),
         1 => desk.undo_subscription_cancel(&key, name).await.err(),
         2 => desk.cancel_subscription_now(name).await.err(),
         3 => {
@@ -254,7 +266,10 @@ pub async fn at_their_desk(around: &Surroundings, chance: &mut Chance) {
             desk.pause_collection(&key, name, void, None).await.err()
         }
         4 => desk.resume_collection(&key, name).await.err(),
-        5 => desk.pay_invoice(&key, invoice, PayWith::Default).await.err(),
+        5 => desk
+            .pay_invoice(&key, invoice, PayWith::Default)
+            .await
+            .err(),
         6 => desk.void_invoice(&key, invoice).await.err(),
         7 => desk.mark_invoice_uncollectible(&key, invoice).await.err(),
         other => {
@@ -275,7 +290,12 @@ pub async fn puller(process: Process, around: Surroundings, every_us: i64) {
             return;
         }
         let now = around.stage.lock().now;
-        let at = now + if around.is_ending_now() { 5_000_000 } else { every_us };
+        let at = now
+            + if around.is_ending_now() {
+                5_000_000
+            } else {
+                every_us
+            };
         around.stage.wait(Reason::Until(at)).await;
     }
 }
@@ -391,7 +411,11 @@ pub fn come_to_rest(play: &mut Play, moves: &mut Moves) {
             return;
         }
         let db = play.world.shared.db();
-        let is_open = db.tables.wishes.rows().any(|(_, wish)| wish.state.is_open());
+        let is_open = db
+            .tables
+            .wishes
+            .rows()
+            .any(|(_, wish)| wish.state.is_open());
         drop(db);
         if is_equal && !is_open {
             break;

@@ -246,7 +246,10 @@ fn in_two_steps() -> Vec<Mutant> {
         ),
         scheduled(
             Law::NeverWrittenOff,
-            wrong("a wish nobody answers was not sent", Wrong::WishSilenceIsNotSent),
+            wrong(
+                "a wish nobody answers was not sent",
+                Wrong::WishSilenceIsNotSent,
+            ),
         ),
         scheduled(
             Law::WrittenBeforeSent,

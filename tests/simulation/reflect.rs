@@ -106,12 +106,19 @@ impl Watch {
             self.wish_moved(*id, before.as_deref(), after, tables, net, now);
         }
         for (id, (before, after)) in &commit.mirrors {
-            let is_back = before.as_ref().is_some_and(|old| after.read_at < old.read_at);
+            let is_back = before
+                .as_ref()
+                .is_some_and(|old| after.read_at < old.read_at);
             if is_back {
                 self.says(Law::NewestReading, format!("mirror {id}"));
             }
         }
-        let is_theirs = |id| tables.mirrors.rows().any(|(_, row)| row.subscription_id == id);
+        let is_theirs = |id| {
+            tables
+                .mirrors
+                .rows()
+                .any(|(_, row)| row.subscription_id == id)
+        };
         let is_named = |id: i64| tables.mirrored.rows().any(|(_, row)| row.invoice.0 == id);
         for (id, (before, after)) in &commit.invoices {
             if before.is_none() && after.subscription_id.is_some_and(is_theirs) && !is_named(*id) {
@@ -215,7 +222,11 @@ fn invoices_there(rows: &Value) -> Vec<(String, String, i64)> {
         .iter()
         .map(|row| {
             let text = |field: &str| row[field].as_str().unwrap_or_default().to_owned();
-            (text("id"), text("status"), row["amount_due"].as_i64().unwrap_or(0))
+            (
+                text("id"),
+                text("status"),
+                row["amount_due"].as_i64().unwrap_or(0),
+            )
         })
         .filter(|(_, status, _)| status != "draft")
         .collect();
@@ -312,7 +323,10 @@ fn money_that_differs(tables: &Tables, net: &net::State) -> Vec<String> {
         let returned: i64 = theirs.cancels.iter().map(|(_, amount)| amount).sum();
         if !is_open && ours.payment.refunded_minor != returned {
             let here = ours.payment.refunded_minor;
-            found.push(format!("{}: {returned} went back, not {here}", theirs.order_id));
+            found.push(format!(
+                "{}: {returned} went back, not {here}",
+                theirs.order_id
+            ));
         }
     }
     found

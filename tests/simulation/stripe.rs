@@ -6,9 +6,10 @@ use chrono::{DateTime, Utc};
 
 use paydeck::domain::mode::{Mode, ProviderName};
 use paydeck::engine::ports::{
-    BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, ConfirmCall, CustomerLink, DeleteOutcome, Desk, MirroredProvider,
-    FindStanding, IssueOutcome, PrepareCall, PrepareOutcome, Provider, ProviderError, RefundCall,
-    RefundRequest, RegisterCall, StandingPage, TransactionSeen,
+    BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, ConfirmCall, CustomerLink,
+    DeleteOutcome, Desk, FindStanding, IssueOutcome, MirroredProvider, PrepareCall, PrepareOutcome,
+    Provider, ProviderError, RefundCall, RefundRequest, RegisterCall, StandingPage,
+    TransactionSeen,
 };
 use paydeck::provider::stripe::StripeClient;
 use paydeck::provider::stripe::line::{self, Line, Method};

@@ -188,7 +188,9 @@ impl Warp {
         };
         match self.wrong {
             // Everybody's are read as they stand.
-            Wrong::AdoptsAnything if !order_id.is_empty() => Some(first.map(charge).into_iter().collect()),
+            Wrong::AdoptsAnything if !order_id.is_empty() => {
+                Some(first.map(charge).into_iter().collect())
+            }
             _ => None,
         }
     }

@@ -143,8 +143,8 @@ impl Watch {
         let mut db = world.shared.db();
         let log = db.log.as_mut().map(std::mem::take).unwrap_or_default();
         let launches = std::mem::take(&mut net.launches);
-        let has_moved = net.offline.movements() != self.movements
-            || net.wishes_done.len() != self.wishes;
+        let has_moved =
+            net.offline.movements() != self.movements || net.wishes_done.len() != self.wishes;
         if log.is_empty() && launches.is_empty() && !has_moved {
             return;
         }
@@ -226,9 +226,13 @@ impl Watch {
             self.attempt_moved(*id, before.as_deref(), after, tables, net, now);
         }
         // What a provider charged by its own schedule is no deed of anybody here.
-        let is_mirrored =
-            |row: &AttemptRow| row.attempt.kind == AttemptKind::Charge && row.attempt.body.is_empty();
-        let ours = commit.attempts.iter().filter(|(_, (_, row))| !is_mirrored(row));
+        let is_mirrored = |row: &AttemptRow| {
+            row.attempt.kind == AttemptKind::Charge && row.attempt.body.is_empty()
+        };
+        let ours = commit
+            .attempts
+            .iter()
+            .filter(|(_, (_, row))| !is_mirrored(row));
         let moved = ours.clone().any(|(_, (before, after))| {
             let from = before.as_ref().map(|row| row.attempt.state);
             let to = after.attempt.state;
@@ -423,7 +427,10 @@ impl Watch {
         let db = world.shared.db();
         for (id, row) in db.tables.attempts.rows() {
             if row.attempt.asks_customer() && !row.attempt.needs_human {
-                self.says(Law::NothingStuck, format!("attempt {id} waits for its customer"));
+                self.says(
+                    Law::NothingStuck,
+                    format!("attempt {id} waits for its customer"),
+                );
             }
         }
     }
