@@ -7,12 +7,12 @@
 pub mod action;
 pub mod ports;
 pub mod queries;
-pub mod set_aside;
 mod settings;
 
 mod absence;
 mod account;
 mod after_payment;
+mod again;
 mod apply;
 mod approval;
 mod audit;
@@ -49,6 +49,7 @@ mod rotate;
 mod route;
 mod saved_cards;
 mod send;
+mod set_aside;
 mod settle;
 mod standing;
 mod subscribe;

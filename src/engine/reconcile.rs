@@ -22,7 +22,8 @@ use super::fallback::Onward;
 use super::ports::{Attempts, Claim, Desk, Payments, Runs, Store, StoreError, Tx};
 use super::refusal::{Refused, VerbError};
 use super::send::Outgoing;
-use super::settle::{Rows, Settled, fence_of, is_looked_back_at, settled};
+use super::set_aside::Held;
+use super::settle::{Settled, fence_of, is_looked_back_at, settled};
 
 /// What one look at the open attempts did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -153,16 +154,6 @@ pub(super) const fn may_be_looked_at(attempt: &Attempt) -> bool {
     ) || is_looked_back_at(attempt)
 }
 
-/// What becomes of an attempt that was not seen.
-enum Again {
-    /// The same request goes out again.
-    Goes(Box<Outgoing>),
-    /// Nobody wants it, and the provider can end it.
-    Ends(Box<Attempt>),
-    /// Nothing now.
-    Stays,
-}
-
 /// How many attempts a preview lists at most.
 const PREVIEW_LIMIT: u32 = 10_000;
 /// How many attempts are claimed at once.
@@ -182,8 +173,9 @@ impl<S: Store> Engine<S> {
             ..Reconciled::default()
         };
         for attempt in claimed {
-            let (id, epoch, before) = (attempt.id, attempt.lease_epoch, attempt.state);
-            match self.work_off(attempt.clone(), Actor::from(operator)).await {
+            let (before, mut held) = (attempt.state, Held::of(&attempt));
+            let worked = self.work_off(attempt.clone(), &mut held, Actor::from(operator));
+            match worked.await {
                 Ok(settled) => match settled.state {
                     AttemptState::Abandoned => done.abandoned += 1,
                     // A refund that was done and still is.
@@ -212,8 +204,7 @@ impl<S: Store> Engine<S> {
                 }
                 // What the database refuses of one attempt is that attempt's trouble: the others are not to wait for it.
                 Err(VerbError::Store(StoreError::Refused(rule))) => {
-                    self.set_aside((id, epoch), rule, Actor::from(operator))
-                        .await?;
+                    self.set_aside(held, rule, Actor::from(operator)).await?;
                     done.left += 1;
                 }
                 Err(other) => return Err(other),
@@ -306,10 +297,11 @@ impl<S: Store> Engine<S> {
     pub(super) async fn work_off(
         &self,
         attempt: Attempt,
+        held: &mut Held,
         actor: Actor<'_>,
     ) -> Result<Settled, VerbError> {
         match attempt.state {
-            AttemptState::Ready => self.work_off_ready(attempt, actor).await,
+            AttemptState::Ready => self.work_off_ready(attempt, held, actor).await,
             AttemptState::Sent | AttemptState::Unknown => {
                 let returned = self.look_up(attempt).await;
                 let settled = self
@@ -317,7 +309,7 @@ impl<S: Store> Engine<S> {
                     .await?;
                 match settled.next {
                     Some(NextStep::Resend) if self.admits(returned.attempt.provider) => self
-                        .resend(&returned.attempt, actor)
+                        .resend(&returned.attempt, held, actor)
                         .await
                         .map(|again| again.unwrap_or(settled)),
                     Some(NextStep::Fence) => self.fence(returned.attempt, actor).await,
@@ -341,6 +333,7 @@ impl<S: Store> Engine<S> {
     async fn work_off_ready(
         &self,
         attempt: Attempt,
+        held: &mut Held,
         actor: Actor<'_>,
     ) -> Result<Settled, VerbError> {
         if !is_to_be_sent(&attempt) {
@@ -357,6 +350,7 @@ impl<S: Store> Engine<S> {
         let Some(mut outgoing) = self.ready_to_go(&attempt).await? else {
             return self.abandon(&attempt, actor).await;
         };
+        held.taken_anew(&outgoing.attempt);
         outgoing.admitted = admitted;
         let returned = self.call(outgoing).await;
         let settled = self
@@ -425,73 +419,5 @@ impl<S: Store> Engine<S> {
         tx.commit().await?;
         Box::pin(self.end_what_is_left(&rows.attempt)).await;
         Ok(settled(&rows, None))
-    }
-
-    /// Sends the stored bytes again under the same id and key, while the obligation still stands.
-    /// None when it is not wanted any more: then only looking remains, and a person is called.
-    async fn resend(
-        &self,
-        attempt: &Attempt,
-        actor: Actor<'_>,
-    ) -> Result<Option<Settled>, VerbError> {
-        let outgoing = match self.mark_resent(attempt, actor).await? {
-            Again::Goes(outgoing) => *outgoing,
-            Again::Ends(attempt) => return self.fence(*attempt, actor).await.map(Some),
-            Again::Stays => return Ok(None),
-        };
-        let returned = self.call(outgoing).await;
-        self.settle_until_written(&returned, EvidenceSource::Answer, actor)
-            .await
-            .map(Some)
-    }
-
-    async fn mark_resent(&self, attempt: &Attempt, actor: Actor<'_>) -> Result<Again, VerbError> {
-        let mut desk = Desk::new();
-        let mut tx = self.begin(&mut desk).await?;
-        let rows = self.lock_rows(&mut tx, attempt).await?;
-        let is_ours = rows.attempt.lease_epoch == attempt.lease_epoch
-            && rows.attempt.state == AttemptState::Unknown;
-        let is_wanted = rows.is_wanted();
-        if !is_ours {
-            return Ok(Again::Stays);
-        }
-        if !is_wanted && rows.attempt.provider.charges_in_two_steps() {
-            return Ok(Again::Ends(Box::new(rows.attempt)));
-        }
-        if !is_wanted {
-            self.leave_open(&mut tx, rows, actor).await?;
-            tx.commit().await?;
-            return Ok(Again::Stays);
-        }
-        let outgoing = self
-            .mark_sent(
-                &mut tx,
-                rows.attempt,
-                AttemptState::Unknown,
-                (rows.now, rows.invoice.due_at),
-            )
-            .await?;
-        tx.commit().await?;
-        Ok(Again::Goes(Box::new(outgoing)))
-    }
-
-    /// Nothing proves that it was not executed, and nobody wants it any more: it is neither sent nor
-    /// given up by itself. A person is called, once.
-    async fn leave_open<T: Tx>(
-        &self,
-        tx: &mut T,
-        mut rows: Rows,
-        actor: Actor<'_>,
-    ) -> Result<(), VerbError> {
-        if rows.attempt.needs_human {
-            return Ok(());
-        }
-        let fence = fence_of(&rows.attempt);
-        rows.attempt.needs_human = true;
-        tx.save_attempt(&rows.attempt, fence).await?;
-        self.page(tx, &rows, "not_wanted").await?;
-        self.audit_settle(tx, &rows, actor, "not_wanted", "")
-            .await?;
-        Ok(())
     }
 }

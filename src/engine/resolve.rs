@@ -24,6 +24,7 @@ use super::fingerprint::Fingerprint;
 use super::ports::{Store, Tx};
 use super::reconcile::{is_wanted, may_be_looked_at};
 use super::refusal::{Refused, VerbError};
+use super::set_aside::Held;
 
 /// What is sent after a look-up, under which key, and what follows.
 type SecondCall<'w> = (Option<(&'static str, &'w str)>, Vec<Effect>);
@@ -223,7 +224,10 @@ impl<S: Store> Engine<S> {
         };
         let actor = Actor::from(operator);
         let settled = match reach {
-            Reach::SendAgain => self.work_off(attempt, actor).await?,
+            Reach::SendAgain => {
+                let mut held = Held::of(&attempt);
+                self.work_off(attempt, &mut held, actor).await?
+            }
             Reach::Look => {
                 let returned = self.look_up(attempt).await;
                 self.settle_until_written(&returned, EvidenceSource::LookUp, actor)

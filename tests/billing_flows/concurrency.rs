@@ -30,7 +30,7 @@ use crate::roles::may;
 use crate::world::{World, admin, on_each, won};
 
 /// What one call meets on its way.
-enum Trick {
+pub enum Trick {
     /// The answer is kept back until it is let go.
     HoldAnswer,
     /// The call is not made; this is what came of it.
@@ -38,7 +38,7 @@ enum Trick {
 }
 
 /// The real client with somebody in between.
-struct Gate {
+pub struct Gate {
     inner: Arc<dyn Provider>,
     charges: Mutex<VecDeque<Trick>>,
     look_ups: Mutex<VecDeque<Trick>>,
@@ -47,7 +47,7 @@ struct Gate {
 }
 
 impl Gate {
-    fn new(inner: &Arc<dyn Provider>, charges: Vec<Trick>, look_ups: Vec<Trick>) -> Arc<Self> {
+    pub fn new(inner: &Arc<dyn Provider>, charges: Vec<Trick>, look_ups: Vec<Trick>) -> Arc<Self> {
         Arc::new(Self {
             inner: inner.clone(),
             charges: Mutex::new(charges.into()),
@@ -57,11 +57,11 @@ impl Gate {
         })
     }
 
-    async fn an_answer_arrived(&self) {
+    pub async fn an_answer_arrived(&self) {
         self.arrived.acquire().await.expect("open").forget();
     }
 
-    fn let_go(&self) {
+    pub fn let_go(&self) {
         self.let_go.add_permits(1);
     }
 
@@ -130,7 +130,8 @@ impl Provider for Gate {
         desk: &'a mut Desk,
         provider_ref: &'a str,
     ) -> BoxFuture<'a, CallReport> {
-        self.inner.look_up_payment(desk, provider_ref)
+        let trick = self.look_ups.lock().expect("a lock").pop_front();
+        Box::pin(self.through(trick, self.inner.look_up_payment(desk, provider_ref)))
     }
     fn issue<'a>(
         &'a self,

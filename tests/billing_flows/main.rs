@@ -53,6 +53,7 @@ mod routes;
 mod rows_under_fault;
 mod scenarios;
 mod second_person;
+mod set_aside;
 mod stripe_trouble;
 mod subscriptions;
 mod tallies;

@@ -1,0 +1,81 @@
+//! What the database refuses is set aside by whoever holds it, and by nobody who held it before.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use paydeck::domain::attempt::AlsoCancel;
+use paydeck::domain::payment::RefundAmount;
+use paydeck::engine::ports::Provider;
+use paydeck::engine::{Outcome, Request};
+
+use crate::concurrency::{Gate, Trick};
+use crate::four_eyes::PAGES;
+use crate::world::{World, admin, on_each, won};
+
+/// A hand at the file says that more has gone back than is left.
+const NOTHING_LEFT: &str = "update payment set reserved_minor = 0, refunded_minor = 9000";
+const STATE: &str = "select state || ' ' || needs_human || ' ' || lease_owner from attempt order by id desc limit 1";
+/// It is looked at again long after the others.
+const LATER: &str = "select count(*) from attempt where next_check_at >= lease_until + 3600000000 and kind = 'refund'";
+
+/// A refund of which nobody knows whether it was made.
+async fn unknown(w: &World, fault: &str) {
+    w.subscriber("key-one").await;
+    let payment = w.last_payment().await;
+    w.fault("cancel", json!(fault), 1).await;
+    let refund = Request::Refund {
+        payment,
+        amount: RefundAmount::Partial(won(6_000)),
+        reason: "asked".into(),
+        also_cancel: AlsoCancel::No,
+    };
+    let outcome = w.act(refund).await.expect("sent");
+    assert!(matches!(outcome, Outcome::Unknown(_)), "{outcome:?}");
+    w.execute(NOTHING_LEFT).await;
+    w.expire_leases().await;
+}
+
+#[tokio::test]
+async fn what_somebody_took_meanwhile_is_his_and_is_not_set_aside_by_whoever_held_it_before() {
+    on_each(async |w| {
+        unknown(&w, "lost_after_commit").await;
+        let gate = Gate::new(&w.provider, vec![], vec![Trick::HoldAnswer]);
+        let provider: Arc<dyn Provider> = gate.clone();
+        let slow = w.engine_with("slow", &provider).await;
+        let operator = admin();
+        let pages = w.number(PAGES).await;
+        let (done, ()) = tokio::join!(slow.reconcile_once(&operator), async {
+            gate.an_answer_arrived().await;
+            // Another process finds the lease over, and looks at it now.
+            w.execute("update attempt set lease_epoch = lease_epoch + 1, lease_owner = 'another', lease_until = 9000000000000000, next_check_at = 5 where state = 'unknown'").await;
+            gate.let_go();
+        });
+        let done = done.expect("a whole pass");
+        assert_eq!((done.claimed, done.left), (1, 1));
+        assert_eq!(w.text(STATE).await, "unknown 0 another");
+        let as_it_was = "select count(*) from attempt where lease_until = 9000000000000000 and next_check_at = 5";
+        assert_eq!(w.number(as_it_was).await, 1, "its lease is as long as it was");
+        assert_eq!(w.number(PAGES).await, pages, "nobody is called by who came late");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_one_pass_sends_again_and_the_database_refuses_is_set_aside_by_that_pass() {
+    on_each(async |w| {
+        unknown(&w, "lost_before_commit").await;
+        let pages = w.number(PAGES).await;
+        let done = w
+            .engine
+            .reconcile_once(&admin())
+            .await
+            .expect("a whole pass");
+        assert_eq!((done.claimed, done.left), (1, 1));
+        assert_eq!(w.executed().await, (1, 1), "it was sent again");
+        assert_eq!(w.text(STATE).await, "unknown 1 first");
+        assert_eq!(w.number(LATER).await, 1, "the others come first");
+        assert_eq!(w.number(PAGES).await, pages + 1);
+    })
+    .await;
+}
