@@ -152,6 +152,66 @@ async fn an_end_is_scheduled_and_taken_back_through_stripe() {
     .await;
 }
 
+/// Stripe's desk sets the end as a date, and so does an account whose billing is flexible: the flag does not take it back.
+#[tokio::test]
+async fn an_end_that_was_set_as_a_date_is_taken_back_through_stripe() {
+    on_each(async |shop: Shop| {
+        let one = shop.mirrored("one").await;
+        let subscription = one.id;
+        let end = shop.world.clock_now().timestamp() + 40 * 86_400;
+        let path = format!("subscriptions/{}", one.name);
+        shop.at_the_desk(&path, &format!("cancel_at={end}")).await;
+        shop.world
+            .execute("update mirror set read_again_at = 0")
+            .await;
+        shop.pull().await;
+        let ends = "select count(*) from subscription where cancel_at is not null";
+        assert_eq!(shop.world.ask(ends).await, 1);
+
+        // The answer to the first of the two requests is lost.
+        let lost = json!("lost_after_commit");
+        shop.world
+            .fault("stripe_subscription_update", lost, 1)
+            .await;
+        let outcome = shop.world.act(Request::UndoCancel { subscription }).await;
+        assert!(matches!(outcome, Ok(Outcome::Unknown(_))), "{outcome:?}");
+        shop.world
+            .execute("update mirror_act set lease_until = 0, next_check_at = 0")
+            .await;
+        assert_eq!(shop.pull().await.settled, 1);
+        let there = shop.stripe.subscription(&one.name).await.expect("read");
+        assert_eq!(there.cancel_at, None);
+        assert_eq!(shop.world.ask(ends).await, 0);
+        assert_eq!(shop.state(&one).await, "active");
+        let states = "select state from mirror_act";
+        assert_eq!(shop.world.column(states).await, ["done"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_that_is_taken_in_beside_one_of_ours_is_told_and_somebody_is_called_once() {
+    on_each(async |shop: Shop| {
+        let (customer, ours) = shop.world.subscriber("ours").await;
+        let (_, name) = shop.at_stripe("theirs").await;
+        let engine = &shop.world.engine;
+        for _ in 0..2 {
+            let taken = engine.mirror_add(&admin(), &name, Some(customer)).await;
+            let beside = taken.expect("taken in").beside;
+            let sql = format!("select public_id from subscription where id = {}", ours.0);
+            let ids: Vec<&str> = beside.iter().map(|id| id.as_str()).collect();
+            assert_eq!(ids, shop.world.column(&sql).await);
+        }
+        let called = "select count(*) from outbox where kind = 'page' and payload like '%\"two_schedulers\"%'";
+        assert_eq!(shop.world.ask(called).await, 1);
+        let alone = shop.at_stripe("alone").await.1;
+        let taken = engine.mirror_add(&admin(), &alone, None).await;
+        assert!(taken.expect("taken in").beside.is_empty());
+        assert_eq!(shop.world.ask(called).await, 1);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_subscription_ends_now_through_stripe_and_a_plan_is_carried_out_once() {
     on_each(async |shop: Shop| {

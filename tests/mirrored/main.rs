@@ -6,11 +6,17 @@
     reason = "a test that cannot go on has failed"
 )]
 
-mod acting;
-mod following;
+#[macro_use]
 #[path = "../billing_flows/line.rs"]
 #[allow(dead_code, reason = "another test crate uses the rest")]
 mod line;
+
+mod acting;
+mod crash_points;
+#[path = "../billing_flows/fleet.rs"]
+#[allow(dead_code, reason = "another test crate uses the rest")]
+mod fleet;
+mod following;
 mod shop;
 #[path = "../support/mod.rs"]
 mod support;

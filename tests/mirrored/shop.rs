@@ -7,8 +7,8 @@ use paydeck::domain::ids::{InvoiceId, PaymentId, SubscriptionId};
 use paydeck::domain::mode::{Mode, ProviderName};
 use paydeck::domain::money::{Currency, Money};
 use paydeck::domain::period::{Interval, Unit};
-use paydeck::engine::Pulled;
 use paydeck::engine::ports::EventSeen;
+use paydeck::engine::{EngineSettings, Pulled};
 use paydeck::provider::stripe::{
     EventFilter, NewCustomer, NewPrice, NewProduct, NewSubscription, StripeClient, StripeOptions,
 };
@@ -48,7 +48,12 @@ pub async fn on_each(story: impl AsyncFn(Shop)) {
 
 impl Shop {
     pub async fn open(base: Base) -> Option<Self> {
-        let world = World::open_at(Seoul, base, ProviderName::Stripe, |_| {}).await?;
+        Self::open_tuned(base, |_| {}).await
+    }
+
+    /// The same with other settings.
+    pub async fn open_tuned(base: Base, tune: impl FnOnce(&mut EngineSettings)) -> Option<Self> {
+        let world = World::open_at(Seoul, base, ProviderName::Stripe, tune).await?;
         let stripe = StripeClient::new(StripeOptions {
             base_url: world.simulator.base_url(),
             ..StripeOptions::new(Secret::new(stripe::SECRET_KEY), Mode::Sim)
@@ -100,6 +105,10 @@ impl Shop {
     /// The same, taken in.
     pub async fn mirrored(&self, key: &str) -> Mirrored {
         let (customer, name) = self.at_stripe(key).await;
+        self.taken_in(customer, name).await
+    }
+
+    async fn taken_in(&self, customer: String, name: String) -> Mirrored {
         let engine = &self.world.engine;
         let taken = engine.mirror_add(&admin(), &name, None).await;
         let taken = taken.expect("taken in");
@@ -189,7 +198,7 @@ impl Shop {
         }
     }
 
-    async fn at_the_desk(&self, path: &str, form: &str) {
+    pub async fn at_the_desk(&self, path: &str, form: &str) {
         let address = self.world.simulator.addr();
         let mut stream = TcpStream::connect(address).await.expect("a connection");
         let request = format!(

@@ -180,3 +180,34 @@ async fn an_event_that_nobody_saw_is_missed_until_the_period_is_over_and_not_for
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_refund_at_the_desk_that_fails_days_later_is_booked_back_and_somebody_is_called() {
+    on_each(async |shop: Shop| {
+        let one = shop.mirrored("one").await;
+        shop.pull().await;
+        shop.pays_with(&one.customer, "pm_card_refundFail", "fails").await;
+        shop.a_month_later().await;
+        shop.pull().await;
+        let payment = shop.world.last_payment().await;
+        shop.refunds_at_the_desk(payment, 9_000).await;
+        everything_is_to_be_read(&shop).await;
+        shop.pull().await;
+        let back = "select cast(sum(refunded_minor) as bigint) from payment";
+        assert_eq!(shop.world.ask(back).await, 9_000);
+        shop.world.advance_days(2).await;
+        shop.world
+            .execute("update attempt set next_check_at = 0, lease_until = 0 where next_check_at is not null")
+            .await;
+        shop.world.reconcile().await;
+        assert_eq!(shop.world.ask(back).await, 0);
+        assert_eq!(pages(&shop, "refund_undone").await, 1);
+        let called = "select count(*) from attempt where needs_human = 1 and state = 'succeeded'";
+        assert_eq!(shop.world.ask(called).await, 1);
+        everything_is_to_be_read(&shop).await;
+        shop.pull().await;
+        assert_eq!(shop.world.ask(back).await, 0, "a reading changes nothing");
+        shop.world.books_are_straight().await;
+    })
+    .await;
+}

@@ -9,7 +9,7 @@ use crate::cli::permit::Permit;
 use crate::cli::record::Record;
 use crate::cli::resolve;
 use crate::cli::wiring::LiveEngine;
-use crate::domain::ids::{CustomerId, Noun};
+use crate::domain::ids::{CustomerId, Noun, PublicId};
 use crate::engine::{Adopted, Pulled, VerbError};
 
 /// What of these commands is no request of its own.
@@ -74,6 +74,13 @@ fn adopted(taken: &Adopted) -> Record {
         .text("provider_ref", &taken.provider_ref)
         .word("state", "state.subscription", taken.state.as_str())
         .number("was_known", i64::from(taken.was_known))
+        .text("charged_here_too", &charged_here_too(taken))
+}
+
+/// The customer's subscriptions that we charge ourselves, while Stripe charges this one.
+fn charged_here_too(taken: &Adopted) -> String {
+    let ids: Vec<&str> = taken.beside.iter().map(PublicId::as_str).collect();
+    ids.join(" ")
 }
 
 /// Follows Stripe's events once.

@@ -5,13 +5,13 @@ use crate::domain::mirror::Mirror;
 use crate::domain::operator::{Operator, Verb};
 use crate::domain::period::{Anchor, local_date};
 use crate::domain::states::SubscriptionState;
-use crate::domain::subscription::{Change, ChangeCause, Term};
+use crate::domain::subscription::{Change, ChangeCause, Subscription, Term};
 
 use super::super::Engine;
 use super::super::audit::{Actor, Press};
 use super::super::ports::{
-    Constraint, Customers, Desk, Exclusivity, Found, Mirrors, NewCustomer, NewSubscription, Store,
-    StoreError, SubscriptionSeen, Subscriptions, Tx,
+    Books, Constraint, Customers, Desk, Exclusivity, Found, Mirrors, NewCustomer, NewSubscription,
+    Store, StoreError, SubscriptionSeen, Subscriptions, Tx,
 };
 use super::super::refusal::{Refused, VerbError};
 use super::reading::{Reading, untold};
@@ -27,6 +27,8 @@ pub struct Adopted {
     pub state: SubscriptionState,
     /// Whether it was here before.
     pub was_known: bool,
+    /// Subscriptions of the same customer that we charge ourselves and that have not ended: he may pay twice for one thing.
+    pub beside: Vec<PublicId>,
 }
 
 impl<S: Store> Engine<S> {
@@ -61,12 +63,37 @@ impl<S: Store> Engine<S> {
             StoreError::Refused(Constraint::TwoSchedulers) => VerbError::Stale,
             other => VerbError::Store(other),
         })?;
+        let beside = self.ours_beside(&row).await?;
         Ok(Adopted {
             provider_ref: reading.seen.id,
             subscription: row.public_id,
             state: row.state,
             was_known,
+            beside,
         })
+    }
+
+    /// What of the same customer we charge ourselves, while this one is charged there. Only a person knows whether it is
+    /// one thing that is paid for twice: he is called, once.
+    async fn ours_beside(&self, theirs: &Subscription) -> Result<Vec<PublicId>, VerbError> {
+        let mut beside = Vec::new();
+        if theirs.state.is_ended() {
+            return Ok(beside);
+        }
+        let mut desk = Desk::new();
+        let mut tx = self.begin(&mut desk).await?;
+        // By id, as everybody locks them.
+        for id in tx.running_subscriptions_of(theirs.customer_id).await? {
+            beside.push(tx.lock_subscription(id).await?.public_id);
+        }
+        if !beside.is_empty() {
+            let id = &theirs.public_id;
+            let key = format!("{id}:two_schedulers");
+            let payload = format!("{{\"subscription\":\"{id}\",\"what\":\"two_schedulers\"}}");
+            tx.queue_notice("page", &key, &payload, self.now()).await?;
+        }
+        tx.commit().await?;
+        Ok(beside)
     }
 
     /// The subscriptions that run there, by their names; at most ten thousand.

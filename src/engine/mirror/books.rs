@@ -328,7 +328,10 @@ impl<S: Store> Engine<S> {
                 operator: "provider",
             };
             let attempt = payment.attempt_id;
-            self.book_refund(tx, &mut payment, &new, attempt).await?;
+            if self.book_refund(tx, &mut payment, &new, attempt).await? {
+                self.look_back_at_charge(tx, &payment, refund.at).await?;
+                self.failed_refunds_are_seen_to(tx, &payment).await?;
+            }
         }
         if payment.refunded_minor >= payment.captured.minor() {
             self.call_nobody_more_about(tx, &payment).await?;

@@ -17,8 +17,8 @@ use crate::domain::states::InboxState;
 use super::super::Engine;
 use super::super::audit::Actor;
 use super::super::ports::{
-    Attempts, Books, Desk, EventCursor, EventSeen, InboxEvent, MirrorError, Mirrors, NewEvent,
-    ProviderError, Store, StoreError, Subscriptions, Tx,
+    Attempts, Books, Desk, EventCursor, EventSeen, HintAbout, InboxEvent, LookHint, MirrorError,
+    Mirrors, NewEvent, ProviderError, Store, StoreError, Subscriptions, Tx,
 };
 use super::super::refusal::{Refused, VerbError};
 use super::reading::{Reading, untold};
@@ -288,11 +288,13 @@ impl<S: Store> Engine<S> {
         let mut about_these = BTreeSet::new();
         for event in waiting {
             let about = about(&mut tx, &event).await?;
-            let to = match about {
-                Some(_) => InboxState::Processed,
-                None => InboxState::Ignored,
+            let hastened = hasten(&mut tx, &event, at).await?;
+            let to = if about.is_some() || hastened > 0 {
+                InboxState::Processed
+            } else {
+                done.ignored += 1;
+                InboxState::Ignored
             };
-            done.ignored += u32::from(about.is_none());
             about_these.extend(about);
             tx.move_event(event.id, to, None, at).await?;
         }
@@ -367,6 +369,29 @@ async fn about<T: Tx>(tx: &mut T, event: &InboxEvent) -> Result<Option<Subscript
         return Ok(tx.mirror_of_payment(payment).await?);
     }
     Ok(None)
+}
+
+/// What an event says of a payment of ours is no evidence: it is asked about now, and not when its turn would have come.
+async fn hasten<T: Tx>(
+    tx: &mut T,
+    event: &InboxEvent,
+    at: DateTime<Utc>,
+) -> Result<u64, VerbError> {
+    let about = match event.kind.split_once('.') {
+        Some(("payment_intent", _)) => HintAbout::Charge,
+        Some(("charge" | "refund", _)) => HintAbout::Refunds,
+        _ => return Ok(0),
+    };
+    let Some(payment) = &event.payment else {
+        return Ok(0);
+    };
+    let hint = LookHint {
+        provider: ProviderName::Stripe,
+        provider_ref: payment,
+        about,
+        at,
+    };
+    Ok(tx.hasten_looks(hint).await?)
 }
 
 /// Whether it is everybody's trouble, so that there is no use in going on with the next row. Everything else is the

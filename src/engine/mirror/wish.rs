@@ -277,7 +277,30 @@ impl<S: Store> Engine<S> {
             wish
         };
         let heard = self.ask(&mut desk, &wish).await?;
-        self.settle_wish(&mut desk, wish, heard, actor).await
+        match self.settle_wish(&mut desk, wish, heard, actor).await {
+            // Somebody took it for left alone, and looks after it, or has.
+            Err(VerbError::Stale | VerbError::Store(StoreError::Stale { .. })) => {
+                self.wish_as_it_stands(id).await
+            }
+            settled => settled,
+        }
+    }
+
+    /// What is known of a wish.
+    async fn wish_as_it_stands(&self, id: WishId) -> Result<Outcome, VerbError> {
+        let mut desk = Desk::new();
+        let mut tx = self.begin(&mut desk).await?;
+        let about = tx.lock_wish(id).await?.subscription_id;
+        drop(tx);
+        let mut tx = self.begin(&mut desk).await?;
+        let subscription = tx.lock_subscription(about).await?;
+        let wish = tx.lock_wish(id).await?;
+        let invoice = match wish.invoice_id {
+            Some(id) => Some(tx.lock_invoice(id).await?),
+            None => None,
+        };
+        let receipt = told_of(&wish, &subscription, invoice);
+        Ok(outcome_of(wish.state, wish.refusal.as_ref(), receipt))
     }
 
     pub(super) async fn ask(&self, desk: &mut Desk, wish: &Wish) -> Result<Heard, VerbError> {
@@ -361,10 +384,7 @@ impl<S: Store> Engine<S> {
             None => None,
         };
         tx.commit().await?;
-        let receipt = Receipt {
-            kind: (wish.verb == WishVerb::Pay).then_some(AttemptKind::Charge),
-            ..receipt(&subscription, invoice)
-        };
+        let receipt = told_of(&wish, &subscription, invoice);
         Ok(outcome_of(state, refusal, receipt))
     }
 
@@ -433,8 +453,9 @@ fn outcome_of(state: WishState, refusal: Option<&Refusal>, receipt: Receipt) -> 
     }
 }
 
-fn receipt(subscription: &Subscription, invoice: Option<Invoice>) -> Receipt {
+fn told_of(wish: &Wish, subscription: &Subscription, invoice: Option<Invoice>) -> Receipt {
     Receipt {
+        kind: (wish.verb == WishVerb::Pay).then_some(AttemptKind::Charge),
         public_id: Some(subscription.public_id.clone()),
         amount: invoice.as_ref().map(|row| row.amount),
         invoice: invoice.map(|row| row.public_id),

@@ -28,8 +28,12 @@ use super::objects::{
 const PAGE: u32 = 100;
 /// Most pages of one list that a reading takes: ten thousand rows.
 const MAX_PAGES: u32 = 100;
-/// The kinds of events that say something about a mirrored subscription. Stripe takes twenty at most.
-const KINDS: [&str; 17] = [
+/// The kinds of events that say something about a mirrored subscription, or that a customer has answered their bank. Stripe
+/// takes twenty at most.
+const KINDS: [&str; 20] = [
+    "payment_intent.succeeded",
+    "payment_intent.payment_failed",
+    "payment_intent.canceled",
     "customer.subscription.created",
     "customer.subscription.updated",
     "customer.subscription.deleted",
@@ -310,7 +314,7 @@ impl StripeClient {
                 .cancel_subscription_at_period_end(key, about)
                 .await
                 .map(drop),
-            WishVerb::UndoCancel => self.undo_subscription_cancel(key, about).await.map(drop),
+            WishVerb::UndoCancel => return self.undo_end(key, about).await,
             WishVerb::Pause => self
                 .pause_collection(key, about, PauseBehavior::KeepAsDraft, None)
                 .await
@@ -324,6 +328,27 @@ impl StripeClient {
             WishVerb::GiveUp => self.mark_invoice_uncollectible(key, about).await.map(drop),
         };
         answer.map_or_else(heard, |()| Heard::Taken)
+    }
+
+    /// An end with the running period is taken back by its flag. One that was set as a date, at Stripe's desk or where
+    /// billing is flexible, stands after that, and is unset by its own name, under a key of its own.
+    async fn undo_end(&self, key: &str, about: &str) -> Heard {
+        let is_left = match self.undo_subscription_cancel(key, about).await {
+            Ok(left) => left.cancel_at.is_some() && left.ended_at.is_none(),
+            Err(error) => return heard(error),
+        };
+        if !is_left {
+            return Heard::Taken;
+        }
+        let key = format!("{key}:date");
+        match self.unset_subscription_end(&key, about).await {
+            Ok(_) => Heard::Taken,
+            Err(error) => match heard(error) {
+                // The first of the two has left.
+                Heard::NotSent => Heard::Nothing,
+                heard => heard,
+            },
+        }
     }
 }
 

@@ -232,7 +232,7 @@ fn blank(room: &Room<'_>, form: &Form, customer: &str) -> Result<Value, Problem>
     Ok(fields)
 }
 
-/// `cancel_at_period_end` and `cancel_at`.
+/// `cancel_at_period_end` and `cancel_at`. The flag takes back what the flag has set; a date is unset by its own name.
 pub fn set_end(room: &Room<'_>, subscription: &mut Value, form: &Form) -> Result<(), Problem> {
     let end = match (form.flag("cancel_at_period_end")?, form.given("cancel_at")) {
         (Some(true), _) => {
@@ -240,8 +240,9 @@ pub fn set_end(room: &Room<'_>, subscription: &mut Value, form: &Form) -> Result
             Some(Some(cycle::current(subscription).1))
         }
         (_, Given::Set(_)) => Some(form.int("cancel_at")?),
-        (Some(false), _) | (None, Given::Unset) => Some(None),
-        (None, Given::Absent) => None,
+        (_, Given::Unset) => Some(None),
+        (Some(false), _) if json::flag(subscription, "cancel_at_period_end") => Some(None),
+        (Some(false) | None, Given::Absent) => None,
     };
     let Some(end) = end else { return Ok(()) };
     json::set(subscription, "cancel_at", end);

@@ -298,6 +298,17 @@ impl StripeClient {
             .await
     }
 
+    /// It goes on after all, although its end was set as a date.
+    pub async fn unset_subscription_end(
+        &self,
+        idem_key: &str,
+        subscription: &str,
+    ) -> Result<Subscription, StripeError> {
+        let body = Form::new().unset(&["cancel_at"]);
+        self.change("unset end", &[PATH, subscription], idem_key, body)
+            .await
+    }
+
     /// It ends now, without a refund. One that has ended before is "not found" although it can be read.
     pub async fn cancel_subscription_now(
         &self,
