@@ -21,7 +21,7 @@ pub use absence::{
     ABSENT_AFTER_H, ABSENT_APART_H, ABSENT_LOOK_UPS, LOOKED_FOR_DAYS, LOOKED_FOR_EVERY_H, LookUp,
     NotAbsent, SentTimes, Sighting, absence, newest_sighting,
 };
-pub use asked::{AUTHENTICATION_H, LINK_LOOK_S};
+pub use asked::{AUTHENTICATION_H, Asks, LINK_LOOK_S};
 pub use bound::{AnswerSeen, SAME_AFTER_RESENDS, SAME_FOR_H, is_the_same_for_long};
 pub use first_step::{CALLS_AFTER_MIN, first_step_delay_s};
 pub use learn::{

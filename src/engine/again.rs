@@ -11,7 +11,7 @@ use super::Engine;
 use super::audit::Actor;
 use super::ports::{Desk, Store, Tx};
 use super::refusal::VerbError;
-use super::send::Outgoing;
+use super::send::{Outgoing, Owed};
 use super::set_aside::Held;
 use super::settle::{Rows, Settled, fence_of};
 
@@ -64,13 +64,9 @@ impl<S: Store> Engine<S> {
             tx.commit().await?;
             return Ok(Again::Stays);
         }
+        let sent = (rows.now, Owed::of(&rows.attempt, &rows.invoice));
         let outgoing = self
-            .mark_sent(
-                &mut tx,
-                rows.attempt,
-                AttemptState::Unknown,
-                (rows.now, rows.invoice.due_at),
-            )
+            .mark_sent(&mut tx, rows.attempt, AttemptState::Unknown, sent)
             .await?;
         tx.commit().await?;
         Ok(Again::Goes(Box::new(outgoing)))

@@ -21,7 +21,7 @@ use super::audit::Actor;
 use super::fallback::Onward;
 use super::ports::{Attempts, Claim, Desk, Payments, Runs, Store, StoreError, Tx};
 use super::refusal::{Refused, VerbError};
-use super::send::Outgoing;
+use super::send::{Outgoing, Owed};
 use super::set_aside::Held;
 use super::settle::{Settled, fence_of, is_looked_back_at, settled};
 
@@ -146,12 +146,16 @@ const fn is_to_be_sent(attempt: &Attempt) -> bool {
 
 /// Whether the provider may be asked about an attempt in this state: also one that two persons have
 /// declared not executed, so that a success which turns up late is found.
-/// And a refund that was done, while it may come back.
+/// And a refund that was done, while it may come back; and one that came back, while a person is called about it.
 pub(super) const fn may_be_looked_at(attempt: &Attempt) -> bool {
+    let came_back = matches!(attempt.kind, AttemptKind::Refund)
+        && matches!(attempt.state, AttemptState::Succeeded)
+        && attempt.needs_human;
     matches!(
         attempt.state,
         AttemptState::Sent | AttemptState::Unknown | AttemptState::NotExecuted
     ) || is_looked_back_at(attempt)
+        || came_back
 }
 
 /// How many attempts a preview lists at most.
@@ -382,13 +386,9 @@ impl<S: Store> Engine<S> {
         if !is_wanted || rows.attempt.state != AttemptState::Ready {
             return Ok(None);
         }
+        let sent = (rows.now, Owed::of(&rows.attempt, &rows.invoice));
         let outgoing = self
-            .mark_sent(
-                &mut tx,
-                rows.attempt,
-                AttemptState::Sent,
-                (rows.now, rows.invoice.due_at),
-            )
+            .mark_sent(&mut tx, rows.attempt, AttemptState::Sent, sent)
             .await?;
         tx.commit().await?;
         Ok(Some(outgoing))

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::attempt::{Attempt, AttemptKind, OweTimes, Source, may_stand_since};
+use crate::domain::attempt::{Asks, Attempt, AttemptKind, OweTimes, may_stand_since};
 use crate::domain::customer::PaymentMethod;
 use crate::domain::evidence::{Evidence, EvidenceSource, SeenStatus};
 use crate::domain::ids::AttemptId;
+use crate::domain::invoice::Invoice;
 use crate::domain::operator::Operator;
 use crate::domain::states::{AttemptState, InvoiceState};
 use crate::secret::Secret;
@@ -27,7 +28,7 @@ use super::ports::{
 };
 use super::queries::CardBrief;
 use super::refusal::{Refused, VerbError};
-use super::settle::Settled;
+use super::settle::{Settled, is_looked_back_at};
 use super::two_steps::is_unconfirmed;
 
 /// An attempt that is marked as sent and may go out now, with what its call needs.
@@ -47,6 +48,27 @@ pub(super) struct Outgoing {
     pub admitted: Admission,
     /// What is charged, where a person is told of it.
     pub card: Option<CardBrief>,
+    /// Whom the bank may ask.
+    pub asks: Asks,
+}
+
+/// What a call depends on of the debt it is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Owed {
+    /// When it fell due.
+    pub since: DateTime<Utc>,
+    /// Whom the bank may ask about it.
+    pub asks: Asks,
+}
+
+impl Owed {
+    /// The debt that an attempt is for.
+    pub fn of(attempt: &Attempt, invoice: &Invoice) -> Self {
+        Self {
+            since: invoice.due_at,
+            asks: attempt.source.asks(invoice.last_code.as_deref()),
+        }
+    }
 }
 
 /// What came back for one attempt.
@@ -140,17 +162,18 @@ impl<S: Store> Engine<S> {
             return Err(VerbError::Refused(Refused::NotChargeable));
         }
         let now = tx.db_now().await?;
-        self.mark_sent(tx, attempt, AttemptState::Sent, (now, invoice.due_at))
+        let owed = Owed::of(&attempt, &invoice);
+        self.mark_sent(tx, attempt, AttemptState::Sent, (now, owed))
             .await
     }
 
-    /// Takes the lease, counts the send and opens the key. The instants: now, in database time, and since when it is owed.
+    /// Takes the lease, counts the send and opens the key. It is now, in database time, and this is owed.
     pub(super) async fn mark_sent<T: Tx>(
         &self,
         tx: &mut T,
         mut attempt: Attempt,
         state: AttemptState,
-        (now, owed_since): (DateTime<Utc>, DateTime<Utc>),
+        (now, owed): (DateTime<Utc>, Owed),
     ) -> Result<Outgoing, VerbError> {
         let opened = self.open_card(tx, &attempt).await?;
         let fence = Fence {
@@ -170,19 +193,14 @@ impl<S: Store> Engine<S> {
         let (card, key) = opened.unzip();
         Ok(Outgoing {
             card,
-            ..self.outgoing(attempt, key, owed_since)
+            ..self.outgoing(attempt, key, owed)
         })
     }
 
     /// An attempt that was marked just now, with what its call needs.
-    pub(super) fn outgoing(
-        &self,
-        attempt: Attempt,
-        key: Option<Secret>,
-        owed_since: DateTime<Utc>,
-    ) -> Outgoing {
+    pub(super) fn outgoing(&self, attempt: Attempt, key: Option<Secret>, owed: Owed) -> Outgoing {
         let times = OweTimes {
-            owed_since,
+            owed_since: owed.since,
             business: self.now(),
             database: attempt.last_sent_at.unwrap_or(attempt.created_at),
         };
@@ -195,6 +213,7 @@ impl<S: Store> Engine<S> {
             found: None,
             admitted: Admission::Free,
             card: None,
+            asks: owed.asks,
         }
     }
 
@@ -268,6 +287,7 @@ impl<S: Store> Engine<S> {
             key,
             marked,
             found,
+            asks,
             ..
         } = outgoing;
         // This process stood still: others may have taken the attempt over, and what it was meant for may be gone.
@@ -299,7 +319,7 @@ impl<S: Store> Engine<S> {
                     provider_ref: attempt.provider_ref.as_deref(),
                     send_no: attempt.send_count,
                 };
-                charge_by(provider.as_ref(), attempt.source, &mut desk, call).await
+                charge_by(provider.as_ref(), asks, &mut desk, call).await
             }
             (Ok(provider), AttemptKind::Charge, None) if attempt.provider_ref.is_some() => {
                 let call = ConfirmCall {
@@ -355,6 +375,10 @@ impl<S: Store> Engine<S> {
         let _counted = self.count_call();
         let mut desk = Desk::new();
         let report = match (attempt.kind, attempt.provider_ref.as_deref()) {
+            // Its payment is known: what has gone back of it is asked.
+            (AttemptKind::Charge, Some(reference)) if is_looked_back_at(&attempt) => {
+                provider.look_up_payment(&mut desk, reference).await
+            }
             (AttemptKind::Charge, provider_ref) => {
                 let look = ChargeLook {
                     order_id: &attempt.order_id,
@@ -442,14 +466,13 @@ fn is_to_be_confirmed(found: &Evidence) -> bool {
 /// The bank may ask the customer only where somebody can hand them the link.
 async fn charge_by(
     provider: &dyn Provider,
-    source: Source,
+    asks: Asks,
     desk: &mut Desk,
     call: ChargeCall<'_>,
 ) -> CallReport {
-    if source.may_ask_customer() {
-        provider.charge_with_customer(desk, call).await
-    } else {
-        provider.charge(desk, call).await
+    match asks {
+        Asks::Customer => provider.charge_with_customer(desk, call).await,
+        Asks::Nobody => provider.charge(desk, call).await,
     }
 }
 

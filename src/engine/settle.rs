@@ -146,7 +146,7 @@ impl<S: Store> Engine<S> {
                     .await?;
                 self.write_still_absent(tx, rows).await
             }
-            Verdict::AlreadyKnown => self.write_looked_back(tx, rows).await,
+            Verdict::AlreadyKnown => self.write_looked_back(tx, rows, evidence, actor).await,
             Verdict::Declined(refusal) => {
                 // What this attempt held comes free first: somebody else may have given it back meanwhile.
                 let_go(&mut rows);
@@ -181,6 +181,13 @@ impl<S: Store> Engine<S> {
             .await?;
         let payment = match attempt.payment_id {
             Some(id) => Some(tx.lock_payment(id).await?),
+            None if is_looked_back_at(attempt) => {
+                let all = tx.payments_of(attempt.invoice_id).await?;
+                match all.into_iter().find(|one| one.attempt_id == attempt.id) {
+                    Some(payment) => Some(tx.lock_payment(payment.id).await?),
+                    None => None,
+                }
+            }
             None => None,
         };
         let attempt = tx.lock_attempt(attempt.id).await?;

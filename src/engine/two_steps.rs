@@ -7,7 +7,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::attempt::{Attempt, AttemptKind, OtherTries, Stands, looked_for_since};
+use crate::domain::attempt::{Asks, Attempt, AttemptKind, OtherTries, Stands, looked_for_since};
 use crate::domain::evidence::{Evidence, Proves, Refusal, Unusable};
 use crate::secret::Secret;
 
@@ -16,7 +16,7 @@ use super::ports::{
     CallReport, Desk, Foreseen, PrepareCall, PrepareOutcome, Provider, Store, StoreError, Tx,
 };
 use super::refusal::VerbError;
-use super::send::{Outgoing, Returned, nothing_left};
+use super::send::{Outgoing, Owed, Returned, nothing_left};
 use super::settle::fence_of;
 use super::standing::{LookFor, Own, found_elsewhere, mismatch};
 
@@ -167,8 +167,13 @@ impl<S: Store> Engine<S> {
                 return unanswered(attempt, report, asked);
             }
         };
+        // It is named to be ended.
+        let owed = Owed {
+            since: owed_since,
+            asks: Asks::Nobody,
+        };
         let named = Named {
-            outgoing: self.outgoing(attempt, None, owed_since),
+            outgoing: self.outgoing(attempt, None, owed),
             provider_ref,
         };
         self.name(named).await.map(|outgoing| outgoing.attempt)

@@ -18,7 +18,7 @@ use crate::domain::money::{Currency, Money};
 use crate::domain::period::local_date;
 use crate::domain::states::AttemptState;
 use crate::engine::ports::{
-    Attempts, Claim, Fence, NewAttempt, NewEvidence, RefundsBy, StoreError,
+    Attempts, Claim, Fence, HintAbout, LookHint, NewAttempt, NewEvidence, RefundsBy, StoreError,
 };
 
 type R<T> = Result<T, StoreError>;
@@ -65,6 +65,16 @@ const INSERT: Stmt = Stmt::of_rows(
     select coalesce(id, nextval('attempt_id_seq')), public_id, tail, kind, invoice_id, payment_id, customer_id, subscription_id, attempt_no, source, provider, mode, method_id, order_id, idem_key, provider_ref, body, amount_minor, currency, expected_balance_minor, also_cancel, state, send_after, lease_owner, lease_until, lease_epoch, sent_at, sent_at, send_count, operator, reason, created_at
     from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::text[], $15::text[], $16::text[], $17::bytea[], $18::bigint[], $19::text[], $20::bigint[], $21::text[], $22::text[], $23::bigint[], $24::text[], $25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[], $29::text[], $30::text[], $31::bigint[])
     as new (id, public_id, tail, kind, invoice_id, payment_id, customer_id, subscription_id, attempt_no, source, provider, mode, method_id, order_id, idem_key, provider_ref, body, amount_minor, currency, expected_balance_minor, also_cancel, state, send_after, lease_owner, lease_until, lease_epoch, sent_at, send_count, operator, reason, created_at) returning id",
+);
+const HASTEN_CHARGE: Stmt = Stmt::both(
+    "update attempt set next_check_at = $3
+    where provider_ref = $2 and provider = $1 and kind = 'charge' and state = 'unknown' and next_check_at > $3",
+);
+const HASTEN_REFUNDS: Stmt = Stmt::both(
+    "update attempt set next_check_at = $3
+    where provider_ref = $2 and provider = $1
+        and ((next_check_at > $3 and (state = 'succeeded' or (state = 'unknown' and kind = 'refund')))
+            or (next_check_at is null and state = 'succeeded' and kind = 'charge'))",
 );
 const IDS: Stmt = ids_of!("attempt");
 const TARGET: Stmt = Stmt::both("select invoice_id from attempt where id = $1");
@@ -399,6 +409,15 @@ impl Attempts for SqlTx<'_> {
             claimed.extend(self.claimed(&CLAIM_ABSENT, rest).await?);
         }
         Ok(claimed)
+    }
+
+    async fn hasten_looks(&mut self, hint: LookHint<'_>) -> R<u64> {
+        let stmt = match hint.about {
+            HintAbout::Charge => &HASTEN_CHARGE,
+            HintAbout::Refunds => &HASTEN_REFUNDS,
+        };
+        let values = args![hint.provider.as_str(), hint.provider_ref, hint.at];
+        self.execute(stmt, values).await
     }
 
     async fn release_leases_of(&mut self, owner: &str, now: DateTime<Utc>) -> R<u64> {

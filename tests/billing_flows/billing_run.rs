@@ -491,6 +491,26 @@ async fn a_refused_key_of_ours_stops_the_run_and_calls_a_person() {
 }
 
 #[tokio::test]
+async fn what_is_refused_for_a_reason_of_its_own_holds_up_nobody_and_calls_a_person() {
+    on_each_tuned(
+        |settings| settings.concurrency = 4,
+        async |w| {
+            due(&w, 40).await;
+            let own = json!({ "kind": "http_error", "status": 400, "code": "NOT_MATCHES_CUSTOMER_KEY" });
+            w.fault("charge", own, 3).await;
+            let run = w.run().await;
+            assert_eq!(run.run.state, RunState::Finished, "{run:?}");
+            assert_eq!(w.executed().await, (1 + 37, 0), "the others are billed");
+            let waiting = "select count(*) from attempt where state = 'unknown' and needs_human = 1 and next_check_at is not null";
+            assert_eq!(w.number(waiting).await, 3);
+            assert_eq!(w.number("select count(*) from outbox where kind = 'page'").await, 3);
+            w.books_are_straight().await;
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn a_deleted_key_waits_for_a_card_and_nobody_is_called_for_it() {
     on_each(async |w| {
         let (customer, _) = w.subscriber("key-one").await;

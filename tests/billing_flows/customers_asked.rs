@@ -410,6 +410,96 @@ async fn c16_a_renewal_whose_bank_wants_the_customer_is_past_due_and_a_retry_giv
     .await;
 }
 
+/// A renewal whose bank wanted the customer: nobody presses anything, and the schedule's next try asks them once.
+#[tokio::test]
+async fn c16_after_a_renewal_whose_bank_wants_the_customer_the_schedules_try_asks_them_once() {
+    const ASKED: &str = "select count(*) from outbox where kind = 'customer_must_confirm'";
+    const DUNNING: &str = "select dunning from invoice order by id desc limit 1";
+    for answer in [Some(Answer::Agrees), Some(Answer::Refuses), None] {
+        on_each(async |w| {
+            let plan = w.basic_plan().await;
+            let customer = customer_with(&w, ASKS).await;
+            subscribe(&w, customer, plan).await;
+            the_customer(&w, Answer::Agrees).await;
+            look(&w).await;
+            w.advance_days(31).await;
+            w.run().await;
+            assert_eq!(w.text(CODE).await, "authentication_required");
+            assert_eq!(w.number(ASKED).await, 1, "not by the renewal itself");
+
+            w.advance_days(4).await;
+            w.run().await;
+            assert_eq!(w.number(ASKED).await, 2, "the schedule's try asks");
+            let intent = waiting(&w).await.remove(0);
+            for _ in 0..2 {
+                look(&w).await;
+                w.run().await;
+            }
+            assert_eq!(w.number(ASKED).await, 2, "once");
+            assert_eq!(w.text(STATE).await, "past_due");
+            assert_eq!(taken(&w, "krw").await.0, 1);
+
+            match answer {
+                Some(answer) => the_customer(&w, answer).await,
+                None => has_been_open(&w, 23 * 60).await,
+            }
+            look(&w).await;
+            look(&w).await;
+            assert!(!answers(&w, &intent, Answer::Agrees).await, "closed");
+            if answer == Some(Answer::Agrees) {
+                assert_eq!(w.text(STATE).await, "active");
+                assert_eq!(taken(&w, "krw").await, (2, 19_800));
+                assert_eq!(w.text(NEWEST).await, "succeeded");
+            } else {
+                // The schedule has one try for it, as before: a person or another card goes on.
+                assert_eq!(w.text(NEWEST).await, "declined");
+                assert_eq!(w.text(DUNNING).await, "awaiting_card");
+                w.advance_days(4).await;
+                w.run().await;
+                assert_eq!(w.number(ASKED).await, 2);
+                assert_eq!(taken(&w, "krw").await.0, 1);
+            }
+            let source = "select source from attempt order by id desc limit 1";
+            assert_eq!(w.text(source).await, "dunning");
+            straight(&w).await;
+            w.audit_is_intact().await;
+        })
+        .await;
+    }
+}
+
+/// What Stripe tells of a payment is no evidence: it is looked up at once, and not when its turn would have come.
+#[tokio::test]
+async fn c16_an_event_that_the_customer_has_answered_is_a_look_up_at_once() {
+    const LATER: &str = "update attempt set lease_until = 0, next_check_at = 9000000000000000 where state = 'unknown'";
+    on_each(async |w| {
+        let operator = admin();
+        let plan = w.basic_plan().await;
+        let customer = customer_with(&w, ASKS).await;
+        subscribe(&w, customer, plan).await;
+        w.engine.mirror_pull(&operator).await.expect("pulled");
+        w.execute(LATER).await;
+        let pulled = w.engine.mirror_pull(&operator).await.expect("pulled");
+        assert_eq!(pulled.taken_in, 0, "{pulled:?}");
+        the_customer(&w, Answer::Agrees).await;
+        let early = w.engine.reconcile_once(&operator).await.expect("looked");
+        assert_eq!(early.claimed, 0, "its turn has not come");
+        let pulled = w.engine.mirror_pull(&operator).await.expect("pulled");
+        assert!(pulled.taken_in > 0, "{pulled:?}");
+        assert_eq!(
+            w.text(STATE).await,
+            "incomplete",
+            "an event settles nothing"
+        );
+        let looked = w.engine.reconcile_once(&operator).await.expect("looked");
+        assert_eq!((looked.claimed, looked.settled), (1, 1));
+        assert_eq!(w.text(STATE).await, "active");
+        assert_eq!(taken(&w, "krw").await, (1, 9_900));
+        straight(&w).await;
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn c16_a_bank_that_was_answered_once_lets_renewals_pass() {
     on_each(async |w| {

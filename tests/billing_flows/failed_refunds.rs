@@ -7,7 +7,7 @@ use paydeck::engine::queries::Reads as _;
 use paydeck::engine::{Outcome, Request};
 use paydeck::secret::Secret;
 
-use crate::foreign_refunds::{at_stripe, back};
+use crate::foreign_refunds::{at_stripe, back, by_hand};
 use crate::four_eyes::PAGES;
 use crate::world::{World, admin, won};
 
@@ -15,6 +15,7 @@ const REFUND: &str = "select state from attempt where kind = 'refund' order by i
 const LOOKED_AT_NOW: &str = "update attempt set next_check_at = 0, lease_until = 0 where kind = 'refund' and next_check_at is not null";
 const LOOKED_FOR: &str =
     "select count(*) from attempt where kind = 'refund' and next_check_at is not null";
+const CALLED: &str = "select count(*) from attempt where needs_human = 1";
 const GONE: &str = "select refunded_minor from payment";
 
 /// Somebody whose card does this with refunds, on the basic plan, first charge paid.
@@ -81,6 +82,7 @@ async fn a_refund_that_fails_after_it_was_done_is_found_and_the_books_follow_fro
         assert_eq!(w.number(PAGES).await, pages + 1);
         let told = "select count(*) from outbox where kind = 'refund_failed'";
         assert_eq!(w.number(told).await, 1);
+        assert_eq!(w.number(CALLED).await, 1, "it is kept where people look");
         let holds =
             "select cast(sum(amount_minor) as bigint) from ledger where account = 'provider'";
         assert_eq!(w.number(holds).await, 9_900);
@@ -149,6 +151,7 @@ async fn a_refund_that_fails_after_it_was_done_is_found_and_the_books_follow_fro
             .await
             .expect("a timeline");
         assert!(timeline.reversals[0].is_made_up_for);
+        assert_eq!(w.number(CALLED).await, 0, "somebody has seen to it");
     })
     .await;
 }
@@ -192,6 +195,91 @@ async fn a_person_who_looks_at_a_refund_that_came_back_is_told_that_it_failed() 
         };
         assert_eq!(refusal.code, "PAYDECK_REFUND_FAILED");
         assert_eq!(w.number(GONE).await, 0);
+        assert_eq!(w.number(CALLED).await, 1, "it is kept where people look");
+        // Whoever looks once more has read it there, and nobody is called any more.
+        let again = w.act(Request::ResolveUnknown { attempt }).await;
+        assert!(matches!(again, Ok(Outcome::Declined { .. })), "{again:?}");
+        assert_eq!(w.number(CALLED).await, 0);
+        assert_eq!(w.number("select count(*) from refund_reversal").await, 1);
+        let third = w.act(Request::ResolveUnknown { attempt }).await;
+        assert!(third.is_err(), "{third:?}");
+    })
+    .await;
+}
+
+/// Nobody asks about a refund of ours any more: the charge itself is looked at while what was given back at the desk may fail.
+#[tokio::test]
+async fn a_refund_at_the_desk_that_fails_days_later_is_found_by_looking_at_its_charge() {
+    const CHARGE: &str =
+        "select count(*) from attempt where kind = 'charge' and next_check_at is not null";
+    const CHARGE_NOW: &str = "update attempt set next_check_at = 0, lease_until = 0 where kind = 'charge' and next_check_at is not null";
+    at_stripe(async |w| {
+        subscriber(&w, "pm_card_refundFail").await;
+        let payment = w.last_payment().await;
+        by_hand(&w, 4_000).await;
+        let outcome = w.act(back(payment, 1_000).await).await.expect("refunded");
+        assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+        look(&w).await;
+        assert_eq!(
+            w.number(GONE).await,
+            5_000,
+            "what was given back there is booked"
+        );
+        assert_eq!(w.number(CHARGE).await, 1, "and may come back");
+        w.execute(CHARGE_NOW).await;
+        w.engine.reconcile_once(&admin()).await.expect("looked");
+        assert_eq!(w.number(GONE).await, 5_000, "it is still there");
+        assert_eq!(w.number(CHARGE).await, 1, "and is looked at again");
+        w.books_are_straight().await;
+
+        // Another one is found by looking at the charge.
+        by_hand(&w, 2_000).await;
+        w.execute(CHARGE_NOW).await;
+        w.engine.reconcile_once(&admin()).await.expect("looked");
+        assert_eq!(w.number(GONE).await, 7_000);
+
+        w.advance_days(2).await;
+        let pages = w.number(PAGES).await;
+        w.execute(CHARGE_NOW).await;
+        w.engine.reconcile_once(&admin()).await.expect("looked");
+        assert_eq!(w.number(GONE).await, 0);
+        assert_eq!(w.number("select count(*) from refund_reversal").await, 3);
+        assert_eq!(w.number(PAGES).await, pages + 3);
+        assert_eq!(w.number(CHARGE).await, 0, "nobody waits for them any more");
+        assert_eq!(
+            w.number(CALLED).await,
+            2,
+            "about ours, and about the charge"
+        );
+        let sum = "select cast(sum(amount_minor) as bigint) from ledger";
+        assert_eq!(w.number(sum).await, 0);
+        let states = "select count(*) from attempt where state = 'succeeded'";
+        assert_eq!(w.number(states).await, 2, "they were executed");
+
+        let again = w.act(back(payment, 9_900).await).await.expect("refunded");
+        assert!(matches!(again, Outcome::Done(_)), "{again:?}");
+        assert_eq!(w.number(CALLED).await, 0, "somebody has seen to it");
+    })
+    .await;
+}
+
+/// No refund of ours was ever made of it: what Stripe tells is a reason to look at the charge.
+#[tokio::test]
+async fn what_is_given_back_at_the_desk_is_booked_after_its_event() {
+    at_stripe(async |w| {
+        let operator = admin();
+        w.subscriber("key-one").await;
+        w.engine.mirror_pull(&operator).await.expect("pulled");
+        by_hand(&w, 4_000).await;
+        let early = w.engine.reconcile_once(&operator).await.expect("looked");
+        assert_eq!((early.claimed, w.number(GONE).await), (0, 0));
+        w.engine.mirror_pull(&operator).await.expect("pulled");
+        assert_eq!(w.number(GONE).await, 0, "an event books nothing");
+        let looked = w.engine.reconcile_once(&operator).await.expect("looked");
+        assert_eq!((looked.claimed, w.number(GONE).await), (1, 4_000));
+        w.books_are_straight().await;
+        let again = w.engine.reconcile_once(&operator).await.expect("looked");
+        assert_eq!(again.claimed, 0, "until it may have come back");
     })
     .await;
 }

@@ -411,6 +411,66 @@ async fn what_was_paid_at_another_provider_is_not_charged_at_the_first() {
     }
 }
 
+/// Somebody gives money of the last payment back at its provider's own desk.
+async fn given_back_at(w: &World, provider: ProviderName, minor: i64) {
+    if provider == ProviderName::Stripe {
+        crate::foreign_refunds::by_hand(w, minor).await;
+        return;
+    }
+    let key = w
+        .text("select provider_ref from payment order by id desc limit 1")
+        .await;
+    let event = json!({ "type": "refund", "paymentKey": key, "amount": minor });
+    w.control("POST", "events", event).await;
+}
+
+/// What went back whole is in nobody's way, however old our books are; where a part went back, a person decides.
+#[tokio::test]
+async fn what_was_paid_at_another_provider_and_given_back_whole_there_is_owed_again() {
+    let stories = [
+        ("KRW toss stripe", ProviderName::Toss, ProviderName::Stripe),
+        ("KRW stripe toss", ProviderName::Stripe, ProviderName::Toss),
+    ];
+    for (rule, first, second) in stories {
+        for back in [9_900, 5_000] {
+            on_each(ProviderName::Toss, by_rule(rule), async |mut w| {
+                both(&mut w, "both").await;
+                let customer = with_both_cards(&w).await;
+                subscribed(&w, customer).await;
+                let before = taken(&w).await;
+                let copy = Snapshot::of(&mut w).await;
+                w.advance_days(31).await;
+                let (toss, stripe) = match first {
+                    ProviderName::Toss => (toss_at(nowhere()), stripe_at(w.simulator.base_url())),
+                    ProviderName::Stripe => (toss_at(w.simulator.base_url()), stripe_at(nowhere())),
+                };
+                w.engine = w.engine_of("first down", &[toss, stripe]).await;
+                w.run().await;
+                w.expire_leases().await;
+                w.reconcile().await;
+                given_back_at(&w, second, back).await;
+                days_later(&mut w, &copy).await;
+                both(&mut w, "both again").await;
+                run_and_reconcile(&w).await;
+                let is_owed = i64::from(back == 9_900);
+                let after = match first {
+                    ProviderName::Toss => (before.0 + is_owed, before.1 + 1),
+                    ProviderName::Stripe => (before.0 + 1, before.1 + is_owed),
+                };
+                assert_eq!(taken(&w).await, after, "{rule}: {back} went back");
+                let state = ["abandoned", "succeeded"][usize::from(is_owed == 1)];
+                assert_eq!(w.text(NEWEST).await, state, "{rule}: {back} went back");
+                assert_eq!(
+                    w.number(PAGES).await,
+                    1 - is_owed,
+                    "{rule}: {back} went back"
+                );
+            })
+            .await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn where_another_provider_does_not_say_whether_an_old_debt_was_paid_nothing_leaves() {
     on_each(

@@ -13,8 +13,8 @@ use paydeck::domain::money::{Currency, Money};
 use paydeck::domain::payment::Payment;
 use paydeck::domain::states::{ApprovalState, AttemptState};
 use paydeck::engine::ports::{
-    Attempts, BookedRefund, Claim, Constraint, Fence, NewAttempt, NewEvidence, NewPayment,
-    NewRefund, NewReversal, Payments, RefundsBy, StoreError,
+    Attempts, BookedRefund, Claim, Constraint, Fence, HintAbout, LookHint, NewAttempt, NewEvidence,
+    NewPayment, NewRefund, NewReversal, Payments, RefundsBy, StoreError,
 };
 
 use super::batch::{Write, if_broken, must_be};
@@ -254,6 +254,45 @@ impl Attempts for MemTx<'_> {
             .await?;
         }
         Ok(claimed)
+    }
+
+    async fn hasten_looks(&mut self, hint: LookHint<'_>) -> R<u64> {
+        self.step("hasten looks").await?;
+        let is_later = |at: Option<DateTime<Utc>>| at.is_some_and(|at| at > hint.at);
+        let found = self.attempts_where(|a| {
+            let is_of_it =
+                a.provider == hint.provider && a.provider_ref.as_deref() == Some(hint.provider_ref);
+            let (is_charge, is_done) = (
+                a.kind == AttemptKind::Charge,
+                a.state == AttemptState::Succeeded,
+            );
+            let is_unknown = a.state == AttemptState::Unknown && is_later(a.next_check_at);
+            is_of_it
+                && match hint.about {
+                    HintAbout::Charge => is_charge && is_unknown,
+                    HintAbout::Refunds if is_done => {
+                        is_later(a.next_check_at) || (is_charge && a.next_check_at.is_none())
+                    }
+                    HintAbout::Refunds => !is_charge && is_unknown,
+                }
+        });
+        let mut hastened = 0;
+        for attempt in found {
+            let done = self
+                .put(
+                    Kind::Attempt,
+                    attempt.id.0,
+                    |t| &mut t.attempts,
+                    |old| {
+                        let mut new = old.clone();
+                        new.attempt.next_check_at = Some(hint.at);
+                        Some(new)
+                    },
+                )
+                .await?;
+            hastened += u64::from(done);
+        }
+        Ok(hastened)
     }
 
     async fn release_leases_of(&mut self, owner: &str, now: DateTime<Utc>) -> R<u64> {

@@ -677,6 +677,7 @@ impl Provider for SimProvider {
             let rows = match report.evidence {
                 Evidence::NotSeen => Vec::new(),
                 Evidence::Seen(seen) => vec![Standing {
+                    is_given_back: seen.status == SeenStatus::Captured && seen.balance_minor == 0,
                     provider_ref: seen.provider_ref,
                     order_id,
                     status: seen.status,

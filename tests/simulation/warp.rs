@@ -185,6 +185,7 @@ impl Warp {
             order_id: order_id.to_owned(),
             status: SeenStatus::Captured,
             card: CardOf::Ours,
+            is_given_back: false,
         };
         match self.wrong {
             // Everybody's are read as they stand.

@@ -32,12 +32,33 @@ pub(super) fn is_waiting(refusal: &Refusal) -> bool {
     refusal.code == AUTHENTICATION
 }
 
+/// Codes of a charge that took nothing because the customer was not asked, or did not answer.
+const WANT_CUSTOMER: [&str; 4] = [
+    AUTHENTICATION,
+    "authentication_required",
+    "authentication_not_handled",
+    "payment_intent_authentication_failure",
+];
+
+/// Whom the bank may ask about a charge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    /// The customer, at a link.
+    Customer,
+    /// Nobody: the bank takes it as it is or refuses it.
+    Nobody,
+}
+
 impl Source {
-    /// Whether somebody is there who can hand the customer a link. A run and the schedule charge while nobody is.
-    pub const fn may_ask_customer(self) -> bool {
+    /// Whom the bank may ask, by the code with which the last charge of the same invoice took nothing. A first charge and
+    /// a person's have somebody who can hand the customer a link. A run charges while nobody is there; but where the bank
+    /// wanted the customer the last time, it would refuse the schedule's next try as well, and that one asks them.
+    pub fn asks(self, last_code: Option<&str>) -> Asks {
+        let wanted = last_code.is_some_and(|code| WANT_CUSTOMER.contains(&code));
         match self {
-            Self::First | Self::Manual | Self::CardUpdate => true,
-            Self::Run | Self::Dunning => false,
+            Self::First | Self::Manual | Self::CardUpdate => Asks::Customer,
+            Self::Dunning if wanted => Asks::Customer,
+            Self::Run | Self::Dunning => Asks::Nobody,
         }
     }
 }

@@ -80,6 +80,8 @@ pub struct Standing {
     pub status: SeenStatus,
     /// Whose card it would charge.
     pub card: CardOf,
+    /// All of the money that it took has gone back there. Where only a part has, that is a person's matter.
+    pub is_given_back: bool,
 }
 
 /// Which card something that stands at a provider would charge.
@@ -124,15 +126,16 @@ pub enum Stands {
 }
 
 impl Standing {
-    /// Whether money was taken, or may have been, or is about to be.
+    /// Whether money was taken and not given back, or may have been, or is about to be.
     pub const fn may_hold_money(&self) -> bool {
-        matches!(
-            self.status,
-            SeenStatus::Captured
-                | SeenStatus::Pending
-                | SeenStatus::NeedsCustomer
-                | SeenStatus::Other
-        )
+        !self.is_given_back
+            && matches!(
+                self.status,
+                SeenStatus::Captured
+                    | SeenStatus::Pending
+                    | SeenStatus::NeedsCustomer
+                    | SeenStatus::Other
+            )
     }
 }
 
@@ -140,6 +143,8 @@ impl Standing {
 /// was ended says nothing, because it takes none.
 pub fn standing_of(order_id: &str, rows: &[Standing], others: OtherTries) -> Stands {
     let weight = |row: &Standing| match row.status {
+        // It says what became of this name as long as nothing newer stands under it.
+        SeenStatus::Captured if row.is_given_back => 1,
         SeenStatus::Captured => 5,
         SeenStatus::Pending | SeenStatus::Other => 4,
         SeenStatus::NeedsCustomer => 3,
@@ -149,7 +154,7 @@ pub fn standing_of(order_id: &str, rows: &[Standing], others: OtherTries) -> Sta
     };
     let (ours, theirs): (Vec<&Standing>, Vec<&Standing>) =
         rows.iter().partition(|row| row.order_id == order_id);
-    let took = |row: &&&Standing| row.status == SeenStatus::Captured;
+    let took = |row: &&&Standing| row.status == SeenStatus::Captured && !row.is_given_back;
     if ours.iter().filter(took).count() > 1 {
         return Stands::Twice;
     }

@@ -22,7 +22,7 @@ use super::super::audit::Actor;
 use super::super::charge::{ChargeWork, Start, check_amount, next_attempt_no};
 use super::super::ports::{NewInvoice, Store, Tx};
 use super::super::refusal::{Refused, VerbError};
-use super::super::send::Outgoing;
+use super::super::send::{Outgoing, Owed};
 use super::stop::{Stop, Stops};
 
 /// What came of one due row before any call.
@@ -394,7 +394,8 @@ impl<S: Store> Engine<S> {
             };
             self.save_item(tx, line, Some(attempt.id), None, "").await?;
         }
-        let outgoing = self.outgoing(attempt, Some(key), work.invoice.due_at);
+        let owed = Owed::of(&attempt, &work.invoice);
+        let outgoing = self.outgoing(attempt, Some(key), owed);
         Ok(Step::Send(Box::new(outgoing)))
     }
 

@@ -6,7 +6,7 @@ use std::task::Poll;
 use chrono::{DateTime, Utc};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use crate::domain::evidence::EvidenceSource;
+use crate::domain::evidence::{Evidence, EvidenceSource, Proves};
 use crate::domain::mode::ProviderName;
 use crate::domain::money::Money;
 use crate::domain::run::Run;
@@ -171,10 +171,21 @@ impl<'e, S: Store> Drive<'e, S> {
         }
     }
 
-    /// No call starts after an answer says that our key is refused: not once it is settled, but as soon as it is here.
+    /// No call starts after an answer says that our key is refused: not once it is settled, but as soon as it is here. What
+    /// is refused for a reason of its own leaves the others alone.
     fn take_answer(&mut self, returned: Returned) {
-        if returned.report.evidence.is_config_trouble() {
-            self.stops.hold(returned.attempt.provider, Stop::KeyRefused);
+        let name = returned.attempt.provider;
+        match &returned.report.evidence {
+            Evidence::Refused(refusal) if refusal.proves == Proves::ConfigTrouble => {
+                let provider = self.engine.provider(name);
+                if provider.is_ok_and(|provider| !provider.refuses_everybody(refusal)) {
+                    self.stops.refused_one(name);
+                } else {
+                    self.stops.hold(name, Stop::KeyRefused);
+                }
+            }
+            Evidence::Refused(_) | Evidence::Seen(_) => self.stops.went_through(name),
+            _ => {}
         }
         self.answered.push(returned);
     }

@@ -26,7 +26,13 @@ struct At {
     stop: Option<Stop>,
     /// So many rows did not go out because of it.
     rows: u64,
+    /// So many in a row were refused, each for a reason of its own.
+    refused: u32,
 }
+
+/// So many rows that are refused one after another, and nothing that goes through between them, are everybody's trouble
+/// after all.
+const MOST_REFUSED: u32 = 20;
 
 /// The same of every provider.
 #[derive(Debug, Clone, Copy, Default)]
@@ -70,6 +76,20 @@ impl Stops {
         }
     }
 
+    /// One row was refused for a reason of its own.
+    pub(super) fn refused_one(&mut self, provider: ProviderName) {
+        let at = self.at_mut(provider);
+        at.refused = at.refused.saturating_add(1);
+        if at.refused >= MOST_REFUSED {
+            self.hold(provider, Stop::KeyRefused);
+        }
+    }
+
+    /// It decided about a row.
+    pub(super) const fn went_through(&mut self, provider: ProviderName) {
+        self.at_mut(provider).refused = 0;
+    }
+
     pub(super) const fn count(&mut self, provider: ProviderName) {
         let at = self.at_mut(provider);
         at.rows = at.rows.saturating_add(1);
@@ -90,6 +110,24 @@ impl Stops {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_that_are_refused_each_for_itself_hold_the_others_only_where_nothing_goes_through() {
+        let mut stops = Stops::default();
+        for _ in 0..3 {
+            for _ in 1..MOST_REFUSED {
+                stops.refused_one(ProviderName::Toss);
+            }
+            assert_eq!(stops.of(ProviderName::Toss), None);
+            stops.went_through(ProviderName::Toss);
+        }
+        for _ in 0..MOST_REFUSED {
+            assert_eq!(stops.of(ProviderName::Toss), None);
+            stops.refused_one(ProviderName::Toss);
+        }
+        assert_eq!(stops.of(ProviderName::Toss), Some(Stop::KeyRefused));
+        assert_eq!(stops.of(ProviderName::Stripe), None);
+    }
 
     #[test]
     fn each_provider_is_held_by_itself_and_a_refused_key_for_the_whole_run() {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::attempt::Standing;
 use crate::domain::customer::Card;
-use crate::domain::evidence::{Evidence, Refusal, Unusable};
+use crate::domain::evidence::{Evidence, Proves, Refusal, Unusable};
 use crate::domain::mode::{Mode, ProviderName};
 use crate::domain::money::Money;
 use crate::secret::Secret;
@@ -308,6 +308,11 @@ pub trait Provider: Send + Sync {
     /// Its other side, where it schedules subscriptions itself.
     fn mirrored(&self) -> Option<&dyn super::MirroredProvider> {
         None
+    }
+    /// Whether a refusal is everybody's: our key, our rights or our account. Another one, such as a key that was used for
+    /// another request or a card of somebody else's, is the trouble of its row.
+    fn refuses_everybody(&self, refusal: &Refusal) -> bool {
+        refusal.proves == Proves::ConfigTrouble
     }
     /// The exact bytes of a charge.
     fn charge_body(&self, request: &ChargeRequest<'_>) -> Vec<u8>;

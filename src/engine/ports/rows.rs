@@ -434,6 +434,28 @@ pub struct Claim<'a> {
     pub limit: u32,
 }
 
+/// Something is said to have happened to a payment at its provider: a reason to ask about it now, and no more.
+#[derive(Debug, Clone, Copy)]
+pub struct LookHint<'a> {
+    /// Which provider.
+    pub provider: ProviderName,
+    /// The provider's name for the payment.
+    pub provider_ref: &'a str,
+    /// What it is about.
+    pub about: HintAbout,
+    /// Now, in database time.
+    pub at: DateTime<Utc>,
+}
+
+/// What a hint is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HintAbout {
+    /// Whether the money was taken: a charge of which nobody knows it.
+    Charge,
+    /// What of it went back: refunds that may come back or are not known, and the charge itself.
+    Refunds,
+}
+
 /// What [`super::Attempts::save_attempt`] requires of the stored row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fence {

@@ -21,8 +21,8 @@ use crate::domain::states::MethodState;
 use crate::domain::subscription::{Change, Subscription, Term};
 
 use super::{
-    BookedRefund, Claim, Decided, Desk, Fence, Foreseen, NewApproval, NewAttempt, NewCustomer,
-    NewEvidence, NewInvoice, NewMethod, NewPayment, NewPlan, NewRefund, NewReversal,
+    BookedRefund, Claim, Decided, Desk, Fence, Foreseen, LookHint, NewApproval, NewAttempt,
+    NewCustomer, NewEvidence, NewInvoice, NewMethod, NewPayment, NewPlan, NewRefund, NewReversal,
     NewSubscription, Posting, RefundsBy, StoreError,
 };
 
@@ -316,6 +316,8 @@ pub trait Attempts: Send {
         &mut self,
         claim: Claim<'_>,
     ) -> impl Future<Output = R<Vec<Attempt>>> + Send;
+    /// Has attempts of a payment asked about now that would be asked about later; how many. Leases stay as they are.
+    fn hasten_looks(&mut self, hint: LookHint<'_>) -> impl Future<Output = R<u64>> + Send;
     /// Gives leases of `owner` up at once, when that process is known to be gone.
     fn release_leases_of(
         &mut self,

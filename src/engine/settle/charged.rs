@@ -69,6 +69,15 @@ impl<S: Store> Engine<S> {
         {
             self.pay_invoice(tx, &mut rows, captured_at).await?;
         }
+        if let Some(last) = seen
+            .cancels
+            .iter()
+            .filter(|c| c.is_done)
+            .map(|c| c.at)
+            .max()
+        {
+            self.look_back_at_charge(tx, &payment, last).await?;
+        }
         if is_unwanted {
             self.prepare_return(tx, &rows, &payment).await?;
             self.page(

@@ -53,6 +53,7 @@ impl<S: Store> Engine<S> {
                 tx.save_payment(&payment).await?;
                 payment.version += 1;
             }
+            self.failed_refunds_are_seen_to(tx, &payment).await?;
             rows.payment = Some(payment);
         }
         self.follow_outside_refunds(tx, &mut rows, evidence, actor)
@@ -134,11 +135,16 @@ impl<S: Store> Engine<S> {
                 refunded_on: self.local_date(cancel.at),
                 operator: "provider",
             };
-            is_any |= self
+            let is_new = self
                 .book_refund(tx, payment, &refund, rows.attempt.id)
                 .await?;
+            if is_new && rows.attempt.id != payment.attempt_id {
+                self.look_back_at_charge(tx, payment, cancel.at).await?;
+            }
+            is_any |= is_new;
         }
         if is_any {
+            self.failed_refunds_are_seen_to(tx, payment).await?;
             self.give_up_another(tx, rows, actor).await?;
         }
         Ok(())

@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 use crate::domain::attempt::{Attempt, AttemptKind, REFUND_UNDONE, looked_back_after, undone_of};
 use crate::domain::evidence::{CancelSeen, Evidence, EvidenceSource, Proves, Refusal};
 use crate::domain::failure::FailureClass;
-use crate::domain::ids::EvidenceId;
+use crate::domain::ids::{AttemptId, EvidenceId};
+use crate::domain::payment::Payment;
 use crate::domain::states::AttemptState;
 
 use super::super::Engine;
@@ -18,11 +19,10 @@ use super::super::refusal::VerbError;
 use super::super::send::Returned;
 use super::{Rows, Settled, fence_of, settled};
 
-/// Whether a refund that was done is still asked about.
+/// Whether what was done is still asked about: a refund that may come back, or a charge of which somebody gave money back
+/// at its provider's own desk, which may come back as well.
 pub(in super::super) const fn is_looked_back_at(attempt: &Attempt) -> bool {
-    matches!(attempt.kind, AttemptKind::Refund)
-        && matches!(attempt.state, AttemptState::Succeeded)
-        && attempt.next_check_at.is_some()
+    matches!(attempt.state, AttemptState::Succeeded) && attempt.next_check_at.is_some()
 }
 
 impl<S: Store> Engine<S> {
@@ -39,28 +39,127 @@ impl<S: Store> Engine<S> {
         Some(now + after)
     }
 
-    /// It is where it was: the next look comes later.
+    /// It is where it was: the next look comes later. What somebody gave back at the desk meanwhile is booked.
     pub(super) async fn write_looked_back<T: Tx>(
         &self,
         tx: &mut T,
         mut rows: Rows,
+        evidence: &Evidence,
+        actor: Actor<'_>,
     ) -> Result<Settled, VerbError> {
         if is_looked_back_at(&rows.attempt) {
             let fence = fence_of(&rows.attempt);
-            rows.attempt.next_check_at = self.next_look_back(&rows.attempt, rows.now);
+            self.follow_outside_refunds(tx, &mut rows, evidence, actor)
+                .await?;
+            rows.attempt.next_check_at = match rows.attempt.kind {
+                AttemptKind::Refund => self.next_look_back(&rows.attempt, rows.now),
+                AttemptKind::Charge => self.next_look_at_charge(tx, &rows).await?,
+            };
             rows.attempt.lease_until = Some(rows.now);
             tx.save_attempt(&rows.attempt, fence).await?;
         }
         Ok(settled(&rows, None))
     }
 
+    /// When a charge is asked about next of which money was given back at the desk: none where none of it may come back.
+    async fn next_look_at_charge<T: Tx>(
+        &self,
+        tx: &mut T,
+        rows: &Rows,
+    ) -> Result<Option<DateTime<Utc>>, VerbError> {
+        let Some(payment) = &rows.payment else {
+            return Ok(None);
+        };
+        let booked = tx.refunds_booked(payment.id).await?;
+        let stands = |one: &&BookedRefund| one.attempt_id.is_none() && one.reversed_at.is_none();
+        let last = booked
+            .iter()
+            .filter(stands)
+            .map(|one| one.refunded_at)
+            .max();
+        let after = last.and_then(|at| looked_back_after(self.now() - at));
+        Ok(after.map(|after| rows.now + after))
+    }
+
+    /// Somebody gave money of a payment back at its provider's own desk: its charge is asked about while that may come back.
+    pub(in super::super) async fn look_back_at_charge<T: Tx>(
+        &self,
+        tx: &mut T,
+        payment: &Payment,
+        refunded_at: DateTime<Utc>,
+    ) -> Result<(), VerbError> {
+        let after = looked_back_after(self.now() - refunded_at);
+        let Some(after) = after.filter(|_| payment.provider.takes_refunds_back()) else {
+            return Ok(());
+        };
+        let mut charge = tx.lock_attempt(payment.attempt_id).await?;
+        let at = tx.db_now().await? + after;
+        let is_soon_enough = charge.next_check_at.is_some_and(|planned| planned <= at);
+        if charge.state != AttemptState::Succeeded || is_soon_enough {
+            return Ok(());
+        }
+        let fence = fence_of(&charge);
+        charge.next_check_at = Some(at);
+        Ok(tx.save_attempt(&charge, fence).await?)
+    }
+
+    /// A refund that failed is kept where people look: with its attempt, or with the charge where it was made at the desk.
+    async fn call_about_failed<T: Tx>(
+        &self,
+        tx: &mut T,
+        own: &mut Attempt,
+        failed: AttemptId,
+    ) -> Result<(), VerbError> {
+        if own.id == failed {
+            own.needs_human = true;
+            return Ok(());
+        }
+        let mut attempt = tx.lock_attempt(failed).await?;
+        if !attempt.needs_human {
+            attempt.needs_human = true;
+            tx.save_attempt(&attempt, fence_of(&attempt)).await?;
+        }
+        Ok(())
+    }
+
+    /// Money of the payment went back after a refund of it had failed: somebody has seen to it.
+    pub(in super::super) async fn failed_refunds_are_seen_to<T: Tx>(
+        &self,
+        tx: &mut T,
+        payment: &Payment,
+    ) -> Result<(), VerbError> {
+        let booked = tx.refunds_booked(payment.id).await?;
+        let failed = booked.iter().filter(|one| one.reversed_at.is_some());
+        let failed: Vec<Option<AttemptId>> = failed.map(|one| one.attempt_id).collect();
+        if failed.is_empty() {
+            return Ok(());
+        }
+        let refunds = tx.refunds_of(payment.id).await?;
+        for refund in &refunds {
+            if refund.needs_human && failed.contains(&Some(refund.id)) {
+                let mut refund = tx.lock_attempt(refund.id).await?;
+                refund.needs_human = false;
+                tx.save_attempt(&refund, fence_of(&refund)).await?;
+            }
+        }
+        // A return that waits for a person is another reason to call one.
+        let is_any_open = refunds.iter().any(|one| one.state.is_open());
+        if failed.contains(&None) && !is_any_open {
+            self.call_nobody_more_about(tx, payment).await?;
+        }
+        Ok(())
+    }
+
     /// This refund came back, and the books have followed. Nobody asks about it any more; who looks is told that it failed.
+    /// A person is called until one has looked at it again, or given money of the payment back.
     pub(super) async fn write_undone<T: Tx>(
         &self,
         tx: &mut T,
         mut rows: Rows,
     ) -> Result<Settled, VerbError> {
         let fence = fence_of(&rows.attempt);
+        // Only people ask about one that nobody looks back at any more.
+        rows.attempt.needs_human = is_looked_back_at(&rows.attempt);
         rows.attempt.next_check_at = None;
         rows.attempt.lease_until = Some(rows.now);
         tx.save_attempt(&rows.attempt, fence).await?;
@@ -173,6 +272,9 @@ impl<S: Store> Engine<S> {
         })
         .await?;
         tx.mark_day(on).await?;
+        let failed = refund.attempt_id.unwrap_or(payment.attempt_id);
+        self.call_about_failed(tx, &mut rows.attempt, failed)
+            .await?;
         let about = format!("{}:{}", payment.public_id, cancel.transaction_key);
         let press = Press {
             verb: AttemptKind::Refund.as_str(),

@@ -76,6 +76,9 @@ pub struct Listed {
     register: Option<ProvesWord>,
     refund: Option<ProvesWord>,
     any: Option<ProvesWord>,
+    /// It speaks of one row, and not of our key, rights or account.
+    #[serde(default)]
+    of_one_row: bool,
 }
 
 impl Listed {
@@ -145,6 +148,12 @@ pub fn all() -> impl Iterator<Item = (&'static str, &'static Listed)> {
         .iter()
         .flatten()
         .map(|(code, row)| (code.as_str(), row))
+}
+
+/// Whether every further call would be refused as well.
+pub(super) fn is_everybodys(refusal: &Refusal) -> bool {
+    let is_of_one_row = listed(&refusal.code).is_some_and(|row| row.of_one_row);
+    refusal.proves == Proves::ConfigTrouble && !is_of_one_row
 }
 
 /// What a refusal means and proves. Words that do not look like codes are read as none.
@@ -260,6 +269,29 @@ mod tests {
             "refund" => CallKind::Refund,
             "register" => CallKind::Register,
             word => panic!("{word:?} is not a call"),
+        }
+    }
+
+    #[test]
+    fn a_code_that_speaks_of_one_row_is_not_everybodys_trouble() {
+        let of = |code: &str, proves| Refusal {
+            code: code.to_owned(),
+            class: FailureClass::Config,
+            proves,
+            http_status: 400,
+        };
+        for code in ["idempotency_error", "resource_missing"] {
+            assert!(listed(code).is_some(), "{code}");
+            assert!(!is_everybodys(&of(code, Proves::ConfigTrouble)), "{code}");
+        }
+        for code in [
+            "http_401",
+            "http_403",
+            "livemode_mismatch",
+            "a_code_of_tomorrow",
+        ] {
+            assert!(is_everybodys(&of(code, Proves::ConfigTrouble)), "{code}");
+            assert!(!is_everybodys(&of(code, Proves::NotExecuted)), "{code}");
         }
     }
 

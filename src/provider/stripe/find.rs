@@ -13,7 +13,7 @@ use super::client::{StripeClient, report};
 use super::codes::CallKind;
 use super::map;
 use super::request::{self, Credential, Unsendable};
-use super::wire;
+use super::wire::{self, Expandable};
 
 impl StripeClient {
     pub(super) async fn standing_page(
@@ -77,7 +77,15 @@ fn standing(intent: &wire::Intent, prefix: &str, card: Option<&str>) -> Option<S
             (Some(ours), Some(theirs)) if ours == theirs => CardOf::Ours,
             _ => CardOf::Another,
         },
+        is_given_back: is_given_back(intent),
     })
+}
+
+/// Whether all that its last charge took has gone back. Where the charge is not told, nothing has.
+fn is_given_back(intent: &wire::Intent) -> bool {
+    let charge = intent.latest_charge.as_ref().and_then(Expandable::object);
+    let took = intent.amount_received.unwrap_or(intent.amount);
+    charge.is_some_and(|charge| took > 0 && charge.amount_refunded >= took)
 }
 
 const fn unreadable() -> Evidence {

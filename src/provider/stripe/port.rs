@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::evidence::Refusal;
 use crate::domain::mode::{Mode, ProviderName};
 use crate::engine::ports::{
     BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, ConfirmCall, CustomerLink,
@@ -13,7 +14,7 @@ use crate::secret::Secret;
 
 use super::body;
 use super::client::StripeClient;
-use super::codes::CallKind;
+use super::codes::{self, CallKind};
 use super::request::Unsendable;
 
 impl Provider for StripeClient {
@@ -31,6 +32,10 @@ impl Provider for StripeClient {
 
     fn account(&self) -> Option<String> {
         self.account_said()
+    }
+
+    fn refuses_everybody(&self, refusal: &Refusal) -> bool {
+        codes::is_everybodys(refusal)
     }
 
     fn charge_body(&self, request: &ChargeRequest<'_>) -> Vec<u8> {

@@ -315,7 +315,8 @@ pub(super) fn intents_of(
         .maybe(&["customer"], customer)
         .number(&["created", "gte"], since)
         .number(&["limit"], PAGE)
-        .maybe(&["starting_after"], after);
+        .maybe(&["starting_after"], after)
+        .list("expand", &["data.latest_charge"]);
     checked(Asked::get(&["payment_intents"], query))
 }
 

@@ -63,6 +63,9 @@ pub struct Listed {
     issue: Option<ProvesWord>,
     delete: Option<ProvesWord>,
     any: Option<ProvesWord>,
+    /// It speaks of one row, and not of our key, rights or account.
+    #[serde(default)]
+    of_one_row: bool,
 }
 
 impl Listed {
@@ -134,6 +137,12 @@ pub fn all() -> impl Iterator<Item = (&'static str, &'static Listed)> {
         .map(|(code, row)| (code.as_str(), row))
 }
 
+/// Whether every further call would be refused as well.
+pub(super) fn is_everybodys(refusal: &Refusal) -> bool {
+    let is_of_one_row = listed(&refusal.code).is_some_and(|row| row.of_one_row);
+    refusal.proves == Proves::ConfigTrouble && !is_of_one_row
+}
+
 /// What a refusal means and proves.
 pub fn classify(call: CallKind, code: &str, http_status: u16) -> Refusal {
     let (class, proves) = match listed(code) {
@@ -178,6 +187,33 @@ mod tests {
             "look_up" => CallKind::LookUp,
             "delete" => CallKind::Delete,
             word => panic!("{word:?} is not a call"),
+        }
+    }
+
+    #[test]
+    fn a_code_that_speaks_of_one_row_is_not_everybodys_trouble() {
+        let of = |code: &str, proves| Refusal {
+            code: code.to_owned(),
+            class: FailureClass::Config,
+            proves,
+            http_status: 400,
+        };
+        for code in [
+            "NOT_MATCHES_CUSTOMER_KEY",
+            "NOT_SUPPORTED_METHOD",
+            "NOT_FOUND_PAYMENT",
+        ] {
+            assert!(listed(code).is_some(), "{code}");
+            assert!(!is_everybodys(&of(code, Proves::ConfigTrouble)), "{code}");
+        }
+        for code in [
+            "UNAUTHORIZED_KEY",
+            "INVALID_API_KEY",
+            "FORBIDDEN_REQUEST",
+            "A_CODE_OF_TOMORROW",
+        ] {
+            assert!(is_everybodys(&of(code, Proves::ConfigTrouble)), "{code}");
+            assert!(!is_everybodys(&of(code, Proves::NotExecuted)), "{code}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::evidence::Refusal;
 use crate::domain::mode::{Mode, ProviderName};
 use crate::engine::ports::{
     BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, ConfirmCall, DeleteOutcome, Desk,
@@ -12,6 +13,7 @@ use crate::secret::Secret;
 
 use super::body;
 use super::client::TossClient;
+use super::codes;
 
 impl Provider for TossClient {
     fn name(&self) -> ProviderName {
@@ -24,6 +26,10 @@ impl Provider for TossClient {
 
     fn account(&self) -> Option<String> {
         self.merchant().map(ToOwned::to_owned)
+    }
+
+    fn refuses_everybody(&self, refusal: &Refusal) -> bool {
+        codes::is_everybodys(refusal)
     }
 
     fn charge_body(&self, request: &ChargeRequest<'_>) -> Vec<u8> {

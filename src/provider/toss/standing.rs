@@ -4,7 +4,7 @@
 
 use crate::domain::attempt::{CardOf, Standing};
 use crate::domain::billing::try_of_invoice;
-use crate::domain::evidence::{Evidence, Unusable};
+use crate::domain::evidence::{Evidence, SeenStatus, Unusable};
 use crate::engine::ports::{CallReport, FindStanding, StandingPage};
 
 use super::client::TossClient;
@@ -28,6 +28,7 @@ impl TossClient {
         let rows = match report.evidence {
             Evidence::NotSeen => Vec::new(),
             Evidence::Seen(seen) => vec![Standing {
+                is_given_back: seen.status == SeenStatus::Captured && seen.balance_minor == 0,
                 provider_ref: seen.provider_ref,
                 order_id,
                 status: seen.status,

@@ -57,6 +57,7 @@ fn row(no: u32, status: SeenStatus, card: CardOf) -> Standing {
         order_id: format!("pd7QK2-INV1-{no}"),
         status,
         card,
+        is_given_back: false,
     }
 }
 
@@ -102,6 +103,24 @@ fn another_try_that_may_hold_money_counts_before_what_takes_none() {
     for status in [Canceled, Failed, NotStarted] {
         assert_eq!(stands(&[(2, status)]), Stands::Nothing { ended: 0 });
     }
+}
+
+#[test]
+fn what_was_given_back_whole_stands_in_nobodys_way_and_says_what_became_of_its_own_name() {
+    let back = |no| Standing {
+        is_given_back: true,
+        ..row(no, SeenStatus::Captured, CardOf::Another)
+    };
+    let of = |rows: &[Standing]| standing_of("pd7QK2-INV1-1", rows, OtherTries::Count);
+    assert_eq!(of(&[back(2)]), Stands::Nothing { ended: 0 });
+    assert_eq!(of(&[back(1)]), Stands::Ours(back(1)));
+    assert_eq!(of(&[back(1), back(2)]), Stands::Ours(back(1)));
+    let taken = row(1, SeenStatus::Captured, CardOf::Ours);
+    assert_eq!(of(&[back(1), taken.clone()]), Stands::Ours(taken));
+    let other = row(2, SeenStatus::Captured, CardOf::Ours);
+    assert_eq!(of(&[back(1), other.clone()]), Stands::Another(other));
+    let prepared = row(1, SeenStatus::NotStarted, CardOf::Ours);
+    assert_eq!(of(&[back(1), prepared.clone()]), Stands::Ours(prepared));
 }
 
 #[test]
