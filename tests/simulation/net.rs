@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 
 use paydeck::domain::attempt::{CardOf, Standing};
 use paydeck::domain::billing::try_of_invoice;
-use paydeck::domain::evidence::Evidence;
+use paydeck::domain::evidence::{Evidence, SeenStatus};
 use paydeck::domain::mode::{Mode, ProviderName};
 use paydeck::domain::money::{Currency, Money};
 use paydeck::engine::ports::{
