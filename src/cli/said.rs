@@ -12,7 +12,7 @@ use crate::domain::ids::{IdError, Noun};
 use crate::domain::money::MoneyError;
 use crate::domain::operator::Denied;
 use crate::domain::payment::RefundError;
-use crate::engine::ports::{Constraint, KeyVaultError, StoreError};
+use crate::engine::ports::{Constraint, KeyVaultError, ProviderError, StoreError};
 use crate::engine::queries::ReportError;
 use crate::engine::{LimitOf, Refused, VerbError};
 use crate::sandbox::SandboxError;
@@ -248,6 +248,9 @@ fn said_of_verb(error: &VerbError, view: &View) -> Said {
             .with("typed", "")
             .with("detail", reason),
         VerbError::Store(error) => said_of_store(error, view),
+        VerbError::Provider(
+            error @ (ProviderError::Unanswered { .. } | ProviderError::Silent { .. }),
+        ) => Said::new("not_answered").with("detail", error),
         VerbError::Provider(error) => Said::new("provider_list").with("detail", error),
         VerbError::Vault(error) => Said::new(match error {
             KeyVaultError::UnknownKey { .. } => "vault_unknown_key",

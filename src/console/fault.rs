@@ -10,7 +10,7 @@ use crate::domain::money::Money;
 use crate::domain::operator::{Denied, Verb};
 use crate::domain::payment::RefundError;
 use crate::domain::states::{ApprovalState, SubscriptionState};
-use crate::engine::ports::{Constraint, StoreError};
+use crate::engine::ports::{Constraint, ProviderError, StoreError};
 use crate::engine::{LimitOf, Refused, VerbError};
 
 /// Something that belongs into a text.
@@ -50,7 +50,7 @@ impl Fault {
     }
 
     /// Every kind there is, for the test that each has its texts.
-    pub const KINDS: [&'static str; 71] = [
+    pub const KINDS: [&'static str; 72] = [
         "denied_read_only",
         "denied_role",
         "stale",
@@ -90,6 +90,7 @@ impl Fault {
         "list_proves_nothing",
         "other_account",
         "provider_list",
+        "not_answered",
         "settled",
         "amount_mismatch",
         "other_amount",
@@ -166,6 +167,9 @@ impl From<&VerbError> for Fault {
                 .text("field", *field)
                 .text("reason", reason.as_str()),
             VerbError::Store(error) => error.into(),
+            VerbError::Provider(
+                ProviderError::Unanswered { .. } | ProviderError::Silent { .. },
+            ) => Self::new("not_answered"),
             VerbError::Provider(_) => Self::new("provider_list"),
             VerbError::Vault(_) => Self::new("vault"),
             VerbError::Range(reason) => Self::new("range").text("reason", reason.as_str()),

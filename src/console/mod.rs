@@ -33,5 +33,5 @@ pub use app::{ConsoleError, ConsoleOptions, run};
 pub use effect::Effect;
 pub use model::Model;
 pub use msg::Msg;
-pub use runner::answer;
+pub use runner::{Runner, answer};
 pub use update::update;

@@ -97,6 +97,8 @@ impl<S: Store + Reads> Runner<S> {
         }
         let (engine, operator) = (Arc::clone(&self.engine), Arc::clone(&self.operator));
         let pulse = Arc::clone(&self.pulse);
+        let follow = pulse::follow(Arc::clone(&engine), Arc::clone(&operator));
+        self.others.spawn(follow);
         self.others.spawn(pulse::reconcile(engine, pulse, operator));
     }
 

@@ -73,8 +73,8 @@ pub(super) enum Next {
     LookUp(AttemptId, Reach),
     /// End this attempt at the provider.
     Fence(AttemptId),
-    /// Ask the provider for this change of what it schedules.
-    Wish(WishId),
+    /// Ask the provider for this change of what it schedules. What the plan knew of it is told where nothing else is known.
+    Wish(WishId, Box<Receipt>),
 }
 
 impl<S: Store> Engine<S> {
@@ -127,7 +127,10 @@ impl<S: Store> Engine<S> {
             Next::Forget(forgetting) => self.forget(*forgetting, operator).await,
             Next::LookUp(attempt, reach) => self.look_now(attempt, reach, operator).await,
             Next::Fence(attempt) => self.fence_now(attempt, operator).await,
-            Next::Wish(wish) => self.carry_out(wish, Actor::from(operator)).await,
+            // It is written: from here on it may go out, whoever sends it.
+            Next::Wish(wish, known) => {
+                Ok(self.carry_out(wish, *known, Actor::from(operator)).await)
+            }
         }
     }
 

@@ -66,12 +66,14 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    /// What stands at a provider that can list it, for every invoice since then.
+    /// What stands at a provider that can list it, for every invoice since then. `counts` is told how a reading that was
+    /// made for this went; what somebody else has read says nothing new.
     pub(super) async fn everybodys(
         &self,
         provider: &dyn Provider,
         since: DateTime<Utc>,
         (attempt, marked): (&Attempt, &mut Duration),
+        counts: impl FnOnce(&CallReport) + Send,
     ) -> Result<Arc<ByInvoice>, NotRead> {
         let mut last = self
             .when_read(provider.name(), (attempt, &mut *marked))
@@ -91,7 +93,10 @@ impl<S: Store> Engine<S> {
         };
         let found = match self.read_standing(provider, call, (attempt, marked)).await {
             Ok(rows) => Ok(Arc::new(by_invoice(rows))),
-            Err(NotRead::Unanswered(report)) => Err(report),
+            Err(NotRead::Unanswered(report)) => {
+                counts(&report);
+                Err(report)
+            }
             Err(NotRead::Lost) => return Err(NotRead::Lost),
         };
         *last = Some(Reading {

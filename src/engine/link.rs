@@ -52,7 +52,7 @@ impl<S: Store> Engine<S> {
                 until,
             }),
             CustomerLink::Closed => Err(VerbError::Refused(Refused::NoLink)),
-            CustomerLink::Unanswered(_) => Err(VerbError::Provider(ProviderError::NotReached {
+            CustomerLink::Unanswered(_) => Err(VerbError::Provider(ProviderError::Unanswered {
                 operation: "link",
             })),
         }

@@ -56,7 +56,8 @@ impl<S: Store> Engine<S> {
     }
 
     /// Before a charge of an old debt leaves for its provider: the others are asked whether it was paid there. Where it
-    /// was, or one of them does not say, it does not leave.
+    /// was, or one of them does not say, it does not leave. One whose calls are held back is not asked; trouble with asking
+    /// counts there like any call's.
     pub(super) async fn looked_elsewhere(
         &self,
         mut outgoing: Outgoing,
@@ -68,14 +69,23 @@ impl<S: Store> Engine<S> {
         let others: Vec<_> = self.others(&outgoing.attempt).cloned().collect();
         for other in others {
             let name = other.name();
+            let admitted = self.breaker(name).admit(self.now());
+            if !admitted.is_given() {
+                let silent = CallReport::bare(Evidence::Withheld(name));
+                return Err(self.not_asked(outgoing, silent, asked));
+            }
             let key = self
                 .known_key(name, outgoing.attempt.customer_id, since)
                 .await;
             let held = (&outgoing.attempt, &mut outgoing.marked);
-            let report = match self
+            let found = self
                 .money_at(other.as_ref(), key.as_ref(), since, held)
-                .await
-            {
+                .await;
+            if admitted == Admission::Probe {
+                // A list that was told says nothing of charges, and who is asked next may find out.
+                self.breaker(name).record_again(true, self.now());
+            }
+            let report = match found {
                 Ok(None) => continue,
                 Ok(Some(standing)) => found_elsewhere(name, &standing),
                 Err(NotRead::Lost) => nothing_left(),
@@ -85,18 +95,22 @@ impl<S: Store> Engine<S> {
                     CallReport::bare(Evidence::Withheld(name))
                 }
             };
-            // Its own provider was not asked: whoever comes next may try it.
-            if outgoing.admitted == Admission::Probe {
-                let own = self.breaker(outgoing.attempt.provider);
-                own.record_again(true, self.now());
-            }
-            return Err(Box::new(Returned {
-                attempt: outgoing.attempt,
-                report,
-                asked: Some(asked),
-            }));
+            return Err(self.not_asked(outgoing, report, asked));
         }
         Ok(outgoing)
+    }
+
+    /// It does not leave. Its own provider was not asked: whoever comes next may try it.
+    fn not_asked(&self, outgoing: Outgoing, report: CallReport, asked: Duration) -> Box<Returned> {
+        if outgoing.admitted == Admission::Probe {
+            let own = self.breaker(outgoing.attempt.provider);
+            own.record_again(true, self.now());
+        }
+        Box::new(Returned {
+            attempt: outgoing.attempt,
+            report,
+            asked: Some(asked),
+        })
     }
 
     /// Money for the invoice of an attempt at another provider, or what may be some. Without a key of the customer
@@ -109,7 +123,9 @@ impl<S: Store> Engine<S> {
         (attempt, marked): (&Attempt, &mut Duration),
     ) -> Result<Option<Standing>, NotRead> {
         if key.is_none() && other.lists_standing() {
-            let all = self.everybodys(other, since, (attempt, marked)).await?;
+            let counts = |report: &CallReport| self.count_trouble(other, report);
+            let held = (attempt, marked);
+            let all = self.everybodys(other, since, held, counts).await?;
             let ours = try_of_invoice(&attempt.order_id).and_then(|(of, _)| all.get(of));
             let found = ours.and_then(|rows| rows.iter().find(|row| row.may_hold_money()));
             return Ok(found.cloned());
@@ -123,8 +139,17 @@ impl<S: Store> Engine<S> {
             order_id: &attempt.order_id,
             since,
         };
-        let rows = self.read_standing(other, call, (attempt, marked)).await?;
-        Ok(rows.into_iter().find(Standing::may_hold_money))
+        let rows = self.read_standing(other, call, (attempt, marked)).await;
+        if let Err(NotRead::Unanswered(report)) = &rows {
+            self.count_trouble(other, report);
+        }
+        Ok(rows?.into_iter().find(Standing::may_hold_money))
+    }
+
+    fn count_trouble(&self, other: &dyn Provider, report: &CallReport) {
+        let is_trouble = report.evidence.is_trouble();
+        self.breaker(other.name())
+            .record_first_step(is_trouble, self.now());
     }
 
     /// A key of the customer there, of a card that was registered before the debt. None where there is none, or it does

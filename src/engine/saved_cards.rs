@@ -1,6 +1,7 @@
 //! A customer's saved cards: which one running subscriptions are charged by, and letting one go.
 //!
-//! A card that is to go is marked as gone before its provider is asked to forget it, so that nobody charges it meanwhile.
+//! A card that is to go is marked as gone before its provider is asked to forget it, so that nobody charges it meanwhile;
+//! while a charge by it is open, it does not go.
 //! What the provider did not confirm is pressed again: forgetting twice is forgetting once.
 
 use crate::domain::customer::{Customer, PaymentMethod};
@@ -70,6 +71,9 @@ impl<S: Store> Engine<S> {
             (CardFate::Used, MethodState::Replaced) => {
                 return Err(VerbError::Refused(Refused::NoMethod));
             }
+        }
+        if fate == CardFate::Forgotten && method.state != MethodState::Deleted {
+            refuse_where_charged(tx, &method).await?;
         }
         let customer = tx.customer(method.customer_id).await?;
         let mut fingerprint = Fingerprint::of(fate.as_str())
@@ -267,6 +271,19 @@ impl<S: Store> Engine<S> {
             ..Press::default()
         };
         Ok(self.audit_in(tx, actor, press, at).await?)
+    }
+}
+
+/// A charge by it that is not settled may still take money, whether it has left or waits: it comes first.
+async fn refuse_where_charged<T: Tx>(tx: &mut T, method: &PaymentMethod) -> Result<(), VerbError> {
+    let open = tx.open_charges_by(method.customer_id, method.id).await?;
+    match open.into_iter().next() {
+        None => Ok(()),
+        Some(charge) => Err(VerbError::Refused(Refused::InProgress {
+            attempt: charge.public_id,
+            operator: charge.operator,
+            since: charge.created_at,
+        })),
     }
 }
 

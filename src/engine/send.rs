@@ -13,7 +13,7 @@ use crate::domain::evidence::{Evidence, EvidenceSource, SeenStatus};
 use crate::domain::ids::AttemptId;
 use crate::domain::invoice::Invoice;
 use crate::domain::operator::Operator;
-use crate::domain::states::{AttemptState, InvoiceState};
+use crate::domain::states::{AttemptState, InvoiceState, MethodState};
 use crate::secret::Secret;
 
 use super::Engine;
@@ -160,6 +160,13 @@ impl<S: Store> Engine<S> {
             )
         {
             return Err(VerbError::Refused(Refused::NotChargeable));
+        }
+        // Its card was to be forgotten in between.
+        if attempt.kind == AttemptKind::Charge
+            && let Some(method) = attempt.method_id
+            && tx.method(method).await?.state == MethodState::Deleted
+        {
+            return Err(VerbError::Refused(Refused::KeyDeleted));
         }
         let now = tx.db_now().await?;
         let owed = Owed::of(&attempt, &invoice);

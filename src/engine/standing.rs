@@ -140,7 +140,7 @@ impl<S: Store> Engine<S> {
     ) -> Result<Vec<Standing>, NotRead> {
         if call.whose == Whose::Everybodys && provider.lists_standing() {
             let held = (attempt, &mut *marked);
-            let all = self.everybodys(provider, call.since, held).await?;
+            let all = self.everybodys(provider, call.since, held, |_| {}).await?;
             let known = try_of_invoice(&attempt.order_id).and_then(|(of, _)| all.get(of));
             if known.is_none() {
                 return Ok(Vec::new());

@@ -104,6 +104,11 @@ const CHARGES_OF: Stmt = Stmt::both(concat!(
     columns!(),
     " from attempt where invoice_id = $1 and kind = 'charge' order by id"
 ));
+const OPEN_BY_CARD: Stmt = Stmt::both(concat!(
+    "select ",
+    columns!(),
+    " from attempt where customer_id = $1 and method_id = $2 and kind = 'charge' and state in ('ready', 'sent', 'unknown') order by id limit 20"
+));
 const REFUNDS_OF: Stmt = Stmt::both(concat!(
     "select ",
     columns!(),
@@ -376,6 +381,11 @@ impl Attempts for SqlTx<'_> {
 
     async fn charges_of(&mut self, invoice: InvoiceId) -> R<Vec<Attempt>> {
         self.attempts(&CHARGES_OF, invoice.0).await
+    }
+
+    async fn open_charges_by(&mut self, customer: CustomerId, method: MethodId) -> R<Vec<Attempt>> {
+        let rows = self.rows(&OPEN_BY_CARD, args![customer, method]).await?;
+        rows.iter().map(read).collect()
     }
 
     async fn refunds_of(&mut self, payment: PaymentId) -> R<Vec<Attempt>> {

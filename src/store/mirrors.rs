@@ -27,9 +27,7 @@ const SAVE_MIRROR: Stmt = Stmt::both(
     "update mirror set provider_customer = $3, collection = $4, resumes_at = $5, read_at = $6, read_again_at = $7, tries = $8, version = version + 1
     where subscription_id = $1 and version = $2",
 );
-const MARK: Stmt = Stmt::both(
-    "update mirror set read_again_at = $2 where subscription_id = $1 and (read_again_at is null or read_again_at > $2)",
-);
+const MARK: Stmt = Stmt::both("update mirror set read_again_at = $2 where subscription_id = $1");
 const TO_READ: Stmt = Stmt::both(
     "select subscription_id from mirror where read_again_at <= $1 order by read_again_at, subscription_id limit $2",
 );

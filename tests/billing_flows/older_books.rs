@@ -702,3 +702,31 @@ async fn looking_for_longer_than_a_lease_holds_on_to_it() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn a_provider_that_never_says_whether_an_old_debt_was_paid_is_soon_left_alone() {
+    let tune = |settings: &mut EngineSettings| {
+        by_rule("KRW stripe toss")(settings);
+        settings.concurrency = 1;
+    };
+    on_each(ProviderName::Stripe, tune, async |mut w| {
+        both(&mut w, "both").await;
+        let (_, pattern) = w.subscriber("key-one").await;
+        w.many_like(pattern, 9).await;
+        w.advance_days(33).await;
+        w.always("order", json!("lost_before_commit")).await;
+        w.run().await;
+        let sent = w.control("GET", "requests?limit=1000", Value::Null).await;
+        let rows = sent["requests"].as_array().or(sent.as_array());
+        let is_look = |row: &&Value| {
+            let path = row["path"].as_str().unwrap_or_default();
+            path.starts_with("/v1/payments/orders")
+        };
+        let looks = rows.expect("rows").iter().filter(is_look).count();
+        assert_eq!(looks, 5, "whoever comes after five is not asked for");
+        assert_eq!(taken(&w).await, (0, 1), "nothing left");
+        let waiting = "select count(*) from attempt where state = 'ready'";
+        assert_eq!(w.number(waiting).await, 10);
+    })
+    .await;
+}

@@ -7,7 +7,7 @@ use paydeck::domain::ids::{CustomerId, MethodId, Noun, SubscriptionId};
 use paydeck::domain::mode::ProviderName;
 use paydeck::domain::run::Decision;
 use paydeck::engine::ports::Provider;
-use paydeck::engine::{Effect, Outcome, Request, VerbError};
+use paydeck::engine::{Effect, Outcome, Refused, Request, VerbError};
 use paydeck::secret::Secret;
 
 use crate::two_steps::{House, Scene, Step, Trouble, on_each};
@@ -390,6 +390,29 @@ async fn n04_a_card_is_not_charged_from_the_moment_it_is_to_be_forgotten() {
         let choose = Request::UseMethod { method: at_toss };
         let refused = s.engine.plan(&admin(), &choose).await.expect_err("gone");
         assert!(refused.to_string().contains("deleted"), "{refused}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn n04_a_card_is_not_forgotten_while_a_charge_by_it_may_take_money() {
+    with_both(TOSS_FIRST, async |s, toss, _| {
+        subscribed(&s, "key-one", &[TOSS]).await;
+        let (at_toss, _) = cards_of(&s).await;
+        let forget = Request::DeleteMethod { method: at_toss };
+        s.w.advance_days(31).await;
+        let before = toss.count(Step::Forget);
+        toss.trouble(Step::Charge, Trouble::LostAfter);
+        s.run().await;
+        let plan = s.engine.plan(&admin(), &forget).await;
+        assert!(
+            matches!(plan, Err(VerbError::Refused(Refused::InProgress { .. }))),
+            "{plan:?}"
+        );
+        assert_eq!(toss.count(Step::Forget), before);
+        s.w.expire_leases().await;
+        s.reconcile().await;
+        assert!(matches!(s.act(forget).await, Outcome::Done(_)));
     })
     .await;
 }

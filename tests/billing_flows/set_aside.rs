@@ -6,8 +6,10 @@ use serde_json::json;
 
 use paydeck::domain::attempt::AlsoCancel;
 use paydeck::domain::payment::RefundAmount;
+use paydeck::domain::states::RunState;
 use paydeck::engine::ports::Provider;
 use paydeck::engine::{Outcome, Request};
+use paydeck::store::DatabaseUrl;
 
 use crate::concurrency::{Gate, Trick};
 use crate::four_eyes::PAGES;
@@ -76,6 +78,52 @@ async fn what_one_pass_sends_again_and_the_database_refuses_is_set_aside_by_that
         assert_eq!(w.text(STATE).await, "unknown 1 first");
         assert_eq!(w.number(LATER).await, 1, "the others come first");
         assert_eq!(w.number(PAGES).await, pages + 1);
+    })
+    .await;
+}
+
+/// The database refuses the payments of one subscription from now on.
+async fn refuse_payments_of(w: &World, id: i64) {
+    let rules: Vec<String> = match &w.url {
+        DatabaseUrl::Sqlite(_) => vec![format!(
+            "create trigger refused before insert on payment when new.subscription_id = {id} begin select raise(abort, 'a rule'); end"
+        )],
+        DatabaseUrl::Postgres(_) => vec![
+            "create function refused() returns trigger language plpgsql as $$ begin raise exception 'a rule' using errcode = '23514'; end $$".to_owned(),
+            format!("create trigger refused before insert on payment for each row when (new.subscription_id = {id}) execute function refused()"),
+        ],
+    };
+    for rule in rules {
+        w.change(&rule).await;
+    }
+}
+
+async fn accept_payments(w: &World) {
+    match &w.url {
+        DatabaseUrl::Sqlite(_) => w.change("drop trigger refused").await,
+        DatabaseUrl::Postgres(_) => w.change("drop trigger refused on payment").await,
+    }
+}
+
+#[tokio::test]
+async fn a_run_sets_aside_what_the_database_refuses_and_bills_everybody_else() {
+    on_each(async |w| {
+        let (_, pattern) = w.subscriber("key-one").await;
+        w.many_like(pattern, 9).await;
+        refuse_payments_of(&w, pattern.0).await;
+        w.advance_days(31).await;
+        let pages = w.number(PAGES).await;
+        let run = w.run().await;
+        assert_eq!(run.run.state, RunState::Finished, "{run:?}");
+        assert_eq!(w.executed().await, (11, 0));
+        assert_eq!(w.number("select count(*) from payment").await, 10);
+        let aside = "select count(*) from attempt where state = 'sent' and needs_human = 1";
+        assert_eq!(w.number(aside).await, 1);
+        assert_eq!(w.number(PAGES).await, pages + 1);
+        accept_payments(&w).await;
+        w.settle_everything().await;
+        assert_eq!(w.number("select count(*) from payment").await, 11);
+        w.books_are_straight().await;
     })
     .await;
 }

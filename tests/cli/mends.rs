@@ -113,3 +113,45 @@ fn an_export_of_nothing_has_the_head_that_one_with_rows_has() {
         assert!(lines == 1 || list == "activity", "{list}: {lines}");
     }
 }
+
+/// One subscription that Stripe schedules.
+fn mirrored(shop: &Shop) {
+    let (at, key) = (&shop.simulator.url, "sk_test_paydeck_sim");
+    shop.add_lines(&format!(
+        "[provider.stripe]\nbase_url = \"{at}\"\nsecret_key = \"{key}\""
+    ));
+    let stripe = |path: &str, form: &str| shop.simulator.at_stripe(path, form);
+    let customer = stripe("customers", "name=Hana");
+    let of = format!("customer={customer}");
+    let card = stripe("payment_methods/pm_card_visa/attach", &of);
+    let chosen = format!("invoice_settings[default_payment_method]={card}");
+    stripe(&format!("customers/{customer}"), &chosen);
+    let product = stripe("products", "name=Gold");
+    let price = format!("product={product}&currency=usd&unit_amount=900&recurring[interval]=month");
+    let price = stripe("prices", &price);
+    let subscription = stripe("subscriptions", &format!("{of}&items[0][price]={price}"));
+    shop.json(&["mirror", "add", &subscription]).expect(0);
+}
+
+#[test]
+fn what_was_reconciled_is_told_also_where_the_mirror_could_not_be_followed() {
+    let shop = Shop::open();
+    mirrored(&shop);
+    let silent = json!({ "kind": "rate_limited" });
+    shop.fault(
+        &json!({ "match": { "endpoint": "stripe_events" }, "fault": silent, "times": "always" }),
+    );
+    let ran = shop.json(&["reconcile"]).expect(7);
+    assert_eq!(ran.error()["code"], "not_answered");
+    let told = ran.object();
+    assert_eq!(
+        (&told["object"], &told["mirror"]),
+        (&json!("reconciled"), &json!("failed"))
+    );
+    let pulled = shop.json(&["mirror", "pull"]).expect(7);
+    assert_eq!(pulled.error()["code"], "not_answered");
+    assert_eq!(pulled.object()["object"], "pulled");
+    shop.simulator.no_faults();
+    let told = shop.json(&["reconcile"]).expect(0).object();
+    assert_eq!(told["mirror"], "followed");
+}

@@ -234,12 +234,10 @@ impl Mirrors for MemTx<'_> {
             found.unwrap_or(i64::MAX),
             |t| &mut t.mirrors,
             |old| {
-                old.read_again_at
-                    .is_none_or(|known| known > at)
-                    .then(|| Mirror {
-                        read_again_at: Some(at),
-                        ..old.clone()
-                    })
+                Some(Mirror {
+                    read_again_at: Some(at),
+                    ..old.clone()
+                })
             },
         )
         .await

@@ -7,7 +7,9 @@ use paydeck::domain::attempt::{
     AnswerSeen, Attempt, AttemptKind, LookUp, REFUND_UNDONE, Sighting, Source,
 };
 use paydeck::domain::evidence::EvidenceSource;
-use paydeck::domain::ids::{AttemptId, EvidenceId, InvoiceId, Noun, PaymentId};
+use paydeck::domain::ids::{
+    AttemptId, CustomerId, EvidenceId, InvoiceId, MethodId, Noun, PaymentId,
+};
 use paydeck::domain::mode::ProviderName;
 use paydeck::domain::money::{Currency, Money};
 use paydeck::domain::payment::Payment;
@@ -178,6 +180,19 @@ impl Attempts for MemTx<'_> {
         }
         self.step("charges of").await?;
         Ok(self.attempts_where(|a| a.kind == AttemptKind::Charge && a.invoice_id == invoice))
+    }
+
+    async fn open_charges_by(&mut self, customer: CustomerId, method: MethodId) -> R<Vec<Attempt>> {
+        self.step("open charges by").await?;
+        Ok(self.attempts_where(|a| {
+            a.kind == AttemptKind::Charge
+                && a.customer_id == customer
+                && a.method_id == Some(method)
+                && matches!(
+                    a.state,
+                    AttemptState::Ready | AttemptState::Sent | AttemptState::Unknown
+                )
+        }))
     }
 
     async fn refunds_of(&mut self, payment: PaymentId) -> R<Vec<Attempt>> {

@@ -14,7 +14,7 @@ async fn done(shop: &Shop, request: Request) {
 }
 
 /// A renewal was declined, and the customer has a good card again.
-async fn failed(shop: &Shop) -> Mirrored {
+pub async fn failed(shop: &Shop) -> Mirrored {
     let one = shop.mirrored("one").await;
     shop.pull().await;
     shop.pays_with(&one.customer, BAD, "bad").await;

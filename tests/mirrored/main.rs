@@ -18,6 +18,7 @@ mod crash_points;
 mod fleet;
 mod following;
 mod shop;
+mod silence;
 #[path = "../support/mod.rs"]
 mod support;
 mod troubles;

@@ -14,6 +14,7 @@ use crate::world::{Draft, id, world};
 on_both!(
     nobody_has_two_schedulers,
     a_run_never_sees_what_its_provider_schedules,
+    what_is_to_be_read_is_so_from_the_last_hint_on,
 );
 
 pub const INDEXES: [&str; 6] = [
@@ -239,4 +240,18 @@ async fn a_run_never_sees_what_its_provider_schedules(bed: Bed) {
     assert_eq!(count, u64::try_from(due.len()).expect("few"));
     let dunning = paydeck::engine::ports::Invoices::count_due_dunning(&mut tx, later);
     assert_eq!(dunning.await.expect("count"), 0);
+}
+
+/// A reading that began between two hints answers the first of them only.
+async fn what_is_to_be_read_is_so_from_the_last_hint_on(bed: Bed) {
+    drop(mirrored(&bed).await);
+    let store = bed.open().await;
+    let mut desk = Desk::new();
+    let mut tx = begin(&store, &mut desk).await;
+    let id = tx.mirrored("sub_1").await.expect("read").expect("known");
+    for at in [day(9), day(2), day(3)] {
+        tx.mark_mirror(id, at).await.expect("marked");
+        let mirror = tx.mirror(id).await.expect("read").expect("mirrored");
+        assert_eq!(mirror.read_again_at, Some(at));
+    }
 }

@@ -14,7 +14,9 @@ use crate::cli::wiring::{self, LiveEngine};
 use crate::domain::mode::ProviderName;
 use crate::domain::run::Decision;
 use crate::domain::states::RunState;
-use crate::engine::{ReconcilePreview, Reconciled, RunPreview, RunProgress, RunSummary, VerbError};
+use crate::engine::{
+    Pulled, ReconcilePreview, Reconciled, RunPreview, RunProgress, RunSummary, VerbError,
+};
 
 const OPEN_COLUMNS: &[&str] = &["attempt_id", "kind", "state", "amount", "would"];
 const PREVIEW_COLUMNS: &[&str] = &[
@@ -196,10 +198,20 @@ pub async fn reconcile(
             break;
         }
     }
-    let pulled = if engine.has_mirrors().await? {
-        Some(engine.mirror_pull(&opened.operator).await?)
-    } else {
-        None
+    let mut pulled = None;
+    let followed = match engine.has_mirrors().await {
+        Ok(true) => {
+            let done = pulled.insert(Pulled::default());
+            engine.mirror_pull_into(&opened.operator, done).await
+        }
+        Ok(false) => Ok(()),
+        Err(error) => Err(error),
+    };
+    let mirror = match (&followed, &pulled) {
+        (Err(_), _) => Some("failed"),
+        (Ok(()), Some(done)) if done.left > 0 => Some("partly"),
+        (Ok(()), Some(_)) => Some("followed"),
+        (Ok(()), None) => None,
     };
     out.record(
         &Record::of("reconciled")
@@ -210,8 +222,12 @@ pub async fn reconcile(
             .number("interrupted_runs", sum.interrupted)
             .number("taken_in", sum.taken_in)
             .number("released", released)
-            .number_if("mirrors_read", pulled.map(|one| one.read)),
+            .number_if("mirrors_read", pulled.map(|one| one.read))
+            .number_if("wishes_settled", pulled.map(|one| one.settled))
+            .word_if("mirror", "mirror", mirror),
     )?;
+    // What was settled before it is told, whatever was in the way of the mirror.
+    followed?;
     Ok(Exit::Done)
 }
 

@@ -90,8 +90,13 @@ async fn pull(
     opened: &Opened,
     _permit: &Permit,
 ) -> Result<Exit, CliError> {
-    let pulled = engine.mirror_pull(&opened.operator).await?;
+    let mut pulled = Pulled::default();
+    let followed = engine.mirror_pull_into(&opened.operator, &mut pulled).await;
+    if let Err(error @ VerbError::Denied(_)) = followed {
+        return Err(error.into());
+    }
     out.record(&record(&pulled))?;
+    followed?;
     Ok(if pulled.left > 0 {
         Exit::Unreachable
     } else {

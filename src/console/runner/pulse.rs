@@ -2,7 +2,8 @@
 //!
 //! Each beat asks whether somebody else wrote; every few beats it takes the simulator's time over. Beats come slower
 //! once nobody has pressed a key for a while, and a key brings the quick ones back. The reconciler sleeps until the
-//! next look-up it knows of, and a change elsewhere makes it look at that again. Neither touches the screen: what
+//! next look-up it knows of, and a change elsewhere makes it look at that again; what a provider schedules is followed
+//! beside it, because a provider that hangs must not keep it from asking another. None of them touches the screen: what
 //! changed arrives as a message.
 
 use std::sync::Arc;
@@ -137,16 +138,11 @@ pub async fn reconcile<S: Store + Reads>(
     operator: Arc<Operator>,
 ) {
     let mut wait = LOOK_AT_MOST;
-    let mut pulled: Option<Instant> = None;
     loop {
         // Not sooner than that, however much is written elsewhere; then at the known time or at a change.
         tokio::time::sleep(wait.min(LOOK_AT_MOST)).await;
         let _either =
             tokio::time::timeout(wait.saturating_sub(LOOK_AT_MOST), pulse.changed.notified()).await;
-        if pulled.is_none_or(|at| at.elapsed() >= PULL_EVERY) {
-            follow(&engine, &operator).await;
-            pulled = Some(monotonic_now());
-        }
         wait = match look(&engine, &operator).await {
             Some(due) => due.clamp(LOOK_AT_MOST, LOOK_AT_LEAST),
             // What cannot be asked now is asked again.
@@ -155,10 +151,14 @@ pub async fn reconcile<S: Store + Reads>(
     }
 }
 
-/// Follows what a provider did with subscriptions that it schedules, where there are any; trouble is the next time's.
-async fn follow<S: Store + Reads>(engine: &Engine<S>, operator: &Operator) {
-    if matches!(engine.has_mirrors().await, Ok(true)) {
-        let _next_time = engine.mirror_pull(operator).await;
+/// Follows what a provider did with subscriptions that it schedules, where there are any, as long as the console runs;
+/// trouble is the next time's. It may take long, and nobody waits for it.
+pub async fn follow<S: Store + Reads>(engine: Arc<Engine<S>>, operator: Arc<Operator>) {
+    loop {
+        if matches!(engine.has_mirrors().await, Ok(true)) {
+            let _next_time = engine.mirror_pull(&operator).await;
+        }
+        tokio::time::sleep(PULL_EVERY).await;
     }
 }
 

@@ -5,13 +5,15 @@ use crate::domain::evidence::EvidenceSource;
 
 use super::super::Engine;
 use super::super::audit::Actor;
-use super::super::ports::{Desk, Foreseen, Store, Tx};
+use super::super::ports::{Desk, Foreseen, Store, StoreError, Tx};
 use super::super::refusal::VerbError;
 use super::super::send::Returned;
+use super::super::set_aside::Held;
 use super::super::settle::Settled;
 
 impl<S: Store> Engine<S> {
-    /// Settles a batch in one commit; where that fails, one by one.
+    /// Settles a batch in one commit; where that fails, one by one. What the database refuses of one is that one's trouble:
+    /// it is set aside for a person, and the others go on.
     pub(super) async fn settle_batch(
         &self,
         batch: &[Returned],
@@ -29,6 +31,12 @@ impl<S: Store> Engine<S> {
                 .await;
             match written {
                 Ok(one) => settled.push(one),
+                // What was answered stays kept on this host.
+                Err(VerbError::Store(StoreError::Refused(rule))) => {
+                    let held = Held::of(&returned.attempt);
+                    self.set_aside(held, rule, actor).await?;
+                    continue;
+                }
                 Err(error) => {
                     let lost = rest.filter(|(_, kept)| kept.is_none());
                     lost.for_each(|(returned, _)| {

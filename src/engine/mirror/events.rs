@@ -59,19 +59,38 @@ impl<S: Store> Engine<S> {
     /// # Errors
     /// When the person may not resolve what is unknown, no such provider is configured, or it does not tell.
     pub async fn mirror_pull(&self, operator: &Operator) -> Result<Pulled, VerbError> {
+        let mut done = Pulled::default();
+        self.mirror_pull_into(operator, &mut done).await?;
+        Ok(done)
+    }
+
+    /// The same; `done` says what was done, also where something was in the way.
+    ///
+    /// # Errors
+    /// As [`Engine::mirror_pull`].
+    pub async fn mirror_pull_into(
+        &self,
+        operator: &Operator,
+        done: &mut Pulled,
+    ) -> Result<(), VerbError> {
         self.allow(operator, Verb::ResolveUnknown).await?;
         let actor = Actor::from(operator);
-        let mut done = Pulled::default();
-        // What is in the way of one of the three is not in the way of the others.
-        let looked = self.look_after_wishes(&mut done, actor).await;
-        let taken = self.take_in_events(&mut done).await;
+        // What is in the way of one of the three is not in the way of the others, but for silence: each question more
+        // would wait as long as the one before.
+        let looked = self.look_after_wishes(done, actor).await;
+        if is_silence_of(&looked) {
+            return looked;
+        }
+        let taken = self.take_in_events(done).await;
+        if is_silence_of(&taken) {
+            return taken;
+        }
         let line = match &taken {
             Ok(()) => Line::Up,
             Err(_) => Line::Down,
         };
-        let followed = self.follow_events(&mut done, line, actor).await;
-        taken.and(followed).and(looked)?;
-        Ok(done)
+        let followed = self.follow_events(done, line, actor).await;
+        taken.and(followed).and(looked)
     }
 
     /// Works on the events that wait in the inbox, whoever put them there.
@@ -209,9 +228,8 @@ impl<S: Store> Engine<S> {
             let ids = tx.mirrors_after(after, BATCH).await?;
             let Some(last) = ids.last() else { break };
             after = *last;
-            let at = tx.db_now().await?;
             for id in ids {
-                tx.mark_mirror(id, at).await?;
+                mark_now(&mut tx, id).await?;
             }
             tx.commit().await?;
         }
@@ -267,6 +285,9 @@ impl<S: Store> Engine<S> {
                         done.left += u32::from(waits);
                         done.failed += u32::from(!waits);
                         untold += u32::from(matches!(error, VerbError::Provider(_)));
+                        if is_silence(&error) {
+                            return Ok(());
+                        }
                     }
                 }
                 if untold == MOST_UNTOLD {
@@ -299,7 +320,7 @@ impl<S: Store> Engine<S> {
             tx.move_event(event.id, to, None, at).await?;
         }
         for id in about_these {
-            tx.mark_mirror(id, at).await?;
+            mark_now(&mut tx, id).await?;
         }
         tx.commit().await?;
         Ok(seen)
@@ -360,6 +381,16 @@ enum Line {
     Unknown,
 }
 
+/// Has one read that is due from now on, by the time at which its row is held: a reading that began before, whoever makes
+/// it, does not answer this.
+async fn mark_now<T: Tx>(tx: &mut T, id: SubscriptionId) -> Result<(), VerbError> {
+    if tx.mirror(id).await?.is_some() {
+        let at = tx.db_now().await?;
+        tx.mark_mirror(id, at).await?;
+    }
+    Ok(())
+}
+
 /// What an event speaks of, of what is mirrored here. One about a customer alone says nothing that is mirrored.
 async fn about<T: Tx>(tx: &mut T, event: &InboxEvent) -> Result<Option<SubscriptionId>, VerbError> {
     if let Some(name) = &event.subscription {
@@ -403,6 +434,15 @@ pub(super) fn is_everybodys(error: &VerbError) -> bool {
             | VerbError::Refused(Refused::NoProvider(_))
             | VerbError::Store(StoreError::Unreachable(_) | StoreError::WrongDatabase(_))
     )
+}
+
+/// Whether the line is silent: whoever is asked next is waited for as long.
+pub(super) fn is_silence(error: &VerbError) -> bool {
+    matches!(error, VerbError::Provider(ProviderError::Silent { .. }))
+}
+
+fn is_silence_of(done: &Result<(), VerbError>) -> bool {
+    done.as_ref().is_err_and(is_silence)
 }
 
 /// Whether waiting does not help: it is of a kind that is not mirrored, or gone there.

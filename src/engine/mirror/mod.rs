@@ -7,6 +7,7 @@
 
 mod adopt;
 mod books;
+mod carry;
 mod events;
 mod goal;
 mod reading;

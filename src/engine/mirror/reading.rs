@@ -41,7 +41,10 @@ pub(super) enum Written {
 pub(super) fn untold(error: MirrorError) -> VerbError {
     match error {
         MirrorError::Later { operation } => {
-            VerbError::Provider(ProviderError::NotReached { operation })
+            VerbError::Provider(ProviderError::Unanswered { operation })
+        }
+        MirrorError::Silent { operation } => {
+            VerbError::Provider(ProviderError::Silent { operation })
         }
         MirrorError::NotFound { operation } => VerbError::Provider(ProviderError::Refused {
             operation,

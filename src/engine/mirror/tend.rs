@@ -10,7 +10,7 @@ use super::super::action::Outcome;
 use super::super::audit::Actor;
 use super::super::ports::{Attempts, Claim, Desk, Mirrors, Store, Subscriptions, Tx, WishLearnt};
 use super::super::refusal::VerbError;
-use super::events::{Pulled, is_everybodys};
+use super::events::{Pulled, is_everybodys, is_silence};
 use super::goal::is_reached;
 
 /// Open wishes that one round looks after.
@@ -33,11 +33,16 @@ impl<S: Store> Engine<S> {
                 Ok(Outcome::Unknown(_)) => {}
                 Ok(_) => done.settled += 1,
                 Err(error) if is_everybodys(&error) => return Err(error),
-                Err(error) => match self.wish_has_trouble(&known, &error).await {
-                    Err(error) if is_everybodys(&error) => return Err(error),
-                    // It is claimed again when its lease has ended.
-                    Ok(()) | Err(_) => {}
-                },
+                Err(error) => {
+                    match self.wish_has_trouble(&known, &error).await {
+                        Err(error) if is_everybodys(&error) => return Err(error),
+                        // It is claimed again when its lease has ended.
+                        Ok(()) | Err(_) => {}
+                    }
+                    if is_silence(&error) {
+                        return Err(error);
+                    }
+                }
             }
         }
         Ok(())
@@ -60,7 +65,11 @@ impl<S: Store> Engine<S> {
 
     /// It could not be read or written: it stays unknown and is looked at again, ever more rarely. Whoever has taken it over
     /// meanwhile keeps it.
-    async fn wish_has_trouble(&self, wish: &Wish, error: &VerbError) -> Result<(), VerbError> {
+    pub(super) async fn wish_has_trouble(
+        &self,
+        wish: &Wish,
+        error: &VerbError,
+    ) -> Result<(), VerbError> {
         let mut desk = Desk::new();
         let mut tx = self.begin(&mut desk).await?;
         let now = tx.db_now().await?;

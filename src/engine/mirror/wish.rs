@@ -1,33 +1,30 @@
 //! Asking the provider for a change of what it schedules, under the law of every call: written before it is sent, with its
 //! key; unknown is a state; settled only by what is read back.
 //!
+//! Here it is planned and written; `carry` sends and settles it.
 //! It is no attempt, because it moves no money of ours: a subscription is changed, or an invoice is tried that the provider
 //! pays once at most. What it has is a goal that can be seen on the subscription. The row holds the slot of its
 //! subscription until a reading that began after the call shows the goal, or a refusal stands beside a reading that does not.
 
-use crate::domain::attempt::AttemptKind;
 use crate::domain::customer::Customer;
-use crate::domain::evidence::{Proves, Refusal};
 use crate::domain::ids::{InvoiceId, SubscriptionId};
 use crate::domain::invoice::Invoice;
-use crate::domain::mirror::{Heard, Mirror, Wish, WishId, WishState, WishVerb, judge};
+use crate::domain::mirror::{Mirror, Wish, WishState, WishVerb};
 use crate::domain::mode::Mode;
 use crate::domain::operator::Verb;
 use crate::domain::plan::Plan;
 use crate::domain::subscription::{Subscription, Term};
 
 use super::super::Engine;
-use super::super::action::{ActionPlan, Confirmation, NotHappening, Outcome, PlannedCall, Receipt};
+use super::super::action::{ActionPlan, Confirmation, NotHappening, PlannedCall};
 use super::super::apply::{Next, Prepared, Work};
 use super::super::audit::{Actor, Press};
 use super::super::charge::customer_brief;
 use super::super::fingerprint::Fingerprint;
-use super::super::ports::{
-    Attempts, Constraint, Desk, Invoices, Mirrors, NewWish, Store, StoreError, Subscriptions, Tx,
-    WishCall, WishLearnt,
-};
+use super::super::ports::{Constraint, NewWish, Store, StoreError, Tx, WishLearnt};
 use super::super::refusal::{Refused, VerbError};
-use super::goal::{effects, is_reached, refuse};
+use super::carry::receipt;
+use super::goal::{effects, refuse};
 
 /// Everything read for a wish.
 pub(in crate::engine) struct WishWork {
@@ -204,33 +201,12 @@ impl<S: Store> Engine<S> {
             ..Press::default()
         };
         self.audit_in(tx, actor, press, at).await?;
-        Ok(Next::Wish(id))
-    }
-
-    /// Whoever reconciles settles what somebody else wished: both are named.
-    async fn audit_wish<T: Tx>(
-        &self,
-        tx: &mut T,
-        (wish, state): (&Wish, WishState),
-        subscription: &Subscription,
-        actor: Actor<'_>,
-    ) -> Result<(), VerbError> {
-        let at = tx.db_now().await?;
-        let reason = if actor.person == wish.operator {
-            wish.reason.clone()
-        } else {
-            format!("{}: {}", wish.operator, wish.reason)
-        };
-        let press = Press {
-            verb: wish.verb.as_str(),
-            target: subscription.public_id.as_str(),
-            after: subscription.state.as_str(),
-            reason: &reason,
-            result: state.as_str(),
-            provider_ref: &wish.provider_ref,
-            ..Press::default()
-        };
-        Ok(self.audit_in(tx, actor, press, at).await?)
+        let receipt = receipt(
+            work.wish,
+            &work.subscription,
+            work.invoice.as_ref().map(|(row, _)| row),
+        );
+        Ok(Next::Wish(id, Box::new(receipt)))
     }
 
     /// Ends a wish of which nobody can read what came of it, when its key is forgotten and a person wishes again.
@@ -258,134 +234,6 @@ impl<S: Store> Engine<S> {
             ..Press::default()
         };
         Ok(self.audit_in(tx, actor, press, at).await?)
-    }
-
-    /// Sends a wish that was just written, and says what became of it.
-    pub(in crate::engine) async fn carry_out(
-        &self,
-        id: WishId,
-        actor: Actor<'_>,
-    ) -> Result<Outcome, VerbError> {
-        let mut desk = Desk::new();
-        let wish = {
-            let mut tx = self.begin(&mut desk).await?;
-            let (wish, now) = (tx.lock_wish(id).await?, tx.db_now().await?);
-            if now >= wish.lease_until {
-                // It stood still in between: whoever finds it reads first.
-                return Ok(Outcome::Unknown(Receipt::default()));
-            }
-            wish
-        };
-        let heard = self.ask(&mut desk, &wish).await?;
-        match self.settle_wish(&mut desk, wish, heard, actor).await {
-            // Somebody took it for left alone, and looks after it, or has.
-            Err(VerbError::Stale | VerbError::Store(StoreError::Stale { .. })) => {
-                self.wish_as_it_stands(id).await
-            }
-            settled => settled,
-        }
-    }
-
-    /// What is known of a wish.
-    async fn wish_as_it_stands(&self, id: WishId) -> Result<Outcome, VerbError> {
-        let mut desk = Desk::new();
-        let mut tx = self.begin(&mut desk).await?;
-        let about = tx.lock_wish(id).await?.subscription_id;
-        drop(tx);
-        let mut tx = self.begin(&mut desk).await?;
-        let subscription = tx.lock_subscription(about).await?;
-        let wish = tx.lock_wish(id).await?;
-        let invoice = match wish.invoice_id {
-            Some(id) => Some(tx.lock_invoice(id).await?),
-            None => None,
-        };
-        let receipt = told_of(&wish, &subscription, invoice);
-        Ok(outcome_of(wish.state, wish.refusal.as_ref(), receipt))
-    }
-
-    pub(super) async fn ask(&self, desk: &mut Desk, wish: &Wish) -> Result<Heard, VerbError> {
-        let call = WishCall {
-            verb: wish.verb,
-            provider_ref: &wish.provider_ref,
-            idem_key: &wish.idem_key,
-        };
-        let scheduler = self.scheduler()?;
-        let _counted = self.count_call();
-        let heard = scheduler.wish(desk, call).await;
-        Ok(match heard {
-            // A key of ours that is refused now says nothing about what was sent before.
-            Heard::Refused(refusal)
-                if refusal.proves == Proves::ConfigTrouble && wish.send_count > 1 =>
-            {
-                Heard::Nothing
-            }
-            heard => heard,
-        })
-    }
-
-    /// What a wish has come to, by a reading that began after its call.
-    pub(super) async fn settle_wish(
-        &self,
-        desk: &mut Desk,
-        wish: Wish,
-        heard: Heard,
-        actor: Actor<'_>,
-    ) -> Result<Outcome, VerbError> {
-        let never_began = match &heard {
-            Heard::NotSent => wish.send_count <= 1,
-            Heard::Refused(refusal) => refusal.proves == Proves::ConfigTrouble,
-            Heard::Taken | Heard::Declined(_) | Heard::Nothing => false,
-        };
-        let name = {
-            let mut tx = self.begin(desk).await?;
-            tx.mirror(wish.subscription_id)
-                .await?
-                .ok_or(VerbError::Stale)?
-                .provider_ref
-        };
-        let reading = if never_began {
-            None
-        } else {
-            self.read_at_provider(desk, &name).await.ok()
-        };
-        let mut tx = self.begin(desk).await?;
-        let now = tx.db_now().await?;
-        // The subscription first, as everywhere: a second wish about it is written under its lock.
-        tx.lock_subscription(wish.subscription_id).await?;
-        let state = match &reading {
-            Some(reading) => {
-                let id = wish.subscription_id;
-                self.write_reading(&mut tx, id, reading, actor).await?;
-                judge(&wish, &heard, is_reached(&wish, &reading.seen), now)
-            }
-            None if never_began && matches!(heard, Heard::NotSent) => WishState::NotSent,
-            None if never_began => WishState::Refused,
-            None => WishState::Unknown,
-        };
-        let refusal = match &heard {
-            Heard::Declined(refusal) | Heard::Refused(refusal) => Some(refusal),
-            Heard::Taken | Heard::NotSent | Heard::Nothing => None,
-        };
-        let learnt = WishLearnt {
-            state,
-            refusal,
-            next_check_at: state.is_open().then(|| wish.next_look(now)),
-            at: now,
-        };
-        tx.wish_learnt(wish.id, wish.lease_epoch, &learnt).await?;
-        let subscription = tx.lock_subscription(wish.subscription_id).await?;
-        if state.is_open() {
-            self.call_about_wish(&mut tx, &wish, now).await?;
-        }
-        self.audit_wish(&mut tx, (&wish, state), &subscription, actor)
-            .await?;
-        let invoice = match wish.invoice_id {
-            Some(id) => Some(tx.lock_invoice(id).await?),
-            None => None,
-        };
-        tx.commit().await?;
-        let receipt = told_of(&wish, &subscription, invoice);
-        Ok(outcome_of(state, refusal, receipt))
     }
 
     /// Where its provider collects the invoice, to charge it is to ask for that; none where we do.
@@ -437,31 +285,6 @@ impl<S: Store> Engine<S> {
         }
         self.prepare_wish(tx, verb, subscription, None, reason)
             .await
-    }
-}
-
-fn outcome_of(state: WishState, refusal: Option<&Refusal>, receipt: Receipt) -> Outcome {
-    match (state, refusal) {
-        (WishState::Done, _) => Outcome::Done(receipt),
-        (WishState::Declined | WishState::Refused, Some(refusal)) => Outcome::Declined {
-            receipt,
-            refusal: refusal.clone(),
-        },
-        (WishState::NotSent, _) => Outcome::NotSent(receipt),
-        (WishState::NotDone, _) => Outcome::Ended(receipt),
-        _ => Outcome::Unknown(receipt),
-    }
-}
-
-fn told_of(wish: &Wish, subscription: &Subscription, invoice: Option<Invoice>) -> Receipt {
-    Receipt {
-        kind: (wish.verb == WishVerb::Pay).then_some(AttemptKind::Charge),
-        public_id: Some(subscription.public_id.clone()),
-        amount: invoice.as_ref().map(|row| row.amount),
-        invoice: invoice.map(|row| row.public_id),
-        next_due_at: subscription.next_charge(),
-        subscription: Some((subscription.public_id.clone(), subscription.state)),
-        ..Receipt::default()
     }
 }
 

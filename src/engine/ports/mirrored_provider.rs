@@ -17,9 +17,15 @@ use super::{BoxFuture, Desk};
 /// Why a provider did not tell, by what follows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MirrorError {
-    /// Not reached, not now, or no usable answer: ask again later.
+    /// Not now, or no usable answer: ask again later.
     #[error("{operation}: the provider does not tell now")]
     Later {
+        /// What was asked.
+        operation: &'static str,
+    },
+    /// Nobody answered in time, or nobody was there: the line's trouble, and whatever is asked next waits as long.
+    #[error("{operation}: the provider is silent")]
+    Silent {
         /// What was asked.
         operation: &'static str,
     },

@@ -270,6 +270,18 @@ pub enum ProviderError {
         /// What was asked.
         operation: &'static str,
     },
+    /// A question about one thing, which changes nothing: not now, or no usable answer.
+    #[error("{operation}: no answer now")]
+    Unanswered {
+        /// What was asked.
+        operation: &'static str,
+    },
+    /// The same, because nobody answered in time, or nobody was there.
+    #[error("{operation}: no answer in time")]
+    Silent {
+        /// What was asked.
+        operation: &'static str,
+    },
     /// Refused with a code.
     #[error("{operation}: refused with {code} (http {status})")]
     Refused {

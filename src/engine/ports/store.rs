@@ -300,6 +300,12 @@ pub trait Attempts: Send {
     ) -> impl Future<Output = R<()>> + Send;
     /// Charge attempts of an invoice, oldest first.
     fn charges_of(&mut self, invoice: InvoiceId) -> impl Future<Output = R<Vec<Attempt>>> + Send;
+    /// A customer's charges by one card that are not settled, oldest first.
+    fn open_charges_by(
+        &mut self,
+        customer: CustomerId,
+        method: MethodId,
+    ) -> impl Future<Output = R<Vec<Attempt>>> + Send;
     /// Refund attempts of a payment, oldest first.
     fn refunds_of(&mut self, payment: PaymentId) -> impl Future<Output = R<Vec<Attempt>>> + Send;
     /// Refunds that a person has pressed since a time and that were not refused or given up. Whoever asks

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::evidence::{Evidence, Proves, Refusal};
+use crate::domain::evidence::{Evidence, Proves, Refusal, Unusable};
 use crate::domain::failure::FailureClass;
 use crate::domain::mirror::{Collection, Heard, WishVerb};
 use crate::domain::mode::{Mode, ProviderName};
@@ -373,8 +373,13 @@ fn event_seen(event: Event) -> EventSeen {
 fn not_told(error: StripeError) -> MirrorError {
     match error {
         StripeError::NotReached { operation }
-        | StripeError::TryLater { operation, .. }
-        | StripeError::Unknown { operation, .. } => MirrorError::Later { operation },
+        | StripeError::Unknown {
+            operation,
+            why: Unusable::TimedOut,
+        } => MirrorError::Silent { operation },
+        StripeError::TryLater { operation, .. } | StripeError::Unknown { operation, .. } => {
+            MirrorError::Later { operation }
+        }
         StripeError::NotFound { operation } => MirrorError::NotFound { operation },
         // A row that a list is to begin at, and that is kept no longer.
         StripeError::Refused { operation, refusal } if refusal.code == "resource_missing" => {
