@@ -294,7 +294,7 @@ impl<S: Store + Reads> App<S> {
                 fingerprint,
             } => self.runner.start_run(ticket, until, fingerprint),
             Effect::RecordReveal(place) => self.runner.record_reveal(place),
-            Effect::AskLink(attempt) => self.runner.ask_link(attempt),
+            Effect::AskLink { ticket, attempt } => self.runner.ask_link(ticket, attempt),
             Effect::SaveView(view) => self.runner.save_view(view),
             Effect::CountUnknown => self.runner.count_unknown(),
             Effect::AskAway => self.runner.ask_away(),

@@ -122,7 +122,10 @@ pub enum Effect {
     /// Write down that personal data of this place is about to be shown.
     RecordReveal(String),
     /// Ask where the customer of a charge answers their bank; that it is shown is written down.
-    AskLink(AttemptId),
+    AskLink {
+        ticket: Ticket,
+        attempt: AttemptId,
+    },
     /// Keep a filter under a name.
     SaveView(SavedView),
     Copy(String),

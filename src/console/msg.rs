@@ -61,7 +61,10 @@ pub enum Msg {
     /// That personal data is about to be shown was written down, or not.
     RevealRecorded(Result<(), Fault>),
     /// Where a customer answers their bank, or why there is no such place.
-    Link(Result<Box<OpenLink>, Fault>),
+    Link {
+        ticket: Ticket,
+        answer: Result<Box<OpenLink>, Fault>,
+    },
     /// A filter was kept under a name, or not.
     ViewSaved(Result<(), Fault>),
     /// What became of this person's calls while nobody looked.

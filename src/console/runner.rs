@@ -193,14 +193,14 @@ impl<S: Store + Reads> Runner<S> {
     }
 
     /// Asks where the customer of a charge answers their bank.
-    pub fn ask_link(&mut self, attempt: AttemptId) {
+    pub fn ask_link(&mut self, ticket: Ticket, attempt: AttemptId) {
         let (engine, messages) = (Arc::clone(&self.engine), self.messages.clone());
         let operator = Arc::clone(&self.operator);
         self.collect();
         self.others.spawn(async move {
             let link = engine.customer_link(&operator, attempt).await;
             let answer = link.map(Box::new).map_err(|error| Fault::from(&error));
-            let _ = messages.send(Msg::Link(answer)).await;
+            let _ = messages.send(Msg::Link { ticket, answer }).await;
         });
     }
 

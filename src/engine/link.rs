@@ -7,12 +7,17 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::attempt::Attempt;
 use crate::domain::ids::{AttemptId, PublicId};
+use crate::domain::money::Money;
 use crate::domain::operator::{Operator, Verb};
 use crate::secret::Secret;
 
 use super::Engine;
 use super::audit::Press;
-use super::ports::{Attempts as _, CustomerLink, Desk, ProviderError, Store, Tx as _};
+use super::charge::customer_brief;
+use super::ports::{
+    Attempts as _, CustomerLink, Customers as _, Desk, ProviderError, Store, Tx as _,
+};
+use super::queries::CustomerBrief;
 use super::refusal::{Refused, VerbError};
 
 /// A link that is open.
@@ -20,10 +25,22 @@ use super::refusal::{Refused, VerbError};
 pub struct OpenLink {
     /// The charge that waits behind it.
     pub attempt: PublicId,
+    /// Who is to answer.
+    pub customer: CustomerBrief,
+    /// What is charged then.
+    pub amount: Money,
     /// Where the customer answers.
     pub url: Secret,
     /// Until when, in database time.
     pub until: DateTime<Utc>,
+}
+
+/// A charge that waits for its customer.
+struct Waiting {
+    attempt: Attempt,
+    customer: CustomerBrief,
+    until: DateTime<Utc>,
+    provider_ref: String,
 }
 
 impl<S: Store> Engine<S> {
@@ -37,7 +54,12 @@ impl<S: Store> Engine<S> {
         id: AttemptId,
     ) -> Result<OpenLink, VerbError> {
         self.allow(operator, Verb::Charge).await?;
-        let (attempt, until, provider_ref) = self.waiting_charge(operator, id).await?;
+        let Waiting {
+            attempt,
+            customer,
+            until,
+            provider_ref,
+        } = self.waiting_charge(operator, id).await?;
         let provider = self.provider(attempt.provider)?;
         let link = {
             let _counted = self.count_call();
@@ -48,6 +70,8 @@ impl<S: Store> Engine<S> {
         match link {
             CustomerLink::Open(url) => Ok(OpenLink {
                 attempt: attempt.public_id,
+                customer,
+                amount: attempt.amount,
                 url,
                 until,
             }),
@@ -63,7 +87,7 @@ impl<S: Store> Engine<S> {
         &self,
         operator: &Operator,
         id: AttemptId,
-    ) -> Result<(Attempt, DateTime<Utc>, String), VerbError> {
+    ) -> Result<Waiting, VerbError> {
         let mut desk = Desk::new();
         let mut tx = self.begin(&mut desk).await?;
         let attempt = tx.lock_attempt(id).await?;
@@ -72,6 +96,7 @@ impl<S: Store> Engine<S> {
         else {
             return Err(VerbError::Refused(Refused::NoLink));
         };
+        let customer = customer_brief(&tx.customer(attempt.customer_id).await?);
         let at = tx.db_now().await?;
         let press = Press {
             verb: "reveal",
@@ -83,6 +108,11 @@ impl<S: Store> Engine<S> {
         };
         self.audit_in(&mut tx, operator.into(), press, at).await?;
         tx.commit().await?;
-        Ok((attempt, until, provider_ref))
+        Ok(Waiting {
+            attempt,
+            customer,
+            until,
+            provider_ref,
+        })
     }
 }

@@ -81,7 +81,7 @@ impl<S: Store> Engine<S> {
             let found = self
                 .money_at(other.as_ref(), key.as_ref(), since, held)
                 .await;
-            if admitted == Admission::Probe {
+            if admitted == Admission::Probe && !matches!(found, Err(NotRead::Unanswered(_))) {
                 // A list that was told says nothing of charges, and who is asked next may find out.
                 self.breaker(name).record_again(true, self.now());
             }

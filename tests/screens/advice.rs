@@ -290,20 +290,59 @@ fn c16_a_charge_that_waits_for_its_customer_gives_its_link_to_be_copied() {
     assert!(waits.contains("L link"), "{waits}");
     for lang in [Lang::En, Lang::Ko] {
         let mut stage = Stage::new(80, 24, lang);
-        stage.press("9 L");
-        let asked = |effect: &Effect| matches!(effect, Effect::AskLink(_));
-        assert!(stage.effects.iter().any(asked), "{:?}", stage.effects);
-        let link = OpenLink {
-            attempt: PublicId::from_stored("att_1".to_owned()),
-            url: Secret::new(URL),
-            until: rows::now() + Duration::hours(23),
-        };
-        stage.send(Msg::Link(Ok(Box::new(link))));
-        assert!(stage.text().contains(&URL[..40]), "{}", stage.text());
+        let ticket = asked_for_a_link(&mut stage);
+        stage.send(link(ticket, "att_1", URL));
+        let shown = stage.text();
+        assert!(shown.contains(&URL[..40]), "{shown}");
+        assert!(shown.contains("₩9,900"), "whose money: {shown}");
         stage.effects.clear();
         stage.press("y");
         assert!(matches!(&stage.effects[..], [Effect::Copy(text)] if text == URL));
     }
+}
+
+fn asked_for_a_link(stage: &mut Stage) -> u64 {
+    stage.effects.clear();
+    stage.press("9 L");
+    let ticket = |effect: &Effect| match effect {
+        Effect::AskLink { ticket, .. } => Some(*ticket),
+        _ => None,
+    };
+    let asked = stage.effects.iter().find_map(ticket);
+    asked.unwrap_or_else(|| panic!("{:?}", stage.effects))
+}
+
+fn link(ticket: u64, attempt: &str, url: &str) -> Msg {
+    let answer = Ok(Box::new(OpenLink {
+        attempt: PublicId::from_stored(attempt.to_owned()),
+        customer: rows::brief(4),
+        amount: rows::won(9_900),
+        url: Secret::new(url),
+        until: rows::now() + Duration::hours(23),
+    }));
+    Msg::Link { ticket, answer }
+}
+
+#[test]
+fn c16_only_the_link_that_was_asked_for_last_is_shown_and_over_nothing() {
+    let mut stage = Stage::new(80, 24, Lang::En);
+    let first = asked_for_a_link(&mut stage);
+    let second = asked_for_a_link(&mut stage);
+    assert_ne!(first, second);
+    stage.send(link(second, "att_2", "https://second.example/"));
+    stage.send(link(first, "att_1", "https://first.example/"));
+    let shown = stage.text();
+    assert!(shown.contains("second.example"), "{shown}");
+    assert!(!shown.contains("first.example"), "{shown}");
+    stage.press("enter");
+    assert!(!stage.text().contains("first.example"));
+
+    // Whoever reads something else is not interrupted.
+    let third = asked_for_a_link(&mut stage);
+    stage.press("?");
+    let before = stage.text();
+    stage.send(link(third, "att_3", "https://third.example/"));
+    assert!(!stage.text().contains("third.example"), "{before}");
 }
 
 #[test]
@@ -311,11 +350,19 @@ fn c16_the_inbox_says_until_when_a_customer_is_waited_for() {
     let row = rows::unknown_row(0);
     let waits = UnknownRow {
         state: AttemptState::Unknown,
+        waits_for_customer: true,
         last_outcome: Some("needs_customer".to_owned()),
         last_sent_at: Some(rows::now()),
         ..row.clone()
     };
     assert_eq!(waits.link_until(), Some(rows::now() + Duration::hours(23)));
+    let silent_since = UnknownRow {
+        last_outcome: Some("timed_out".to_owned()),
+        last_evidence_at: Some(rows::now() + Duration::hours(1)),
+        ..waits.clone()
+    };
+    assert_eq!(silent_since.link_until(), waits.link_until());
+    assert_eq!(silent_since.waited_at(), Some(rows::now()));
     for other in [AttemptState::Sent, AttemptState::Succeeded] {
         let other = UnknownRow {
             state: other,

@@ -296,6 +296,7 @@ pub fn unknown_row(number: i64) -> UnknownRow {
         checks: 2,
         not_seen: 2,
         next_check_at: Some(now() + Duration::seconds(40 + number * 90)),
+        waits_for_customer: false,
         last_outcome: Some("not_seen".to_owned()),
         last_evidence_at: Some(ago(1)),
         needs_human: number == 2,

@@ -6,11 +6,15 @@ use paydeck::console::action::ACTIONS;
 use paydeck::console::effect::{Effect, Question};
 use paydeck::console::fault::Fault;
 use paydeck::console::input::{InputEvent, KeyPress};
-use paydeck::console::model::{Asked, Content, Menu, MenuKind, Modal, Place, Screen};
+use paydeck::console::model::{
+    Asked, CardLine, Content, Menu, MenuKind, Modal, Place, Screen, card_lines,
+};
 use paydeck::console::msg::Msg;
 use paydeck::console::update;
 use paydeck::console::update::{MenuEntry, menu_entries};
+use paydeck::domain::customer::PaymentMethod;
 use paydeck::domain::ids::MethodId;
+use paydeck::domain::states::MethodState;
 use paydeck::engine::Request;
 use paydeck::locale::Lang;
 
@@ -303,4 +307,24 @@ fn n04_a_saved_card_is_chosen_or_forgotten_on_its_customers_page() {
         matches!(gone, Some(Asked::Request(Request::DeleteMethod { method })) if method == first)
     );
     assert!(asked("2 enter M").is_none(), "a subscription is no card");
+}
+
+#[test]
+fn n04_a_card_that_its_provider_may_not_have_forgotten_can_be_chosen_again() {
+    let mut card = super::rows::customer_card(4);
+    let active = card.methods[0].clone();
+    let of = |state: MethodState, id: i64| PaymentMethod {
+        id: MethodId(id),
+        state,
+        ..active.clone()
+    };
+    card.methods.push(of(MethodState::Deleted, 2));
+    card.methods.push(of(MethodState::Replaced, 3));
+    let methods = |lines: &[CardLine]| {
+        let is_method = |line: &&CardLine| matches!(line, CardLine::Method(_));
+        lines.iter().filter(is_method).count()
+    };
+    assert_eq!(methods(&card_lines(&card)), 2);
+    card.methods.truncate(1);
+    assert_eq!(methods(&card_lines(&card)), 1);
 }

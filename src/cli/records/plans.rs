@@ -193,6 +193,8 @@ pub const fn outcome_name(outcome: &Outcome) -> &'static str {
 pub fn link(link: &OpenLink) -> Record {
     Record::of("link")
         .id("attempt_id", &link.attempt)
+        .id("customer_id", &link.customer.public_id)
+        .money("amount", link.amount)
         .text("link", link.url.expose())
         .at("link_until", link.until)
 }

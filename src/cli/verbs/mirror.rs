@@ -10,6 +10,7 @@ use crate::cli::record::Record;
 use crate::cli::resolve;
 use crate::cli::wiring::LiveEngine;
 use crate::domain::ids::{CustomerId, Noun, PublicId};
+use crate::engine::ports::{ProviderError, StoreError};
 use crate::engine::{Adopted, Pulled, VerbError};
 
 /// What of these commands is no request of its own.
@@ -53,9 +54,13 @@ async fn add(
     for name in engine.mirrorable(operator).await? {
         match engine.mirror_add(operator, &name, None).await {
             Ok(taken) => out.record(&adopted(&taken))?,
-            // One that is of another kind does not hold up the others.
-            Err(VerbError::Input { reason, .. }) => {
+            // What is in the way of one alone does not hold up the others.
+            Err(error) if is_its_own(&error) => {
                 ended = Exit::Refused;
+                let reason = match error {
+                    VerbError::Input { reason, .. } => reason,
+                    other => other.to_string(),
+                };
                 out.record(
                     &Record::of("not_mirrored")
                         .text("provider_ref", &name)
@@ -66,6 +71,18 @@ async fn add(
         }
     }
     Ok(ended)
+}
+
+/// Whether it is about this one subscription: the next may go well.
+fn is_its_own(error: &VerbError) -> bool {
+    matches!(
+        error,
+        VerbError::Input { .. }
+            | VerbError::Range(_)
+            | VerbError::Stale
+            | VerbError::Store(StoreError::Refused(_) | StoreError::Stale { .. })
+            | VerbError::Provider(ProviderError::Refused { .. } | ProviderError::Unanswered { .. })
+    )
 }
 
 fn adopted(taken: &Adopted) -> Record {

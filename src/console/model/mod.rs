@@ -39,7 +39,7 @@ pub use list::{Adding, List, Loading, Panel, Ticket};
 pub use paged::{Joining, PAGE, Paged, WINDOW};
 pub use row::{Ending, Row, RowKey, Target};
 pub use screen::{ListKind, Place, Screen};
-pub use visit::{CardLine, Content, Figure, Spot, Visit, card_lines, spots};
+pub use visit::{CardLine, Content, Figure, Spot, Visit, card_lines, cards_to_choose, spots};
 
 /// How long a wait goes unmentioned, in milliseconds.
 pub const SPIN_AFTER_MS: u64 = 150;
@@ -194,6 +194,8 @@ pub struct Model {
     pub jobs: Vec<Job>,
     /// When the last billing run began, once known.
     pub last_run: Option<DateTime<Utc>>,
+    /// The question for a customer's link that was asked last; an answer to an older one is dropped.
+    pub link: Option<Ticket>,
     /// This person's calls of other processes that are still open: what comes of them is asked again.
     pub away_open: u32,
     /// How many attempts are unknown, once known.
@@ -254,6 +256,7 @@ impl Model {
             news: VecDeque::new(),
             jobs: Vec::new(),
             last_run: None,
+            link: None,
             away_open: 0,
             unknown: None,
             wishes: None,

@@ -241,13 +241,24 @@ impl Visit {
     }
 }
 
+/// Deleted cards that are shown: their provider may be asked once more to forget them.
+const MOST_DELETED: usize = 3;
+
+/// How many of a customer's cards can be chosen: those that can be charged come first, then the ones deleted last.
+pub fn cards_to_choose(methods: &[PaymentMethod]) -> usize {
+    let of = |state: MethodState| {
+        methods
+            .iter()
+            .filter(|method| method.state == state)
+            .count()
+    };
+    of(MethodState::Active) + of(MethodState::Deleted).min(MOST_DELETED)
+}
+
 /// The lines of a customer card that can be chosen.
 pub fn card_lines(card: &CustomerCard) -> Vec<CardLine> {
     let subscriptions = (0..card.subscriptions.len()).map(CardLine::Subscription);
-    // Those that can be charged come first.
-    let is_active = |method: &&PaymentMethod| method.state == MethodState::Active;
-    let active = card.methods.iter().take_while(is_active).count();
-    let methods = (0..active).map(CardLine::Method);
+    let methods = (0..cards_to_choose(&card.methods)).map(CardLine::Method);
     let failures = (0..card.failures.len()).map(CardLine::Failure);
     let unknowns = (0..card.unknowns.len()).map(CardLine::Unknown);
     let payments = (0..card.payments.len()).map(CardLine::Payment);

@@ -120,7 +120,7 @@ fn message_key(model: &mut Model, press: KeyPress) -> Vec<Effect> {
         (KeyCode::Char('L'), Told::Outcome(crate::engine::Outcome::AsksCustomer(receipt))) => {
             let attempt = receipt.attempt_id;
             model.modals.pop();
-            attempt.map(Effect::AskLink).into_iter().collect()
+            attempt.map_or_else(Vec::new, |attempt| verbs::ask_link(model, attempt))
         }
         (KeyCode::Char('y'), Told::Outcome(outcome)) => {
             let receipt = match outcome {

@@ -99,8 +99,8 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
             lists::reveal_recorded(model, outcome);
             Vec::new()
         }
-        Msg::Link(answer) => {
-            outcome::linked(model, answer);
+        Msg::Link { ticket, answer } => {
+            outcome::linked(model, ticket, answer);
             Vec::new()
         }
         Msg::ViewSaved(outcome) => {

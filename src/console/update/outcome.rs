@@ -270,8 +270,18 @@ fn tell(model: &mut Model, job: &Job, outcome: Outcome) -> Option<Message> {
     }
 }
 
-/// Where a customer answers, or why nobody is asked.
-pub fn linked(model: &mut Model, answer: Result<Box<OpenLink>, Fault>) {
+/// Where a customer answers, or why nobody is asked. Whoever is in the middle of something else is not interrupted, and only
+/// what was asked last is shown.
+pub fn linked(model: &mut Model, ticket: Ticket, answer: Result<Box<OpenLink>, Fault>) {
+    if model.link != Some(ticket) {
+        return;
+    }
+    model.link = None;
+    if !model.modals.is_empty() {
+        let text = model.locale().t("console.news.link").to_owned();
+        model.tell(Tone::Waits, text);
+        return;
+    }
     let what = match answer {
         Ok(link) => Told::Link(link),
         Err(fault) => Told::Fault(fault),

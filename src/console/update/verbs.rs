@@ -261,13 +261,20 @@ fn about_attempt(
 ) -> Vec<Effect> {
     match action {
         Action::SendAgain => plan(model, Asked::Request(Request::SendAgain { attempt }), name),
-        Action::Link => vec![Effect::AskLink(attempt)],
+        Action::Link => ask_link(model, attempt),
         Action::NotExecuted => form(model, FormKind::NotExecuted { attempt }, name),
         _ => {
             let asked = Asked::Request(Request::ResolveUnknown { attempt });
             plan(model, asked, name)
         }
     }
+}
+
+/// Asks where the customer answers: whatever was asked before is not waited for any more.
+pub fn ask_link(model: &mut Model, attempt: AttemptId) -> Vec<Effect> {
+    let ticket = model.ticket();
+    model.link = Some(ticket);
+    vec![Effect::AskLink { ticket, attempt }]
 }
 
 fn with<T>(

@@ -194,6 +194,11 @@ impl Model {
         self.coming(at + self.db_behind)
     }
 
+    /// When something was, that the database's clock has told.
+    pub fn db_time(&self, at: DateTime<Utc>) -> String {
+        self.date_time(at + self.db_behind)
+    }
+
     /// Who waits for the answer to a call, and for how long; none when nobody does any more.
     pub fn in_progress(&self, call: Option<&Call>) -> Option<String> {
         let who = self.caller(call)?;

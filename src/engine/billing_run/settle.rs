@@ -11,9 +11,12 @@ use super::super::send::Returned;
 use super::super::set_aside::Held;
 use super::super::settle::Settled;
 
+/// So many rows of one batch that the database refuses, and none that it takes, are no row's own trouble.
+const MOST_ASIDE: u32 = 20;
+
 impl<S: Store> Engine<S> {
     /// Settles a batch in one commit; where that fails, one by one. What the database refuses of one is that one's trouble:
-    /// it is set aside for a person, and the others go on.
+    /// it is set aside for a person, and the others go on. Where it refuses so many and takes none, it is everybody's trouble.
     pub(super) async fn settle_batch(
         &self,
         batch: &[Returned],
@@ -24,6 +27,7 @@ impl<S: Store> Engine<S> {
             Err(error) => self.keep_answers(batch, &error),
         };
         let mut settled = Vec::with_capacity(batch.len());
+        let mut aside = 0;
         let mut rest = batch.iter().zip(kept);
         while let Some((returned, kept)) = rest.next() {
             let written = self
@@ -35,7 +39,14 @@ impl<S: Store> Engine<S> {
                 Err(VerbError::Store(StoreError::Refused(rule))) => {
                     let held = Held::of(&returned.attempt);
                     self.set_aside(held, rule, actor).await?;
-                    continue;
+                    aside += 1;
+                    if aside < MOST_ASIDE || !settled.is_empty() {
+                        continue;
+                    }
+                    rest.for_each(|(returned, _)| {
+                        self.keep_answer(returned, EvidenceSource::Answer);
+                    });
+                    return Err(VerbError::Store(StoreError::Refused(rule)));
                 }
                 Err(error) => {
                     let lost = rest.filter(|(_, kept)| kept.is_none());

@@ -4,6 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::attempt::{Attempt, AttemptKind};
 use crate::domain::customer::{Customer, PaymentMethod};
+use crate::domain::evidence::SeenStatus;
 use crate::domain::ids::{AttemptId, InvoiceId, PaymentId, PublicId};
 use crate::domain::invoice::Invoice;
 use crate::domain::mirror::{Collection, Scheduler, WishVerb};
@@ -118,6 +119,24 @@ pub enum DoneBy<'a> {
 const APART_S: i64 = 5;
 
 impl Timeline {
+    /// When its provider said last that a charge had taken nothing, of one that waits for its customer.
+    pub fn waited_at(&self, waiting: &Attempt) -> Option<DateTime<Utc>> {
+        let said = |entry: &TimelineEntry| match &entry.what {
+            TimelineEvent::Evidence {
+                attempt, outcome, ..
+            } => {
+                outcome == SeenStatus::NeedsCustomer.as_str()
+                    && self
+                        .attempts
+                        .get(*attempt)
+                        .is_some_and(|one| one.id == waiting.id)
+            }
+            _ => false,
+        };
+        let entries = self.entries.iter().filter(|entry| said(entry));
+        entries.map(|entry| entry.at).max().or(waiting.last_sent_at)
+    }
+
     /// Who made the provider try this charge. What a mirrored charge is has no request of ours; it was asked for by a person
     /// when it happened between his press and what was read after it.
     pub fn done_by<'a>(&'a self, attempt: &'a Attempt) -> DoneBy<'a> {

@@ -376,6 +376,8 @@ pub struct UnknownRow {
     pub not_seen: u32,
     /// Next look-up.
     pub next_check_at: Option<DateTime<Utc>>,
+    /// Its bank wants the customer, as far as is known.
+    pub waits_for_customer: bool,
     /// What the last piece of evidence said.
     pub last_outcome: Option<String>,
     /// When.
@@ -391,10 +393,18 @@ pub struct UnknownRow {
 impl UnknownRow {
     /// Until when its customer can answer their bank, in database time; none where it does not wait for them.
     pub fn link_until(&self) -> Option<DateTime<Utc>> {
-        let waits = self.state == AttemptState::Unknown
-            && self.last_outcome.as_deref() == Some(SeenStatus::NeedsCustomer.as_str());
+        let waits = self.state == AttemptState::Unknown && self.waits_for_customer;
         let opened = self.last_sent_at.filter(|_| waits)?;
         Some(opened + Duration::hours(AUTHENTICATION_H))
+    }
+
+    /// When its provider said last that it had taken nothing, of one that waits for its customer.
+    pub fn waited_at(&self) -> Option<DateTime<Utc>> {
+        let is_last = self.last_outcome.as_deref() == Some(SeenStatus::NeedsCustomer.as_str());
+        // Where something else came since, its send is what is certain.
+        self.last_evidence_at
+            .filter(|_| is_last)
+            .or(self.last_sent_at)
     }
 }
 

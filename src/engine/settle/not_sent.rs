@@ -94,6 +94,10 @@ impl<S: Store> Engine<S> {
         let attempt = &mut rows.attempt;
         attempt.state = AttemptState::Ready;
         attempt.lease_until = Some(rows.now);
+        // Nothing of it has left: it was never sent.
+        attempt.send_count = 0;
+        attempt.first_sent_at = None;
+        attempt.last_sent_at = None;
         tx.save_attempt(attempt, fence).await?;
         let fence = fence_of(attempt);
         attempt.state = AttemptState::Abandoned;

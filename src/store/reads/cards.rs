@@ -65,14 +65,14 @@ pub(super) async fn customer(db: &SqlStore, id: CustomerId) -> R<CustomerCard> {
 
     let mut query = Query::new("select ");
     query.add(nouns::METHOD_COLUMNS, []).add(
-        " from payment_method where customer_id = ? order by created_at desc, id desc limit 50",
+        " from payment_method where customer_id = ? \
+         order by case state when 'active' then 0 when 'deleted' then 1 else 2 end, created_at desc, id desc limit 50",
         values![id],
     );
     let mut methods = Vec::new();
     for row in db.fetch(query).await? {
         methods.push(nouns::read_method(&row)?);
     }
-    methods.sort_by_key(|method| method.state != MethodState::Active);
 
     let notes = Query::with(NOTES, values![customer.public_id.as_str(), id, id]);
     let notes = db.fetch(notes).await?;

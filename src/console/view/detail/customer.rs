@@ -7,6 +7,7 @@ use super::super::ink::{Ink, Spans, span};
 use super::super::pages::Pages;
 use super::super::words::{self, expiry, subscription_role};
 use super::LABEL;
+use crate::console::model::cards_to_choose;
 use crate::domain::customer::PaymentMethod;
 use crate::domain::states::MethodState;
 use crate::engine::queries::{CustomerCard, FailedRow, PaymentRow, SubscriptionRow, UnknownRow};
@@ -118,7 +119,7 @@ pub fn days(ink: &Ink<'_>, at: chrono::DateTime<chrono::Utc>) -> String {
     }
 }
 
-/// Every card that can be charged, a line each, and how many were before them.
+/// Every card that can be chosen, a line each, and how many there are besides.
 fn method(pages: &mut Pages, ink: &Ink<'_>, methods: &[PaymentMethod], room: usize) {
     let Some(newest) = methods.first() else {
         let label = ink.t("console.card.card");
@@ -126,14 +127,10 @@ fn method(pages: &mut Pages, ink: &Ink<'_>, methods: &[PaymentMethod], room: usi
         pages.field(&label, LABEL, &text, Role::NeedsPerson, room);
         return;
     };
-    let active: Vec<&PaymentMethod> = methods
-        .iter()
-        .filter(|method| method.state == MethodState::Active)
-        .collect();
-    let shown = if active.is_empty() {
-        vec![newest]
-    } else {
-        active
+    let chosen = cards_to_choose(methods);
+    let shown: Vec<&PaymentMethod> = match chosen {
+        0 => vec![newest],
+        chosen => methods.iter().take(chosen).collect(),
     };
     for (at, method) in shown.iter().enumerate() {
         let label = match at {
@@ -148,7 +145,7 @@ fn method(pages: &mut Pages, ink: &Ink<'_>, methods: &[PaymentMethod], room: usi
             let text = ink.locale().t_args("console.card.more", &[("n", &more)]);
             spans.push(span(format!("  {text}"), Role::Dim));
         }
-        if method.state == MethodState::Active {
+        if at < chosen {
             pages.choice(spans);
         } else {
             pages.line(spans);

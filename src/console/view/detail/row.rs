@@ -117,7 +117,12 @@ fn unknown(pages: &mut Pages, ink: &Ink<'_>, row: &UnknownRow, room: usize) {
     pages.field(&label("tried_head"), LABEL + 6, &tried, Role::Text, room);
     let closes = row.link_until().map(|until| model.db_coming(until));
     let means = match row.kind {
-        AttemptKind::Charge if closes.is_some() => ink.t("dialog.asks_customer.what"),
+        AttemptKind::Charge if closes.is_some() => {
+            let at = row
+                .waited_at()
+                .map_or_else(String::new, |at| model.db_time(at));
+            locale.t_args("dialog.asks_customer.as_of", &[("at", &at)])
+        }
         AttemptKind::Charge => label("means"),
         AttemptKind::Refund => label("means_refund"),
     };

@@ -130,9 +130,18 @@ fn advice(pages: &mut Pages, ink: &Ink<'_>, timeline: &Timeline, room: usize) {
         pages.field(&label, LABEL, &text, Role::Waits, room);
         return;
     }
-    if let Some(until) = timeline.attempts.iter().find_map(Attempt::link_until) {
+    let waiting = timeline.attempts.iter().find_map(|attempt| {
+        let until = attempt.link_until()?;
+        Some((attempt, until))
+    });
+    if let Some((attempt, until)) = waiting {
         let until = ink.model.db_coming(until);
-        let what = ink.t("dialog.asks_customer.what");
+        let at = timeline
+            .waited_at(attempt)
+            .map_or_else(String::new, |at| ink.model.db_time(at));
+        let what = ink
+            .locale()
+            .t_args("dialog.asks_customer.as_of", &[("at", &at)]);
         let can = ink
             .locale()
             .t_args("console.unknown.can_link", &[("until", &until)]);

@@ -78,6 +78,11 @@ pub fn draw(ink: &mut Ink<'_>, message: &Message) {
 /// Where the customer answers, and until when.
 fn linked(ink: &Ink<'_>, open: &OpenLink, room: usize) -> (String, Role, Pages) {
     let mut pages = Pages::default();
+    let of = ink.model.name(&open.customer.name);
+    let amount = ink.model.money(open.amount);
+    let whose = format!("{of}  {amount}  {}", words::id(&open.attempt));
+    pages.paragraph(0, &whose, Role::Text, room);
+    pages.blank();
     pages.paragraph(0, &ink.t("dialog.link.what"), Role::Text, room);
     pages.blank();
     let url = Shown::line(open.url.expose()).to_string();
