@@ -7,7 +7,7 @@ use crate::domain::ids::{CustomerId, Noun, PlanId, PublicId, SubscriptionId};
 use crate::domain::mirror::Collection;
 use crate::domain::mode::ProviderName;
 use crate::domain::money::Money;
-use crate::domain::states::{MethodState, SubscriptionState};
+use crate::domain::states::SubscriptionState;
 use crate::domain::subscription::{Change, ChangeCause};
 use crate::engine::ports::StoreError;
 use crate::engine::queries::{
