@@ -1,14 +1,17 @@
 //! A call whose terminal died: settled by whoever comes next, within two minutes, and told to its person once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use paydeck::domain::ids::InvoiceId;
 use paydeck::domain::states::AttemptState;
 use paydeck::engine::EngineSettings;
 use paydeck::engine::Request;
+use paydeck::engine::ports::Provider;
 use paydeck::engine::queries::Reads;
 use serde_json::json;
 
+use crate::concurrency::{Gate, Trick};
 use crate::world::{World, admin, on_each_tuned, won};
 
 /// Leases as they are in use.
@@ -29,7 +32,7 @@ async fn declined(w: &World) -> InvoiceId {
 
 /// The process is killed while the provider works: the charge is executed and nobody hears of it.
 async fn killed_in_mid_charge(w: &World, invoice: InvoiceId) {
-    w.fault("charge", json!({ "kind": "slow", "ms": 1_500 }), 1)
+    w.fault("charge", json!({ "kind": "slow", "ms": 60_000 }), 1)
         .await;
     let retry = Request::Retry { invoice };
     let operator = admin();
@@ -116,15 +119,17 @@ async fn what_was_settled_by_another_process_is_told_once_and_what_was_seen_is_n
 async fn what_its_own_process_settled_after_the_terminal_had_gone_is_told_too() {
     on_each_tuned(in_use, async |w| {
         let invoice = declined(&w).await;
-        w.fault("charge", json!({ "kind": "slow", "ms": 700 }), 1)
-            .await;
+        let gate = Gate::new(&w.provider, vec![Trick::HoldAnswer], vec![]);
+        let provider: Arc<dyn Provider> = gate.clone();
+        let process = w.engine_with("hung up", &provider).await;
         let retry = Request::Retry { invoice };
         let operator = admin();
-        let plan = w.engine.plan(&operator, &retry).await.expect("a plan");
-        let apply = w.engine.apply(&operator, &retry, &plan.fingerprint);
+        let plan = process.plan(&operator, &retry).await.expect("a plan");
+        let apply = process.apply(&operator, &retry, &plan.fingerprint);
         let hangup = async {
-            w.until_sent().await;
-            w.engine.record_left(&operator, 1).await.expect("written");
+            gate.an_answer_arrived().await;
+            process.record_left(&operator, 1).await.expect("written");
+            gate.let_go();
         };
         let (ended, ()) = tokio::join!(apply, hangup);
         ended.expect("settled");

@@ -39,6 +39,13 @@ enum Moment {
     Executed,
 }
 
+/// What the trouble and whoever meets it tell each other.
+#[derive(Default)]
+struct Signs {
+    is_there: Notify,
+    was_tried: Notify,
+}
+
 /// The story of one trouble: an operation, and what is in its way from a moment on for a while.
 struct Story {
     bench: Bench,
@@ -60,30 +67,41 @@ impl Story {
         })
     }
 
-    /// `trouble` says when it is there, and lasts as long as it takes.
-    async fn told(self, trouble: impl AsyncFn(&Self, &Notify)) {
+    /// Until whoever met it from the beginning has given up; otherwise for so long.
+    async fn lasts(&self, signs: &Signs, at_least: Duration) {
+        if self.moment == Moment::Before {
+            signs.was_tried.notified().await;
+        } else {
+            tokio::time::sleep(at_least).await;
+        }
+    }
+
+    /// `trouble` says when it is there, and lasts as [`Story::lasts`] says.
+    async fn told(self, trouble: impl AsyncFn(&Self, &Signs)) {
         let at = format!("{:?} at {:?}", self.task, self.moment);
         let before = self.bench.moved().await;
         self.task.prepare(&self.bench).await;
         let asked = self.task.asked(&self.bench).await;
         let moved = self.bench.moved().await;
-        let is_there = Notify::new();
+        let signs = Signs::default();
         let tries = self.task.tries(&self.bench, &self.process, asked.as_ref());
         match self.moment {
             Moment::Before => {
                 let mut tries = pin!(tries);
                 let later = async {
-                    is_there.notified().await;
-                    tries.as_mut().await
+                    signs.is_there.notified().await;
+                    let is_well = tries.as_mut().await;
+                    signs.was_tried.notify_one();
+                    is_well
                 };
-                let ((), is_well) = tokio::join!(trouble(&self, &is_there), later);
+                let ((), is_well) = tokio::join!(trouble(&self, &signs), later);
                 assert!(!is_well, "{at}: it had no database");
                 assert_eq!(self.bench.moved().await, moved, "{at}: nothing had left");
             }
             Moment::Waits(waits) => {
                 let mut tries = pin!(tries);
                 if until_waited(tries.as_mut(), waits).await.is_none() {
-                    tokio::join!(tries, trouble(&self, &is_there));
+                    tokio::join!(tries, trouble(&self, &signs));
                 }
             }
             Moment::Executed => {
@@ -95,7 +113,7 @@ impl Story {
                 self.bench.world.fault(endpoint, slow, 1).await;
                 let later = async {
                     while self.bench.moved().await == moved {}
-                    trouble(&self, &is_there).await;
+                    trouble(&self, &signs).await;
                 };
                 let (is_well, ()) = tokio::join!(tries, later);
                 assert!(is_well, "{at}: the answer was there all the time");
@@ -145,15 +163,15 @@ async fn a_second_writer_that_holds_sqlite_too_long_never_makes_it_charge_twice(
             let story = Story::new(Base::Sqlite, task, moment)
                 .await
                 .expect("SQLite");
-            stories.push(story.told(async |story, is_there| {
+            stories.push(story.told(async |story, signs| {
                 let DatabaseUrl::Sqlite(path) = &story.bench.world.url else {
                     return;
                 };
                 let mut second = sqlite_connection(path).await;
                 let begin = sqlx::query("begin immediate");
                 begin.execute(&mut second).await.expect("its turn comes");
-                is_there.notify_one();
-                tokio::time::sleep(HELD).await;
+                signs.is_there.notify_one();
+                story.lasts(signs, HELD).await;
                 let rollback = sqlx::query("rollback");
                 rollback.execute(&mut second).await.expect("let go");
             }));
@@ -175,14 +193,14 @@ async fn a_postgres_without_a_connection_left_never_makes_it_charge_twice() {
             let Some(story) = Story::new(Base::Postgres, task, moment).await else {
                 return;
             };
-            stories.push(story.told(async |story, is_there| {
+            stories.push(story.told(async |story, signs| {
                 let mut desks = [const { Desk::new() }; 4];
                 let mut taken = Vec::new();
                 for desk in &mut desks {
                     taken.push(story.process.store().begin(desk).await.expect("one"));
                 }
-                is_there.notify_one();
-                tokio::time::sleep(TAKEN).await;
+                signs.is_there.notify_one();
+                story.lasts(signs, TAKEN).await;
             }));
         }
     }

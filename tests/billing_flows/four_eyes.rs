@@ -2,7 +2,6 @@
 //! declared not executed is still found when it was.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -29,7 +28,7 @@ use paydeck::sandbox::SECRET_KEY;
 use paydeck::secret::Secret;
 use paydeck::store::SqlStore;
 
-use crate::world::{World, on_each, on_each_tuned, won};
+use crate::world::{PATIENT, World, on_each, on_each_tuned, won};
 
 pub fn person(name: &str, role: Role, uid: &str) -> Operator {
     Operator {
@@ -298,8 +297,8 @@ async fn an_approved_refund_that_could_not_leave_is_sent_by_whoever_finds_it() {
 fn nowhere() -> Arc<dyn Provider> {
     let options = TossOptions {
         base_url: "http://127.0.0.1:9".into(),
-        connect_timeout: Duration::from_secs(1),
-        total_timeout: Duration::from_secs(2),
+        connect_timeout: PATIENT,
+        total_timeout: PATIENT,
         ..TossOptions::new(Secret::new(SECRET_KEY), Mode::Sim)
     };
     Arc::new(TossClient::new(options).expect("a client"))

@@ -12,7 +12,7 @@ const LAPSE: &str = "update run set lease_until = 0 where state = 'running'";
 
 /// A run that dies in the middle of its calls.
 async fn dies_in_the_middle(w: &World) {
-    w.always("charge", json!({ "kind": "slow", "ms": 2_000 }))
+    w.always("charge", json!({ "kind": "slow", "ms": 60_000 }))
         .await;
     let before = w.executed().await.0;
     let until = w.clock_now();
@@ -93,9 +93,9 @@ async fn a_run_that_only_waits_holds_on_to_its_lease() {
     on_each_tuned(
         |settings| settings.run_lease_s = 1,
         async |w| {
-            // Many times its lease; the run is let go while it still waits.
-            due(&w, 40).await;
-            w.always("charge", json!({ "kind": "slow", "ms": 1_900 }))
+            // The run is let go while it still waits.
+            due(&w, 2).await;
+            w.always("charge", json!({ "kind": "slow", "ms": 60_000 }))
                 .await;
             let (operator, mut ignore) = (admin(), |_| {});
             let run = w.engine.billing_run(&operator, w.clock_now(), &mut ignore);

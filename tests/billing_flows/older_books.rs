@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono_tz::Asia::Seoul;
 use serde_json::{Value, json};
@@ -21,7 +20,7 @@ use paydeck::secret::Secret;
 use paydeck::store::DatabaseUrl;
 
 use crate::support::postgres;
-use crate::world::{Base, World, admin};
+use crate::world::{Base, PATIENT, World, admin};
 
 const NEWEST: &str = "select state from attempt order by id desc limit 1";
 const PAGES: &str = "select count(*) from outbox where kind = 'page'";
@@ -95,8 +94,8 @@ async fn taken(w: &World) -> (i64, i64) {
 fn toss_at(base_url: String) -> Arc<dyn Provider> {
     let client = TossClient::new(TossOptions {
         base_url,
-        connect_timeout: Duration::from_secs(1),
-        total_timeout: Duration::from_secs(2),
+        connect_timeout: PATIENT,
+        total_timeout: PATIENT,
         ..TossOptions::new(Secret::new(SECRET_KEY), Mode::Sim)
     });
     Arc::new(client.expect("a client"))
@@ -105,8 +104,8 @@ fn toss_at(base_url: String) -> Arc<dyn Provider> {
 fn stripe_client(base_url: String) -> StripeClient {
     let client = StripeClient::new(StripeOptions {
         base_url,
-        connect_timeout: Duration::from_secs(1),
-        total_timeout: Duration::from_secs(2),
+        connect_timeout: PATIENT,
+        total_timeout: PATIENT,
         ..StripeOptions::new(Secret::new(stripe::SECRET_KEY), Mode::Sim)
     });
     client.expect("a client")

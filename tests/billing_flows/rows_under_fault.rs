@@ -20,7 +20,7 @@ use paydeck::store::SqlStore;
 
 use crate::crash_points::settings;
 use crate::scenarios::{Action, Scenario, every_scenario};
-use crate::world::{Base, World, admin, won};
+use crate::world::{Base, PATIENT, World, admin, won};
 
 const ATTEMPT: &str = "select state from attempt order by id desc limit 1";
 const ORDER: &str = "select order_id from attempt order by id desc limit 1";
@@ -362,7 +362,7 @@ fn is_whole() -> bool {
 }
 
 async fn table(base: Base) {
-    let Some(w) = World::open(base, settings).await else {
+    let Some(mut w) = World::open(base, settings).await else {
         return;
     };
     w.without_rules_of_declaring().await;
@@ -371,14 +371,16 @@ async fn table(base: Base) {
     let mut played: BTreeMap<Row, usize> = BTreeMap::new();
     for (number, row) in ROWS.into_iter().enumerate() {
         let faults = scenarios.iter().filter(|(_, scenario)| {
-            let takes_seconds = scenario.fault.iter().any(|struck| struck.takes_seconds());
             scenario.action == row.action()
                 && !scenario.fault.is_empty()
-                && (is_whole() || !takes_seconds)
+                && (is_whole() || scenario.patience() == PATIENT)
         });
         for (nth, (name, scenario)) in faults.enumerate() {
             if base == Base::Postgres && !is_whole() && (nth + number) % 3 != 0 {
                 continue;
+            }
+            if is_whole() {
+                w.is_in_a_hurry(scenario.patience()).await;
             }
             let key = format!("{row:?}-{name}");
             let (customer, subscription) = w.subscriber(&key).await;

@@ -1,6 +1,7 @@
 //! One file per fault in `assets/scenarios`: what is given, what goes wrong, what must come of it.
 
 use std::path::Path;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde::Deserialize;
@@ -9,7 +10,7 @@ use paydeck::domain::attempt::AlsoCancel;
 use paydeck::domain::payment::RefundAmount;
 use paydeck::engine::Request;
 
-use crate::world::{World, on_each, won};
+use crate::world::{PATIENT, World, on_each, won};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -158,9 +159,20 @@ async fn play(w: &World, name: &str, scenario: &Scenario) {
         .await;
 }
 
+impl Scenario {
+    /// How long somebody waits for an answer in it: not long where none comes in time.
+    pub fn patience(&self) -> Duration {
+        if self.fault.iter().any(Struck::outlasts_patience) {
+            Duration::from_secs(2)
+        } else {
+            PATIENT
+        }
+    }
+}
+
 impl Struck {
-    pub fn takes_seconds(&self) -> bool {
-        self.fault["ms"].as_i64().is_some_and(|ms| ms >= 1_000)
+    pub fn outlasts_patience(&self) -> bool {
+        self.fault["ms"].as_i64().is_some_and(|ms| ms >= 60_000)
     }
 }
 
@@ -188,9 +200,10 @@ pub fn every_scenario() -> Vec<(String, Scenario)> {
 #[tokio::test]
 async fn every_scenario_ends_as_its_file_says() {
     let scenarios = every_scenario();
-    on_each(async |w| {
+    on_each(async |mut w| {
         w.without_rules_of_declaring().await;
         for (name, scenario) in &scenarios {
+            w.is_in_a_hurry(scenario.patience()).await;
             play(&w, name, scenario).await;
         }
         w.audit_is_intact().await;

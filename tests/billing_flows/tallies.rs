@@ -568,7 +568,7 @@ async fn a_call_whose_answer_is_waited_for_is_not_unknown_on_the_first_screen() 
     on_each_tuned(long, async |w| {
         w.subscriber("key-one").await;
         w.advance_days(31).await;
-        w.fault("charge", json!({ "kind": "slow", "ms": 1_500 }), 1)
+        w.fault("charge", json!({ "kind": "slow", "ms": 60_000 }), 1)
             .await;
         let shown = async || {
             let overview = w.engine.store().overview(&window(w.clock_now())).await;

@@ -97,6 +97,9 @@ impl Ids for TestIds {
 }
 
 /// Which database a world stands on.
+/// Longer than any answer takes that comes, on a machine that does much else.
+pub const PATIENT: Duration = Duration::from_secs(20);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Base {
     Sqlite,
@@ -234,7 +237,7 @@ impl World {
         })
         .await
         .expect("a simulator");
-        let provider = client(house, &simulator);
+        let provider = client(house, &simulator, PATIENT);
         let own = format!(
             "update meta set value = case key when 'zone' then '{zone}' else '{}' end where key in ('zone', 'key_id')",
             vault.key_id()
@@ -247,7 +250,6 @@ impl World {
         }])
         .expect("a rule");
         settings.look_up_s = vec![0];
-        settings.lease_s = 1;
         tune(&mut settings);
         let engine = engine(
             &url,
@@ -273,6 +275,12 @@ impl World {
         };
         world.set_time(world.clock.now()).await;
         world
+    }
+
+    /// From here on its engine waits for an answer of the provider no longer than that.
+    pub async fn is_in_a_hurry(&mut self, patience: Duration) {
+        self.provider = client(self.house, &self.simulator, patience);
+        self.engine = self.another_engine("in a hurry").await;
     }
 
     /// The same world after a copy of its database was made: the copy, where it is PostgreSQL. Everything else of it has
@@ -692,10 +700,9 @@ async fn create(address: &str, at: DateTime<Utc>) {
     store::create(&url, &new).await.expect("a database");
 }
 
-fn client(house: ProviderName, simulator: &Running) -> Arc<dyn Provider> {
+fn client(house: ProviderName, simulator: &Running, total_timeout: Duration) -> Arc<dyn Provider> {
     let base_url = simulator.base_url();
-    let connect_timeout = Duration::from_secs(1);
-    let total_timeout = Duration::from_secs(2);
+    let connect_timeout = total_timeout;
     match house {
         ProviderName::Toss => Arc::new(
             TossClient::new(TossOptions {

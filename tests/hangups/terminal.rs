@@ -12,7 +12,7 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Generous, because the machine may be busy; nothing waits this long unless it fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Who starts the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,6 +136,16 @@ impl Terminal {
     /// Waits until the screen is so.
     pub fn sees(&self, what: &str, met: impl Fn(&str) -> bool) {
         self.waits(what, |screen| met(&screen.contents()));
+    }
+
+    /// Whether the screen is so in time.
+    pub fn sees_within(&self, limit: Duration, met: impl Fn(&str) -> bool) -> bool {
+        let (lock, changed) = &*self.seen;
+        let seen = lock.lock().expect("the screen");
+        let waited = changed
+            .wait_timeout_while(seen, limit, |seen| !met(&seen.parser.screen().contents()))
+            .expect("the screen");
+        !waited.1.timed_out()
     }
 
     fn waits(&self, what: &str, met: impl Fn(&vt100::Screen) -> bool) {

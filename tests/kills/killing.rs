@@ -19,7 +19,7 @@ const MONTH_DAYS: u64 = 31;
 /// So often a named point may be missed because the process was faster.
 const MOST_MISSES: u32 = 40;
 /// A call that has not come to its point by then never will.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 pub const LAST: &str = "select coalesce(max(id), 0) from attempt where id > $1";
 pub const OPEN: &str =
@@ -316,7 +316,7 @@ impl Killing {
                 let child = self.start_until_held(words, call, Hold::Answer);
                 self.eyes.hold_writers();
                 self.door.lets_through();
-                let was_read = self.door.was_read(PATIENCE);
+                let was_read = self.door.was_read(Duration::from_secs(30));
                 let open = self.eyes.number(OPEN, mark);
                 let was_killed = self.kill(child);
                 self.eyes.let_writers_go();
@@ -439,7 +439,7 @@ impl Killing {
             if open == 0 {
                 return;
             }
-            assert!(started.elapsed() < Duration::from_mins(1), "{open} stuck");
+            assert!(started.elapsed() < PATIENCE, "{open} stuck");
         }
     }
 

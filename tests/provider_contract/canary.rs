@@ -11,7 +11,7 @@ use paydeck::provider::stripe::{PayWith, StripeClient, StripeOptions};
 use paydeck::provider::toss::{TossClient, TossOptions};
 use paydeck::secret::Secret;
 
-use crate::responder::{Act, Responder, answer};
+use crate::responder::{Act, Responder, answer, nobody_listens};
 use crate::{Charge, charge, client, won};
 
 const SECRET_KEY: &str = "test_sk_CANARYsecret";
@@ -66,7 +66,7 @@ fn acts() -> Vec<Act> {
 
 /// Everything there is to print after every call was made against `base_url`.
 async fn all_calls(base_url: &str) -> String {
-    let client = client(base_url, SECRET_KEY, Duration::from_millis(200));
+    let client = client(base_url, SECRET_KEY, Duration::from_millis(600));
     let desk = &mut Desk::new();
     let key = Secret::new(BILLING_KEY);
     let charged = charge(
@@ -162,8 +162,8 @@ async fn all_stripe_calls(base_url: &str) -> String {
         base_url: base_url.to_owned(),
         secret_key: Secret::new(STRIPE_KEY),
         mode: Mode::Sim,
-        connect_timeout: Duration::from_millis(200),
-        total_timeout: Duration::from_millis(200),
+        connect_timeout: Duration::from_millis(600),
+        total_timeout: Duration::from_millis(600),
         return_url: None,
     })
     .expect("a client");
@@ -238,9 +238,7 @@ async fn no_error_path_prints_or_logs_a_key() {
             "every call reaches the responder"
         );
     }
-    let refused = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let nobody = format!("http://{}", refused.local_addr().expect("an address"));
-    drop(refused);
+    let (_taken, nobody) = nobody_listens();
     printed.push_str(&all_calls(&nobody).await);
     printed.push_str(&all_stripe_calls(&nobody).await);
     let logged = String::from_utf8_lossy(&log.0.lock().expect("no panic in the log")).into_owned();

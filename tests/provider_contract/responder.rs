@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
 /// What it does after a whole request.
@@ -19,6 +19,14 @@ pub enum Act {
     Hang(Vec<u8>),
     /// Resets before it has read anything.
     ResetUnread,
+}
+
+/// An address that is taken by a socket on which nobody listens, for as long as the socket is kept.
+pub fn nobody_listens() -> (TcpSocket, String) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a port");
+    let at = socket.local_addr().expect("an address");
+    (socket, format!("http://{at}"))
 }
 
 /// A listening responder; it ends with the test.

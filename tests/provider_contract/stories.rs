@@ -211,7 +211,7 @@ async fn an_answer_later_than_our_patience_is_a_time_out_and_found_afterwards(sh
         .expect("prepared");
     shop.fault(At::Charge, json!({ "kind": "slow", "ms": 60_000 }))
         .await;
-    let hasty = shop.hasty(Duration::from_millis(400));
+    let hasty = shop.hasty(Duration::from_secs(3));
     let report = attempt.send(hasty.as_ref()).await;
     assert_eq!(report.evidence, Evidence::Unusable(Unusable::TimedOut));
     let found = seen(attempt.look(shop.client.as_ref()).await);

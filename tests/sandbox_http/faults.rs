@@ -42,11 +42,13 @@ async fn a_late_request_is_executed_after_its_connection_was_cut() {
     let bench = Bench::new().await;
     let key = bench.billing_key("kim", json!({})).await;
     bench
-        .fault(json!({ "match": { "endpoint": "charge" }, "fault": { "kind": "late", "ms": 150 } }))
+        .fault(
+            json!({ "match": { "endpoint": "charge" }, "fault": { "kind": "late", "ms": 2_000 } }),
+        )
         .await;
     assert!(bench.try_charge(&key, "order-1").await.is_err());
     assert_eq!(bench.get("/v1/payments/orders/order-1").await.status, 404);
-    let give_up = Instant::now() + Duration::from_secs(10);
+    let give_up = Instant::now() + Duration::from_mins(1);
     while bench.get("/v1/payments/orders/order-1").await.status == 404 {
         assert!(Instant::now() < give_up, "it never arrived");
     }
@@ -86,7 +88,7 @@ async fn a_slow_answer_comes_after_its_time_and_the_charge_outlives_an_impatient
     let impatient =
         tokio::time::timeout(Duration::from_millis(50), bench.try_charge(&key, "order-2")).await;
     assert!(impatient.is_err());
-    let give_up = Instant::now() + Duration::from_secs(10);
+    let give_up = Instant::now() + Duration::from_mins(1);
     while bench.get("/v1/payments/orders/order-2").await.status == 404 {
         assert!(Instant::now() < give_up, "the charge died with its client");
     }
@@ -319,7 +321,7 @@ async fn two_late_requests_of_one_key_that_arrive_together_leave_one_charge_and_
             .iter()
             .all(Result::is_err)
     );
-    let give_up = Instant::now() + Duration::from_secs(10);
+    let give_up = Instant::now() + Duration::from_mins(1);
     while bench.get("/v1/payments/orders/order-1").await.status == 404 {
         assert!(Instant::now() < give_up, "none arrived");
     }

@@ -169,7 +169,7 @@ fn start_child(dir: &Path) -> Child {
 }
 
 async fn address_of_child(dir: &Path) -> SocketAddr {
-    let give_up = Instant::now() + Duration::from_secs(20);
+    let give_up = Instant::now() + Duration::from_mins(2);
     loop {
         if let Ok(base_url) = sandbox::resolve(dir) {
             return base_url

@@ -25,7 +25,7 @@ is_up() {
 }
 
 is_idle() {
-    [ ! -e "$dir/lease" ] || [ -n "$(find "$dir/lease" -mmin +1)" ]
+    [ ! -e "$dir/lease" ] || [ -n "$(find "$dir/lease" -mmin +10)" ]
 }
 
 if [ "$(id -u)" = 0 ]; then chown postgres "$dir"; fi
