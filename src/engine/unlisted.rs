@@ -23,8 +23,9 @@ use super::resolve::Reach;
 
 /// Rows of the provider's list asked for at a time.
 const LIST_PAGE: u32 = 1_000;
-/// The most pages: a list that does not end proves nothing.
-const LIST_PAGES: u32 = 2_000;
+/// The most pages for each day of it: a list that does not end proves nothing.
+const LIST_PAGES_A_DAY: u32 = 2_000;
+
 /// Proof that the provider's list of certain days was read to its end and that this attempt, as it
 /// was sent last, is not on it.
 #[derive(Debug, Clone)]
@@ -154,7 +155,7 @@ impl<S: Store> Engine<S> {
         // A refund's payment was read under this key: the list is of its account.
         let (mut rows, mut has_ours) = (0, attempt.kind == AttemptKind::Refund);
         let mut booked = self.booked_alike(attempt, from).await?;
-        for _ in 0..LIST_PAGES {
+        for _ in 0..most_pages(from, to) {
             let page = provider
                 .transactions(&mut desk, from, to, after.as_deref(), LIST_PAGE)
                 .await
@@ -219,6 +220,12 @@ impl<S: Store> Engine<S> {
     }
 }
 
+/// So many pages a list of these days may have. What was sent weeks ago is on a long one.
+fn most_pages(from: DateTime<Utc>, to: DateTime<Utc>) -> u32 {
+    let days = u32::try_from((to - from).num_days()).unwrap_or(0);
+    days.saturating_add(1).saturating_mul(LIST_PAGES_A_DAY)
+}
+
 /// Whether a row of the provider's list could be this refund.
 fn could_be(attempt: &Attempt, row: &TransactionSeen) -> bool {
     row.is_cancel
@@ -231,5 +238,23 @@ fn other_account(error: ProviderError) -> VerbError {
     match error {
         ProviderError::OtherAccount { .. } => VerbError::Refused(Refused::OtherAccount),
         other => VerbError::Provider(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shop_of_a_size_can_read_the_list_of_weeks_to_its_end() {
+        let from = DateTime::UNIX_EPOCH;
+        let days = |days| from + Duration::days(days);
+        let pages = |rows_a_day: u32, days: u32| rows_a_day * days / LIST_PAGE;
+        assert!(most_pages(from, days(22)) > pages(1_000_000, 22));
+        assert!(
+            most_pages(from, from) >= LIST_PAGES_A_DAY,
+            "and an end there is"
+        );
+        assert!(most_pages(days(1), from) > 0);
     }
 }

@@ -131,11 +131,7 @@ impl<S: Store> Engine<S> {
     }
 
     async fn read_for(&self, desk: &mut Desk, wish: &Wish) -> Result<Reading, VerbError> {
-        let name = {
-            let mut tx = self.begin(desk).await?;
-            let mirror = tx.mirror(wish.subscription_id).await?;
-            mirror.ok_or(VerbError::Stale)?.provider_ref
-        };
+        let name = self.name_at_provider(desk, wish.subscription_id).await?;
         self.read_at_provider(desk, &name).await
     }
 

@@ -328,11 +328,7 @@ impl<S: Store> Engine<S> {
 
     async fn read_and_write(&self, id: SubscriptionId, actor: Actor<'_>) -> Result<(), VerbError> {
         let mut desk = Desk::new();
-        let name = {
-            let mut tx = self.begin(&mut desk).await?;
-            let mirror = tx.mirror(id).await?.ok_or(VerbError::Stale)?;
-            mirror.provider_ref
-        };
+        let name = self.name_at_provider(&mut desk, id).await?;
         let reading: Reading = self.read_at_provider(&mut desk, &name).await?;
         let mut tx = self.begin(&mut desk).await?;
         self.write_reading(&mut tx, id, &reading, actor).await?;

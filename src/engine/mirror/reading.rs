@@ -12,8 +12,8 @@ use crate::domain::subscription::{Change, ChangeCause, Subscription, Term};
 use super::super::Engine;
 use super::super::audit::{Actor, Press};
 use super::super::ports::{
-    Attempts, Desk, MirrorError, MirroredProvider, NewPlan, PriceSeen, ProviderError, Store,
-    StoreError, SubscriptionSeen, Tx,
+    Attempts, Desk, MirrorError, MirroredProvider, Mirrors, NewPlan, PriceSeen, ProviderError,
+    Store, StoreError, SubscriptionSeen, Subscriptions, Tx,
 };
 use super::super::refusal::{Refused, VerbError};
 
@@ -77,6 +77,18 @@ impl<S: Store> Engine<S> {
     pub(super) async fn database_time(&self, desk: &mut Desk) -> Result<DateTime<Utc>, VerbError> {
         let mut tx = self.begin(desk).await?;
         Ok(tx.db_now().await?)
+    }
+
+    /// What its provider calls it. The subscription is locked before its mirror, as everywhere.
+    pub(super) async fn name_at_provider(
+        &self,
+        desk: &mut Desk,
+        id: SubscriptionId,
+    ) -> Result<String, VerbError> {
+        let mut tx = self.begin(desk).await?;
+        tx.lock_subscription(id).await?;
+        let mirror = tx.mirror(id).await?.ok_or(VerbError::Stale)?;
+        Ok(mirror.provider_ref)
     }
 
     /// Asks how a subscription stands.

@@ -113,11 +113,7 @@ impl<S: Store> Engine<S> {
         mut wish: Wish,
         actor: Actor<'_>,
     ) -> Result<Outcome, VerbError> {
-        let id = wish.subscription_id;
-        let name = {
-            let mut tx = self.begin(desk).await?;
-            tx.mirror(id).await?.ok_or(VerbError::Stale)?.provider_ref
-        };
+        let name = self.name_at_provider(desk, wish.subscription_id).await?;
         let reading = self.read_at_provider(desk, &name).await?;
         let now = self.database_time(desk).await?;
         let is_over = is_reached(&wish, &reading.seen);
