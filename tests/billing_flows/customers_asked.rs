@@ -475,6 +475,9 @@ async fn c16_an_event_that_the_customer_has_answered_is_a_look_up_at_once() {
     on_each(async |w| {
         let operator = admin();
         let plan = w.basic_plan().await;
+        // Where nothing has happened yet, there is no event to go on from.
+        let paying = customer_with(&w, PAYS).await;
+        subscribe(&w, paying, plan).await;
         let customer = customer_with(&w, ASKS).await;
         subscribe(&w, customer, plan).await;
         w.engine.mirror_pull(&operator).await.expect("pulled");
@@ -494,7 +497,7 @@ async fn c16_an_event_that_the_customer_has_answered_is_a_look_up_at_once() {
         let looked = w.engine.reconcile_once(&operator).await.expect("looked");
         assert_eq!((looked.claimed, looked.settled), (1, 1));
         assert_eq!(w.text(STATE).await, "active");
-        assert_eq!(taken(&w, "krw").await, (1, 9_900));
+        assert_eq!(taken(&w, "krw").await, (2, 19_800));
         straight(&w).await;
     })
     .await;

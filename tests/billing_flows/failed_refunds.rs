@@ -283,3 +283,32 @@ async fn what_is_given_back_at_the_desk_is_booked_after_its_event() {
     })
     .await;
 }
+
+/// Our own refund, whose answer was lost, is on the payment when its charge is looked at: it is not taken for somebody else's.
+#[tokio::test]
+async fn a_refund_of_ours_that_is_under_way_is_left_to_its_own_attempt() {
+    at_stripe(async |w| {
+        let operator = admin();
+        w.subscriber("key-one").await;
+        w.engine.mirror_pull(&operator).await.expect("pulled");
+        let payment = w.last_payment().await;
+        w.fault("cancel", serde_json::json!("lost_after_commit"), 1).await;
+        let outcome = w.act(back(payment, 4_000).await).await.expect("sent");
+        assert!(matches!(outcome, Outcome::Unknown(_)), "{outcome:?}");
+        by_hand(&w, 1_000).await;
+        w.execute("update attempt set lease_until = 0, next_check_at = 9000000000000000 where state = 'unknown'")
+            .await;
+        w.execute("update attempt set next_check_at = 0 where kind = 'charge'").await;
+        w.engine.reconcile_once(&operator).await.expect("looked");
+        assert_eq!(w.number(GONE).await, 1_000, "theirs is booked");
+        assert_eq!(w.text(REFUND).await, "unknown");
+        assert_eq!(w.number("select reserved_minor from payment").await, 4_000);
+        w.expire_leases().await;
+        w.engine.reconcile_once(&operator).await.expect("looked");
+        assert_eq!(w.number(GONE).await, 5_000);
+        let ours = "select count(*) from refund where attempt_id is not null";
+        assert_eq!(w.number(ours).await, 1, "it is its own attempt's");
+        w.books_are_straight().await;
+    })
+    .await;
+}

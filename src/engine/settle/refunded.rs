@@ -111,7 +111,8 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    /// Refunds on the same payment that we do not know yet were made outside: the books follow.
+    /// Refunds on the same payment that we do not know yet were made outside: the books follow. One of ours that is under way
+    /// is left to whoever sent it.
     pub(super) async fn follow_outside_refunds<T: Tx>(
         &self,
         tx: &mut T,
@@ -123,7 +124,13 @@ impl<S: Store> Engine<S> {
             return Ok(());
         };
         let mut is_any = false;
-        for cancel in seen.cancels.iter().filter(|c| c.is_done) {
+        let ours = tx.refunds_of(payment.id).await?;
+        let is_under_way = |cancel: &CancelSeen| {
+            let is_it = |one: &&Attempt| cancel.reason.contains(&format!("[{}]", one.order_id));
+            ours.iter().filter(is_it).any(|one| one.state.is_open())
+        };
+        let done = seen.cancels.iter().filter(|cancel| cancel.is_done);
+        for cancel in done.filter(|cancel| !is_under_way(cancel)) {
             let refund = NewRefund {
                 public_id: &self.parts.ids.public_id(Noun::Refund),
                 payment_id: payment.id,

@@ -3,7 +3,7 @@
 //!
 //! What else was chosen with the refund, such as the end of a subscription, is not taken back. A person is called.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 
 use crate::domain::attempt::{Attempt, AttemptKind, REFUND_UNDONE, looked_back_after, undone_of};
 use crate::domain::evidence::{CancelSeen, Evidence, EvidenceSource, Proves, Refusal};
@@ -53,7 +53,11 @@ impl<S: Store> Engine<S> {
                 .await?;
             rows.attempt.next_check_at = match rows.attempt.kind {
                 AttemptKind::Refund => self.next_look_back(&rows.attempt, rows.now),
-                AttemptKind::Charge => self.next_look_at_charge(tx, &rows).await?,
+                AttemptKind::Charge if matches!(evidence, Evidence::Seen(_)) => {
+                    self.next_look_at_charge(tx, &rows).await?
+                }
+                // Nobody said anything: why it was asked stands as before.
+                AttemptKind::Charge => Some(rows.now + Duration::hours(1)),
             };
             rows.attempt.lease_until = Some(rows.now);
             tx.save_attempt(&rows.attempt, fence).await?;
