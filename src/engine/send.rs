@@ -338,9 +338,8 @@ impl<S: Store> Engine<S> {
                 provider.confirm(&mut desk, call).await
             }
             (Ok(provider), AttemptKind::Refund, _) => {
-                let provider_ref = attempt.provider_ref.as_deref().unwrap_or_default();
                 let call = RefundCall {
-                    provider_ref,
+                    provider_ref: attempt.provider_ref.as_deref().unwrap_or_default(),
                     body: &attempt.body,
                     idem_key: &attempt.idem_key,
                 };

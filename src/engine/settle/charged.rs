@@ -69,15 +69,6 @@ impl<S: Store> Engine<S> {
         {
             self.pay_invoice(tx, &mut rows, captured_at).await?;
         }
-        if let Some(last) = seen
-            .cancels
-            .iter()
-            .filter(|c| c.is_done)
-            .map(|c| c.at)
-            .max()
-        {
-            self.look_back_at_charge(tx, &payment, last).await?;
-        }
         if is_unwanted {
             self.prepare_return(tx, &rows, &payment).await?;
             self.page(
@@ -175,6 +166,7 @@ impl<S: Store> Engine<S> {
                 attempt.id,
             )
             .await?;
+            self.look_back_at_charge(tx, &payment, cancel.at).await?;
         }
         Ok(payment)
     }
