@@ -14,6 +14,7 @@ mod actors;
 mod case;
 mod deadlock;
 mod interleave;
+mod late_events;
 mod ledger;
 mod links;
 #[path = "../memory/mod.rs"]

@@ -53,7 +53,7 @@ impl Line for Desk {
 }
 
 /// The provider's own desk.
-fn desk(net: &Arc<Net>, stage: &Arc<Stage>) -> StripeClient {
+pub fn desk(net: &Arc<Net>, stage: &Arc<Stage>) -> StripeClient {
     let desk = Desk {
         net: Arc::clone(net),
         stage: Arc::clone(stage),

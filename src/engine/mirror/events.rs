@@ -50,6 +50,8 @@ const BATCH: u32 = 500;
 const MOST_UNTOLD: u32 = 20;
 /// An event may show in the list after ones that are newer: so much of it is read again each time.
 const LATE_MIN: i64 = 5;
+/// What is older than this is not read again, however long nothing newer happens: no clock is so much ahead.
+const SETTLED_H: i64 = 25;
 /// How much earlier than the provider forgets an event everything is read anew.
 const MARGIN_DAYS: i64 = 1;
 
@@ -173,7 +175,7 @@ impl<S: Store> Engine<S> {
             Some(cursor) if cursor.happened_at > self.oldest_kept()? => cursor,
             Some(_) | None => return self.read_all_anew(done).await,
         };
-        let late = self.now() - Duration::minutes(LATE_MIN);
+        let now = self.now();
         let mut reached = cursor.event_key.clone();
         for _ in 0..MOST_PAGES {
             let page = {
@@ -191,6 +193,7 @@ impl<S: Store> Engine<S> {
             if let Some(last) = page.events.last() {
                 reached.clone_from(&last.id);
             }
+            let late = still_late(&page.events, now);
             let settled = page.events.iter().take_while(|event| event.at <= late);
             if let Some(last) = settled.last() {
                 cursor.event_key.clone_from(&last.id);
@@ -419,6 +422,14 @@ async fn hasten<T: Tx>(
         at,
     };
     Ok(tx.hasten_looks(hint).await?)
+}
+
+/// Up to when a list is complete of which these are the newest that show. Our clock may be ahead of the provider's, so it is
+/// the provider's own times that say how old an event is.
+fn still_late(events: &[EventSeen], now: DateTime<Utc>) -> DateTime<Utc> {
+    let newest = events.iter().map(|event| event.at).max();
+    let late = newest.map_or(now, |newest| newest.min(now)) - Duration::minutes(LATE_MIN);
+    late.max(now - Duration::hours(SETTLED_H))
 }
 
 /// Whether it is everybody's trouble, so that there is no use in going on with the next row. Everything else is the
