@@ -146,8 +146,8 @@ impl Shop {
         ending.await.expect("ending");
         let undone = self.stripe.undo_subscription_cancel("u", &of.name);
         undone.await.expect("undone");
-        // The place in the list that is kept is a few minutes back.
-        let soon = self.world.clock_now() + TimeDelta::minutes(10);
+        // Where nothing newer happens the place in the list that is kept is a day back.
+        let soon = self.world.clock_now() + TimeDelta::hours(26);
         self.world.set_time(soon).await;
         self.pull().await;
         let later = self.world.clock_now() + TimeDelta::days(11) + TimeDelta::hours(2);

@@ -64,8 +64,8 @@ impl Shop {
                 _ => None,
             });
         let drawn = match chance.below(100) {
-            0..2 => Self::OnSchedule,
-            2..8 => Self::Asking,
+            0..1 => Self::OnSchedule,
+            1..7 => Self::Asking,
             _ => Self::Plain,
         };
         match provider {

@@ -268,14 +268,37 @@ fn complain(row: &mut Row, point: &Point, told: &Told) {
     ));
 }
 
-/// Every wait of an operation under these troubles, with this strike.
+/// Which of the waits: every so many, from one on.
+#[derive(Debug, Clone, Copy)]
+struct Waits {
+    each: u32,
+    from: u32,
+}
+
+const ALL_WAITS: Waits = Waits { each: 1, from: 0 };
+
+/// A shop on schedule takes twenty times as long as any other: under a fault every fifth wait is taken, from another on with
+/// each fault, unless `SIM_POINTS=all`.
+fn waits_of(operation: Operation, fault: usize) -> Waits {
+    let is_whole = std::env::var("SIM_POINTS").is_ok_and(|word| word == "all");
+    if !operation.is_on_schedule() || fault == 0 || is_whole {
+        return ALL_WAITS;
+    }
+    Waits {
+        each: 5,
+        from: u32::try_from(fault % 5).unwrap_or(0),
+    }
+}
+
+/// These waits of an operation under these troubles, with this strike.
 fn every_wait(
     row: &mut Row,
     (provider, operation): (ProviderName, Operation),
     strike: Strike,
-    troubles: &[Option<Trouble>],
+    (troubles, waits): (&[Option<Trouble>], Waits),
 ) {
-    for turns in 1.. {
+    let is_taken = |turns: &u32| turns % waits.each == waits.from;
+    for turns in (1..).filter(is_taken) {
         let point = Point {
             provider,
             operation,
@@ -293,10 +316,11 @@ fn every_wait(
 
 fn cover(provider: ProviderName, operation: Operation) -> Row {
     let mut row = Row::default();
-    for trouble in troubles(provider, operation) {
+    for (fault, trouble) in troubles(provider, operation).iter().enumerate() {
         for strike in [Strike::Death, Strike::DatabaseAway] {
             let about = (provider, operation);
-            every_wait(&mut row, about, strike, &trouble);
+            let waits = waits_of(operation, fault);
+            every_wait(&mut row, about, strike, (trouble, waits));
         }
     }
     row
@@ -365,7 +389,12 @@ fn pairs_of_faults_on_charge_and_refund_are_survived_at_every_wait() {
                 number += 1;
                 if is_whole || number.is_multiple_of(10) {
                     let pair = [&first[..], &second[..]].concat();
-                    every_wait(&mut row, (provider, operation), Strike::Death, &pair);
+                    every_wait(
+                        &mut row,
+                        (provider, operation),
+                        Strike::Death,
+                        (&pair, ALL_WAITS),
+                    );
                 }
             }
         }
