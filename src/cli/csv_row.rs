@@ -40,7 +40,8 @@ pub const fn head_of(list: ListKind) -> &'static str {
         ListKind::Payments => {
             "object,id,customer_id,customer_name,what,captured,captured_currency,refunded,\
              refunded_currency,reserved,reserved_currency,captured_at,card,card_provider,card_issuer,\
-             card_expiry,card_state,order_id,provider,payment_key,duplicate,mode"
+             card_expiry,card_state,order_id,provider,payment_key,duplicate,mode,\
+             installment_months,three_d_secure"
         }
         ListKind::Plans => {
             "object,mode,id,code,name,product_name,price,price_currency,interval_unit,\
@@ -61,7 +62,10 @@ pub const fn head_of(list: ListKind) -> &'static str {
             "object,mode,id,state,operator,host,until,started_at,finished_at,stop_reason,due,\
              done,declined,unknown,not_sent,not_executed,zero_amount,canceled,skipped,under_way"
         }
-        ListKind::Events => "object,mode,id,kind,state,tries,received_at",
+        ListKind::Events => {
+            "object,mode,id,kind,state,tries,received_at,provider,about,subscription_id,\
+             happened_at,processed_at,error,advice"
+        }
         ListKind::Activity => {
             "object,at,person,verb,target,before,after,reason,result,provider_ref,approver,\
              mode,chain,seq,hash"

@@ -83,6 +83,7 @@ pub const fn declared(command: &Command) -> (&'static str, Nature) {
         Command::States => ("states", Reads),
         Command::Report(ReportCommand::Revenue(_)) => ("report revenue", Reads),
         Command::Report(ReportCommand::Mrr(_)) => ("report mrr", Reads),
+        Command::Report(ReportCommand::Fees(_)) => ("report fees", Reads),
         Command::Audit(AuditCommand::Verify) => ("audit verify", Reads),
         Command::Paths => ("paths", Reads),
         Command::Keys => ("keys", Reads),

@@ -285,6 +285,7 @@ async fn with_database(
             report::revenue(out, opened, &args).await?;
         }
         Command::Report(ReportCommand::Mrr(args)) => report::mrr(out, opened, &args).await?,
+        Command::Report(ReportCommand::Fees(args)) => report::fees(out, opened, &args).await?,
         Command::Console => return console::run(out, expect(permit)?, global, opened).await,
         Command::Audit(AuditCommand::Verify) => return audit::verify(out, &opened.store).await,
         other => return Box::pin(acting::run(out, other, permit, global, opened)).await,

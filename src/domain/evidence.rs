@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use super::failure::FailureClass;
 use super::mode::ProviderName;
 use super::money::Money;
+use super::payment::CardUse;
 
 /// Where a piece of evidence comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -145,6 +146,8 @@ pub struct PaymentSeen {
     pub failure: Option<Refusal>,
     /// Card brand or method, as the provider writes it.
     pub method: String,
+    /// How the card was charged.
+    pub card_use: CardUse,
 }
 
 /// Status of a payment at the provider, in our words.

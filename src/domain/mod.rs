@@ -12,6 +12,7 @@ pub mod customer;
 pub mod dunning;
 pub mod evidence;
 pub mod failure;
+pub mod fee;
 pub mod ids;
 pub mod invoice;
 pub mod mirror;

@@ -39,8 +39,69 @@ pub struct Payment {
     pub captured_at: DateTime<Utc>,
     /// Taken for an obligation that was already paid.
     pub is_duplicate: bool,
+    /// How its card was charged.
+    pub card_use: CardUse,
     /// Grows by one with every change.
     pub version: i64,
+}
+
+/// How a card was charged, as far as the provider said. What it did not say is unknown, and never "no".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct CardUse {
+    /// Over how many months the customer pays it off; zero is all at once.
+    pub installment_months: Option<u32>,
+    /// Whether the customer's bank asked them.
+    pub three_d_secure: Option<ThreeDSecure>,
+}
+
+/// What 3-D Secure came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ThreeDSecure {
+    /// It was not asked for.
+    NotUsed,
+    /// The customer proved who they are.
+    Authenticated,
+    /// It was tried, and the bank stands in as if it had been done.
+    Attempted,
+    /// The bank let it pass without.
+    Exempted,
+    /// The card or its bank cannot do it.
+    NotSupported,
+    /// The customer did not prove who they are.
+    Failed,
+    /// It was used, and a word we do not know says how.
+    Other,
+}
+
+impl ThreeDSecure {
+    /// Every one.
+    pub const ALL: [Self; 7] = [
+        Self::NotUsed,
+        Self::Authenticated,
+        Self::Attempted,
+        Self::Exempted,
+        Self::NotSupported,
+        Self::Failed,
+        Self::Other,
+    ];
+
+    /// The stored name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotUsed => "not_used",
+            Self::Authenticated => "authenticated",
+            Self::Attempted => "attempted",
+            Self::Exempted => "exempted",
+            Self::NotSupported => "not_supported",
+            Self::Failed => "failed",
+            Self::Other => "other",
+        }
+    }
+
+    /// Reads a stored name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == text)
+    }
 }
 
 /// Derived from the amounts, never stored.

@@ -24,6 +24,7 @@ mod checkout;
 mod customer;
 mod everybodys;
 mod fallback;
+mod fees;
 mod fence;
 mod find;
 mod fingerprint;
@@ -70,6 +71,7 @@ pub use action::{
     ActionPlan, AskedBy, Confirmation, Effect, NotHappening, Outcome, PlannedCall, Receipt, Warning,
 };
 pub use billing_run::{RunPreview, RunPreviewRow, RunProgress, RunSummary};
+pub use fees::FeesPulled;
 pub use find::IdProblem;
 pub use limits::{LimitOf, RefundAlone, RefundLimits};
 pub use link::OpenLink;

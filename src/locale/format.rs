@@ -14,10 +14,12 @@ impl Locale {
             Some(digits) => ("-", digits),
             None => ("", amount.as_str()),
         };
-        match symbol(code) {
-            Some(symbol) => format!("{sign}{symbol}{digits}"),
-            None => format!("{sign}{code} {digits}"),
-        }
+        in_currency(sign, digits, code)
+    }
+
+    /// Some digits of an amount, such as one in larger units, as [`Locale::money`] writes them: `₩26.4M`.
+    pub fn money_of(&self, sign: &str, digits: &str, code: &str) -> String {
+        in_currency(sign, digits, code)
     }
 
     /// Like [`Locale::money`], with a plus on what is gained: for differences and movements.
@@ -58,6 +60,13 @@ impl Locale {
             let every = format!("common.interval.{unit}.every");
             self.t_args(&every, &[("n", &count.to_string())])
         }
+    }
+}
+
+fn in_currency(sign: &str, digits: &str, code: &str) -> String {
+    match symbol(code) {
+        Some(symbol) => format!("{sign}{symbol}{digits}"),
+        None => format!("{sign}{code} {digits}"),
     }
 }
 

@@ -159,7 +159,7 @@ impl Offline {
     ) -> Option<String> {
         self.with_context(now, |book, context| {
             let card = CardDraft::default();
-            let id = open_checkout(book, order_id, amount, None, card, context).ok()?;
+            let id = open_checkout(book, order_id, (amount, None), None, card, context).ok()?;
             Some(book.payment(id)?.key.clone())
         })
     }

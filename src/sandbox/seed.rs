@@ -37,6 +37,8 @@ pub struct SeedPayment {
     pub order_name: String,
     pub card: CardId,
     pub amount: i64,
+    /// Over how many months it is paid off; zero is all at once.
+    pub installment_months: u32,
     pub requested_at: DateTime<Utc>,
     pub outcome: SeedOutcome,
     /// In order of time; only an approved payment may have any.
@@ -262,7 +264,8 @@ impl Seeder {
                 .push_bind(payment.card.0)
                 .push_bind(payment.amount)
                 .push_bind(row.balance)
-                .push("0, 0, 0")
+                .push("0, 0")
+                .push_bind(i64::from(payment.installment_months))
                 .push_bind(payment.requested_at.timestamp_micros())
                 .push_bind(approved_at)
                 .push_bind(transaction_key)

@@ -39,6 +39,7 @@ pub(super) enum Task {
     OpenCheckout {
         order_id: String,
         amount: i64,
+        installment_months: Option<i64>,
         customer_key: Option<String>,
         card: CardDraft,
     },
@@ -107,10 +108,12 @@ pub(super) fn perform(
         Task::OpenCheckout {
             order_id,
             amount,
+            installment_months,
             customer_key,
             card,
         } => {
-            let id = ledger::open_checkout(book, &order_id, amount, customer_key, card, context)?;
+            let asked = (amount, installment_months);
+            let id = ledger::open_checkout(book, &order_id, asked, customer_key, card, context)?;
             let payment_key = book.payment(id).map(|payment| payment.key.clone());
             Ok(Done::Json(
                 json!({ "paymentKey": payment_key, "orderId": order_id, "amount": amount }),

@@ -11,6 +11,7 @@ use crate::domain::failure::FailureClass;
 use crate::domain::ids::{AttemptId, CustomerId, PublicId};
 use crate::domain::mode::{Mode, ProviderName};
 use crate::domain::money::{Currency, Money};
+use crate::domain::payment::{CardUse, ThreeDSecure};
 use crate::engine::ports::{CallReport, Kept, KeptAnswer, KeptKey};
 
 const VERSION: u32 = 1;
@@ -87,6 +88,10 @@ struct Seen {
     undone: Vec<Cancel>,
     failure: Option<Refused>,
     method: String,
+    #[serde(default)]
+    installment_months: Option<u32>,
+    #[serde(default)]
+    three_d_secure: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -264,6 +269,11 @@ fn of_seen(seen: &PaymentSeen) -> Seen {
         undone: seen.undone.iter().map(cancel).collect(),
         failure: seen.failure.as_ref().map(of_refusal),
         method: seen.method.clone(),
+        installment_months: seen.card_use.installment_months,
+        three_d_secure: seen
+            .card_use
+            .three_d_secure
+            .map(|one| one.as_str().to_owned()),
     }
 }
 
@@ -291,5 +301,9 @@ fn into_seen(seen: Seen) -> Option<PaymentSeen> {
         undone: seen.undone.into_iter().map(cancel).collect(),
         failure,
         method: seen.method,
+        card_use: CardUse {
+            installment_months: seen.installment_months,
+            three_d_secure: seen.three_d_secure.as_deref().and_then(ThreeDSecure::parse),
+        },
     })
 }

@@ -15,6 +15,7 @@ mod columns;
 mod connection;
 mod customers;
 mod error;
+mod fees;
 mod invoices;
 mod mirror_events;
 mod mirrors;

@@ -1,11 +1,11 @@
 //! Payments and the refunds out of them.
 
 use super::batch::Written;
-use super::sql::{Row, Stmt, args, each_of, ids_of, locked};
+use super::sql::{Cells, Row, Stmt, args, each_of, ids_of, locked};
 use super::tx::SqlTx;
 use crate::domain::ids::{AttemptId, CustomerId, InvoiceId, Noun, PaymentId, SubscriptionId};
 use crate::domain::mode::ProviderName;
-use crate::domain::payment::Payment;
+use crate::domain::payment::{CardUse, Payment, ThreeDSecure};
 use crate::engine::ports::{
     BookedRefund, NewPayment, NewRefund, NewReversal, Payments, StoreError,
 };
@@ -14,20 +14,20 @@ type R<T> = Result<T, StoreError>;
 
 macro_rules! columns {
     () => {
-        "id, public_id, invoice_id, attempt_id, customer_id, subscription_id, provider, mode, provider_ref, order_id, captured_minor, currency, refunded_minor, reserved_minor, captured_at, is_duplicate, version"
+        "id, public_id, invoice_id, attempt_id, customer_id, subscription_id, provider, mode, provider_ref, order_id, captured_minor, currency, refunded_minor, reserved_minor, captured_at, is_duplicate, installment_months, three_d_secure, version"
     };
 }
 
 /// What [`read`] reads.
 pub(super) const COLUMNS: &str = columns!();
 const INSERT: Stmt = Stmt::of_rows(
-    "insert into payment (id, public_id, tail, invoice_id, attempt_id, customer_id, subscription_id, plan_id, method_id, provider, mode, provider_ref, order_id, captured_minor, currency, captured_at, captured_on, is_duplicate)
-    select e.value ->> 0, e.value ->> 1, e.value ->> 2, e.value ->> 3, e.value ->> 4, e.value ->> 5, e.value ->> 6, e.value ->> 7, e.value ->> 8, e.value ->> 9, e.value ->> 10, e.value ->> 11, e.value ->> 12, e.value ->> 13, e.value ->> 14, e.value ->> 15, e.value ->> 16, e.value ->> 17
+    "insert into payment (id, public_id, tail, invoice_id, attempt_id, customer_id, subscription_id, plan_id, method_id, provider, mode, provider_ref, order_id, captured_minor, currency, captured_at, captured_on, is_duplicate, installment_months, three_d_secure)
+    select e.value ->> 0, e.value ->> 1, e.value ->> 2, e.value ->> 3, e.value ->> 4, e.value ->> 5, e.value ->> 6, e.value ->> 7, e.value ->> 8, e.value ->> 9, e.value ->> 10, e.value ->> 11, e.value ->> 12, e.value ->> 13, e.value ->> 14, e.value ->> 15, e.value ->> 16, e.value ->> 17, e.value ->> 18, e.value ->> 19
     from json_each($1) e returning id",
-    "insert into payment (id, public_id, tail, invoice_id, attempt_id, customer_id, subscription_id, plan_id, method_id, provider, mode, provider_ref, order_id, captured_minor, currency, captured_at, captured_on, is_duplicate)
-    select coalesce(id, nextval('payment_id_seq')), public_id, tail, invoice_id, attempt_id, customer_id, subscription_id, plan_id, method_id, provider, mode, provider_ref, order_id, captured_minor, currency, captured_at, captured_on, is_duplicate
-    from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::text[], $16::bigint[], $17::text[], $18::bigint[])
-    as new (id, public_id, tail, invoice_id, attempt_id, customer_id, subscription_id, plan_id, method_id, provider, mode, provider_ref, order_id, captured_minor, currency, captured_at, captured_on, is_duplicate) returning id",
+    "insert into payment (id, public_id, tail, invoice_id, attempt_id, customer_id, subscription_id, plan_id, method_id, provider, mode, provider_ref, order_id, captured_minor, currency, captured_at, captured_on, is_duplicate, installment_months, three_d_secure)
+    select coalesce(id, nextval('payment_id_seq')), public_id, tail, invoice_id, attempt_id, customer_id, subscription_id, plan_id, method_id, provider, mode, provider_ref, order_id, captured_minor, currency, captured_at, captured_on, is_duplicate, installment_months, three_d_secure
+    from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::text[], $16::bigint[], $17::text[], $18::bigint[], $19::bigint[], $20::text[])
+    as new (id, public_id, tail, invoice_id, attempt_id, customer_id, subscription_id, plan_id, method_id, provider, mode, provider_ref, order_id, captured_minor, currency, captured_at, captured_on, is_duplicate, installment_months, three_d_secure) returning id",
 );
 const IDS: Stmt = ids_of!("payment");
 const TARGET: Stmt = Stmt::both("select invoice_id from payment where id = $1");
@@ -71,6 +71,15 @@ fn read_booked(row: &Row) -> R<BookedRefund> {
     })
 }
 
+/// How the card was charged; empty where nobody said.
+pub(super) fn card_use(cells: &Cells<'_>) -> R<CardUse> {
+    let months = cells.opt_i64("installment_months")?;
+    Ok(CardUse {
+        installment_months: months.and_then(|months| u32::try_from(months).ok()),
+        three_d_secure: cells.opt_word("three_d_secure", ThreeDSecure::parse)?,
+    })
+}
+
 pub(super) fn read(row: &Row) -> R<Payment> {
     let cells = row.cells("payment")?;
     Ok(Payment {
@@ -89,6 +98,7 @@ pub(super) fn read(row: &Row) -> R<Payment> {
         reserved_minor: cells.i64("reserved_minor")?,
         captured_at: cells.at("captured_at")?,
         is_duplicate: cells.yes("is_duplicate")?,
+        card_use: card_use(&cells)?,
         version: cells.i64("version")?,
     })
 }
@@ -143,7 +153,9 @@ impl Payments for SqlTx<'_> {
             new.captured.currency().code(),
             new.captured_at,
             new.captured_on,
-            new.is_duplicate
+            new.is_duplicate,
+            new.card_use.installment_months.map(i64::from),
+            new.card_use.three_d_secure.map(ThreeDSecure::as_str)
         ];
         self.make(Written::Payments, &INSERT, &IDS, values)
             .await

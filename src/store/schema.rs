@@ -16,10 +16,10 @@ use crate::domain::mode::Mode;
 use crate::engine::ports::StoreError;
 
 /// The schema this program works with.
-pub const SCHEMA_VERSION: u32 = 11;
+pub const SCHEMA_VERSION: u32 = 13;
 const APPLICATION: &str = "paydeck";
 
-const MIGRATIONS: [Stmt; 11] = [
+const MIGRATIONS: [Stmt; 13] = [
     Stmt::split(sqlite::MIGRATIONS[0], postgres::MIGRATIONS[0]),
     Stmt::split(sqlite::MIGRATIONS[1], postgres::MIGRATIONS[1]),
     Stmt::split(sqlite::MIGRATIONS[2], postgres::MIGRATIONS[2]),
@@ -31,6 +31,8 @@ const MIGRATIONS: [Stmt; 11] = [
     Stmt::split(sqlite::MIGRATIONS[8], postgres::MIGRATIONS[8]),
     Stmt::split(sqlite::MIGRATIONS[9], postgres::MIGRATIONS[9]),
     Stmt::split(sqlite::MIGRATIONS[10], postgres::MIGRATIONS[10]),
+    Stmt::split(sqlite::MIGRATIONS[11], postgres::MIGRATIONS[11]),
+    Stmt::split(sqlite::MIGRATIONS[12], postgres::MIGRATIONS[12]),
 ];
 
 /// What a new database is told about itself.

@@ -63,6 +63,34 @@ async fn a_wrong_amount_is_refused_before_the_call_and_a_second_confirm_is_a_no_
 }
 
 #[tokio::test]
+async fn n05_what_a_customer_chose_to_pay_off_by_months_is_on_the_payment() {
+    on_each(async |w| {
+        let customer = w.customer("key-one").await;
+        let request = Request::Checkout {
+            customer,
+            amount: won(60_000),
+            description: "첫 결제".into(),
+        };
+        let Outcome::Done(receipt) = w.act(request).await.expect("opened") else {
+            panic!("not opened")
+        };
+        let order = receipt.order_id.expect("an order id");
+        let body = json!({
+            "orderId": order, "amount": 60_000, "customerKey": "key-one", "card": {}, "installmentMonths": 3,
+        });
+        let made = w.control("POST", "checkouts", body).await;
+        let key = made["paymentKey"].as_str().expect("a key").to_owned();
+        // The answer is lost: it is learnt from the look-up as well.
+        w.fault("confirm", json!("lost_after_commit"), 1).await;
+        w.act(confirm(&key, &order, 60_000)).await.expect("unknown");
+        w.reconcile().await;
+        let used = "select coalesce(installment_months, -1) || ' ' || coalesce(three_d_secure, '?') from payment";
+        assert_eq!(w.text(used).await, "3 ?");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_confirm_whose_answer_is_lost_is_found_by_its_order() {
     on_each(async |w| {
         let (key, order) = opened(&w).await;

@@ -259,6 +259,8 @@ async fn c16_a_first_charge_whose_bank_wants_the_customer_waits_at_a_link_and_is
         look(&w).await;
         assert_eq!(w.text(STATE).await, "active");
         assert_eq!(taken(&w, "krw").await, (1, 9_900));
+        let used = "select coalesce(installment_months, -1) || ' ' || coalesce(three_d_secure, '?') from payment";
+        assert_eq!(w.text(used).await, "0 authenticated", "N05");
         let closed = w.engine.customer_link(&admin(), attempt).await;
         assert!(
             matches!(closed, Err(VerbError::Refused(Refused::NoLink))),

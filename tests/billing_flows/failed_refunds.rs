@@ -3,6 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use paydeck::domain::ids::SubscriptionId;
+use paydeck::domain::mode::ProviderName;
 use paydeck::engine::queries::Reads as _;
 use paydeck::engine::{Outcome, Request};
 use paydeck::secret::Secret;
@@ -116,6 +117,14 @@ async fn a_refund_that_fails_after_it_was_done_is_found_and_the_books_follow_fro
                 .collect();
             assert_eq!(refunded, [(day(10), won(4_000)), (day(11), won(-4_000))]);
             assert_eq!(report.months[0].net, won(9_900));
+            let store = w.engine.store();
+            let only = store
+                .revenue_of(ProviderName::Stripe, day(9), day(12))
+                .await
+                .expect("a report");
+            assert_eq!(only.months, report.months, "all of it is Stripe's");
+            let other = store.revenue_of(ProviderName::Toss, day(9), day(12)).await;
+            assert_eq!(other.expect("a report").months, []);
             let by = w.engine.store().revenue_by_provider(day(9), day(12)).await;
             let [of] = &by.expect("a report")[..] else {
                 panic!("one provider, one currency")

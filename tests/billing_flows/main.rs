@@ -37,6 +37,7 @@ mod database_trouble;
 mod dunning;
 mod each_provider;
 mod failed_refunds;
+mod fees;
 mod foreign_refunds;
 mod four_eyes;
 mod interrupted;

@@ -13,6 +13,7 @@ use paydeck::domain::failure::FailureClass;
 use paydeck::domain::ids::{AttemptId, CustomerId, Noun, SubscriptionId};
 use paydeck::domain::mode::{Mode, ProviderName};
 use paydeck::domain::money::{Currency, Money};
+use paydeck::domain::payment::CardUse;
 use paydeck::domain::routing::Routing;
 use paydeck::engine::ports::{
     BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, ConfirmCall, DeleteOutcome, Desk,
@@ -219,6 +220,7 @@ fn seen(intent: &Intent) -> PaymentSeen {
         undone: Vec::new(),
         failure: None,
         method: "card".into(),
+        card_use: CardUse::default(),
     }
 }
 

@@ -292,6 +292,7 @@ fn cases(shop: &Shop) -> Vec<(&'static str, Vec<String>, i32)> {
         ("show", words("show", &[&subscriber.customer]), 0),
         ("states", words("states", &[]), 0),
         ("report revenue", words("report revenue", &[]), 0),
+        ("report fees", words("report fees", &[]), 0),
         ("report mrr", words("report mrr", &[]), 0),
         ("audit verify", words("audit verify", &[]), 0),
         ("paths", words("paths", &[]), 0),

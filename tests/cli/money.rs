@@ -265,3 +265,51 @@ fn h02_the_report_of_the_month_holds_the_new_subscription() {
         .sum();
     assert_eq!(today, 9_900);
 }
+
+#[test]
+fn n03_reports_are_of_one_provider_where_that_means_something_and_refused_where_it_does_not() {
+    let shop = Shop::open();
+    shop.subscriber();
+    for by in ["day", "month", "plan", "provider"] {
+        let words = ["report", "revenue", "--by", by];
+        let whole = shop.json(&words).expect(0).lines();
+        let of = |provider| {
+            let mut words = words.to_vec();
+            words.extend(["--provider", provider]);
+            shop.json(&words).expect(0).lines()
+        };
+        let toss = of("toss");
+        assert_eq!(toss.len(), whole.len(), "{by}");
+        assert!(toss.iter().all(|row| row["provider"] == json!("toss")));
+        let (one, all) = (&toss[0], &whole[0]);
+        let gross = if by == "day" { "captured" } else { "gross" };
+        assert_eq!(one[gross]["minor"], json!(9900), "{by}");
+        assert_eq!(one[gross], all[gross], "{by}");
+        assert_eq!(one.get("new"), None, "nobody is new at a provider");
+        assert!(of("stripe").is_empty(), "{by}");
+    }
+    let refused = shop.json(&["report", "mrr", "--provider", "toss"]);
+    let refused = refused.expect(2);
+    assert!(refused.err.contains("cannot be split"), "{}", refused.err);
+}
+
+#[test]
+fn fees_that_nobody_told_are_not_known_and_never_zero() {
+    let shop = Shop::open();
+    shop.subscriber();
+    let fees = shop.json(&["report", "fees"]).expect(0).object();
+    assert_eq!(fees["fees"], json!(null), "{fees}");
+    assert_eq!(fees["fee_unknown"], json!(1), "{fees}");
+    let said = shop.human(&["report", "fees"]).expect(0);
+    assert!(said.out.contains("not zero") || said.err.contains("not zero"));
+    let none = shop.json(&["report", "fees", "--provider", "stripe"]);
+    assert!(none.expect(0).lines().is_empty());
+    assert!(
+        shop.json(&["report", "fees", "--entries"])
+            .expect(0)
+            .lines()
+            .is_empty()
+    );
+    let done = shop.json(&["reconcile"]).expect(0).object();
+    assert_eq!(done["fees_taken_in"], json!(0), "{done}");
+}

@@ -20,6 +20,7 @@ const LOOKS: &[&str] = &[
     "list",
     "man",
     "paths",
+    "report fees",
     "report mrr",
     "report revenue",
     "show",

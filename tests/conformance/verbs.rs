@@ -14,7 +14,7 @@ use paydeck::domain::ids::{
 use paydeck::domain::invoice::{Invoice, InvoiceKind};
 use paydeck::domain::mode::{Mode, ProviderName};
 use paydeck::domain::money::{Currency, Money};
-use paydeck::domain::payment::Payment;
+use paydeck::domain::payment::{CardUse, Payment, ThreeDSecure};
 use paydeck::domain::period::{Anchor, Interval, Unit};
 use paydeck::domain::run::{Decision, Run, RunItem};
 use paydeck::domain::states::RunState;
@@ -649,11 +649,12 @@ async fn save_attempt<T: Tx>(tx: &mut T, op: &Op, w: &World) -> R<String> {
 
 fn told_payment(row: &Payment, w: &World) -> String {
     format!(
-        "pay {:?} {} {} {} v{}",
+        "pay {:?} {} {} {} {:?} v{}",
         place(&w.payments, &row.id),
         row.refunded_minor,
         row.reserved_minor,
         row.is_duplicate,
+        row.card_use,
         row.version
     )
 }
@@ -691,6 +692,13 @@ async fn payments<T: Tx>(tx: &mut T, op: &Op, w: &mut World) -> R<String> {
                 captured_at: base(),
                 captured_on: day(10),
                 is_duplicate: duplicate == 1,
+                card_use: CardUse {
+                    installment_months: u32::try_from(amount % 4).ok().filter(|months| *months > 0),
+                    three_d_secure: usize::try_from(name % 8)
+                        .ok()
+                        .and_then(|at| ThreeDSecure::ALL.get(at))
+                        .copied(),
+                },
             };
             let made = tx.insert_payment(&new).await?;
             w.payments.push(made);

@@ -687,6 +687,7 @@ impl Payments for MemTx<'_> {
                 reserved_minor: 0,
                 captured_at: new.captured_at,
                 is_duplicate: new.is_duplicate,
+                card_use: new.card_use,
                 version: 1,
             },
             plan_id: new.plan_id,

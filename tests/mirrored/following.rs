@@ -14,6 +14,8 @@ async fn a_subscription_is_taken_in_with_what_was_paid_so_far() {
         assert_eq!(shop.state(&one).await, "active");
         assert_eq!(shop.count("payment", &one).await, 1);
         assert_eq!(shop.count("invoice", &one).await, 1);
+        let used = "select count(*) from payment where installment_months = 0 and three_d_secure = 'not_used'";
+        assert_eq!(shop.world.ask(used).await, 1, "N05");
         let told = shop.told(&one).await;
         assert!(told.contains(&">incomplete created".to_owned()), "{told:?}");
         assert!(

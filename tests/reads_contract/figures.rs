@@ -1,12 +1,15 @@
 //! Figures: equal to the raw rows after whatever happened.
 
+use std::collections::BTreeMap;
+
 use chrono::Duration;
 use chrono_tz::Asia::Seoul;
 use paydeck::domain::ids::{CustomerId, PaymentId};
+use paydeck::domain::mode::ProviderName;
 use paydeck::domain::money::{Currency, Money};
 use paydeck::domain::period::local_date;
 use paydeck::engine::ports::{Books, Desk, NewRefund, Payments, Store, Tx};
-use paydeck::engine::queries::{Reads, SavedView, Window, mrr_report};
+use paydeck::engine::queries::{Reads, RevenueReport, SavedView, Window, mrr_report};
 use paydeck::store::SqlStore;
 use paydeck::store::bulk::Table;
 
@@ -17,6 +20,7 @@ on_both!(
     roll_ups_equal_the_rows_whatever_happened_and_in_whatever_order,
     the_overview_equals_the_rows,
     gold_2_revenue_holds_to_the_won,
+    what_came_in_by_provider_adds_up_to_the_whole,
     history_comes_in_time_order_page_by_page,
     a_commit_elsewhere_changes_the_version,
     saved_views_survive_and_are_replaced,
@@ -300,6 +304,132 @@ async fn gold_2_revenue_holds_to_the_won(bed: Bed) {
         let names: Vec<&str> = report.plans.iter().map(|plan| plan.name.as_str()).collect();
         assert_eq!(names, ["Plan pro-year", "Plan basic", "Plan pro", ""]);
         store.refresh_figures(100).await.expect("refresh");
+    }
+}
+
+/// Each figure of a report under its key, so that two reports can be added.
+type Figures = BTreeMap<String, [i64; 5]>;
+
+fn all_figures(report: &RevenueReport) -> Figures {
+    let n = |count: u64| i64::try_from(count).expect("a count");
+    let mut all = Figures::new();
+    let mut add = |key: String, figures: [i64; 5]| {
+        let sums = all.entry(key).or_default();
+        for (sum, figure) in sums.iter_mut().zip(figures) {
+            *sum += figure;
+        }
+    };
+    for day in &report.days {
+        let key = format!("{} {}", day.date, day.captured.currency());
+        let (gross, back) = (day.captured.minor(), day.refunded.minor());
+        let counts = [n(day.payments), n(day.declined), day.year_ago.minor()];
+        add(key, [gross, back, counts[0], counts[1], counts[2]]);
+    }
+    for month in &report.months {
+        let key = format!("month {} {}", month.month, month.gross.currency());
+        let counts = [n(month.payments), n(month.refund_count)];
+        add(
+            key,
+            [
+                month.gross.minor(),
+                month.refunds.minor(),
+                month.net.minor(),
+                counts[0],
+                counts[1],
+            ],
+        );
+    }
+    for plan in &report.plans {
+        let key = format!("plan {:?} {}", plan.plan_id, plan.gross.currency());
+        add(
+            key,
+            [
+                plan.gross.minor(),
+                plan.refunds.minor(),
+                n(plan.payments),
+                0,
+                0,
+            ],
+        );
+    }
+    all
+}
+
+async fn what_came_in_by_provider_adds_up_to_the_whole(bed: Bed) {
+    let mut rows = Rows::basics();
+    let mut dice = Dice(7);
+    for id in 1..=80_i64 {
+        let at = noon(1) + Duration::minutes(dice.below(27 * 24 * 60));
+        let at = if id % 9 == 0 {
+            at - Duration::days(365)
+        } else {
+            at
+        };
+        let plan = dice.below(4);
+        let plan = (plan > 0).then_some(plan);
+        let (provider, currency) = [("toss", "KRW"), ("stripe", "KRW"), ("stripe", "USD")]
+            [usize::try_from(dice.below(3)).unwrap()];
+        rows.payment(
+            id,
+            1,
+            9_900 + id,
+            at,
+            set! { plan_id: plan, provider: provider, currency: currency },
+        );
+        if id % 4 == 0 {
+            let at = at + Duration::days(1);
+            rows.put(
+                Table::Refund,
+                &set! {
+                    id: id, public_id: format!("ref_{}", ulid(id)), tail: format!("t{id}"), payment_id: id, customer_id: 1_i64,
+                    plan_id: plan, amount_minor: 100 + id, currency: currency, reason: "asked",
+                    transaction_key: format!("tx-{id}"), refunded_at: at, refunded_on: local_date(at, Seoul), operator: "kim",
+                },
+            );
+        }
+        if id % 5 == 0 {
+            let (failed, on) = (200 + id, local_date(at, Seoul));
+            rows.invoice(failed, 1, 9_900, "open", set! { currency: currency });
+            rows.attempt(
+                failed,
+                failed,
+                1,
+                9_900,
+                set! { state: "declined", provider: provider, currency: currency, settled_at: at, settled_on: on },
+            );
+        }
+    }
+    let store = bed.with(&rows).await;
+    mark_days(&store).await;
+    for _ in 0..2 {
+        let mut whole = all_figures(&store.revenue(date(1), date(31)).await.expect("a report"));
+        // A day on which only somebody new came belongs to nobody.
+        whole.retain(|_, figures| *figures != [0; 5]);
+        let mut sum = Figures::new();
+        for provider in ProviderName::ALL {
+            let report = store.revenue_of(provider, date(1), date(31)).await;
+            let report = report.expect("a report");
+            assert!(report.days.iter().all(|day| day.new == 0));
+            let is_won = |m: &Money| m.currency() == Currency::KRW;
+            let won_alone = report.months.iter().all(|month| is_won(&month.gross));
+            assert_eq!(won_alone, provider == ProviderName::Toss);
+            for (key, figures) in all_figures(&report) {
+                let sums = sum.entry(key).or_default();
+                for (sum, figure) in sums.iter_mut().zip(figures) {
+                    *sum += figure;
+                }
+            }
+        }
+        assert_eq!(sum, whole);
+        let by = store.revenue_by_provider(date(1), date(31)).await;
+        let gross: i64 = by
+            .expect("a report")
+            .iter()
+            .map(|of| of.gross.minor())
+            .sum();
+        let months = whole.iter().filter(|(key, _)| key.starts_with("month"));
+        assert_eq!(gross, months.map(|(_, figures)| figures[0]).sum::<i64>());
+        while store.refresh_figures(100).await.expect("refresh") > 0 {}
     }
 }
 

@@ -696,8 +696,13 @@ async fn activity_and_events_are_lists_too(bed: Bed) {
             id: id, event_key: format!("e{id}"), kind: "PAYMENT_STATUS_CHANGED",
             state: if id == 3 { "failed" } else { "processed" }, order_id: format!("order-{id}"),
             received_at: noon(3) + Duration::minutes(id), tries: id,
+            last_error: if id == 3 { "it does not tell" } else { "" },
         });
     }
+    rows.put(Table::Inbox, &set! {
+        id: 4_i64, event_key: "evt_4", kind: "invoice.payment_failed", state: "ignored", provider: "stripe",
+        provider_ref: "in_4", received_at: noon(3) + Duration::minutes(4), tries: 1_i64,
+    });
     let store = bed.with(&rows).await;
     let ending = &ulid(1)[16..];
     for (typed, expected) in [
@@ -722,14 +727,27 @@ async fn activity_and_events_are_lists_too(bed: Bed) {
         [2]
     );
     for (typed, expected) in [
-        ("", 3),
+        ("", 4),
         ("status:failed", 1),
         ("payment_status", 3),
         ("order-2", 1),
+        ("invoice.", 1),
+        ("in_4", 1),
+        ("provider:toss", 3),
+        ("provider:stripe status:ignored", 1),
     ] {
         let got = store.events(&filter(typed)).await.expect("a page");
         assert_eq!(got.rows.len(), expected, "{typed}");
     }
+    let got = store.events(&filter("")).await.expect("a page").rows;
+    assert_eq!(got[0].provider, paydeck::domain::mode::ProviderName::Stripe);
+    assert_eq!(got[0].about.as_deref(), Some("in_4"));
+    assert_eq!(
+        (got[0].standing(), got[1].standing()),
+        ("ignored", "failed")
+    );
+    assert_eq!(got[1].error.as_deref(), Some("it does not tell"));
+    assert_eq!(got[1].about.as_deref(), Some("order-3"));
 }
 
 async fn a_typed_payload_is_only_a_word(bed: Bed) {

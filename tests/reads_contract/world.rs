@@ -147,6 +147,7 @@ fn left_out(table: &str, column: &str) -> Value {
         "key_id",
         "from_state",
         "outcome",
+        "three_d_secure",
     ];
     let is_empty = TEXTS_LEFT_EMPTY.contains(&format!("{table}.{column}").as_str());
     let zeros = [

@@ -229,6 +229,7 @@ fn seed_payment(
         order_name: "구독".to_owned(),
         card,
         amount: 4900,
+        installment_months: 0,
         requested_at: moment(),
         outcome,
         cancels,

@@ -8,6 +8,8 @@ use paydeck::console::update;
 use paydeck::domain::attempt::{AttemptKind, Source};
 use paydeck::domain::ids::{AttemptId, InvoiceId, Noun};
 use paydeck::domain::mode::Mode;
+use paydeck::domain::money::{Currency, Money};
+use paydeck::domain::payment::{CardUse, ThreeDSecure};
 use paydeck::domain::states::AttemptState;
 use paydeck::engine::queries::{Away, AwayRow, Timeline, TimelineEntry, TimelineEvent};
 use paydeck::locale::Lang;
@@ -130,6 +132,76 @@ fn shown(stage: &mut Stage, timeline: Timeline) -> String {
     };
     panel.value = Some(Box::new(timeline));
     stage.text()
+}
+
+#[test]
+fn n05_the_payment_card_says_over_how_many_months_it_is_paid_and_whether_the_bank_asked() {
+    let used = |installment_months, three_d_secure| CardUse {
+        installment_months,
+        three_d_secure,
+    };
+    let asked = Some(ThreeDSecure::Authenticated);
+    for (lang, card_use, told) in [
+        (
+            Lang::En,
+            used(Some(3), asked),
+            "in 3 monthly instalments  3-D Secure: customer proved",
+        ),
+        (
+            Lang::Ko,
+            used(Some(3), asked),
+            "3개월 할부  3-D Secure: 본인 인증됨",
+        ),
+        (
+            Lang::En,
+            used(Some(0), None),
+            "paid at once  3-D Secure: not known",
+        ),
+        (
+            Lang::Ko,
+            used(Some(0), Some(ThreeDSecure::NotUsed)),
+            "일시불  3-D Secure: 쓰지 않음",
+        ),
+        (
+            Lang::En,
+            used(None, None),
+            "instalments and 3-D Secure: not known",
+        ),
+        (Lang::Ko, used(None, None), "할부, 3-D Secure: 알 수 없음"),
+    ] {
+        for (width, height) in [(80, 24), (120, 40)] {
+            let mut timeline = rows::timeline(0);
+            timeline.payments = vec![rows::payment(0, card_use)];
+            let mut stage = Stage::new(width, height, lang);
+            let text = shown(&mut stage, timeline);
+            assert!(text.contains(told), "{told} at {width}x{height}\n{text}");
+        }
+    }
+}
+
+#[test]
+fn the_sums_below_the_chart_show_every_currency_where_there_is_room_for_it() {
+    let dollars = |minor| Money::new(minor, Currency::USD);
+    for lang in [Lang::En, Lang::Ko] {
+        let mut stage = Stage::new(120, 40, lang);
+        let Content::Overview(overview) = &mut stage.model.visit_mut().content else {
+            panic!("no overview")
+        };
+        let shown = overview.value.as_mut().expect("figures");
+        shown.gross = vec![rows::won(26_424_500), dollars(7_300)];
+        shown.refunds = vec![rows::won(134_900), dollars(1_000)];
+        shown.net = vec![rows::won(26_289_600), dollars(6_300)];
+        let text = stage.text();
+        let head = match lang {
+            Lang::En => "net ",
+            Lang::Ko => "순액 ",
+        };
+        let is_sums = |line: &&str| line.contains(head) && line.contains('$');
+        let sums = text.lines().find(is_sums);
+        let sums = sums.unwrap_or_else(|| panic!("no sums\n{text}"));
+        assert_eq!(sums.matches('$').count(), 3, "{sums}");
+        assert!(!sums.contains("+1"), "{sums}");
+    }
 }
 
 #[test]

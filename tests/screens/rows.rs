@@ -16,7 +16,7 @@ use paydeck::domain::invoice::{Invoice, InvoiceKind};
 use paydeck::domain::mirror::{Collection, Scheduler, Wish, WishId, WishState, WishVerb};
 use paydeck::domain::mode::{Mode, ProviderName};
 use paydeck::domain::money::{Currency, Money};
-use paydeck::domain::payment::Payment;
+use paydeck::domain::payment::{CardUse, Payment};
 use paydeck::domain::period::{Anchor, Interval, Unit};
 use paydeck::domain::plan::Plan;
 use paydeck::domain::run::{Decision, Run};
@@ -235,6 +235,7 @@ pub fn payment_row(number: i64) -> PaymentRow {
         provider_ref: "5zJ4xY7m0kODnyRpQWGrN2xq".to_owned(),
         is_duplicate: number == 6,
         mode: Mode::Sim,
+        card_use: CardUse::default(),
     }
 }
 
@@ -376,7 +377,22 @@ pub fn activity_row(number: i64) -> ActivityRow {
 pub fn event_row(number: i64) -> EventRow {
     EventRow {
         id: number,
-        kind: raw("PAYMENT_STATUS_CHANGED"),
+        provider: if number % 2 == 0 {
+            ProviderName::Stripe
+        } else {
+            ProviderName::Toss
+        },
+        kind: raw(if number % 2 == 0 {
+            "invoice.payment_failed"
+        } else {
+            "PAYMENT_STATUS_CHANGED"
+        }),
+        about: (number % 4 != 3).then(|| raw("sub_1Mowv2LkdIwHu7ix")),
+        subscription: (number % 4 == 0).then(|| public(Noun::Subscription, number)),
+        happened_at: Some(ago(number * 17 + 1)),
+        processed_at: None,
+        unread: u32::from(number == 4),
+        error: (number % 4 == 2).then(|| raw("the provider does not tell")),
         received_at: ago(number * 17),
         state: ["processed", "received", "failed", "ignored"][usize::try_from(number).unwrap() % 4]
             .to_owned(),
@@ -659,6 +675,30 @@ pub fn attempt(number: i64, source: Source, state: AttemptState) -> Attempt {
     }
 }
 
+/// The payment of a timeline's invoice.
+pub fn payment(number: i64, card_use: CardUse) -> Payment {
+    let row = payment_row(number);
+    Payment {
+        id: row.id,
+        public_id: row.public_id,
+        invoice_id: row.invoice_id,
+        attempt_id: AttemptId(1),
+        customer_id: CustomerId(number),
+        subscription_id: row.subscription_id,
+        provider: row.provider,
+        mode: row.mode,
+        provider_ref: row.provider_ref,
+        order_id: row.order_id,
+        captured: row.captured,
+        refunded_minor: 0,
+        reserved_minor: 0,
+        captured_at: row.captured_at,
+        is_duplicate: false,
+        card_use,
+        version: 1,
+    }
+}
+
 pub fn timeline(number: i64) -> Timeline {
     let mut attempts = vec![
         attempt(1, Source::Run, AttemptState::Declined),
@@ -710,6 +750,7 @@ pub fn timeline(number: i64) -> Timeline {
         customer: customer(number),
         payments: Vec::<Payment>::new(),
         reversals: Vec::new(),
+        fees: Vec::new(),
         cards: Vec::new(),
         attempts,
         entries,

@@ -12,6 +12,7 @@ use paydeck::domain::evidence::{
 };
 use paydeck::domain::failure::FailureClass;
 use paydeck::domain::money::{Currency, Money};
+use paydeck::domain::payment::CardUse;
 use paydeck::engine::ports::{CallReport, ChargeCall, ChargeLook};
 use paydeck::sandbox::Asked;
 
@@ -113,6 +114,7 @@ fn seen(order_id: &str, status: SeenStatus, total: Money) -> PaymentSeen {
         undone: Vec::new(),
         failure: (status == SeenStatus::Failed).then(failure),
         method: String::new(),
+        card_use: CardUse::default(),
     }
 }
 

@@ -4,6 +4,7 @@
 use paydeck::domain::attempt::Attempt;
 use paydeck::domain::ids::Noun;
 use paydeck::domain::invoice::Invoice;
+use paydeck::domain::payment::{CardUse, ThreeDSecure};
 use paydeck::domain::states::{AttemptState, InvoiceState};
 use paydeck::engine::ports::{
     Account, Attempts, Books, Constraint, Desk, Foreseen, Invoices, Lease, NewAttempt, NewPayment,
@@ -121,6 +122,10 @@ async fn what_was_made_is_what_is_stored(bed: Bed) {
         captured_at: day(2),
         captured_on: date(2),
         is_duplicate: true,
+        card_use: CardUse {
+            installment_months: Some(3),
+            three_d_secure: Some(ThreeDSecure::Authenticated),
+        },
     };
     let payment = tx.insert_payment(&new).await.expect("a payment");
     let read = tx.lock_payment(payment).await.expect("read");

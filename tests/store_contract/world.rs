@@ -11,6 +11,7 @@ use paydeck::domain::ids::{
 use paydeck::domain::invoice::InvoiceKind;
 use paydeck::domain::mode::{Mode, ProviderName};
 use paydeck::domain::money::{Currency, Money};
+use paydeck::domain::payment::CardUse;
 use paydeck::domain::period::{Interval, Unit};
 use paydeck::domain::states::{AttemptState, InvoiceState, SubscriptionState};
 use paydeck::engine::ports::{
@@ -358,6 +359,7 @@ pub async fn payment(
         captured_at: day(2),
         captured_on: date(2),
         is_duplicate,
+        card_use: CardUse::default(),
     };
     tx.insert_payment(&new).await
 }

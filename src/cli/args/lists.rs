@@ -106,12 +106,18 @@ pub enum ProviderArg {
 impl ProviderArg {
     /// A filter that also keeps the rows of this provider.
     pub fn and(provider: Option<Self>, filter: &str) -> String {
-        let name = match provider {
-            None => return filter.to_owned(),
-            Some(Self::Toss) => ProviderName::Toss,
-            Some(Self::Stripe) => ProviderName::Stripe,
-        };
-        format!("provider:{name} {filter}").trim_end().to_owned()
+        match provider.map(Self::name) {
+            None => filter.to_owned(),
+            Some(name) => format!("provider:{name} {filter}").trim_end().to_owned(),
+        }
+    }
+
+    /// Which one is meant.
+    pub const fn name(self) -> ProviderName {
+        match self {
+            Self::Toss => ProviderName::Toss,
+            Self::Stripe => ProviderName::Stripe,
+        }
     }
 }
 
@@ -195,6 +201,8 @@ pub enum ReportCommand {
     Revenue(RevenueArgs),
     /// Monthly recurring revenue of one month, with its movements.
     Mrr(MrrArgs),
+    /// What providers kept for themselves, by provider and currency.
+    Fees(FeesArgs),
 }
 
 #[derive(Debug, Args)]
@@ -207,6 +215,25 @@ pub struct RevenueArgs {
     pub to: Option<NaiveDate>,
     #[arg(long, value_enum, default_value_t = RevenueBy::Day)]
     pub by: RevenueBy,
+    /// Only what came in through this provider.
+    #[arg(long, value_enum, value_name = "PROVIDER")]
+    pub provider: Option<ProviderArg>,
+}
+
+#[derive(Debug, Args)]
+pub struct FeesArgs {
+    /// First local day; by default thirty days in all.
+    #[arg(long, value_name = "DAY")]
+    pub from: Option<NaiveDate>,
+    /// Last local day; by default today.
+    #[arg(long, value_name = "DAY")]
+    pub to: Option<NaiveDate>,
+    /// Only what this provider kept.
+    #[arg(long, value_enum, value_name = "PROVIDER")]
+    pub provider: Option<ProviderArg>,
+    /// The rows of the balance that the figures are made of.
+    #[arg(long)]
+    pub entries: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -222,6 +249,9 @@ pub struct MrrArgs {
     /// The month, such as 2026-03; by default the running one.
     #[arg(value_name = "MONTH", value_parser = month)]
     pub month: Option<NaiveDate>,
+    /// Refused: a subscription is no provider's.
+    #[arg(long, value_enum, value_name = "PROVIDER")]
+    pub provider: Option<ProviderArg>,
 }
 
 fn month(text: &str) -> Result<NaiveDate, String> {

@@ -1,6 +1,6 @@
 //! What `show` gives of one thing.
 
-use super::rows::{expiry, failed_row, payment_row, subscription_row, unknown_row};
+use super::rows::{card_use, expiry, failed_row, payment_row, subscription_row, unknown_row};
 use crate::cli::record::Record;
 use crate::cli::view::View;
 use crate::domain::attempt::Attempt;
@@ -12,8 +12,8 @@ use crate::domain::payment::{Payment, RefundStanding};
 use crate::domain::states::SubscriptionState;
 use crate::domain::subscription::Change;
 use crate::engine::queries::{
-    CustomerCard, DoneBy, Note, ReversedRefund, SubscriptionCard, Timeline, TimelineEntry,
-    TimelineEvent,
+    CustomerCard, DoneBy, FeesOfPayment, Note, ReversedRefund, SubscriptionCard, Timeline,
+    TimelineEntry, TimelineEvent,
 };
 use crate::text::mask;
 
@@ -128,9 +128,9 @@ fn standing(payment: &Payment) -> &'static str {
     }
 }
 
-pub fn payment(payment: &Payment) -> Record {
+pub fn payment(payment: &Payment, fees: Option<FeesOfPayment>) -> Record {
     let minor = |minor| Money::new(minor, payment.captured.currency());
-    Record::of("payment")
+    let record = Record::of("payment")
         .id("id", &payment.public_id)
         .word("state", "state.payment", standing(payment))
         .money("captured", payment.captured)
@@ -141,7 +141,11 @@ pub fn payment(payment: &Payment) -> Record {
         .text("order_id", &payment.order_id)
         .text("payment_key", &payment.provider_ref)
         .flag("duplicate", payment.is_duplicate)
-        .word("mode", "mode", payment.mode.as_str())
+        .word("provider", "provider", payment.provider.as_str())
+        .word("mode", "mode", payment.mode.as_str());
+    card_use(record, payment.card_use)
+        .money("fee", fees.map(|fees| fees.fee))
+        .money("net_of_fees", fees.map(|fees| fees.net))
 }
 
 pub fn attempt(attempt: &Attempt) -> Record {
@@ -181,7 +185,15 @@ pub fn attempt(attempt: &Attempt) -> Record {
 pub fn timeline(timeline: &Timeline, view: &View) -> Record {
     invoice(&timeline.invoice)
         .record("customer", customer(&timeline.customer, view))
-        .records("payments", timeline.payments.iter().map(payment).collect())
+        .records(
+            "payments",
+            timeline
+                .payments
+                .iter()
+                .enumerate()
+                .map(|(at, one)| payment(one, timeline.fees.get(at).copied().flatten()))
+                .collect(),
+        )
         .records(
             "failed_refunds",
             timeline

@@ -120,7 +120,14 @@ pub const RUN_ITEMS: &[&str] = &[
     "reason",
     "at",
 ];
-pub const EVENTS: &[&str] = &["received_at", "kind", "state", "tries"];
+pub const EVENTS: &[&str] = &[
+    "received_at",
+    "provider",
+    "kind",
+    "about",
+    "state",
+    "advice",
+];
 pub const ACTIVITY: &[&str] = &["at", "person", "verb", "target", "result", "reason"];
 pub const HITS: &[&str] = &[
     "kind",

@@ -4,12 +4,37 @@ use crate::cli::record::Record;
 use chrono::NaiveDate;
 
 use crate::domain::movements::MrrReport;
-use crate::engine::queries::{DayFigure, MonthFigure, PlanRevenue, ProviderRevenue};
+use crate::engine::queries::{
+    DayFigure, FeeFigure, FeeRow, MonthFigure, PlanRevenue, ProviderRevenue,
+};
 
 /// The columns people see of each report.
 pub mod report_columns {
     pub const DAYS: &[&str] = &[
         "date", "captured", "refunded", "payments", "declined", "new",
+    ];
+    pub const DAYS_OF: &[&str] = &[
+        "provider", "date", "captured", "refunded", "payments", "declined",
+    ];
+    pub const FEES: &[&str] = &[
+        "provider",
+        "currency",
+        "charges",
+        "charged",
+        "refunded",
+        "returned",
+        "fees",
+        "net_of_fees",
+        "fee_unknown",
+    ];
+    pub const FEE_ENTRIES: &[&str] = &[
+        "at",
+        "provider",
+        "kind",
+        "payment_id",
+        "amount",
+        "fee",
+        "net_of_fees",
     ];
     pub const MONTHS: &[&str] = &[
         "month",
@@ -39,6 +64,46 @@ pub fn day_figure(day: &DayFigure) -> Record {
         .number("declined", day.declined)
         .number("new", day.new)
         .money("year_ago", day.year_ago)
+}
+
+/// The same of one provider. Who is new is not in it.
+pub fn day_figure_of(day: &DayFigure) -> Record {
+    Record::of("day")
+        .day("date", day.date)
+        .money("captured", day.captured)
+        .money("refunded", day.refunded)
+        .number("payments", day.payments)
+        .number("declined", day.declined)
+        .money("year_ago", day.year_ago)
+}
+
+/// What a provider kept; empty where it told nothing, which is not zero.
+pub fn fee_figure(of: &FeeFigure) -> Record {
+    let known = of.known.as_ref();
+    Record::of("fees")
+        .word("provider", "provider", of.provider.as_str())
+        .word("currency", "", of.currency.code())
+        .number_if("charges", known.map(|known| known.charges))
+        .money("charged", known.map(|known| known.charged))
+        .money("refunded", known.map(|known| known.refunded))
+        .money("returned", known.map(|known| known.returned))
+        .money("fees", known.map(|known| known.fees))
+        .money("net_of_fees", known.map(|known| known.net))
+        .number("fee_unknown", of.unknown)
+}
+
+/// A row of a provider's balance.
+pub fn fee_entry(row: &FeeRow) -> Record {
+    Record::of("fee")
+        .at("at", row.fee.at)
+        .word("provider", "provider", row.provider.as_str())
+        .word("kind", "fee_kind", row.fee.kind.as_str())
+        .id("payment_id", &row.payment)
+        .money("amount", row.fee.amount)
+        .money("fee", row.fee.fee)
+        .money("net_of_fees", row.fee.net)
+        .text("payment_key", &row.fee.provider_ref)
+        .text("entry", &row.fee.entry_key)
 }
 
 pub fn month_figure(month: &MonthFigure) -> Record {

@@ -5,6 +5,7 @@ use crate::cli::view::View;
 use crate::domain::failure::FailureClass;
 use crate::domain::mode::ProviderName;
 use crate::domain::money::Money;
+use crate::domain::payment::{CardUse, ThreeDSecure};
 use crate::domain::run::{Decision, INTERRUPTED};
 use crate::domain::states::{AttemptState, SubscriptionState};
 use crate::engine::queries::{
@@ -129,12 +130,24 @@ pub fn payment_row(row: &PaymentRow) -> Record {
         .money("refunded", minor(row.refunded_minor))
         .money("reserved", minor(row.reserved_minor))
         .at("captured_at", row.captured_at);
-    card(record, row.card.as_ref())
+    let record = card(record, row.card.as_ref())
         .text("order_id", &row.order_id)
         .word("provider", "provider", row.provider.as_str())
         .text("payment_key", &row.provider_ref)
         .flag("duplicate", row.is_duplicate)
-        .word("mode", "mode", row.mode.as_str())
+        .word("mode", "mode", row.mode.as_str());
+    card_use(record, row.card_use)
+}
+
+/// How a card was charged: empty where nobody said.
+pub fn card_use(record: Record, used: CardUse) -> Record {
+    record
+        .number_if("installment_months", used.installment_months)
+        .word_if(
+            "three_d_secure",
+            "three_d_secure",
+            used.three_d_secure.map(ThreeDSecure::as_str),
+        )
 }
 
 pub fn plan_row(row: &PlanRow) -> Record {
@@ -301,6 +314,13 @@ pub fn event_row(row: &EventRow) -> Record {
         .word("state", "state.event", &row.state)
         .number("tries", row.tries)
         .at("received_at", row.received_at)
+        .word("provider", "provider", row.provider.as_str())
+        .text_if("about", row.about.as_deref())
+        .id_if("subscription_id", row.subscription.as_ref())
+        .at("happened_at", row.happened_at)
+        .at("processed_at", row.processed_at)
+        .text_if("error", row.error.as_deref())
+        .word("advice", "event_advice", row.standing())
 }
 
 pub fn activity_row(row: &ActivityRow) -> Record {

@@ -213,6 +213,12 @@ pub async fn reconcile(
         (Ok(()), Some(_)) => Some("followed"),
         (Ok(()), None) => None,
     };
+    // Nothing waits for a fee: what was not read now is read the next time.
+    let fees = engine.pull_fees(&opened.operator).await;
+    let taken_in = fees
+        .as_ref()
+        .map(|all| all.iter().map(|one| one.taken_in).sum::<u32>());
+    let trouble = fees.as_ref().err().map(ToString::to_string);
     out.record(
         &Record::of("reconciled")
             .number("claimed", sum.claimed)
@@ -224,7 +230,9 @@ pub async fn reconcile(
             .number("released", released)
             .number_if("mirrors_read", pulled.map(|one| one.read))
             .number_if("wishes_settled", pulled.map(|one| one.settled))
-            .word_if("mirror", "mirror", mirror),
+            .word_if("mirror", "mirror", mirror)
+            .number_if("fees_taken_in", taken_in.ok())
+            .text_if("fees_not_read", trouble.as_deref()),
     )?;
     // What was settled before it is told, whatever was in the way of the mirror.
     followed?;

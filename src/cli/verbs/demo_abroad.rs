@@ -61,6 +61,9 @@ pub async fn tell(permit: &Permit, global: &Global, config: &Path) -> Result<(),
     {
         told = abroad.mirrored(&stripe).await;
     }
+    if told.is_ok() {
+        told = abroad.engine.pull_fees(&abroad.operator).await.map(drop);
+    }
     opened.store.close().await;
     Ok(told?)
 }

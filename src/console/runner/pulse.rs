@@ -37,6 +37,8 @@ const LOOK_AT_MOST: Duration = Duration::from_secs(1);
 const AFTER_TROUBLE: Duration = Duration::from_secs(5);
 /// How often a provider that schedules subscriptions is asked what happened.
 const PULL_EVERY: Duration = Duration::from_secs(30);
+/// How often a provider is asked what it kept for itself.
+const FEES_EVERY: Duration = Duration::from_secs(3_600);
 
 /// When somebody pressed something last, and who waits for it.
 #[derive(Debug)]
@@ -151,12 +153,18 @@ pub async fn reconcile<S: Store + Reads>(
     }
 }
 
-/// Follows what a provider did with subscriptions that it schedules, where there are any, as long as the console runs;
+/// Follows what a provider did with subscriptions that it schedules, where there are any, and now and then what it kept for
+/// itself, as long as the console runs;
 /// trouble is the next time's. It may take long, and nobody waits for it.
 pub async fn follow<S: Store + Reads>(engine: Arc<Engine<S>>, operator: Arc<Operator>) {
+    let mut fees: Option<Instant> = None;
     loop {
         if matches!(engine.has_mirrors().await, Ok(true)) {
             let _next_time = engine.mirror_pull(&operator).await;
+        }
+        if fees.is_none_or(|at| at.elapsed() >= FEES_EVERY) {
+            let _next_time = engine.pull_fees(&operator).await;
+            fees = Some(monotonic_now());
         }
         tokio::time::sleep(PULL_EVERY).await;
     }

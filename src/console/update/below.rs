@@ -64,7 +64,11 @@ fn below_row(row: &Row, zone: Tz) -> Option<Visit> {
         Row::Activity(row) if !row.record.entry.target.is_empty() => {
             Place::Found(row.record.entry.target.clone())
         }
-        Row::Activity(_) | Row::Event(_) => return None,
+        Row::Event(row) => match &row.subscription {
+            Some(id) => Place::Found(id.to_string()),
+            None => return None,
+        },
+        Row::Activity(_) => return None,
         Row::Hit(hit) => match hit.target {
             HitTarget::Customer(id) => Place::Customer(id),
             HitTarget::Subscription(id) => Place::Subscription(id),

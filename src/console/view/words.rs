@@ -40,6 +40,28 @@ impl Model {
         }
     }
 
+    /// Every sum, the large ones in larger units.
+    pub fn moneys_short(&self, moneys: &[Money]) -> String {
+        if moneys.is_empty() {
+            return self.moneys(moneys);
+        }
+        let texts: Vec<String> = moneys.iter().map(|one| self.money_short(*one)).collect();
+        texts.join(" ")
+    }
+
+    fn money_short(&self, money: Money) -> String {
+        const SHORT: usize = 9;
+        let whole = self.money(money);
+        if width(&whole) <= SHORT {
+            return whole;
+        }
+        let sign = if money.minor() < 0 { "-" } else { "" };
+        let positive = Money::new(money.minor().saturating_abs(), money.currency());
+        let digits = self.compact(positive);
+        self.locale()
+            .money_of(sign, &digits, money.currency().code())
+    }
+
     /// As many whole figures as there is room for, and how many more there are. A figure is never cut: where not even the
     /// first one fits, it is said in larger units.
     pub fn moneys_in(&self, moneys: &[Money], room: usize) -> String {

@@ -8,7 +8,7 @@ use crate::demo::world::{Account, Return};
 use crate::domain::attempt::Attempt;
 use crate::domain::evidence::EvidenceSource;
 use crate::domain::ids::EvidenceId;
-use crate::domain::payment::Payment;
+use crate::domain::payment::{Payment, ThreeDSecure};
 use crate::domain::period::local_date;
 
 pub(in crate::demo) fn attempt(attempt: Attempt, evidence: Option<EvidenceId>, zone: Tz) -> Row {
@@ -122,6 +122,8 @@ pub(in crate::demo) fn payment(
         payment.captured_at,
         on,
         payment.is_duplicate,
+        payment.card_use.installment_months.map(i64::from),
+        payment.card_use.three_d_secure.map(ThreeDSecure::as_str),
         payment.version,
     ]
 }

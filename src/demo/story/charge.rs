@@ -15,7 +15,7 @@ use crate::domain::failure::FailureClass;
 use crate::domain::ids::{AttemptId, EvidenceId, Noun, PlanId};
 use crate::domain::invoice::{Invoice, InvoiceKind};
 use crate::domain::mode::{Mode, ProviderName};
-use crate::domain::payment::Payment;
+use crate::domain::payment::{CardUse, Payment};
 use crate::domain::states::{AttemptState, InvoiceState};
 use crate::sandbox::seed::SeedOutcome;
 
@@ -218,6 +218,10 @@ impl Story {
             reserved_minor: 0,
             captured_at: approved_at,
             is_duplicate: false,
+            card_use: CardUse {
+                installment_months: Some(months_of(invoice)),
+                three_d_secure: None,
+            },
             version: 1,
         };
         let outcome = SeedOutcome::Approved {
@@ -297,9 +301,23 @@ pub(super) fn kept(
         order_id: attempt.order_id.clone(),
         order_name: invoice.description.clone(),
         amount: invoice.amount.minor(),
+        installment_months: months_of(invoice),
         requested_at: this.at,
         outcome,
         cancels: Vec::new(),
+    }
+}
+
+/// Some who buy something dear once pay it off over months; a subscription is charged at once.
+fn months_of(invoice: &Invoice) -> u32 {
+    const LEAST: i64 = 50_000;
+    if invoice.kind != InvoiceKind::OneTime || invoice.amount.minor() < LEAST {
+        return 0;
+    }
+    match invoice.id.0 % 3 {
+        0 => 0,
+        1 => 3,
+        _ => 6,
     }
 }
 

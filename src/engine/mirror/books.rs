@@ -265,6 +265,7 @@ impl<S: Store> Engine<S> {
                 captured_at: charge.at,
                 captured_on,
                 is_duplicate,
+                card_use: charge.card_use,
             })
             .await?;
         tx.post(&Posting {

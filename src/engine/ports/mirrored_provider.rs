@@ -9,6 +9,7 @@ use crate::domain::evidence::Refusal;
 use crate::domain::mirror::{Collection, Heard, WishVerb};
 use crate::domain::mode::{Mode, ProviderName};
 use crate::domain::money::Money;
+use crate::domain::payment::CardUse;
 use crate::domain::period::Interval;
 use crate::domain::states::{InvoiceState, SubscriptionState};
 
@@ -185,6 +186,8 @@ pub struct ChargeSeen {
     pub refusal: Option<Refusal>,
     /// What of it has gone back for good.
     pub refunds: Vec<RefundSeen>,
+    /// How the card was charged.
+    pub card_use: CardUse,
 }
 
 /// Money that went back.

@@ -13,6 +13,7 @@
 //! }
 //! ```
 
+mod fees;
 mod mirror;
 mod mirrored_provider;
 mod provider;
@@ -31,6 +32,7 @@ use crate::domain::ids::{Noun, PublicId};
 use crate::domain::mode::{Mode, ProviderName};
 use crate::secret::Secret;
 
+pub use fees::*;
 pub use mirror::*;
 pub use mirrored_provider::*;
 pub use provider::*;

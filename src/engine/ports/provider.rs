@@ -326,6 +326,10 @@ pub trait Provider: Send + Sync {
     fn refuses_everybody(&self, refusal: &Refusal) -> bool {
         refusal.proves == Proves::ConfigTrouble
     }
+    /// Its balance, where it shows what each charge and refund cost.
+    fn balance_book(&self) -> Option<&dyn super::BalanceBook> {
+        None
+    }
     /// The exact bytes of a charge.
     fn charge_body(&self, request: &ChargeRequest<'_>) -> Vec<u8>;
     /// The exact bytes of a refund.

@@ -13,6 +13,7 @@ use crate::domain::ids::{
 use crate::domain::invoice::{Invoice, InvoiceKind};
 use crate::domain::mode::{Mode, ProviderName};
 use crate::domain::money::Money;
+use crate::domain::payment::CardUse;
 use crate::domain::period::Interval;
 use crate::domain::states::{ApprovalState, AttemptState, InvoiceState, SubscriptionState};
 use crate::domain::subscription::Subscription;
@@ -269,6 +270,8 @@ pub struct NewPayment<'a> {
     pub captured_on: NaiveDate,
     /// Whether the obligation was already paid.
     pub is_duplicate: bool,
+    /// How its card was charged.
+    pub card_use: CardUse,
 }
 
 /// A refund that was executed.

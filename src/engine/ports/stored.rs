@@ -107,6 +107,7 @@ impl NewPayment<'_> {
             reserved_minor: 0,
             captured_at: self.captured_at,
             is_duplicate: self.is_duplicate,
+            card_use: self.card_use,
             version: 1,
         }
     }

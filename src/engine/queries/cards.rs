@@ -96,6 +96,8 @@ pub struct Timeline {
     pub payments: Vec<Payment>,
     /// Refunds of them that their provider took back, oldest first.
     pub reversals: Vec<ReversedRefund>,
+    /// What is known of the fee of each payment, in their order.
+    pub fees: Vec<Option<FeesOfPayment>>,
     /// The card of each payment, in their order.
     pub cards: Vec<Option<CardBrief>>,
     /// Its charge and refund attempts, oldest first.
@@ -171,6 +173,15 @@ impl Timeline {
             _ => DoneBy::Asked(person),
         }
     }
+}
+
+/// What a provider kept of one payment, and what is left of it after everything that moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeesOfPayment {
+    /// What it kept. It is not given back with a refund.
+    pub fee: Money,
+    /// What is left, in the currency the account is settled in.
+    pub net: Money,
 }
 
 /// A refund that did not reach the customer after all.

@@ -3,9 +3,10 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::domain::failure::FailureClass;
-use crate::domain::ids::PlanId;
+use crate::domain::fee::Fee;
+use crate::domain::ids::{PlanId, PublicId};
 use crate::domain::mode::ProviderName;
-use crate::domain::money::Money;
+use crate::domain::money::{Currency, Money};
 
 use super::lists::{LocalDay, PlanRow, RenewalDay};
 
@@ -157,6 +158,50 @@ pub struct PlanRevenue {
     pub payments: u64,
 }
 
+/// What a provider kept for itself in one currency: of payments that are in our books. Where it told nothing, no figure is
+/// known, which is not zero.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeeFigure {
+    /// Which.
+    pub provider: ProviderName,
+    /// In which currency its balance moved.
+    pub currency: Currency,
+    /// What it told; none where it told nothing in this currency.
+    pub known: Option<FeesKnown>,
+    /// Payments of these days, charged in this currency, whose fee is not known.
+    pub unknown: u64,
+}
+
+/// What a provider's balance says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeesKnown {
+    /// How many charges.
+    pub charges: u64,
+    /// What they brought in.
+    pub charged: Money,
+    /// What went back to customers.
+    pub refunded: Money,
+    /// What of that came in again, because the refund failed.
+    pub returned: Money,
+    /// What the provider kept.
+    pub fees: Money,
+    /// What is left: charged, less refunded, plus returned, less fees.
+    pub net: Money,
+}
+
+/// A row of a provider's balance, with our name for the payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeeRow {
+    /// Row id.
+    pub id: i64,
+    /// Whose balance.
+    pub provider: ProviderName,
+    /// What moved.
+    pub fee: Fee,
+    /// The payment it is about.
+    pub payment: PublicId,
+}
+
 /// What came in through one provider, in one currency: nothing is summed across currencies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderRevenue {
@@ -166,7 +211,7 @@ pub struct ProviderRevenue {
     pub gross: Money,
     /// Refunded, by refund time, less what came back.
     pub refunds: Money,
-    /// The difference. The provider's own fees are not in our books.
+    /// The difference. The provider's own fees are not taken off.
     pub net: Money,
     /// How many payments.
     pub payments: u64,

@@ -13,6 +13,7 @@ use crate::domain::ids::{
 use crate::domain::mirror::Scheduler;
 use crate::domain::mode::{Mode, ProviderName};
 use crate::domain::money::Money;
+use crate::domain::payment::CardUse;
 use crate::domain::plan::Plan;
 use crate::domain::run::{Decision, Run};
 use crate::domain::states::{AttemptState, InvoiceState, MethodState, SubscriptionState};
@@ -324,6 +325,8 @@ pub struct PaymentRow {
     pub is_duplicate: bool,
     /// Live, test or sim.
     pub mode: Mode,
+    /// How the card was charged.
+    pub card_use: CardUse,
 }
 
 /// A row of the plan list.
@@ -447,21 +450,6 @@ pub struct RunItemRow {
 pub struct ActivityRow {
     /// The record.
     pub record: AuditRecord,
-}
-
-/// A row of the event list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventRow {
-    /// Row id.
-    pub id: i64,
-    /// The provider's name for its kind.
-    pub kind: String,
-    /// When it came.
-    pub received_at: DateTime<Utc>,
-    /// Where it stands.
-    pub state: String,
-    /// How often it was worked on.
-    pub tries: u32,
 }
 
 /// What a search found.

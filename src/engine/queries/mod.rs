@@ -4,6 +4,7 @@
 //! here locks a row or changes one.
 
 mod cards;
+mod events;
 mod figures;
 mod filter;
 mod lists;
@@ -19,11 +20,13 @@ use crate::domain::audit::AuditRecord;
 use crate::domain::ids::{
     ApprovalId, AttemptId, CustomerId, InvoiceId, PaymentId, RunId, SubscriptionId,
 };
+use crate::domain::mode::ProviderName;
 use crate::domain::subscription::Change;
 
-use super::ports::StoreError;
+use super::ports::{FeeBooks, StoreError};
 
 pub use cards::*;
+pub use events::*;
 pub use figures::*;
 pub use filter::*;
 pub use lists::*;
@@ -37,7 +40,7 @@ type R<T> = Result<T, StoreError>;
 ///
 /// A condition or an order that a list does not have is refused with `StoreError::Unsupported`:
 /// rows that were not asked for, or none at all, would both be a false answer.
-pub trait Reads: Send + Sync + 'static {
+pub trait Reads: FeeBooks + Send + Sync + 'static {
     /// Customers, newest first by default.
     fn customers(&self, query: &ListQuery) -> impl Future<Output = R<Page<CustomerRow>>> + Send;
     /// Subscriptions.
@@ -108,6 +111,27 @@ pub trait Reads: Send + Sync + 'static {
         from: NaiveDate,
         to: NaiveDate,
     ) -> impl Future<Output = R<Vec<ProviderRevenue>>> + Send;
+    /// Revenue by day, month and plan of what came in through one provider. New subscriptions are nobody's: their number
+    /// is not in it.
+    fn revenue_of(
+        &self,
+        provider: ProviderName,
+        from: NaiveDate,
+        to: NaiveDate,
+    ) -> impl Future<Output = R<RevenueReport>> + Send;
+    /// What providers kept for themselves in `[from, to]`, local days, by provider and currency.
+    fn fee_figures(
+        &self,
+        from: NaiveDate,
+        to: NaiveDate,
+    ) -> impl Future<Output = R<Vec<FeeFigure>>> + Send;
+    /// The rows that these figures are made of, in the order in which they were kept, after the row `after`.
+    fn fee_rows(
+        &self,
+        days: (NaiveDate, NaiveDate),
+        after: i64,
+        limit: u32,
+    ) -> impl Future<Output = R<Vec<FeeRow>>> + Send;
     /// Computes the daily figures of up to `limit` marked days again; gives how many are left.
     fn refresh_figures(&self, limit: u32) -> impl Future<Output = R<u64>> + Send;
     /// History rows in time order with `at < before`, after `(at, id)`; the page's last key with them.

@@ -128,6 +128,7 @@ impl<S: Store> Engine<S> {
             captured_at,
             captured_on,
             is_duplicate,
+            card_use: seen.card_use,
         };
         let id = tx.insert_payment(&new).await?;
         let credit = if is_duplicate {

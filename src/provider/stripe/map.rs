@@ -251,6 +251,7 @@ fn read_payment(intent: &wire::Intent, refunds: Option<&[wire::Refund]>) -> Opti
             .then(|| failure(intent))
             .flatten(),
         method: charge.map(method).unwrap_or_default(),
+        card_use: wire::card_use(charge.and_then(|charge| charge.payment_method_details.as_ref())),
     })
 }
 

@@ -256,6 +256,7 @@ impl StripeClient {
                 at: charge.created,
                 refusal: charge.refusal,
                 refunds,
+                card_use: charge.card_use,
             });
         }
         let (_, period_end) = invoice.period;

@@ -15,6 +15,7 @@ mod body;
 mod client;
 pub mod codes;
 mod expected;
+mod fees;
 mod find;
 mod form;
 pub mod line;

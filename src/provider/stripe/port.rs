@@ -5,9 +5,9 @@ use chrono::{DateTime, Utc};
 use crate::domain::evidence::Refusal;
 use crate::domain::mode::{Mode, ProviderName};
 use crate::engine::ports::{
-    BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, ConfirmCall, CustomerLink,
-    DeleteOutcome, Desk, FindStanding, IssueOutcome, MirroredProvider, PrepareCall, PrepareOutcome,
-    Provider, ProviderError, RefundCall, RefundRequest, RegisterCall, StandingPage,
+    BalanceBook, BoxFuture, CallReport, ChargeCall, ChargeLook, ChargeRequest, ConfirmCall,
+    CustomerLink, DeleteOutcome, Desk, FindStanding, IssueOutcome, MirroredProvider, PrepareCall,
+    PrepareOutcome, Provider, ProviderError, RefundCall, RefundRequest, RegisterCall, StandingPage,
     TransactionSeen,
 };
 use crate::secret::Secret;
@@ -24,6 +24,10 @@ impl Provider for StripeClient {
 
     fn mode(&self) -> Mode {
         self.money_mode()
+    }
+
+    fn balance_book(&self) -> Option<&dyn BalanceBook> {
+        Some(self)
     }
 
     fn mirrored(&self) -> Option<&dyn MirroredProvider> {

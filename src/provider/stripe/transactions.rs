@@ -100,13 +100,21 @@ impl StripeClient {
 }
 
 /// `created` counts whole seconds.
-fn upper_second(to: DateTime<Utc>) -> i64 {
+pub(super) fn upper_second(to: DateTime<Utc>) -> i64 {
     let seconds = to.timestamp();
     if to.timestamp_subsec_nanos() == 0 {
         seconds
     } else {
         seconds.saturating_add(1)
     }
+}
+
+/// The payment that a row is about: its own, or that of the charge it gives back; without one, its own name.
+pub(super) fn intent_of(source: &wire::Source) -> &str {
+    let charge = source.charge.as_ref().and_then(Expandable::object);
+    wire::id_of(source.payment_intent.as_ref())
+        .or_else(|| charge.and_then(|charge| wire::id_of(charge.payment_intent.as_ref())))
+        .unwrap_or(&source.id)
 }
 
 /// One row that cannot be read spoils the page: a row left out would look like money that is missing.
@@ -128,11 +136,9 @@ fn transaction(row: &wire::BalanceRow) -> Result<Option<TransactionSeen>, Unread
     let charge = source.charge.as_ref().and_then(Expandable::object);
     let of_charge = charge.and_then(|charge| wire::note(&charge.metadata, "order_id"));
     let order_id = wire::note(&source.metadata, "order_id").or(of_charge);
-    let intent = wire::id_of(source.payment_intent.as_ref())
-        .or_else(|| charge.and_then(|charge| wire::id_of(charge.payment_intent.as_ref())));
     Ok(Some(TransactionSeen {
         transaction_key: row.id.clone(),
-        provider_ref: intent.unwrap_or(&source.id).to_owned(),
+        provider_ref: intent_of(source).to_owned(),
         order_id: order_id.unwrap_or_default().to_owned(),
         status: row.kind.clone(),
         is_cancel,
@@ -142,7 +148,7 @@ fn transaction(row: &wire::BalanceRow) -> Result<Option<TransactionSeen>, Unread
     }))
 }
 
-fn list_error(operation: &'static str, not_ok: NotOk) -> ProviderError {
+pub(super) fn list_error(operation: &'static str, not_ok: NotOk) -> ProviderError {
     let refused = |code: &str, status| ProviderError::Refused {
         operation,
         code: code.to_owned(),

@@ -6,6 +6,7 @@
 use crate::domain::customer;
 use crate::domain::evidence::{CancelSeen, Evidence, PaymentSeen, Refusal, SeenStatus, Unusable};
 use crate::domain::money::{Currency, Money};
+use crate::domain::payment::CardUse;
 use crate::engine::ports::TransactionSeen;
 use crate::provider::http::{Exchange, Trouble};
 use crate::secret::Secret;
@@ -150,6 +151,11 @@ fn read_payment(payment: &wire::Payment) -> Option<PaymentSeen> {
             .then(|| failure(payment))
             .flatten(),
         method: payment.method.clone().unwrap_or_default(),
+        card_use: CardUse {
+            installment_months: payment.card.as_ref().and_then(wire::ChargedCard::months),
+            // No answer of theirs says whether the customer's bank asked.
+            three_d_secure: None,
+        },
     })
 }
 

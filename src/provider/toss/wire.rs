@@ -25,6 +25,22 @@ pub(super) struct Payment {
     pub cancels: Option<Vec<Cancel>>,
     pub failure: Option<Failure>,
     pub virtual_account: Option<serde::de::IgnoredAny>,
+    pub card: Option<ChargedCard>,
+}
+
+/// The card a payment was made with. An odd number of months must not make a payment unreadable.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ChargedCard {
+    #[serde(default)]
+    pub installment_plan_months: serde_json::Value,
+}
+
+impl ChargedCard {
+    /// Over how many months it is paid off; zero is all at once.
+    pub fn months(&self) -> Option<u32> {
+        u32::try_from(self.installment_plan_months.as_u64()?).ok()
+    }
 }
 
 /// One entry of a payment's `cancels`.

@@ -72,6 +72,8 @@ pub(super) async fn register(State(desk): State<Arc<Desk>>, body: Bytes) -> Repl
 struct Checkout {
     order_id: String,
     amount: i64,
+    /// Over how many months the customer wants to pay it off.
+    installment_months: Option<i64>,
     customer_key: Option<String>,
     #[serde(default)]
     card: CardDraft,
@@ -83,6 +85,7 @@ pub(super) async fn open_checkout(State(desk): State<Arc<Desk>>, body: Bytes) ->
         Ok(Checkout {
             order_id,
             amount,
+            installment_months,
             customer_key,
             card,
         }) => {
@@ -91,6 +94,7 @@ pub(super) async fn open_checkout(State(desk): State<Arc<Desk>>, body: Bytes) ->
                 Task::OpenCheckout {
                     order_id,
                     amount,
+                    installment_months,
                     customer_key,
                     card,
                 },

@@ -150,7 +150,7 @@ fn check_amount(amount: Option<i64>) -> Result<i64, Refusal> {
     }
 }
 
-fn check_installment(months: Option<i64>, amount: i64) -> Result<i64, Refusal> {
+pub(super) fn check_installment(months: Option<i64>, amount: i64) -> Result<i64, Refusal> {
     match months.unwrap_or(0) {
         0 => Ok(0),
         months @ 2..=12 if amount >= LEAST_INSTALLMENT_AMOUNT => Ok(months),

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::charge::{ask_issuer, check_order_id};
+use super::charge::{ask_issuer, check_installment, check_order_id};
 use super::{Book, Card, CardDraft, Context, Kind, Notice, Payment, Refusal, Status};
 
 const SESSION: TimeDelta = TimeDelta::minutes(10);
@@ -18,7 +18,7 @@ pub struct ConfirmRequest {
 pub fn open_checkout(
     book: &mut Book,
     order_id: &str,
-    amount: i64,
+    (amount, installment_months): (i64, Option<i64>),
     customer_key: Option<String>,
     draft: CardDraft,
     context: &mut Context<'_>,
@@ -27,6 +27,7 @@ pub fn open_checkout(
     if amount < 1 {
         return Err(Refusal::code("BELOW_ZERO_AMOUNT"));
     }
+    let installment_months = check_installment(installment_months, amount)?;
     let card = Card::from_draft(book.next_card_id(), customer_key, draft);
     let payment = Payment {
         id: book.next_payment_id(),
@@ -42,7 +43,7 @@ pub fn open_checkout(
         balance: amount,
         tax_free: 0,
         tax_exemption: 0,
-        installment_months: 0,
+        installment_months,
         requested_at: context.now,
         approved_at: None,
         transaction_key: None,

@@ -313,6 +313,7 @@ pub fn challenge(room: &mut Room<'_>, id: &str, agrees: bool) -> Result<Value, P
             .book
             .get(Kind::PaymentMethod, json::id(&card))
             .unwrap_or(card);
+        json::hide(&mut intent, "authenticated", true);
         return Ok(done(pay(room, intent, &card)));
     }
     let problem = Problem::invalid("The provided PaymentMethod has failed authentication. You can provide payment_method_data or a new PaymentMethod to attempt to fulfill this PaymentIntent again.")

@@ -165,6 +165,31 @@ pub fn update(room: &mut Room<'_>, id: &str, form: &Form) -> Result<Value, Probl
     Ok(charge)
 }
 
+/// What was agreed about paying by months, as the charge shows it.
+fn installments_of(intent: &Value) -> Value {
+    match intent.pointer("/payment_method_options/card/installments/plan") {
+        Some(plan) if !plan.is_null() => json!({ "plan": plan }),
+        _ => Value::Null,
+    }
+}
+
+/// What the bank made of its question, where it asked one.
+fn authentication_of(intent: &Value) -> Value {
+    if json::hidden(intent, "authenticated").is_none() {
+        return Value::Null;
+    }
+    json!({
+        "authentication_flow": "challenge",
+        "electronic_commerce_indicator": "05",
+        "exemption_indicator": null,
+        "exemption_indicator_applied": null,
+        "result": "authenticated",
+        "result_reason": null,
+        "transaction_id": null,
+        "version": "2.2.0",
+    })
+}
+
 fn fields_of(intent: &Value, card: &Value, amount: i64) -> Value {
     let shown = &card["card"];
     let mut fields = json!({
@@ -207,11 +232,11 @@ fn fields_of(intent: &Value, card: &Value, amount: i64) -> Value {
                 "exp_year": shown["exp_year"],
                 "fingerprint": shown["fingerprint"],
                 "funding": shown["funding"],
-                "installments": null,
+                "installments": installments_of(intent),
                 "last4": shown["last4"],
                 "mandate": null,
                 "network": shown["brand"],
-                "three_d_secure": null,
+                "three_d_secure": authentication_of(intent),
                 "wallet": null,
             },
             "type": "card",

@@ -131,6 +131,7 @@ fn read_new(room: &Room<'_>, form: &Form) -> Result<Value, Problem> {
     }
     json::set(&mut fields, "customer", form.text("customer"));
     json::set(&mut fields, "metadata", form.metadata(None)?);
+    read_plan(&mut fields, form)?;
     let usage = form.one_of("setup_future_usage", &["off_session", "on_session"])?;
     json::set(&mut fields, "setup_future_usage", usage);
     let capture = form
@@ -162,6 +163,26 @@ fn read_new(room: &Room<'_>, form: &Form) -> Result<Value, Problem> {
         json::set(&mut fields, "automatic_payment_methods", value);
     }
     Ok(fields)
+}
+
+/// Over how many months the card's owner pays it off, where that was chosen.
+fn read_plan(fields: &mut Value, form: &Form) -> Result<(), Problem> {
+    let options = form.below("payment_method_options").below("card");
+    let plan = options.below("installments").below("plan");
+    if plan.is_empty() {
+        return Ok(());
+    }
+    let count = plan.positive("count")?;
+    let interval = plan.one_of("interval", &["month"])?;
+    let kind = plan.one_of("type", &["fixed_count", "bonus", "revolving"])?;
+    if let Some(slot) = fields.pointer_mut("/payment_method_options/card/installments") {
+        *slot = json!({
+            "available_plans": [],
+            "enabled": true,
+            "plan": { "count": count, "interval": interval, "type": kind.unwrap_or("fixed_count") },
+        });
+    }
+    Ok(())
 }
 
 /// The fields of an intent of which nothing but the amount is known.

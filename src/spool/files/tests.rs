@@ -7,6 +7,7 @@ use crate::domain::failure::FailureClass;
 use crate::domain::ids::{AttemptId, CustomerId, PublicId};
 use crate::domain::mode::{Mode, ProviderName};
 use crate::domain::money::{Currency, Money};
+use crate::domain::payment::{CardUse, ThreeDSecure};
 use crate::engine::ports::{CallReport, KeptAnswer, KeptKey};
 
 fn key() -> Kept {
@@ -60,6 +61,10 @@ fn answer() -> Kept {
                 undone: Vec::new(),
                 failure: Some(refusal),
                 method: "카드".to_owned(),
+                card_use: CardUse {
+                    installment_months: Some(3),
+                    three_d_secure: Some(ThreeDSecure::Authenticated),
+                },
             }),
             http_status: Some(200),
             trace_id: Some("trace".to_owned()),

@@ -25,6 +25,10 @@ pub use tables::Table;
 /// Values bound by one statement: enough to make the call cheap, little enough to stay in the cache.
 const VALUES_PER_STATEMENT: usize = 8_000;
 
+/// Migrations that do nothing but add columns to tables: they are made with those. The last migration is none of them,
+/// because what is applied last says the schema's version.
+const COLUMNS: [u32; 1] = [12];
+
 const BEGIN: Stmt = Stmt::both("begin");
 const COMMIT: Stmt = Stmt::both("commit");
 const ANALYZE: Stmt = Stmt::split("pragma analysis_limit = 1000; analyze", "analyze");
@@ -65,6 +69,9 @@ impl BulkWriter {
         };
         maker.script(&BEGIN).await?;
         maker.begin_new(new).await?;
+        for version in COLUMNS {
+            maker.apply(version).await?;
+        }
         Ok(Self {
             maker,
             file,
@@ -96,7 +103,7 @@ impl BulkWriter {
 
     /// Adds what was left out, makes everything durable and closes the database.
     pub async fn finish(mut self) -> Result<(), StoreError> {
-        for version in 2..=SCHEMA_VERSION {
+        for version in (2..=SCHEMA_VERSION).filter(|version| !COLUMNS.contains(version)) {
             self.maker.apply(version).await?;
         }
         if let Maker::Postgres(connection) = &mut self.maker {

@@ -10,7 +10,7 @@ use crate::domain::mode::Mode;
 use crate::engine::ports::StoreError;
 
 /// The tables, then everything else; a schema version is how many of these were applied.
-pub(super) const MIGRATIONS: [&str; 11] = [
+pub(super) const MIGRATIONS: [&str; 13] = [
     include_str!("../../../assets/migrations/postgres/0001_tables.sql"),
     include_str!("../../../assets/migrations/postgres/0002_indexes_triggers_and_views.sql"),
     include_str!("../../../assets/migrations/postgres/0003_reading.sql"),
@@ -22,6 +22,8 @@ pub(super) const MIGRATIONS: [&str; 11] = [
     include_str!("../../../assets/migrations/postgres/0009_declared_by_two.sql"),
     include_str!("../../../assets/migrations/postgres/0010_mirrored.sql"),
     include_str!("../../../assets/migrations/postgres/0011_refund_reversals.sql"),
+    include_str!("../../../assets/migrations/postgres/0012_card_use.sql"),
+    include_str!("../../../assets/migrations/postgres/0013_fees.sql"),
 ];
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -4,6 +4,8 @@ use super::list::{Kept, Key, List, Sort};
 use super::matching::{after, keep_one_of, tail_of};
 use super::query::{Flavour, Query, values};
 use crate::domain::audit::{AuditEntry, AuditRecord};
+use crate::domain::ids::PublicId;
+use crate::domain::mode::ProviderName;
 use crate::domain::operator::Verb;
 use crate::engine::ports::StoreError;
 use crate::engine::queries::{ActivityRow, Condition, EventRow, ListQuery, Order, Page, SortBy};
@@ -160,8 +162,13 @@ pub(super) const EVENTS: List = List {
     time: "e.received_at",
     customer: None,
     within: None,
-    rows: "select k.id as id, k.sort_key as sort_key, e.kind, e.received_at, e.state, e.tries \
-           from picked k join inbox e on e.id = k.id",
+    rows: "select k.id as id, k.sort_key as sort_key, e.provider, e.kind, e.received_at, e.state, e.tries, e.happened_at, \
+           e.processed_at, e.last_error, \
+           coalesce(e.about_subscription, e.about_payment, e.about_customer, e.provider_ref, e.order_id) as about, \
+           s.public_id as subscription, m.tries as unread \
+           from picked k join inbox e on e.id = k.id \
+           left join subscription s on s.provider_ref = e.about_subscription \
+           left join mirror m on m.subscription_id = s.id",
     sorts: &[
         Sort {
             by: SortBy::Time,
@@ -191,13 +198,28 @@ pub(super) const EVENTS: List = List {
 fn keep_event(query: &mut Query, condition: &Condition, _flavour: Flavour) -> Kept {
     match condition {
         Condition::Text(word) => {
-            let kind = word.to_uppercase();
+            // One provider writes its kinds in capitals, the other in small letters.
+            let (upper, lower) = (word.to_uppercase(), word.to_lowercase());
             query.add(
-                " and (e.kind >= ? and e.kind < ? or e.order_id = ? or e.provider_ref = ?)",
-                values![kind.as_str(), after(&kind), word.as_str(), word.as_str()],
+                " and (e.kind >= ? and e.kind < ? or e.kind >= ? and e.kind < ? or e.order_id = ? or e.provider_ref = ? \
+                 or e.about_subscription = ? or e.about_payment = ? or e.about_customer = ?)",
+                values![
+                    upper.as_str(),
+                    after(&upper),
+                    lower.as_str(),
+                    after(&lower),
+                    word.as_str(),
+                    word.as_str(),
+                    word.as_str(),
+                    word.as_str(),
+                    word.as_str()
+                ],
             );
         }
         Condition::Status(names) => keep_one_of(query, "e.state", names),
+        Condition::Provider(provider) => {
+            query.add(" and e.provider = ?", values![provider.as_str()]);
+        }
         Condition::Plan(_)
         | Condition::Card(_)
         | Condition::Code(_)
@@ -205,8 +227,7 @@ fn keep_event(query: &mut Query, condition: &Condition, _flavour: Flavour) -> Ke
         | Condition::Began(..)
         | Condition::Days(..)
         | Condition::Amount(..)
-        | Condition::By(_)
-        | Condition::Provider(_) => return Kept::Unsupported,
+        | Condition::By(_) => return Kept::Unsupported,
     }
     Kept::Yes
 }
@@ -217,10 +238,19 @@ pub(super) async fn events(db: &SqlStore, asked: &ListQuery) -> R<Page<EventRow>
             let cells = row.cells("inbox")?;
             Ok(EventRow {
                 id: cells.i64("id")?,
+                provider: cells.word("provider", ProviderName::parse)?,
                 kind: cells.text("kind")?,
+                about: cells.opt_text("about")?,
+                subscription: cells.opt_text("subscription")?.map(PublicId::from_stored),
+                happened_at: cells.opt_at("happened_at")?,
                 received_at: cells.at("received_at")?,
+                processed_at: cells.opt_at("processed_at")?,
                 state: cells.text("state")?,
                 tries: cells.u32("tries")?,
+                unread: cells
+                    .opt_i64("unread")?
+                    .map_or(0, |n| u32::try_from(n).unwrap_or(0)),
+                error: cells.opt_text("last_error")?,
             })
         })
         .await

@@ -10,11 +10,12 @@ use chrono::NaiveDate;
 
 use super::query::{Query, values};
 use crate::domain::ids::PlanId;
+use crate::domain::mode::ProviderName;
 use crate::domain::money::{Currency, Money, MoneyError};
 use crate::engine::ports::StoreError;
 use crate::engine::queries::LocalDay;
 use crate::store::open::SqlStore;
-use crate::store::sql::Value;
+use crate::store::sql::{Row, Value};
 
 type R<T> = Result<T, StoreError>;
 
@@ -44,25 +45,56 @@ pub(super) struct Taking {
     pub(super) refunds: u64,
 }
 
+/// From the rows alone: daily figures are not kept by provider.
+const TAKINGS_OF: &str = "select p.captured_on as day, coalesce(p.plan_id, 0) as plan_id, p.currency, \
+     cast(sum(p.captured_minor) as bigint) as captured_minor, count(*) as captured_count, \
+     cast(0 as bigint) as refunded_minor, cast(0 as bigint) as refunded_count \
+     from payment p where p.provider = ? and p.captured_on >= ? and p.captured_on <= ? \
+     group by p.captured_on, p.plan_id, p.currency \
+     union all \
+     select r.refunded_on, coalesce(r.plan_id, 0), r.currency, 0, 0, cast(sum(r.amount_minor) as bigint), count(*) \
+     from refund r join payment p on p.id = r.payment_id \
+     where p.provider = ? and r.refunded_on >= ? and r.refunded_on <= ? group by r.refunded_on, r.plan_id, r.currency \
+     union all \
+     select v.reversed_on, coalesce(r.plan_id, 0), r.currency, 0, 0, cast(0 - sum(r.amount_minor) as bigint), 0 \
+     from refund_reversal v join refund r on r.id = v.refund_id join payment p on p.id = r.payment_id \
+     where p.provider = ? and v.reversed_on >= ? and v.reversed_on <= ? group by v.reversed_on, r.plan_id, r.currency \
+     order by 1, 2, 3";
+
+/// Takings of `[from, to]` through one provider, by day.
+pub(super) async fn takings_of(
+    db: &SqlStore,
+    provider: ProviderName,
+    from: NaiveDate,
+    to: NaiveDate,
+) -> R<Vec<Taking>> {
+    let of = provider.as_str();
+    let query = Query::with(
+        TAKINGS_OF,
+        values![of, from, to, of, from, to, of, from, to],
+    );
+    db.fetch(query).await?.iter().map(taking).collect()
+}
+
 /// Takings of `[from, to]`, by day.
 pub(super) async fn takings(db: &SqlStore, from: NaiveDate, to: NaiveDate) -> R<Vec<Taking>> {
     let rows = db
         .fetch(Query::with(TAKINGS, values![from, to, from, to]))
         .await?;
-    rows.iter()
-        .map(|row| {
-            let cells = row.counts("daily_figure");
-            let plan_id = cells.i64("plan_id")?;
-            Ok(Taking {
-                day: cells.day("day")?,
-                plan_id: (plan_id != 0).then_some(PlanId(plan_id)),
-                captured: cells.money("captured_minor")?,
-                payments: cells.count("captured_count")?,
-                refunded: cells.money("refunded_minor")?,
-                refunds: cells.count("refunded_count")?,
-            })
-        })
-        .collect()
+    rows.iter().map(taking).collect()
+}
+
+fn taking(row: &Row) -> R<Taking> {
+    let cells = row.counts("daily_figure");
+    let plan_id = cells.i64("plan_id")?;
+    Ok(Taking {
+        day: cells.day("day")?,
+        plan_id: (plan_id != 0).then_some(PlanId(plan_id)),
+        captured: cells.money("captured_minor")?,
+        payments: cells.count("captured_count")?,
+        refunded: cells.money("refunded_minor")?,
+        refunds: cells.count("refunded_count")?,
+    })
 }
 
 /// Sums of one kind, one per currency.
@@ -115,6 +147,24 @@ pub(super) async fn declined(
     to: NaiveDate,
 ) -> R<HashMap<(NaiveDate, Currency), u64>> {
     counts(db, Query::with(DECLINED, values![from, to])).await
+}
+
+const DECLINED_OF: &str = "select settled_on as day, currency, count(*) as n from attempt \
+     where provider = ? and state = 'declined' and kind = 'charge' and settled_on >= ? and settled_on <= ? \
+     group by settled_on, currency";
+
+/// The same of charges that one provider was asked for.
+pub(super) async fn declined_of(
+    db: &SqlStore,
+    provider: ProviderName,
+    from: NaiveDate,
+    to: NaiveDate,
+) -> R<HashMap<(NaiveDate, Currency), u64>> {
+    counts(
+        db,
+        Query::with(DECLINED_OF, values![provider.as_str(), from, to]),
+    )
+    .await
 }
 
 /// Subscriptions whose first term began on each day, per currency. What never became active has not

@@ -16,6 +16,7 @@ mod days;
 mod declines;
 mod due;
 mod failed;
+mod fees;
 mod figures;
 mod find;
 mod health;
@@ -53,12 +54,14 @@ use crate::domain::audit::AuditRecord;
 use crate::domain::ids::{
     ApprovalId, AttemptId, CustomerId, InvoiceId, PaymentId, RunId, SubscriptionId,
 };
+use crate::domain::mode::ProviderName;
 use crate::engine::ports::StoreError;
 use crate::engine::queries::{
     ActivityRow, Away, ChangePage, CustomerCard, CustomerRow, DeclineRow, DueRow, EventRow,
-    FailedRow, Hit, ListQuery, LocalDay, Overview, Page, PaymentRow, PlanRow, ProviderRevenue,
-    Reads, RenewalDay, RevenueReport, RunItemRow, RunRow, SavedView, SubscriptionCard,
-    SubscriptionRow, Summed, Timeline, Totals, UnknownRow, WaitingRow, Window, WishRow,
+    FailedRow, FeeFigure, FeeRow, Hit, ListQuery, LocalDay, Overview, Page, PaymentRow, PlanRow,
+    ProviderRevenue, Reads, RenewalDay, RevenueReport, RunItemRow, RunRow, SavedView,
+    SubscriptionCard, SubscriptionRow, Summed, Timeline, Totals, UnknownRow, WaitingRow, Window,
+    WishRow,
 };
 
 pub(super) use watch::Watch;
@@ -172,6 +175,28 @@ impl Reads for SqlStore {
 
     async fn revenue(&self, from: NaiveDate, to: NaiveDate) -> R<RevenueReport> {
         revenue::report(self, from, to).await
+    }
+
+    async fn revenue_of(
+        &self,
+        provider: ProviderName,
+        from: NaiveDate,
+        to: NaiveDate,
+    ) -> R<RevenueReport> {
+        revenue::of_provider(self, provider, from, to).await
+    }
+
+    async fn fee_figures(&self, from: NaiveDate, to: NaiveDate) -> R<Vec<FeeFigure>> {
+        fees::figures(self, from, to).await
+    }
+
+    async fn fee_rows(
+        &self,
+        days: (NaiveDate, NaiveDate),
+        after: i64,
+        limit: u32,
+    ) -> R<Vec<FeeRow>> {
+        fees::rows(self, days, after, limit).await
     }
 
     async fn refresh_figures(&self, limit: u32) -> R<u64> {

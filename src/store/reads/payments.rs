@@ -11,6 +11,7 @@ use crate::domain::mode::ProviderName;
 use crate::engine::ports::StoreError;
 use crate::engine::queries::{Condition, ListQuery, Order, Page, PaymentRow, SortBy};
 use crate::store::open::SqlStore;
+use crate::store::payments::card_use;
 use crate::store::sql::Row;
 
 pub(super) const PAYMENTS: List = List {
@@ -25,7 +26,7 @@ pub(super) const PAYMENTS: List = List {
            coalesce(l.name, i.description) as what, p.captured_minor, p.currency, p.refunded_minor, \
            p.reserved_minor, p.captured_at, m.provider as card_provider, m.issuer as card_issuer, m.number as card_number, \
            m.exp_year, m.exp_month, m.state as card_state, p.order_id, p.provider, p.provider_ref, \
-           p.is_duplicate, p.mode \
+           p.is_duplicate, p.mode, p.installment_months, p.three_d_secure \
            from picked k join payment p on p.id = k.id join customer c on c.id = p.customer_id \
            join invoice i on i.id = p.invoice_id left join plan l on l.id = p.plan_id \
            left join payment_method m on m.id = p.method_id",
@@ -198,6 +199,7 @@ pub(super) fn row(row: &Row) -> Result<PaymentRow, StoreError> {
         provider_ref: cells.text("provider_ref")?,
         is_duplicate: cells.yes("is_duplicate")?,
         mode: cells.mode()?,
+        card_use: card_use(cells)?,
     })
 }
 

@@ -71,12 +71,39 @@ fn year_before(day: NaiveDate) -> Option<NaiveDate> {
 /// Revenue of `[from, to]`.
 pub(super) async fn report(db: &SqlStore, from: NaiveDate, to: NaiveDate) -> R<RevenueReport> {
     let takings = days::takings(db, from, to).await?;
-    let months = total(&takings, |taking| {
+    let figures = day_figures(db, &takings, from, to).await?;
+    put_together(db, figures, &takings).await
+}
+
+/// The same of what came in through one provider, from the rows themselves. A refund belongs to its payment's provider. New
+/// subscriptions are nobody's: none is counted.
+pub(super) async fn of_provider(
+    db: &SqlStore,
+    provider: ProviderName,
+    from: NaiveDate,
+    to: NaiveDate,
+) -> R<RevenueReport> {
+    let takings = days::takings_of(db, provider, from, to).await?;
+    let before = match (year_before(from), year_before(to)) {
+        (Some(from), Some(to)) => days::takings_of(db, provider, from, to).await?,
+        _ => Vec::new(),
+    };
+    let figures = Happened {
+        taken: total(&takings, |taking| taking.day)?,
+        declined: days::declined_of(db, provider, from, to).await?,
+        began: HashMap::new(),
+        year_ago: total(&before, |taking| taking.day)?,
+    };
+    put_together(db, figures.rows(), &takings).await
+}
+
+async fn put_together(db: &SqlStore, days: Vec<DayFigure>, takings: &[Taking]) -> R<RevenueReport> {
+    let months = total(takings, |taking| {
         taking.day.with_day(1).unwrap_or(taking.day)
     })?;
-    let plans = total(&takings, |taking| taking.plan_id)?;
+    let plans = total(takings, |taking| taking.plan_id)?;
     Ok(RevenueReport {
-        days: day_figures(db, &takings, from, to).await?,
+        days,
         months: months
             .into_iter()
             .map(|((month, _), total)| {
@@ -141,37 +168,55 @@ async fn day_figures(
     from: NaiveDate,
     to: NaiveDate,
 ) -> R<Vec<DayFigure>> {
-    let taken = total(takings, |taking| taking.day)?;
-    let declined = days::declined(db, from, to).await?;
-    let began = days::began(db, &local_days(db, from, to)).await?;
     let year_ago = match (year_before(from), year_before(to)) {
         (Some(from), Some(to)) => total(&days::takings(db, from, to).await?, |t| t.day)?,
         _ => BTreeMap::new(),
     };
-    let keys: BTreeSet<(NaiveDate, Currency)> = taken
-        .keys()
-        .chain(declined.keys())
-        .chain(began.keys())
-        .copied()
-        .collect();
-    Ok(keys
-        .into_iter()
-        .map(|key| {
-            let (date, currency) = key;
-            let of_day = taken.get(&key).copied();
-            let of_day = of_day.unwrap_or(Total::zero(currency));
-            let before = year_before(date).and_then(|date| year_ago.get(&(date, currency)));
-            DayFigure {
-                date,
-                captured: of_day.captured,
-                refunded: of_day.refunded,
-                payments: of_day.payments,
-                declined: declined.get(&key).copied().unwrap_or(0),
-                new: began.get(&key).copied().unwrap_or(0),
-                year_ago: before.map_or(Money::zero(currency), |total| total.captured),
-            }
-        })
-        .collect())
+    let figures = Happened {
+        taken: total(takings, |taking| taking.day)?,
+        declined: days::declined(db, from, to).await?,
+        began: days::began(db, &local_days(db, from, to)).await?,
+        year_ago,
+    };
+    Ok(figures.rows())
+}
+
+/// What happened on each day, by currency.
+struct Happened {
+    taken: BTreeMap<(NaiveDate, Currency), Total>,
+    declined: HashMap<(NaiveDate, Currency), u64>,
+    began: HashMap<(NaiveDate, Currency), u64>,
+    /// By its own date, a year before.
+    year_ago: BTreeMap<(NaiveDate, Currency), Total>,
+}
+
+impl Happened {
+    fn rows(&self) -> Vec<DayFigure> {
+        let keys: BTreeSet<(NaiveDate, Currency)> = self
+            .taken
+            .keys()
+            .chain(self.declined.keys())
+            .chain(self.began.keys())
+            .copied()
+            .collect();
+        keys.into_iter().map(|key| self.row(key)).collect()
+    }
+
+    fn row(&self, key: (NaiveDate, Currency)) -> DayFigure {
+        let (date, currency) = key;
+        let of_day = self.taken.get(&key).copied();
+        let of_day = of_day.unwrap_or(Total::zero(currency));
+        let before = year_before(date).and_then(|date| self.year_ago.get(&(date, currency)));
+        DayFigure {
+            date,
+            captured: of_day.captured,
+            refunded: of_day.refunded,
+            payments: of_day.payments,
+            declined: self.declined.get(&key).copied().unwrap_or(0),
+            new: self.began.get(&key).copied().unwrap_or(0),
+            year_ago: before.map_or(Money::zero(currency), |total| total.captured),
+        }
+    }
 }
 
 fn local_days(db: &SqlStore, from: NaiveDate, to: NaiveDate) -> Vec<LocalDay> {

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 
+use super::fees;
 use super::query::{Query, values};
 use crate::domain::attempt::Attempt;
 use crate::domain::ids::{AttemptId, InvoiceId, Noun, PaymentId};
@@ -65,6 +66,7 @@ pub(super) async fn timeline(db: &SqlStore, id: InvoiceId) -> R<Timeline> {
     let tried = tried.iter().map(attempts::read).collect::<R<Vec<_>>>()?;
 
     let cards = cards(db, &paid, &tried).await?;
+    let fees = fees::of_payments(db, &paid).await?;
 
     let mut entries = own_entries(&invoice, &tried);
     for row in db
@@ -110,6 +112,7 @@ pub(super) async fn timeline(db: &SqlStore, id: InvoiceId) -> R<Timeline> {
         customer,
         payments: paid,
         reversals,
+        fees,
         cards,
         attempts: tried,
         entries,

@@ -15,7 +15,7 @@ use super::error::failed;
 use crate::engine::ports::StoreError;
 
 /// The tables, then everything else; a schema version is how many of these were applied.
-pub(super) const MIGRATIONS: [&str; 11] = [
+pub(super) const MIGRATIONS: [&str; 13] = [
     include_str!("../../../assets/migrations/sqlite/0001_tables.sql"),
     include_str!("../../../assets/migrations/sqlite/0002_indexes_and_triggers.sql"),
     include_str!("../../../assets/migrations/sqlite/0003_reading.sql"),
@@ -27,6 +27,8 @@ pub(super) const MIGRATIONS: [&str; 11] = [
     include_str!("../../../assets/migrations/sqlite/0009_declared_by_two.sql"),
     include_str!("../../../assets/migrations/sqlite/0010_mirrored.sql"),
     include_str!("../../../assets/migrations/sqlite/0011_refund_reversals.sql"),
+    include_str!("../../../assets/migrations/sqlite/0012_card_use.sql"),
+    include_str!("../../../assets/migrations/sqlite/0013_fees.sql"),
 ];
 
 /// "pydk": says to other programs whose file it is.

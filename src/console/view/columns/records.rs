@@ -32,8 +32,8 @@ pub const RUN_ITEMS: &[Column] = &[
 pub const EVENTS: &[Column] = &[
     column("when", 16, 0, 0, LEFT, received_at),
     column("event", 10, 3, 0, LEFT, event_kind),
+    column("about", 10, 2, 76, LEFT, event_about),
     column("state", 8, 1, 0, LEFT, event_state),
-    column("tries", 4, 0, 52, RIGHT, event_tries),
 ];
 
 pub const ACTIVITY: &[Column] = &[
@@ -190,6 +190,7 @@ fn event_state(row: &Row, ink: &Ink<'_>) -> Cell {
             let role = match row.state.as_str() {
                 "failed" | "quarantined" => Role::NeedsPerson,
                 "received" => Role::Waits,
+                _ if row.unread > 0 => Role::Waits,
                 _ => Role::Dim,
             };
             let text = ink.locale().label("state.event", &row.state);
@@ -199,9 +200,14 @@ fn event_state(row: &Row, ink: &Ink<'_>) -> Cell {
     }
 }
 
-fn event_tries(row: &Row, ink: &Ink<'_>) -> Cell {
+/// Our subscription, or the provider's name for what it is about.
+fn event_about(row: &Row, _: &Ink<'_>) -> Cell {
     match row {
-        Row::Event(row) => Cell::dim(ink.model.count(u64::from(row.tries))),
+        Row::Event(row) => match (&row.subscription, &row.about) {
+            (Some(id), _) => Cell::text(words::id(id)),
+            (None, Some(about)) => Cell::dim(Shown::line(about).into_string()),
+            (None, None) => Cell::none(),
+        },
         _ => Cell::none(),
     }
 }

@@ -9,7 +9,7 @@ use super::super::pages::Pages;
 use super::super::words;
 use super::{LABEL, wish};
 use crate::domain::attempt::AttemptKind;
-use crate::engine::queries::{ActivityRow, FailedRow, PlanRow, RunRow, UnknownRow};
+use crate::engine::queries::{ActivityRow, EventRow, FailedRow, PlanRow, RunRow, UnknownRow};
 use crate::text::Shown;
 
 pub fn lines(ink: &Ink<'_>, row: &Row, room: usize) -> Pages {
@@ -35,12 +35,7 @@ pub fn lines(ink: &Ink<'_>, row: &Row, room: usize) -> Pages {
                 ]);
             }
         }
-        Row::Event(event) => {
-            pages.head(Shown::detail(&event.kind).into_string());
-            let at = ink.model.date_time(event.received_at);
-            let label = ink.t("console.column.when");
-            pages.field(&label, LABEL, &at, Role::Text, room);
-        }
+        Row::Event(row) => event(&mut pages, ink, row, room),
         Row::Customer(_)
         | Row::Decline(_)
         | Row::Subscription(_)
@@ -52,6 +47,37 @@ pub fn lines(ink: &Ink<'_>, row: &Row, room: usize) -> Pages {
         }
     }
     pages
+}
+
+/// What came in, about what, and what a person may do about it.
+fn event(pages: &mut Pages, ink: &Ink<'_>, row: &EventRow, room: usize) {
+    let (model, locale) = (ink.model, ink.locale());
+    pages.head(Shown::detail(&row.kind).into_string());
+    let mut field = |id: &str, text: &str, role: Role| {
+        let label = ink.t(&format!("console.event.{id}"));
+        pages.field(&label, LABEL, text, role, room);
+    };
+    field("from", &model.provider(row.provider), Role::Text);
+    if let Some(about) = &row.about {
+        let about = Shown::line(about).into_string();
+        let ours = row.subscription.as_ref().map(words::id);
+        let text = ours.map_or_else(|| about.clone(), |ours| format!("{ours}  {about}"));
+        field("about", &text, Role::Text);
+    }
+    if let Some(at) = row.happened_at {
+        field("happened", &model.date_time(at), Role::Text);
+    }
+    field("came", &model.date_time(row.received_at), Role::Text);
+    let role = match row.standing() {
+        "failed" | "quarantined" => Role::NeedsPerson,
+        "received" | "unread" => Role::Waits,
+        _ => Role::Dim,
+    };
+    field("state", locale.label("state.event", &row.state), role);
+    if let Some(error) = &row.error {
+        field("error", Shown::line(error).as_str(), Role::NeedsPerson);
+    }
+    field("do", locale.label("event_advice", row.standing()), role);
 }
 
 fn failed(pages: &mut Pages, ink: &Ink<'_>, row: &FailedRow, room: usize) {

@@ -9,10 +9,10 @@ use super::super::words::{self, attempt_role, invoice_role};
 use super::LABEL;
 use crate::domain::attempt::{Attempt, AttemptKind};
 use crate::domain::failure::FailureClass;
-use crate::domain::payment::Payment;
+use crate::domain::payment::{CardUse, Payment};
 use crate::domain::states::{AttemptState, InvoiceState};
 use crate::engine::queries::{
-    Call, DoneBy, ReversedRefund, Timeline, TimelineEntry, TimelineEvent,
+    Call, DoneBy, FeesOfPayment, ReversedRefund, Timeline, TimelineEntry, TimelineEvent,
 };
 use crate::text::{Align, Shown, fit};
 
@@ -38,7 +38,7 @@ pub fn lines(ink: &Ink<'_>, timeline: &Timeline, room: usize) -> Pages {
     );
     let label = |id: &str| ink.t(&format!("console.card.{id}"));
     pages.field(&label("what"), LABEL, &what, Role::Text, room);
-    for payment in &timeline.payments {
+    for (at, payment) in timeline.payments.iter().enumerate() {
         let back =
             crate::domain::money::Money::new(payment.refunded_minor, payment.captured.currency());
         let text = format!(
@@ -56,6 +56,10 @@ pub fn lines(ink: &Ink<'_>, timeline: &Timeline, room: usize) -> Pages {
             Role::Text
         };
         pages.field(&label("payments"), LABEL, &text, role, room);
+        let used = card_use(ink, payment.card_use);
+        pages.field(&label("card_use"), LABEL, &used, Role::Dim, room);
+        let kept = fees(ink, timeline.fees.get(at).copied().flatten());
+        pages.field(&label("fee"), LABEL, &kept, Role::Dim, room);
         for reversal in &timeline.reversals {
             if reversal.payment_id == payment.id {
                 failed_refund(&mut pages, ink, payment, reversal, room);
@@ -66,6 +70,38 @@ pub fn lines(ink: &Ink<'_>, timeline: &Timeline, room: usize) -> Pages {
     pages.blank();
     append(ink, timeline, room, &mut pages);
     pages
+}
+
+/// What the provider kept of it, and what is left. Where it did not tell, that is not zero.
+fn fees(ink: &Ink<'_>, fees: Option<FeesOfPayment>) -> String {
+    fees.map_or_else(
+        || ink.t("console.card.fee_not_known"),
+        |fees| {
+            let (fee, net) = (ink.model.money(fees.fee), ink.model.money(fees.net));
+            let said = [("fee", fee.as_str()), ("net", net.as_str())];
+            ink.locale().t_args("console.card.fee_known", &said)
+        },
+    )
+}
+
+/// Over how many months it is paid off, and whether the customer's bank asked: what the provider said of it.
+fn card_use(ink: &Ink<'_>, used: CardUse) -> String {
+    let locale = ink.locale();
+    let t = |id: &str| ink.t(&format!("console.card.{id}"));
+    if used == CardUse::default() {
+        return t("card_use_not_known");
+    }
+    let months = match used.installment_months {
+        None => t("installments_not_known"),
+        Some(0 | 1) => t("at_once"),
+        Some(n) => locale.t_args("console.card.installments", &[("n", &n.to_string())]),
+    };
+    let asked = used.three_d_secure.map_or_else(
+        || t("three_d_secure_not_known"),
+        |one| locale.label("three_d_secure", one.as_str()).to_owned(),
+    );
+    let asked = locale.t_args("console.card.three_d_secure", &[("what", &asked)]);
+    format!("{months}  {asked}")
 }
 
 /// The money is there again, and the customer waits for it: until somebody gives it back otherwise.

@@ -57,7 +57,8 @@ pub fn revenue(ink: &mut Ink<'_>, area: Rect, overview: &Overview, boxed: Boxed)
     }
 }
 
-/// What came in, what went back and what stayed. Where there is no room for every currency, each shows fewer.
+/// What came in, what went back and what stayed. Where there is no room for every currency in full, figures are in larger
+/// units; and where even that is too wide, whatever is short is whole, and what is left of the room is for the others.
 fn sums_line(ink: &Ink<'_>, overview: &Overview, room: usize) -> Spans {
     let parts = [
         ("gross", overview.gross.clone()),
@@ -65,22 +66,46 @@ fn sums_line(ink: &Ink<'_>, overview: &Overview, room: usize) -> Spans {
         ("net", overview.net.clone()),
     ];
     let label = |id: &str| format!("{} ", ink.locale().label("money", id));
-    let line = |each: usize| -> Spans {
-        let parts = parts.iter().flat_map(|(id, moneys)| {
-            let text = ink.model.moneys_in(moneys, each);
-            [
-                span(label(id), Role::Dim),
-                span(format!("{text}   "), Role::Text),
-            ]
-        });
-        parts.collect()
+    let line = |gap: &str, texts: &[String]| -> Spans {
+        let mut spans = Spans::new();
+        for (at, ((id, _), text)) in parts.iter().zip(texts).enumerate() {
+            let before = if at == 0 { "" } else { gap };
+            spans.push(span(format!("{before}{}", label(id)), Role::Dim));
+            spans.push(span(text.clone(), Role::Text));
+        }
+        spans
     };
-    let whole = line(usize::MAX);
-    if spans_width(&whole) <= room {
-        return whole;
+    let model = ink.model;
+    let whole = parts.each_ref().map(|(_, moneys)| model.moneys(moneys));
+    let short = parts
+        .each_ref()
+        .map(|(_, moneys)| model.moneys_short(moneys));
+    for (gap, texts) in [("   ", &whole), ("  ", &whole), ("  ", &short)] {
+        let spans = line(gap, texts);
+        if spans_width(&spans) <= room {
+            return spans;
+        }
     }
-    let labels: usize = parts.iter().map(|(id, _)| width(label(id)) + 3).sum();
-    line(room.saturating_sub(labels) / 3)
+    let labels: usize = parts.iter().map(|(id, _)| width(label(id)) + 2).sum();
+    let rooms = shares(whole.each_ref().map(width), room.saturating_sub(labels));
+    let mut texts = whole;
+    for ((text, (_, moneys)), room) in texts.iter_mut().zip(&parts).zip(rooms) {
+        *text = model.moneys_in(moneys, room);
+    }
+    line("  ", &texts)
+}
+
+/// How much of `room` each gets: what it wants where that is less than its share, and the rest is shared by the others.
+fn shares(wants: [usize; 3], room: usize) -> [usize; 3] {
+    let mut order = [0, 1, 2];
+    order.sort_by_key(|at| wants[*at]);
+    let mut given = [0; 3];
+    let mut left = room;
+    for (taken, at) in order.into_iter().enumerate() {
+        given[at] = wants[at].min(left / (3 - taken));
+        left -= given[at];
+    }
+    given
 }
 
 pub fn renewals(
@@ -355,3 +380,16 @@ pub fn last_run(ink: &Ink<'_>) -> Span {
 
 /// Billing runs at least once a day.
 const LATE_HOURS: i64 = 25;
+
+#[cfg(test)]
+mod tests {
+    use super::shares;
+
+    #[test]
+    fn what_is_short_is_whole_and_the_rest_is_for_the_others() {
+        assert_eq!(shares([40, 4, 38], 60), [28, 4, 28]);
+        assert_eq!(shares([10, 4, 8], 60), [10, 4, 8]);
+        assert_eq!(shares([40, 40, 40], 61), [20, 20, 21]);
+        assert_eq!(shares([40, 40, 40], 0), [0, 0, 0]);
+    }
+}

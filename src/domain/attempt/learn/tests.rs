@@ -5,6 +5,7 @@ use crate::domain::attempt::{AlsoCancel, AttemptKind, Source};
 use crate::domain::ids::{AttemptId, CustomerId, InvoiceId, MethodId, Noun, PaymentId, PublicId};
 use crate::domain::mode::{Mode, ProviderName};
 use crate::domain::money::{Currency, Money};
+use crate::domain::payment::CardUse;
 
 fn now() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 11, 21, 5, 0, 0).unwrap()
@@ -69,6 +70,7 @@ fn seen(status: SeenStatus) -> PaymentSeen {
         undone: vec![],
         failure: None,
         method: "card".into(),
+        card_use: CardUse::default(),
     }
 }
 

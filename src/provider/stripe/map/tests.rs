@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::domain::failure::FailureClass;
+use crate::domain::payment::{CardUse, ThreeDSecure};
 
 use super::*;
 
@@ -80,6 +81,40 @@ fn a_paid_intent_is_captured_with_its_card_and_what_is_left() {
         Some(1_763_716_800)
     );
     assert!(seen.cancels.is_empty() && seen.undone.is_empty() && seen.failure.is_none());
+}
+
+#[test]
+fn n05_instalments_and_3d_secure_are_what_the_charge_shows_and_a_missing_field_says_nothing() {
+    let card_use = |card: Value| {
+        let details = json!({ "type": "card", "card": card });
+        let mut body: Value =
+            serde_json::from_str(fixture!("intent_succeeded.json")).expect("json");
+        body["latest_charge"]["payment_method_details"] = details;
+        captured(charge(200, &body.to_string())).card_use
+    };
+    assert_eq!(card_use(json!({ "brand": "visa" })), CardUse::default());
+    assert_eq!(card_use(Value::Null), CardUse::default());
+    let plain = card_use(json!({ "installments": null, "three_d_secure": null }));
+    assert_eq!(
+        (plain.installment_months, plain.three_d_secure),
+        (Some(0), Some(ThreeDSecure::NotUsed))
+    );
+    let plan = |count: i64, interval: &str| {
+        let plan = json!({ "count": count, "interval": interval, "type": "fixed_count" });
+        card_use(json!({ "installments": { "plan": plan } })).installment_months
+    };
+    assert_eq!((plan(6, "month"), plan(6, "year")), (Some(6), None));
+    for (result, read) in [
+        ("authenticated", ThreeDSecure::Authenticated),
+        ("attempt_acknowledged", ThreeDSecure::Attempted),
+        ("exempted", ThreeDSecure::Exempted),
+        ("not_supported", ThreeDSecure::NotSupported),
+        ("failed", ThreeDSecure::Failed),
+        ("a word of tomorrow", ThreeDSecure::Other),
+    ] {
+        let used = card_use(json!({ "three_d_secure": { "result": result } }));
+        assert_eq!(used.three_d_secure, Some(read), "{result}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::evidence::Refusal;
 use crate::domain::money::Money;
+use crate::domain::payment::CardUse;
 use crate::provider::stripe::client::StripeClient;
 use crate::provider::stripe::codes::{self, CallKind, Words};
 use crate::provider::stripe::form::Form;
@@ -29,6 +30,8 @@ pub struct Charge {
     pub refusal: Option<Refusal>,
     /// When.
     pub created: DateTime<Utc>,
+    /// How the card was charged.
+    pub card_use: CardUse,
 }
 
 impl Read for Charge {
@@ -47,6 +50,7 @@ impl Read for Charge {
             is_pending: !matches!(wire.status.as_str(), "failed" | "succeeded"),
             refusal,
             created: wire::instant(wire.created)?,
+            card_use: wire::card_use(wire.payment_method_details.as_ref()),
             id: wire.id,
         })
     }

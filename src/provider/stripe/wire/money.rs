@@ -1,6 +1,8 @@
 //! Intents, charges, refunds and the rows of the balance.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+
+use crate::domain::payment::{CardUse, ThreeDSecure};
 
 use super::{Expandable, Fault, Metadata, Named, Ref};
 
@@ -54,6 +56,7 @@ pub(in crate::provider::stripe) struct Tried {
     pub payment_intent: Option<Expandable<Ref>>,
     pub failure_code: Option<String>,
     pub outcome: Option<TriedOutcome>,
+    pub payment_method_details: Option<MethodDetails>,
 }
 
 /// What the network and the bank said of it.
@@ -75,6 +78,76 @@ pub(in crate::provider::stripe) struct MethodDetails {
 #[derive(Deserialize)]
 pub(in crate::provider::stripe) struct CardUsed {
     pub brand: Option<String>,
+    #[serde(default)]
+    pub installments: Said<Installments>,
+    #[serde(default)]
+    pub three_d_secure: Said<Authentication>,
+}
+
+/// A field that tells by being there: an empty one says "none", and one that is missing says nothing.
+#[derive(Default)]
+pub(in crate::provider::stripe) enum Said<T> {
+    #[default]
+    Nothing,
+    None,
+    This(T),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Said<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(from)?.map_or(Self::None, Self::This))
+    }
+}
+
+/// What was agreed about paying it off by months.
+#[derive(Deserialize)]
+pub(in crate::provider::stripe) struct Installments {
+    pub plan: Option<InstallmentPlan>,
+}
+
+/// Over how many of which interval.
+#[derive(Deserialize)]
+pub(in crate::provider::stripe) struct InstallmentPlan {
+    pub count: Option<u32>,
+    pub interval: Option<String>,
+}
+
+/// What the customer's bank made of its question.
+#[derive(Deserialize)]
+pub(in crate::provider::stripe) struct Authentication {
+    pub result: Option<String>,
+}
+
+/// How a card was charged, as far as its charge shows it.
+pub(in crate::provider::stripe) fn card_use(details: Option<&MethodDetails>) -> CardUse {
+    let Some(card) = details.and_then(|details| details.card.as_ref()) else {
+        return CardUse::default();
+    };
+    let installment_months = match &card.installments {
+        Said::Nothing => None,
+        Said::None => Some(0),
+        Said::This(agreed) => match &agreed.plan {
+            None => Some(0),
+            Some(plan) if plan.interval.as_deref() == Some("month") => plan.count,
+            Some(_) => None,
+        },
+    };
+    let three_d_secure = match &card.three_d_secure {
+        Said::Nothing => None,
+        Said::None => Some(ThreeDSecure::NotUsed),
+        Said::This(asked) => Some(match asked.result.as_deref() {
+            Some("authenticated") => ThreeDSecure::Authenticated,
+            Some("attempt_acknowledged") => ThreeDSecure::Attempted,
+            Some("exempted") => ThreeDSecure::Exempted,
+            Some("not_supported") => ThreeDSecure::NotSupported,
+            Some("failed") => ThreeDSecure::Failed,
+            _ => ThreeDSecure::Other,
+        }),
+    };
+    CardUse {
+        installment_months,
+        three_d_secure,
+    }
 }
 
 /// Money going back.

@@ -76,6 +76,35 @@ fn an_approved_payment_is_captured_with_its_amount_and_instant() {
 }
 
 #[test]
+fn n05_the_months_a_customer_pays_it_off_over_are_read_and_whatever_else_stands_there_is_unknown() {
+    let done = String::from_utf8_lossy(fixture!("payment_done.json")).into_owned();
+    let months = |written: &str| {
+        let body = done.replace(
+            "\"installmentPlanMonths\": 0",
+            &format!("\"installmentPlanMonths\": {written}"),
+        );
+        let seen = seen(charge(200, body.as_bytes()));
+        // Nothing that they answer says whether the customer's bank asked.
+        assert_eq!(seen.card_use.three_d_secure, None);
+        seen.card_use.installment_months
+    };
+    for (written, read) in [
+        ("0", Some(0)),
+        ("3", Some(3)),
+        ("null", None),
+        ("\"3\"", None),
+        ("-1", None),
+    ] {
+        assert_eq!(months(written), read, "{written}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&done).expect("json");
+    let mut without = json;
+    without["card"] = serde_json::Value::Null;
+    let seen = seen(charge(200, without.to_string().as_bytes()));
+    assert_eq!(seen.card_use, CardUse::default());
+}
+
+#[test]
 fn money_given_back_in_parts_shows_in_cancels_and_balance_not_in_the_status() {
     let seen = seen(look_up(200, fixture!("payment_given_back_in_parts.json")));
     assert_eq!(seen.status, SeenStatus::Captured);
