@@ -337,6 +337,17 @@ const OTHERS: &[(&str, &str, &str)] = &[
          select refund_id, evidence_id, 1, 'x' from refund_reversal",
     ),
     (
+        "provider_fee_entry",
+        "select 1",
+        "insert into provider_fee (provider, mode, entry_key, kind, provider_ref, amount_minor, fee_minor, net_minor, currency, at, on_day) \
+         select provider, mode, entry_key, kind, provider_ref, amount_minor, fee_minor, net_minor, currency, at, on_day from provider_fee",
+    ),
+    (
+        "fee_cursor_provider",
+        "select 1",
+        "insert into fee_cursor (provider, read_from, read_to) select provider, read_from, read_to from fee_cursor",
+    ),
+    (
         "saved_view_name",
         "insert into saved_view (person, screen, name, filter, updated_at) values ('a', 'b', 'c', '', 1)",
         "insert into saved_view (person, screen, name, filter, updated_at) values ('a', 'b', 'c', '', 1)",
@@ -458,6 +469,24 @@ const TRIGGERS: &[(&str, &str, &str, &str)] = &[
          update payment set refunded_minor = 3 where is_duplicate = 0",
     ),
     (
+        "provider_fee_update",
+        "provider_fee_kept",
+        "provider_fee",
+        "update provider_fee set on_day = 'x'",
+    ),
+    (
+        "provider_fee_delete",
+        "provider_fee_kept",
+        "provider_fee",
+        "delete from provider_fee",
+    ),
+    (
+        "",
+        "provider_fee_whole",
+        "provider_fee",
+        "truncate provider_fee",
+    ),
+    (
         "",
         "refund_reversal_whole",
         "refund_reversal",
@@ -476,6 +505,37 @@ const TRIGGERS: &[(&str, &str, &str, &str)] = &[
         "subscription_change_whole",
         "subscription_change",
         "truncate subscription_change",
+    ),
+];
+
+/// Checks of later migrations, and what each refuses.
+const LATER_CHECKS: [(&str, &str); 6] = [
+    (
+        "payment_installment_months",
+        "update payment set installment_months = -1",
+    ),
+    (
+        "payment_three_d_secure",
+        "update payment set three_d_secure = 'x'",
+    ),
+    (
+        "provider_fee_mode",
+        "insert into provider_fee (provider, mode, entry_key, kind, provider_ref, amount_minor, fee_minor, net_minor, currency, at, on_day) \
+         values ('stripe', 'x', 'f2', 'charge', 'p', 10, 1, 9, 'KRW', 1, '1970-01-01')",
+    ),
+    (
+        "provider_fee_kind",
+        "insert into provider_fee (provider, mode, entry_key, kind, provider_ref, amount_minor, fee_minor, net_minor, currency, at, on_day) \
+         values ('stripe', 'sim', 'f2', 'x', 'p', 10, 1, 9, 'KRW', 1, '1970-01-01')",
+    ),
+    (
+        "provider_fee_net",
+        "insert into provider_fee (provider, mode, entry_key, kind, provider_ref, amount_minor, fee_minor, net_minor, currency, at, on_day) \
+         values ('stripe', 'sim', 'f2', 'charge', 'p', 10, 1, 10, 'KRW', 1, '1970-01-01')",
+    ),
+    (
+        "fee_cursor_stretch",
+        "insert into fee_cursor (provider, read_from, read_to) values ('toss', 2, 1)",
     ),
 ];
 
@@ -647,6 +707,12 @@ async fn filled(bed: &Bed) -> Raw {
     let mut raw = bed.raw().await;
     let event = unique("e");
     raw.must(&format!("insert into inbox (provider, mode, event_key, kind, shape, body_sha256, received_at) values ('toss', 'sim', '{event}', 'k', '', '', 1)")).await;
+    raw.must(
+        "insert into provider_fee (provider, mode, entry_key, kind, provider_ref, amount_minor, fee_minor, net_minor, currency, at, on_day) \
+         values ('stripe', 'sim', 'f1', 'charge', 'p', 10, 1, 9, 'KRW', 1, '1970-01-01'); \
+         insert into fee_cursor (provider, read_from, read_to) values ('stripe', 1, 2)",
+    )
+    .await;
     raw.must("update subscription set exclusive_key = 'one' where id = (select min(id) from subscription)").await;
     raw
 }
@@ -702,6 +768,11 @@ async fn each_unique_index_and_check_is_needed(bed: Bed) {
             raw.must("rollback; pragma ignore_check_constraints = off")
                 .await;
         }
+    }
+
+    for (name, violation) in LATER_CHECKS {
+        let refused = raw.run(violation).await.expect_err(name).to_string();
+        assert!(refused.contains(name), "{name}: {refused}");
     }
 
     let known: BTreeSet<String> = UNIQUE

@@ -122,9 +122,9 @@ pub(in crate::demo) fn payment(
         payment.captured_at,
         on,
         payment.is_duplicate,
+        payment.version,
         payment.card_use.installment_months.map(i64::from),
         payment.card_use.three_d_secure.map(ThreeDSecure::as_str),
-        payment.version,
     ]
 }
 
