@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::Duration;
+use chrono::{Duration, NaiveDate};
 use chrono_tz::Asia::Seoul;
 use paydeck::domain::ids::{CustomerId, PaymentId};
 use paydeck::domain::mode::ProviderName;
@@ -41,10 +41,14 @@ fn window(last: u32) -> Window {
 
 /// Marks the days of a month and of the one before: rows that were put in by hand mark nothing.
 async fn mark_days(store: &SqlStore) {
+    mark_days_before(store, date(31)).await;
+}
+
+async fn mark_days_before(store: &SqlStore, last: NaiveDate) {
     let mut desk = Desk::new();
     let mut tx = store.begin(&mut desk).await.expect("begin");
     for back in 0..60 {
-        tx.mark_day(date(31) - Duration::days(back))
+        tx.mark_day(last - Duration::days(back))
             .await
             .expect("mark");
     }
@@ -401,6 +405,7 @@ async fn what_came_in_by_provider_adds_up_to_the_whole(bed: Bed) {
     }
     let store = bed.with(&rows).await;
     mark_days(&store).await;
+    mark_days_before(&store, date(31) - Duration::days(365)).await;
     for _ in 0..2 {
         let mut whole = all_figures(&store.revenue(date(1), date(31)).await.expect("a report"));
         // A day on which only somebody new came belongs to nobody.
