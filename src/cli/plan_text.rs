@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::record::{Field, Record};
 use super::records;
 use super::view::View;
+use crate::domain::mirror::WishVerb;
 use crate::engine::queries::CardBrief;
 use crate::engine::{ActionPlan, AskedBy, PlannedCall};
 use crate::text::{Shown, mask, pad_right, width};
@@ -134,7 +135,10 @@ fn operation(call: &PlannedCall, view: &View) -> String {
         "look up" => view.t("cli.plan.look_up"),
         "end" => view.t("cli.plan.end_call"),
         "list transactions" => view.t("cli.plan.list"),
-        other => other.to_owned(),
+        other => match WishVerb::parse(other) {
+            Some(wish) => view.locale.label("verb", wish.as_str()).to_owned(),
+            None => other.to_owned(),
+        },
     };
     format!("{provider}: {what}")
 }

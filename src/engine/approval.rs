@@ -3,7 +3,7 @@
 //! Approving makes the whole plan again: where it is not the plan that was asked for, it is stale, and
 //! nothing happens. A request reserves nothing and sends nothing.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::Duration;
 
 use crate::domain::approval::{APPROVAL_MINUTES, Approval, Asked, NotGrantable, is_same_person};
 use crate::domain::attempt::AlsoCancel;
@@ -223,45 +223,6 @@ impl<S: Store> Engine<S> {
         }))))
     }
 
-    /// A request that another one of its author takes the place of, or that nobody decided in time. Both leave a row: in
-    /// the first case it is the author's word, in the second nobody's.
-    async fn end_replaced<T: Tx>(
-        &self,
-        tx: &mut T,
-        operator: &Operator,
-        old: &Approval,
-        at: DateTime<Utc>,
-    ) -> Result<(), VerbError> {
-        let (state, actor) = if old.waits_at(at) {
-            (ApprovalState::Void, Actor::from(operator))
-        } else {
-            let nobody = Actor {
-                person: "system",
-                claims: &[],
-            };
-            (ApprovalState::Expired, nobody)
-        };
-        let decided = Decided {
-            state,
-            by: actor.person,
-            note: "",
-            at,
-        };
-        tx.decide_approval(old.id, &decided)
-            .await
-            .map_err(as_stale)?;
-        let press = Press {
-            verb: old.asked.verb().as_str(),
-            target: old.public_id.as_str(),
-            before: old.state.as_str(),
-            after: state.as_str(),
-            reason: &old.reason,
-            result: "done",
-            ..Press::default()
-        };
-        Ok(self.audit_in(tx, actor, press, at).await?)
-    }
-
     /// The plan that was asked for, made again for the second person.
     pub(super) async fn prepare_grant<T: Tx>(
         &self,
@@ -469,7 +430,7 @@ fn refused(why: NotGrantable) -> Refused {
 }
 
 /// Somebody else asked for it, or decided it, a moment before.
-fn as_stale(error: StoreError) -> VerbError {
+pub(super) fn as_stale(error: StoreError) -> VerbError {
     match error {
         StoreError::Stale { .. } | StoreError::Refused(Constraint::OpenApproval) => {
             VerbError::Stale

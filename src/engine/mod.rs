@@ -30,6 +30,7 @@ mod find;
 mod fingerprint;
 mod kept;
 mod keyless;
+mod lapsed;
 mod limits;
 mod link;
 mod method;

@@ -10,7 +10,7 @@ mod not_sent;
 mod refunded;
 mod taken_back;
 
-pub(super) use declined::AfterFailure;
+pub(super) use declined::{AfterFailure, code_only};
 pub(super) use taken_back::is_looked_back_at;
 
 use chrono::{DateTime, Duration, Utc};

@@ -1,6 +1,8 @@
 //! Requests for approval. Who may decide, until when and how often is in the schema itself.
 
-use super::sql::{Row, Stmt, args};
+use chrono::{DateTime, Utc};
+
+use super::sql::{Row, Stmt, args, claimed};
 use super::tx::SqlTx;
 use crate::domain::approval::{Approval, Asked};
 use crate::domain::attempt::AlsoCancel;
@@ -31,6 +33,11 @@ const WAITING_OF: Stmt = Stmt::both(concat!(
     columns!(),
     " from approval where target = $1 and state = 'waiting'"
 ));
+const LAPSED: Stmt = claimed!(
+    "select ",
+    columns!(),
+    " from approval where state = 'waiting' and expires_at <= $1 order by expires_at, id limit $2"
+);
 const DECIDE: Stmt = Stmt::both(
     "update approval set state = $2, decided_by = $3, note = $4, decided_at = $5 where id = $1 and state = 'waiting'",
 );
@@ -103,6 +110,11 @@ impl Approvals for SqlTx<'_> {
     async fn waiting_approval_of(&mut self, target: &PublicId) -> R<Option<Approval>> {
         let row = self.maybe(&WAITING_OF, args![target.as_str()]).await?;
         row.as_ref().map(read).transpose()
+    }
+
+    async fn lapsed_approvals(&mut self, now: DateTime<Utc>, limit: u32) -> R<Vec<Approval>> {
+        let rows = self.rows(&LAPSED, args![now, limit]).await?;
+        rows.iter().map(read).collect()
     }
 
     async fn decide_approval(&mut self, id: ApprovalId, decided: &Decided<'_>) -> R<()> {

@@ -3,15 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paydeck::domain::ids::InvoiceId;
-use paydeck::domain::states::AttemptState;
+use paydeck::domain::attempt::AlsoCancel;
+use paydeck::domain::ids::{ApprovalId, InvoiceId};
+use paydeck::domain::operator::Role;
+use paydeck::domain::payment::RefundAmount;
+use paydeck::domain::states::{ApprovalState, AttemptState};
 use paydeck::engine::EngineSettings;
-use paydeck::engine::Request;
 use paydeck::engine::ports::Provider;
 use paydeck::engine::queries::Reads;
+use paydeck::engine::{RefundAlone, RefundLimits, Request};
 use serde_json::json;
 
 use crate::concurrency::{Gate, Trick};
+use crate::four_eyes::{asked, choi, lee, on_call};
 use crate::world::{World, admin, on_each_tuned, won};
 
 /// Leases as they are in use.
@@ -136,6 +140,121 @@ async fn what_its_own_process_settled_after_the_terminal_had_gone_is_told_too() 
         let next = w.another_engine("next").await;
         let told = next.store().away("kim").await.expect("read");
         assert_eq!(told.finished.len(), 1, "{told:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_greeting_about_something_else_does_not_hide_what_was_committed_after_it() {
+    on_each_tuned(in_use, async |w| {
+        let invoice = declined(&w).await;
+        killed_in_mid_charge(&w, invoice).await;
+        let next = w.another_engine("next").await;
+        later(&w, 120).await;
+        next.reconcile_once(&admin()).await.expect("looked");
+        // On PostgreSQL the row of a greeting may have the larger number and be committed first.
+        let other = [String::from("att_of_another_call")];
+        next.record_greeted(&admin(), &other)
+            .await
+            .expect("written");
+        let told = next.store().away("kim").await.expect("read");
+        let [row] = &told.finished[..] else {
+            panic!("{told:?}")
+        };
+        let ids = [row.public_id.to_string()];
+        next.record_greeted(&admin(), &ids).await.expect("written");
+        let told = next.store().away("kim").await.expect("read");
+        assert_eq!(told.finished, []);
+    })
+    .await;
+}
+
+/// A refund that needs a second person, asked for by `lee`.
+async fn asked_for(w: &World) -> ApprovalId {
+    w.subscriber("key-one").await;
+    let request = Request::AskRefund {
+        payment: w.last_payment().await,
+        amount: RefundAmount::Partial(won(6_000)),
+        reason: "moved away".into(),
+        also_cancel: AlsoCancel::No,
+    };
+    asked(w, &lee(), &request).await
+}
+
+fn in_use_with_a_limit(settings: &mut EngineSettings) {
+    in_use(settings);
+    settings.refund_alone = RefundAlone::Within(RefundLimits {
+        once: vec![(Role::Support, won(5_000)), (Role::Admin, won(500_000))],
+        daily_multiple: 5,
+        per_day: 100,
+    });
+}
+
+#[tokio::test]
+async fn whoever_approved_is_told_what_came_of_it_after_his_terminal_had_gone() {
+    on_each_tuned(in_use_with_a_limit, async |w| {
+        let approval = asked_for(&w).await;
+        w.fault("cancel", json!({ "kind": "slow", "ms": 700 }), 1)
+            .await;
+        let grant = Request::Grant { approval };
+        let approver = choi();
+        let plan = w.engine.plan(&approver, &grant).await.expect("a plan");
+        let apply = w.engine.apply(&approver, &grant, &plan.fingerprint);
+        let hangup = async {
+            w.until_sent().await;
+            w.engine.record_left(&approver, 1).await.expect("written");
+        };
+        let (ended, ()) = tokio::join!(apply, hangup);
+        ended.expect("settled");
+        let next = w.another_engine("next").await;
+        let told = next.store().away("choi").await.expect("read");
+        let [row] = &told.finished[..] else {
+            panic!("{told:?}")
+        };
+        assert_eq!(
+            (row.state, row.amount),
+            (AttemptState::Succeeded, won(6_000))
+        );
+        let ids = [row.public_id.to_string()];
+        next.record_greeted(&approver, &ids).await.expect("written");
+        let told = next.store().away("choi").await.expect("read");
+        assert_eq!(told.finished, []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_that_nobody_decided_in_time_leaves_its_row_and_its_author_is_told_once() {
+    on_each_tuned(in_use_with_a_limit, async |w| {
+        let approval = asked_for(&w).await;
+        let store = w.engine.store();
+        let waits = store.away("lee").await.expect("read");
+        assert_eq!((waits.open, waits.lapsed.len()), (1, 0), "he is asked about");
+        let ended = w.engine.end_lapsed_requests(&on_call()).await.expect("looked");
+        assert_eq!(ended, 0, "it waits");
+        w.without_approval_rules().await;
+        w.execute("update approval set requested_at = requested_at - 3600000000, expires_at = expires_at - 3600000000")
+            .await;
+        assert_eq!(store.count_lapsed().await.expect("a count"), 1);
+        let ended = w.engine.end_lapsed_requests(&on_call()).await.expect("ended");
+        assert_eq!(ended, 1);
+        assert_eq!(store.count_lapsed().await.expect("a count"), 0);
+        let row = store.waiting_request(approval).await.expect("a request");
+        assert_eq!(row.state, ApprovalState::Expired);
+        let id = row.public_id.to_string();
+        let trail = "select count(*) from audit a join approval r on r.public_id = a.target
+            where a.state_after = 'expired' and a.person = 'system'";
+        assert_eq!(w.number(trail).await, 1);
+        let word = "select count(*) from outbox where kind = 'approval_expired'";
+        assert_eq!(w.number(word).await, 1);
+        let told = store.away("lee").await.expect("read");
+        assert_eq!((told.lapsed.len(), told.open), (1, 0));
+        assert_eq!(told.lapsed[0].public_id, row.public_id);
+        assert_eq!(store.away("choi").await.expect("read").lapsed, []);
+        w.engine.record_greeted(&lee(), &[id]).await.expect("written");
+        assert_eq!(store.away("lee").await.expect("read").lapsed, []);
+        assert_eq!(w.executed().await, (1, 0));
+        w.audit_is_intact().await;
     })
     .await;
 }

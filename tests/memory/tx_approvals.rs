@@ -1,6 +1,6 @@
 //! Requests for approval, in memory.
 
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 
 use paydeck::domain::approval::{APPROVAL_MINUTES, Approval, Asked, is_same_person};
 use paydeck::domain::ids::{ApprovalId, Noun, PublicId};
@@ -109,6 +109,21 @@ impl Approvals for MemTx<'_> {
             .find(|(_, row)| row.target == *target && row.state == ApprovalState::Waiting)
             .map(|(_, row)| Approval::clone(row));
         Ok(row)
+    }
+
+    async fn lapsed_approvals(&mut self, now: DateTime<Utc>, limit: u32) -> R<Vec<Approval>> {
+        self.step("lapsed approvals").await?;
+        let db = self.db();
+        let mut rows: Vec<Approval> = db
+            .tables
+            .approvals
+            .rows_of(self.no)
+            .map(|(_, row)| Approval::clone(row))
+            .filter(|row| row.state == ApprovalState::Waiting && row.expires_at <= now)
+            .collect();
+        rows.sort_by_key(|row| (row.expires_at, row.id.0));
+        rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(rows)
     }
 
     async fn decide_approval(&mut self, id: ApprovalId, decided: &Decided<'_>) -> R<()> {

@@ -21,6 +21,7 @@ mod shop;
 mod silence;
 #[path = "../support/mod.rs"]
 mod support;
+mod told;
 mod troubles;
 #[path = "../billing_flows/world.rs"]
 #[allow(dead_code, reason = "another test crate uses the rest")]

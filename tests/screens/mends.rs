@@ -47,7 +47,11 @@ fn what_finished_while_somebody_was_away_greets_him_once() {
             away_row(2, AttemptKind::Refund, AttemptState::Succeeded),
             away_row(3, AttemptKind::Charge, AttemptState::Declined),
         ];
-        stage.send(Msg::Away(Box::new(Away { finished, open: 0 })));
+        stage.send(Msg::Away(Box::new(Away {
+            finished,
+            open: 0,
+            ..Away::default()
+        })));
         let text = stage.text();
         for part in [title, "₩9,900", taken, given] {
             assert!(text.contains(part), "{part}: {text}");
@@ -64,11 +68,55 @@ fn what_finished_while_somebody_was_away_greets_him_once() {
 }
 
 #[test]
+fn a_request_that_nobody_decided_in_time_is_told_to_its_author() {
+    for (lang, words) in [
+        (
+            Lang::En,
+            ["Nobody decided in time", "refund", "₩600,000", "ask again"],
+        ),
+        (
+            Lang::Ko,
+            ["승인 시간이 지남", "환불", "₩600,000", "다시 요청"],
+        ),
+    ] {
+        let mut stage = Stage::new(80, 24, lang);
+        let lapsed: Vec<_> = rows::waiting().into_iter().take(1).collect();
+        let id = lapsed[0].public_id.to_string();
+        let away = Away {
+            lapsed,
+            ..Away::default()
+        };
+        stage.send(Msg::Away(Box::new(away)));
+        let text = stage.text();
+        for word in words {
+            assert!(text.contains(word), "{word}: {text}");
+        }
+        assert!(matches!(&stage.effects[..], [Effect::RecordGreeted(ids)] if *ids == [id.clone()]));
+    }
+}
+
+#[test]
+fn what_waits_says_whose_money_and_which_payment() {
+    let mut stage = Stage::new(80, 24, Lang::Ko);
+    stage.press("A");
+    let text = stage.text();
+    let target = paydeck::text::short_id(rows::public(Noun::Payment, 0).as_str(), 4);
+    let name = stage.model.name(&rows::brief(0).name);
+    for word in [&*target, &*name, "lee", "이사"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+}
+
+#[test]
 fn whoever_is_in_the_middle_of_something_reads_it_in_the_news() {
     let mut stage = Stage::new(80, 24, Lang::En);
     stage.press("5 r");
     let finished = vec![away_row(1, AttemptKind::Charge, AttemptState::Succeeded)];
-    stage.send(Msg::Away(Box::new(Away { finished, open: 0 })));
+    stage.send(Msg::Away(Box::new(Away {
+        finished,
+        open: 0,
+        ..Away::default()
+    })));
     assert!(matches!(stage.model.modals.last(), Some(Modal::Confirm(_))));
     stage.press("esc");
     assert!(
@@ -93,8 +141,8 @@ fn calls_of_a_terminal_that_died_are_asked_about_until_they_are_settled() {
     assert!(!asks(&mut stage, 2));
     let open = |open| {
         Msg::Away(Box::new(Away {
-            finished: Vec::new(),
             open,
+            ..Away::default()
         }))
     };
     stage.send(open(1));

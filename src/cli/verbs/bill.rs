@@ -14,6 +14,7 @@ use crate::cli::wiring::{self, LiveEngine};
 use crate::domain::mode::ProviderName;
 use crate::domain::run::Decision;
 use crate::domain::states::RunState;
+use crate::engine::queries::Reads as _;
 use crate::engine::{
     Pulled, ReconcilePreview, Reconciled, RunPreview, RunProgress, RunSummary, VerbError,
 };
@@ -198,6 +199,10 @@ pub async fn reconcile(
             break;
         }
     }
+    let expired = match opened.store.count_lapsed().await? {
+        0 => 0,
+        _ => engine.end_lapsed_requests(&opened.operator).await?,
+    };
     let mut pulled = None;
     let followed = match engine.has_mirrors().await {
         Ok(true) => {
@@ -228,6 +233,7 @@ pub async fn reconcile(
             .number("interrupted_runs", sum.interrupted)
             .number("taken_in", sum.taken_in)
             .number("released", released)
+            .number("requests_expired", expired)
             .number_if("mirrors_read", pulled.map(|one| one.read))
             .number_if("wishes_settled", pulled.map(|one| one.settled))
             .word_if("mirror", "mirror", mirror)

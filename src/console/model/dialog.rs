@@ -184,8 +184,11 @@ pub enum Told {
     Link(Box<OpenLink>),
     /// Leaving now would leave a call under way.
     CallInFlight,
-    /// What was settled after this person's terminal was gone.
-    Away(Vec<AwayRow>),
+    /// What was settled after this person's terminal was gone, and what he asked for and nobody decided in time.
+    Away {
+        finished: Vec<AwayRow>,
+        lapsed: Vec<WaitingRow>,
+    },
 }
 
 /// The last messages.

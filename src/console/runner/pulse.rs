@@ -159,6 +159,7 @@ pub async fn reconcile<S: Store + Reads>(
 pub async fn follow<S: Store + Reads>(engine: Arc<Engine<S>>, operator: Arc<Operator>) {
     let mut fees: Option<Instant> = None;
     loop {
+        end_lapsed(&engine, &operator).await;
         if matches!(engine.has_mirrors().await, Ok(true)) {
             let _next_time = engine.mirror_pull(&operator).await;
         }
@@ -167,6 +168,13 @@ pub async fn follow<S: Store + Reads>(engine: Arc<Engine<S>>, operator: Arc<Oper
             fees = Some(monotonic_now());
         }
         tokio::time::sleep(PULL_EVERY).await;
+    }
+}
+
+/// Ends requests that nobody decided in time, where there are any; trouble is the next time's.
+async fn end_lapsed<S: Store + Reads>(engine: &Engine<S>, operator: &Operator) {
+    if matches!(engine.store().count_lapsed().await, Ok(1..)) {
+        let _next_time = engine.end_lapsed_requests(operator).await;
     }
 }
 

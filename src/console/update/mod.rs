@@ -35,7 +35,7 @@ use super::msg::Msg;
 use super::term::{Cause, Notice};
 
 pub use dialogs::{MenuEntry, menu_entries};
-pub use outcome::{asks_about_money, away_text};
+pub use outcome::{asks_about_money, away_text, lapsed_text};
 pub use verbs::availability;
 
 /// Clocks that differ by less are one.

@@ -13,7 +13,7 @@ use crate::domain::mode::ProviderName;
 use crate::domain::operator::Verb;
 use crate::domain::run::Decision;
 use crate::domain::states::AttemptState;
-use crate::engine::queries::{Away, AwayRow};
+use crate::engine::queries::{Away, AwayRow, WaitingRow};
 use crate::engine::{OpenLink, Outcome, Receipt, RunSummary};
 use crate::text::{mask, short_id};
 
@@ -104,7 +104,7 @@ pub fn progress(model: &mut Model, ticket: Ticket, progress: Progress) {
 /// something.
 pub fn away(model: &mut Model, away: Away) -> Vec<Effect> {
     model.away_open = away.open;
-    if away.finished.is_empty() {
+    if away.finished.is_empty() && away.lapsed.is_empty() {
         return Vec::new();
     }
     for row in &away.finished {
@@ -118,13 +118,24 @@ pub fn away(model: &mut Model, away: Away) -> Vec<Effect> {
             .t_args("console.news.away", &[("what", &what)]);
         model.tell(tone, text);
     }
-    let told = away.finished.iter().map(|row| row.public_id.to_string());
-    let effect = Effect::RecordGreeted(told.collect());
+    for row in &away.lapsed {
+        let what = lapsed_text(model, row);
+        let text = model
+            .locale()
+            .t_args("console.news.lapsed", &[("what", &what)]);
+        model.tell(Tone::Waits, text);
+    }
+    let finished = away.finished.iter().map(|row| row.public_id.to_string());
+    let lapsed = away.lapsed.iter().map(|row| row.public_id.to_string());
+    let effect = Effect::RecordGreeted(finished.chain(lapsed).collect());
     if model.modals.is_empty() {
         model.modals.push(Modal::Message(Box::new(Message {
             verb: None,
             called: "",
-            what: Told::Away(away.finished),
+            what: Told::Away {
+                finished: away.finished,
+                lapsed: away.lapsed,
+            },
         })));
     }
     vec![effect]
@@ -142,6 +153,21 @@ pub fn away_text(model: &Model, row: &AwayRow) -> String {
     let kind = locale.label("attempt_kind", row.kind.as_str());
     format!(
         "{kind}  {}  {money}  {state}",
+        model.name(&row.customer.name)
+    )
+}
+
+/// What was asked for, about whom and how much.
+pub fn lapsed_text(model: &Model, row: &WaitingRow) -> String {
+    let locale = model.locale();
+    let what = locale
+        .find(&format!("console.waiting.{}", row.what.as_str()))
+        .unwrap_or("");
+    let currency = row.amount.currency();
+    let money = locale.money(row.amount.minor(), currency.exponent(), currency.code());
+    let about = short_id(row.target.as_str(), 4);
+    format!(
+        "{what}  {}  {money}  {about}",
         model.name(&row.customer.name)
     )
 }

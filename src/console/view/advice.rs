@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::super::model::Model;
 use super::super::theme::Role;
 use crate::domain::dunning::DunningState;
+use crate::domain::mirror::Scheduler;
 use crate::domain::states::InvoiceState;
 
 /// What is planned for an invoice.
@@ -23,15 +24,24 @@ pub enum Planned {
     Exhausted,
     /// None was ever planned.
     Nothing,
+    /// The provider that schedules it tries at this time.
+    Theirs(DateTime<Utc>),
+    /// The provider that schedules it plans none.
+    TheirsNothing,
 }
 
 impl Planned {
     pub fn of(
+        scheduler: Scheduler,
         state: InvoiceState,
         dunning: DunningState,
         next: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
     ) -> Self {
+        if !scheduler.is_ours() {
+            let next = next.filter(|_| state == InvoiceState::Open);
+            return next.map_or(Self::TheirsNothing, Self::Theirs);
+        }
         match (dunning, next) {
             (DunningState::Exhausted, _) => Self::Exhausted,
             _ if state != InvoiceState::Open => Self::Nothing,
@@ -49,6 +59,8 @@ impl Planned {
             Self::AwaitingCard => "awaiting_card",
             Self::Exhausted => "exhausted",
             Self::Nothing => "idle",
+            Self::Theirs(_) => "theirs",
+            Self::TheirsNothing => "theirs_idle",
         }
     }
 
@@ -64,8 +76,10 @@ impl Planned {
 
     fn text(self, model: &Model, part: &str) -> String {
         let at = match self {
-            Self::At(at) | Self::Overdue(at) => model.date_time(at),
-            Self::AwaitingCard | Self::Exhausted | Self::Nothing => String::new(),
+            Self::At(at) | Self::Overdue(at) | Self::Theirs(at) => model.date_time(at),
+            Self::AwaitingCard | Self::Exhausted | Self::Nothing | Self::TheirsNothing => {
+                String::new()
+            }
         };
         let key = format!("console.next_try.{part}_{}", self.id());
         model.locale().t_args(&key, &[("at", &at)])

@@ -221,6 +221,14 @@ impl Model {
         self.date_time(at + self.db_behind)
     }
 
+    /// When something is looked at next, by the database's clock; what is due already is looked at by whoever comes first.
+    pub fn db_look(&self, at: DateTime<Utc>) -> String {
+        if at <= self.db_now() {
+            return self.locale().t("console.unknown.soon").to_owned();
+        }
+        self.db_coming(at)
+    }
+
     /// Who waits for the answer to a call, and for how long; none when nobody does any more.
     pub fn in_progress(&self, call: Option<&Call>) -> Option<String> {
         let who = self.caller(call)?;

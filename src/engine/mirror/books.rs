@@ -24,6 +24,7 @@ use super::super::ports::{
     NewPayment, NewRefund, Posting, RefundSeen, Store, SubscriptionSeen, Tx,
 };
 use super::super::refusal::VerbError;
+use super::super::settle::code_only;
 
 /// What the books show of a reading.
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,11 +35,21 @@ pub(super) struct Shown {
     pub is_partly: bool,
 }
 
+/// Whether customers are to hear of what is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Telling {
+    /// It happened since the subscription is mirrored.
+    News,
+    /// It happened before it was taken in.
+    History,
+}
+
 impl<S: Store> Engine<S> {
     /// Writes every invoice that is final.
     pub(super) async fn write_invoices<T: Tx>(
         &self,
         tx: &mut T,
+        telling: Telling,
         subscription: &mut Subscription,
         term: &Term,
         seen: &SubscriptionSeen,
@@ -55,8 +66,8 @@ impl<S: Store> Engine<S> {
                 None => self.insert_as_seen(tx, subscription, term, invoice).await?,
             };
             let row = tx.lock_invoice(id).await?;
-            let attempts = self.write_charges(tx, &row, term, invoice).await?;
-            shown.is_partly |= !self.write_all_refunds(tx, &row, invoice).await?;
+            let attempts = self.write_charges(tx, telling, &row, term, invoice).await?;
+            shown.is_partly |= !self.write_all_refunds(tx, telling, &row, invoice).await?;
             let row = as_seen(tx, row, invoice).await?;
             if row.state == InvoiceState::Open && !attempts.is_empty() {
                 shown.first_failed_at = match (shown.first_failed_at, row.first_failed_at) {
@@ -108,6 +119,7 @@ impl<S: Store> Engine<S> {
     async fn write_charges<T: Tx>(
         &self,
         tx: &mut T,
+        telling: Telling,
         row: &Invoice,
         term: &Term,
         invoice: &InvoiceSeen,
@@ -122,6 +134,9 @@ impl<S: Store> Engine<S> {
             let attempt = self
                 .insert_as_tried(tx, row, term, charge, &attempts)
                 .await?;
+            if telling == Telling::News {
+                self.tell_of_charge(tx, &attempt, charge, invoice).await?;
+            }
             if is_taken {
                 self.call_about(tx, row, "duplicate", &charge.id).await?;
             }
@@ -138,6 +153,7 @@ impl<S: Store> Engine<S> {
     async fn write_all_refunds<T: Tx>(
         &self,
         tx: &mut T,
+        telling: Telling,
         row: &Invoice,
         invoice: &InvoiceSeen,
     ) -> Result<bool, VerbError> {
@@ -145,10 +161,45 @@ impl<S: Store> Engine<S> {
         for payment in tx.payments_of(row.id).await? {
             let of_it = |one: &&ChargeSeen| one.payment == payment.provider_ref;
             for charge in invoice.charges.iter().filter(of_it) {
-                fits &= self.write_refunds(tx, row, payment.clone(), charge).await?;
+                fits &= self
+                    .write_refunds(tx, telling, row, payment.clone(), charge)
+                    .await?;
             }
         }
         Ok(fits)
+    }
+
+    /// The customer's notice of a charge, as for one of ours; what Stripe's account sends by itself is said to whoever
+    /// delivers it. Nobody hears of a refusal whose invoice is paid by now.
+    async fn tell_of_charge<T: Tx>(
+        &self,
+        tx: &mut T,
+        attempt: &Attempt,
+        charge: &ChargeSeen,
+        invoice: &InvoiceSeen,
+    ) -> Result<(), VerbError> {
+        let (kind, id, code) = match &charge.refusal {
+            None => {
+                let paid = tx.payments_of(attempt.invoice_id).await?;
+                let paid = paid.into_iter().find(|one| one.attempt_id == attempt.id);
+                let paid = paid.ok_or(VerbError::Stale)?;
+                ("payment_succeeded", paid.public_id, String::new())
+            }
+            Some(_) if invoice.state == InvoiceState::Paid => return Ok(()),
+            Some(refusal) => {
+                let code = format!("\"code\":\"{}\",", code_only(&refusal.code));
+                ("payment_failed", attempt.public_id.clone(), code)
+            }
+        };
+        let about = if charge.refusal.is_none() {
+            "payment"
+        } else {
+            "attempt"
+        };
+        let payload = format!("{{\"{about}\":\"{id}\",{code}\"scheduler\":\"stripe\"}}");
+        Ok(tx
+            .queue_notice(kind, id.as_str(), &payload, self.now())
+            .await?)
     }
 
     /// Calls a person about an invoice, once for each thing that was seen.
@@ -290,6 +341,7 @@ impl<S: Store> Engine<S> {
     async fn write_refunds<T: Tx>(
         &self,
         tx: &mut T,
+        telling: Telling,
         row: &Invoice,
         mut payment: Payment,
         charge: &ChargeSeen,
@@ -332,6 +384,14 @@ impl<S: Store> Engine<S> {
             if self.book_refund(tx, &mut payment, &new, attempt).await? {
                 self.look_back_at_charge(tx, &payment, refund.at).await?;
                 self.failed_refunds_are_seen_to(tx, &payment).await?;
+                if telling == Telling::News {
+                    let payload = format!(
+                        "{{\"payment\":\"{}\",\"scheduler\":\"stripe\"}}",
+                        payment.public_id
+                    );
+                    tx.queue_notice("refunded", &refund.id, &payload, self.now())
+                        .await?;
+                }
             }
         }
         if payment.refunded_minor >= payment.captured.minor() {

@@ -81,7 +81,8 @@ pub(super) fn effects(
             to: due,
         }],
         (WishVerb::Pause, _) => vec![state(SubscriptionState::Paused), Effect::CollectionStops],
-        (WishVerb::Resume, _) => vec![state(SubscriptionState::Active), Effect::CollectionGoesOn],
+        // Whether it is past due then is the provider's to say.
+        (WishVerb::Resume, _) => vec![Effect::CollectionGoesOn],
         (WishVerb::Pay, Some(row)) => vec![Effect::InvoicePaid(row.public_id.clone())],
         (WishVerb::Void, _) => vec![Effect::InvoicesVoided(1)],
         (WishVerb::GiveUp, Some(row)) => vec![Effect::InvoiceGivenUp(row.public_id.clone())],

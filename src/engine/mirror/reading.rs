@@ -16,6 +16,7 @@ use super::super::ports::{
     Store, StoreError, SubscriptionSeen, Subscriptions, Tx,
 };
 use super::super::refusal::{Refused, VerbError};
+use super::books::Telling;
 
 /// How long after the end of a period it is read anew: an invoice is a draft for an hour.
 const AFTER_PERIOD_H: i64 = 2;
@@ -125,8 +126,14 @@ impl<S: Store> Engine<S> {
         let seen = &reading.seen;
         let before = subscription.clone();
         let mut term = self.term_as_seen(tx, &mut subscription, seen).await?;
+        // What was read first is the past.
+        let telling = if mirror.version == 1 {
+            Telling::History
+        } else {
+            Telling::News
+        };
         let books = self
-            .write_invoices(tx, &mut subscription, &term, seen)
+            .write_invoices(tx, telling, &mut subscription, &term, seen)
             .await?;
         take_over(&mut subscription, seen, books.first_failed_at);
         if subscription != before {

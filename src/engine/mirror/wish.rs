@@ -191,7 +191,11 @@ impl<S: Store> Engine<S> {
             .map_err(as_stale)?;
         tx.save_mirror(&work.mirror).await?;
         let press = Press {
-            verb: work.verb.as_str(),
+            // To withdraw an invoice needs the capability to end a subscription, and ends none.
+            verb: match work.wish {
+                WishVerb::Void | WishVerb::GiveUp => work.wish.as_str(),
+                _ => work.verb.as_str(),
+            },
             target: work.subscription.public_id.as_str(),
             before: work.subscription.state.as_str(),
             after: work.wish.as_str(),

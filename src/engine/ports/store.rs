@@ -357,6 +357,12 @@ pub trait Approvals: Send {
         &mut self,
         target: &PublicId,
     ) -> impl Future<Output = R<Option<Approval>>> + Send;
+    /// Requests that nobody has decided in time, oldest first; those that somebody else ends now are left out.
+    fn lapsed_approvals(
+        &mut self,
+        now: DateTime<Utc>,
+        limit: u32,
+    ) -> impl Future<Output = R<Vec<Approval>>> + Send;
     /// Writes a decision down; stale when there is one.
     fn decide_approval(
         &mut self,

@@ -15,6 +15,7 @@ use crate::domain::states::AttemptState;
 use crate::domain::subscription::{Change, Subscription, Term};
 
 use super::lists::{CardBrief, CustomerBrief, FailedRow, PaymentRow, SubscriptionRow, UnknownRow};
+use super::waiting::WaitingRow;
 use super::wishes::WishRow;
 
 /// One customer on one screen.
@@ -257,7 +258,9 @@ pub enum TimelineEvent {
 pub struct Away {
     /// Settled since, and told to nobody yet, oldest first.
     pub finished: Vec<AwayRow>,
-    /// Sent by a process that is not this one, and still open.
+    /// What this person asked a second one for and nobody decided in time, told to nobody yet, oldest first.
+    pub lapsed: Vec<WaitingRow>,
+    /// Sent by a process that is not this one and still open, or asked of a second person and not decided.
     pub open: u32,
 }
 

@@ -172,6 +172,9 @@ pub trait Reads: FeeBooks + Send + Sync + 'static {
     /// How many rows wait for a second person.
     fn count_waiting(&self) -> impl Future<Output = R<u64>> + Send;
 
+    /// How many requests nobody has decided in time and nobody has ended yet.
+    fn count_lapsed(&self) -> impl Future<Output = R<u64>> + Send;
+
     /// Saved views of a person.
     fn saved_views(&self, person: &str) -> impl Future<Output = R<Vec<SavedView>>> + Send;
     /// Saves a view under its name, or replaces it.

@@ -277,7 +277,7 @@ const fn is_dunned(state: SubscriptionState) -> bool {
 }
 
 /// A provider's code as it may stand in a JSON text.
-fn code_only(code: &str) -> String {
+pub(in crate::engine) fn code_only(code: &str) -> String {
     code.chars()
         .filter(|c| c.is_ascii_alphanumeric() || *c == '_')
         .take(64)

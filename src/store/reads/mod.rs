@@ -244,6 +244,10 @@ impl Reads for SqlStore {
         waiting::one(self, id).await
     }
 
+    async fn count_lapsed(&self) -> R<u64> {
+        waiting::count_lapsed(self).await
+    }
+
     async fn count_waiting(&self) -> R<u64> {
         waiting::count(self).await
     }

@@ -231,6 +231,10 @@ fn evidence(row: &Row, tried: &[Attempt]) -> R<Option<TimelineEntry>> {
     let Some(attempt) = tried.iter().position(|attempt| attempt.id == about) else {
         return Ok(None);
     };
+    // What a provider did by itself is dated by it, and was read afterwards.
+    let done_there = tried.get(attempt).filter(|one| one.body.is_empty());
+    let done_there = done_there.and_then(|one| one.settled_at);
+    let read_at = cells.at("at")?;
     let http_status = cells
         .opt_i64("http_status")?
         .map(|status| {
@@ -238,7 +242,7 @@ fn evidence(row: &Row, tried: &[Attempt]) -> R<Option<TimelineEntry>> {
         })
         .transpose()?;
     Ok(Some(TimelineEntry {
-        at: cells.at("at")?,
+        at: done_there.map_or(read_at, |done| read_at.max(done)),
         what: TimelineEvent::Evidence {
             attempt,
             source: cells.text("source")?,

@@ -31,6 +31,11 @@ macro_rules! request {
 const REQUESTS: &str =
     request!("r.state = 'waiting' and r.expires_at > ? order by r.expires_at, r.id limit ?");
 const REQUEST: &str = request!("r.id = ?");
+/// Few requests lapse, and only the newest are of interest.
+const LAPSED: &str = request!(
+    "r.requester = ? and r.state = 'expired' and r.id > (select coalesce(max(x.id), 0) - 2000 from approval x) \
+     order by r.id desc limit 20"
+);
 const RETURNS: &str = "select a.id, a.public_id, a.mode, p.public_id as target, a.amount_minor, a.currency, a.operator, a.reason, \
      a.created_at as since, c.id as customer_id, c.public_id as customer_public_id, c.name as customer_name \
      from attempt a join payment p on p.id = a.payment_id join customer c on c.id = a.customer_id \
@@ -62,6 +67,27 @@ pub(super) async fn count(db: &SqlStore) -> R<u64> {
         .fetch_number(Query::with(COUNT, values![now, now]))
         .await?;
     Ok(u64::try_from(counted).unwrap_or(0))
+}
+
+pub(super) async fn count_lapsed(db: &SqlStore) -> R<u64> {
+    let sql = "select count(*) as n from approval where state = 'waiting' and expires_at <= ?";
+    let now = super::clock::now(db).await?;
+    let counted = db.fetch_number(Query::with(sql, values![now])).await?;
+    Ok(u64::try_from(counted).unwrap_or(0))
+}
+
+/// How many requests of a person are not decided.
+pub(super) async fn open_of(db: &SqlStore, person: &str) -> R<u32> {
+    let sql = "select count(*) as n from approval where state = 'waiting' and requester = ?";
+    let counted = db.fetch_number(Query::with(sql, values![person])).await?;
+    Ok(u32::try_from(counted).unwrap_or(u32::MAX))
+}
+
+/// The last requests of a person that nobody decided in time, oldest first.
+pub(super) async fn lapsed_of(db: &SqlStore, person: &str) -> R<Vec<WaitingRow>> {
+    let now = super::clock::now(db).await?;
+    let found = db.fetch(Query::with(LAPSED, values![person])).await?;
+    found.iter().rev().map(|row| request(row, now)).collect()
 }
 
 fn request(row: &Row, now: DateTime<Utc>) -> R<WaitingRow> {

@@ -139,6 +139,10 @@ pub fn next_try_text(ink: &Ink<'_>, row: &FailedRow) -> (String, Role) {
     if row.open_attempt.is_some() {
         return (ink.t("console.dunning.locked"), Role::Waits);
     }
+    if let (false, Some(at)) = (row.scheduler.is_ours(), row.next_attempt_at) {
+        // No run of ours is late with it.
+        return (ink.model.coming(at), Role::Text);
+    }
     match (row.dunning, row.next_attempt_at) {
         (DunningState::Scheduled, Some(at)) => advice::next_try(ink.model, at),
         (DunningState::AwaitingCard, _) => (ink.t("console.dunning.new_card"), Role::NeedsPerson),
@@ -356,7 +360,7 @@ fn next_look(row: &Row, ink: &Ink<'_>) -> Cell {
     match row {
         Row::Unknown(row) => row
             .next_check_at
-            .map_or_else(Cell::none, |at| Cell::text(ink.model.db_coming(at))),
+            .map_or_else(Cell::none, |at| Cell::text(ink.model.db_look(at))),
         _ => Cell::none(),
     }
 }

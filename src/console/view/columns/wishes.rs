@@ -73,5 +73,5 @@ pub fn wish_state(ink: &Ink<'_>, row: &WishRow) -> (String, Role) {
 fn next_look(row: &Row, ink: &Ink<'_>) -> Cell {
     wish(row)
         .and_then(|row| row.wish.next_check_at)
-        .map_or_else(Cell::none, |at| Cell::text(ink.model.db_coming(at)))
+        .map_or_else(Cell::none, |at| Cell::text(ink.model.db_look(at)))
 }

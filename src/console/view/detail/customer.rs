@@ -45,7 +45,7 @@ pub fn lines(ink: &Ink<'_>, card: &CustomerCard, room: usize) -> Pages {
     for row in &card.subscriptions {
         subscription(&mut pages, ink, row, room);
     }
-    method(&mut pages, ink, &card.methods, room);
+    method(&mut pages, ink, card, room);
     let money = format!(
         "{}    {} {}",
         model.locale().count(card.credits),
@@ -120,11 +120,18 @@ pub fn days(ink: &Ink<'_>, at: chrono::DateTime<chrono::Utc>) -> String {
 }
 
 /// Every card that can be chosen, a line each, and how many there are besides.
-fn method(pages: &mut Pages, ink: &Ink<'_>, methods: &[PaymentMethod], room: usize) {
+fn method(pages: &mut Pages, ink: &Ink<'_>, card: &CustomerCard, room: usize) {
+    let methods = &card.methods;
     let Some(newest) = methods.first() else {
         let label = ink.t("console.card.card");
-        let text = ink.t("console.flag.no_method");
-        pages.field(&label, LABEL, &text, Role::NeedsPerson, room);
+        // What Stripe schedules is paid with a card that Stripe keeps.
+        let is_theirs = |row: &SubscriptionRow| !row.scheduler.is_ours() && !row.state.is_ended();
+        let (text, role) = if card.subscriptions.iter().any(is_theirs) {
+            ("console.card.card_at_stripe", Role::Dim)
+        } else {
+            ("console.flag.no_method", Role::NeedsPerson)
+        };
+        pages.field(&label, LABEL, &ink.t(text), role, room);
         return;
     };
     let chosen = cards_to_choose(methods);

@@ -155,7 +155,7 @@ fn unknown(pages: &mut Pages, ink: &Ink<'_>, row: &UnknownRow, room: usize) {
     pages.field(&label("means_head"), LABEL + 6, &means, Role::Text, room);
     let next = row
         .next_check_at
-        .map_or_else(|| "-".to_owned(), |at| model.db_coming(at));
+        .map_or_else(|| "-".to_owned(), |at| model.db_look(at));
     let can = if row.needs_human {
         label("can_person")
     } else if let Some(until) = &closes {

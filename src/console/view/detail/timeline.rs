@@ -204,7 +204,13 @@ fn advice(pages: &mut Pages, ink: &Ink<'_>, timeline: &Timeline, room: usize) {
     let (mut next, mut say) = (text.next.to_owned(), text.say.to_owned());
     if !is_unknown {
         let now = ink.model.now.at;
-        let planned = Planned::of(invoice.state, invoice.dunning, invoice.next_attempt_at, now);
+        let planned = Planned::of(
+            timeline.scheduler,
+            invoice.state,
+            invoice.dunning,
+            invoice.next_attempt_at,
+            now,
+        );
         if let Planned::At(at) | Planned::Overdue(at) = planned {
             let (text, role) = next_try(ink.model, at);
             pages.field(&label("next_try"), LABEL, &text, role, room);

@@ -67,7 +67,7 @@ fn can(ink: &Ink<'_>, row: &WishRow) -> (String, Role) {
     let next = row
         .wish
         .next_check_at
-        .map_or_else(|| "-".to_owned(), |at| model.db_coming(at));
+        .map_or_else(|| "-".to_owned(), |at| model.db_look(at));
     let again = model.date_time(row.over_at() + model.db_behind);
     let args = [("next", next.as_str()), ("again", again.as_str())];
     let text = locale.t_args(&format!("console.wish.can_{}", row.can.as_str()), &args);

@@ -6,7 +6,7 @@ use super::super::ink::{Ink, Span, span};
 use super::super::pages::Pages;
 use super::super::words;
 use super::mode_span;
-use crate::console::update::{asks_about_money, away_text};
+use crate::console::update::{asks_about_money, away_text, lapsed_text};
 use crate::domain::operator::Verb;
 use crate::engine::{OpenLink, Outcome, Receipt};
 use crate::text::Shown;
@@ -30,9 +30,9 @@ pub fn draw(ink: &mut Ink<'_>, message: &Message) {
             (ink.t("dialog.title.not_done"), Role::NeedsPerson, pages)
         }
         Told::Outcome(outcome) => told(ink, outcome, message.verb, room),
-        Told::Away(rows) => {
+        Told::Away { finished, lapsed } => {
             let mut pages = Pages::default();
-            for row in rows {
+            for row in finished {
                 let role = words::attempt_role(row.state);
                 pages.paragraph(0, &away_text(ink.model, row), role, room);
                 let at = row
@@ -41,9 +41,23 @@ pub fn draw(ink: &mut Ink<'_>, message: &Message) {
                 let below = format!("{}  {at}", words::id(&row.public_id));
                 pages.paragraph(2, &below, Role::Dim, room);
             }
-            pages.blank();
-            pages.paragraph(0, &ink.t("dialog.away"), Role::Dim, room);
-            (ink.t("dialog.title.away"), Role::Waits, pages)
+            if !finished.is_empty() {
+                pages.blank();
+                pages.paragraph(0, &ink.t("dialog.away"), Role::Dim, room);
+            }
+            for row in lapsed {
+                pages.paragraph(0, &lapsed_text(ink.model, row), Role::Waits, room);
+            }
+            if !lapsed.is_empty() {
+                pages.blank();
+                pages.paragraph(0, &ink.t("dialog.lapsed"), Role::Dim, room);
+            }
+            let title = if finished.is_empty() {
+                "lapsed"
+            } else {
+                "away"
+            };
+            (ink.t(&format!("dialog.title.{title}")), Role::Waits, pages)
         }
         Told::Link(open) => linked(ink, open, room),
         Told::CallInFlight => {
@@ -69,7 +83,7 @@ pub fn draw(ink: &mut Ink<'_>, message: &Message) {
         Told::Link(_) => ink.t("dialog.keys.link"),
         Told::Outcome(Outcome::AsksCustomer(_)) => ink.t("dialog.keys.asks_customer"),
         Told::Outcome(_) => ink.t("dialog.keys.outcome"),
-        Told::Fault(_) | Told::Away(_) => ink.t("dialog.keys.close"),
+        Told::Fault(_) | Told::Away { .. } => ink.t("dialog.keys.close"),
     };
     let y = inner.bottom().saturating_sub(1);
     ink.spans(inner, y, &[span(keys, Role::Dim)]);

@@ -4,6 +4,7 @@ use super::super::super::theme::Role;
 use super::super::ink::Ink;
 use super::super::pages::Pages;
 use super::super::words;
+use crate::domain::mirror::WishVerb;
 use crate::engine::{ActionPlan, Effect, NotHappening, PlannedCall, Warning};
 use crate::text::{Align, Shown, fit};
 
@@ -41,6 +42,10 @@ pub fn lines(ink: &Ink<'_>, plan: &ActionPlan, room: usize) -> Pages {
     if let Some(asked) = &plan.asked {
         let who = Shown::detail(&asked.person).into_string();
         pages.field(&label("asked"), LABEL, &who, Role::Title, room);
+        if let Some(until) = asked.until {
+            let text = ink.model.db_coming(until);
+            pages.field(&label("asked_until"), LABEL, &text, Role::Waits, room);
+        }
         for (id, text) in [("reason", &asked.reason), ("evidence", &asked.evidence)] {
             if !text.is_empty() {
                 let text = Shown::detail(text).into_string();
@@ -121,7 +126,13 @@ fn one_call(
         _ => None,
     };
     let asks = question.is_some();
-    let operation = question.map_or_else(|| (*operation).to_owned(), |key| ink.t(key));
+    // What is asked of who schedules it has a word of its own, and is about the provider's name for it.
+    let wish = WishVerb::parse(operation).filter(|_| !order_id.is_empty());
+    let operation = match (question, wish) {
+        (Some(key), _) => ink.t(key),
+        (None, Some(wish)) => ink.locale().label("verb", wish.as_str()).to_owned(),
+        (None, None) => (*operation).to_owned(),
+    };
     let mut text = format!("{provider} {operation}");
     if let Some(money) = plan.amount.filter(|_| !asks) {
         text = format!("{text}  {}", ink.model.money(money));
@@ -137,7 +148,11 @@ fn one_call(
     pages.field(&label, LABEL, &text, Role::Text, room);
     if !order_id.is_empty() {
         let order = Shown::line(order_id).into_string();
-        let label = ink.t("dialog.order");
+        let label = ink.t(if wish.is_some() {
+            "dialog.at_stripe"
+        } else {
+            "dialog.order"
+        });
         pages.field(&label, LABEL, &order, Role::Dim, room);
     }
     if !idem_key.is_empty() {

@@ -5,14 +5,18 @@ use ratatui::layout::Rect;
 use super::super::super::model::WaitingMenu;
 use super::super::super::theme::Role;
 use super::super::ink::{Ink, span};
+use super::super::words;
 use crate::engine::queries::WaitingRow;
 use crate::text::{Align, Shown, fit};
+
+/// Lines of each: what is asked for, and whom it is about.
+const EACH: u16 = 2;
 
 pub fn draw(ink: &mut Ink<'_>, menu: &WaitingMenu) {
     let screen = ink.buffer.area;
     let title = ink.t("console.action.approve.name");
     let count = menu.rows.as_ref().map_or(1, |rows| rows.len().max(1));
-    let high = u16::try_from(count).unwrap_or(1).min(12) + 4;
+    let high = u16::try_from(count).unwrap_or(1).min(6) * EACH + 4;
     let wide = screen.width.saturating_sub(4).min(100);
     let inner = ink.dialog(wide, high, &[span(title, Role::Title)], Role::BorderFocused);
     let say = |ink: &mut Ink<'_>, key: &str, role: Role| {
@@ -24,11 +28,14 @@ pub fn draw(ink: &mut Ink<'_>, menu: &WaitingMenu) {
         Some(rows) if rows.is_empty() => return say(ink, "console.empty.waiting", Role::Dim),
         Some(rows) => rows,
     };
-    let height = usize::from(inner.height.saturating_sub(2));
+    let height = usize::from(inner.height.saturating_sub(2) / EACH).max(1);
     let top = (menu.selected + 1).saturating_sub(height);
     for (row, (at, waiting)) in rows.iter().enumerate().skip(top).take(height).enumerate() {
-        let y = inner.y + u16::try_from(row).unwrap_or(0);
+        let y = inner.y + u16::try_from(row).unwrap_or(0) * EACH;
         line(ink, Rect::new(inner.x, y, inner.width, 1), waiting);
+        if y + 2 < inner.bottom() {
+            about(ink, Rect::new(inner.x, y + 1, inner.width, 1), waiting);
+        }
         if at == menu.selected {
             ink.word(inner.x, y, 1, ink.theme.glyphs().focus, Role::Text);
             ink.select(Rect::new(inner.x, y, inner.width, 1));
@@ -60,7 +67,19 @@ fn line(ink: &mut Ink<'_>, area: Rect, row: &WaitingRow) {
             format!("{} ", fit(Shown::line(&row.requester), 10, Align::Left)),
             Role::Text,
         ),
-        span(format!("{} ", fit(left, 10, Align::Left)), Role::Waits),
+        span(left, Role::Waits),
+    ];
+    ink.spans(area, area.y, &spans);
+}
+
+/// Whose money, which payment or attempt, and why.
+fn about(ink: &mut Ink<'_>, area: Rect, row: &WaitingRow) {
+    let spans = [
+        span(
+            format!("    {}  ", ink.model.name(&row.customer.name)),
+            Role::Text,
+        ),
+        span(format!("{}  ", words::id(&row.target)), Role::Dim),
         span(Shown::line(&row.reason).into_string(), Role::Dim),
     ];
     ink.spans(area, area.y, &spans);
