@@ -14,7 +14,7 @@ use super::super::Engine;
 use super::super::action::{Outcome, Receipt};
 use super::super::audit::{Actor, Press};
 use super::super::ports::{
-    Attempts, Desk, Invoices, Mirrors, Store, StoreError, Subscriptions, Tx, WishCall, WishLearnt,
+    Attempts, Desk, Mirrors, Store, StoreError, Subscriptions, Tx, WishCall, WishLearnt,
 };
 use super::super::refusal::VerbError;
 use super::goal::is_reached;
@@ -106,9 +106,10 @@ impl<S: Store> Engine<S> {
         heard: Heard,
         actor: Actor<'_>,
     ) -> Result<Outcome, VerbError> {
-        let reading = match never_began(&wish, &heard) {
-            true => None,
-            false => self.read_for(desk, &wish).await.ok(),
+        let reading = if never_began(&wish, &heard) {
+            None
+        } else {
+            self.read_for(desk, &wish).await.ok()
         };
         let learnt = Learnt {
             wish,
@@ -147,47 +148,36 @@ impl<S: Store> Engine<S> {
         // The subscription first, as everywhere: a second wish about it is written under its lock.
         tx.lock_subscription(wish.subscription_id).await?;
         let current = tx.lock_wish(wish.id).await?;
-        let is_new = current.state.is_open();
-        let (state, refusal) = if is_new {
-            let state = match &learnt.reading {
-                Some(reading) => {
-                    let id = wish.subscription_id;
-                    self.write_reading(&mut tx, id, reading, actor).await?;
-                    judge(wish, &learnt.heard, is_reached(wish, &reading.seen), now)
-                }
-                None => unread(wish, &learnt.heard),
-            };
-            (state, refusal_of(&learnt.heard).cloned())
-        } else {
+        if !current.state.is_open() {
             // Its own commit, whose answer was lost, or whoever took it over has settled it.
-            (current.state, current.refusal)
+            let known = (current.state, current.refusal.as_ref());
+            return told_of(&mut tx, wish, known).await;
+        }
+        let state = match &learnt.reading {
+            Some(reading) => {
+                let id = wish.subscription_id;
+                self.write_reading(&mut tx, id, reading, actor).await?;
+                judge(wish, &learnt.heard, is_reached(wish, &reading.seen), now)
+            }
+            None => unread(wish, &learnt.heard),
         };
-        if is_new {
-            let row = WishLearnt {
-                state,
-                refusal: refusal.as_ref(),
-                next_check_at: state.is_open().then(|| wish.next_look(now)),
-                at: now,
-            };
-            tx.wish_learnt(wish.id, wish.lease_epoch, &row).await?;
+        let refusal = refusal_of(&learnt.heard);
+        let row = WishLearnt {
+            state,
+            refusal,
+            next_check_at: state.is_open().then(|| wish.next_look(now)),
+            at: now,
+        };
+        tx.wish_learnt(wish.id, wish.lease_epoch, &row).await?;
+        if state.is_open() {
+            self.call_about_wish(&mut tx, wish, now).await?;
         }
         let subscription = tx.lock_subscription(wish.subscription_id).await?;
-        if is_new {
-            if state.is_open() {
-                self.call_about_wish(&mut tx, wish, now).await?;
-            }
-            self.audit_wish(&mut tx, (wish, state), &subscription, actor)
-                .await?;
-        }
-        let invoice = match wish.invoice_id {
-            Some(id) => Some(tx.lock_invoice(id).await?),
-            None => None,
-        };
-        if is_new {
-            tx.commit().await?;
-        }
-        let receipt = receipt(wish.verb, &subscription, invoice.as_ref());
-        Ok(outcome_of(state, refusal.as_ref(), receipt))
+        self.audit_wish(&mut tx, (wish, state), &subscription, actor)
+            .await?;
+        let outcome = told_of(&mut tx, wish, (state, refusal)).await?;
+        tx.commit().await?;
+        Ok(outcome)
     }
 
     /// Whoever reconciles settles what somebody else wished: both are named.
@@ -215,6 +205,21 @@ impl<S: Store> Engine<S> {
         };
         Ok(self.audit_in(tx, actor, press, at).await?)
     }
+}
+
+/// What a person is told of a wish that stands so.
+async fn told_of<T: Tx>(
+    tx: &mut T,
+    wish: &Wish,
+    (state, refusal): (WishState, Option<&Refusal>),
+) -> Result<Outcome, VerbError> {
+    let subscription = tx.lock_subscription(wish.subscription_id).await?;
+    let invoice = match wish.invoice_id {
+        Some(id) => Some(tx.lock_invoice(id).await?),
+        None => None,
+    };
+    let receipt = receipt(wish.verb, &subscription, invoice.as_ref());
+    Ok(outcome_of(state, refusal, receipt))
 }
 
 /// Nothing of it can have been done.

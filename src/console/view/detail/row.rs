@@ -142,16 +142,7 @@ fn unknown(pages: &mut Pages, ink: &Ink<'_>, row: &UnknownRow, room: usize) {
     let tried = tried(ink, row);
     pages.field(&label("tried_head"), LABEL + 6, &tried, Role::Text, room);
     let closes = row.link_until().map(|until| model.db_coming(until));
-    let means = match row.kind {
-        AttemptKind::Charge if closes.is_some() => {
-            let at = row
-                .waited_at()
-                .map_or_else(String::new, |at| model.db_time(at));
-            locale.t_args("dialog.asks_customer.as_of", &[("at", &at)])
-        }
-        AttemptKind::Charge => label("means"),
-        AttemptKind::Refund => label("means_refund"),
-    };
+    let means = what_it_means(ink, row);
     pages.field(&label("means_head"), LABEL + 6, &means, Role::Text, room);
     let next = row
         .next_check_at
@@ -169,6 +160,20 @@ fn unknown(pages: &mut Pages, ink: &Ink<'_>, row: &UnknownRow, room: usize) {
         Role::Text
     };
     pages.field(&label("can_head"), LABEL + 6, &can, role, room);
+}
+
+/// What is known of the money.
+fn what_it_means(ink: &Ink<'_>, row: &UnknownRow) -> String {
+    match row.kind {
+        AttemptKind::Charge if row.link_until().is_some() => {
+            let at = row.waited_at();
+            let at = at.map_or_else(String::new, |at| ink.model.db_time(at));
+            ink.locale()
+                .t_args("dialog.asks_customer.as_of", &[("at", &at)])
+        }
+        AttemptKind::Charge => ink.t("console.unknown.means"),
+        AttemptKind::Refund => ink.t("console.unknown.means_refund"),
+    }
 }
 
 /// For how long it has been open, how often it was asked about, and what the last answer said.

@@ -138,6 +138,28 @@ fn failed_refund(
     );
 }
 
+/// Where a charge waits for its customer: since when that is known, and what can be done. Whether there is one.
+fn waits_for_customer(pages: &mut Pages, ink: &Ink<'_>, timeline: &Timeline, room: usize) -> bool {
+    let waiting = timeline.attempts.iter().find_map(|attempt| {
+        let until = attempt.link_until()?;
+        Some((attempt, until))
+    });
+    let Some((attempt, until)) = waiting else {
+        return false;
+    };
+    let until = ink.model.db_coming(until);
+    let at = timeline.waited_at(attempt);
+    let at = at.map_or_else(String::new, |at| ink.model.db_time(at));
+    let said = |key: &str, args: &[(&str, &str)]| ink.locale().t_args(key, args);
+    let what = said("dialog.asks_customer.as_of", &[("at", &at)]);
+    let can = said("console.unknown.can_link", &[("until", &until)]);
+    for (id, text) in [("why", what), ("do", can)] {
+        let label = ink.t(&format!("console.card.{id}"));
+        pages.field(&label, LABEL, &text, Role::Waits, room);
+    }
+    true
+}
+
 /// What the last refusal means and what to say, while it is not paid.
 fn advice(pages: &mut Pages, ink: &Ink<'_>, timeline: &Timeline, room: usize) {
     let invoice = &timeline.invoice;
@@ -166,25 +188,7 @@ fn advice(pages: &mut Pages, ink: &Ink<'_>, timeline: &Timeline, room: usize) {
         pages.field(&label, LABEL, &text, Role::Waits, room);
         return;
     }
-    let waiting = timeline.attempts.iter().find_map(|attempt| {
-        let until = attempt.link_until()?;
-        Some((attempt, until))
-    });
-    if let Some((attempt, until)) = waiting {
-        let until = ink.model.db_coming(until);
-        let at = timeline
-            .waited_at(attempt)
-            .map_or_else(String::new, |at| ink.model.db_time(at));
-        let what = ink
-            .locale()
-            .t_args("dialog.asks_customer.as_of", &[("at", &at)]);
-        let can = ink
-            .locale()
-            .t_args("console.unknown.can_link", &[("until", &until)]);
-        for (id, text) in [("why", what), ("do", can)] {
-            let label = ink.t(&format!("console.card.{id}"));
-            pages.field(&label, LABEL, &text, Role::Waits, room);
-        }
+    if waits_for_customer(pages, ink, timeline, room) {
         return;
     }
     let (code, class) = if is_unknown {
