@@ -99,6 +99,8 @@ impl<S: Store + Reads> Runner<S> {
         let pulse = Arc::clone(&self.pulse);
         let follow = pulse::follow(Arc::clone(&engine), Arc::clone(&operator));
         self.others.spawn(follow);
+        let fees = pulse::follow_fees(Arc::clone(&engine), Arc::clone(&operator));
+        self.others.spawn(fees);
         self.others.spawn(pulse::reconcile(engine, pulse, operator));
     }
 

@@ -19,6 +19,10 @@ const OVERLAP_H: i64 = 24;
 /// What is noted as read at once.
 const STRETCH_DAYS: i64 = 7;
 
+/// A pull that has asked for so many pages ends with the stretch that it reads, so that a first one of years does not
+/// keep others waiting.
+const MOST_PAGES: u32 = 100;
+
 /// What one pull brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FeesPulled {
@@ -26,6 +30,21 @@ pub struct FeesPulled {
     pub provider: ProviderName,
     /// Rows that were new.
     pub taken_in: u32,
+    /// Pages that were asked for.
+    pub pages: u32,
+    /// Whether it came up to now; otherwise the next pull goes on.
+    pub is_whole: bool,
+}
+
+impl FeesPulled {
+    fn has_read(&mut self, more: (u32, u32)) {
+        self.taken_in += more.0;
+        self.pages += more.1;
+    }
+
+    const fn is_tired(&self) -> bool {
+        self.pages >= MOST_PAGES
+    }
 }
 
 impl<S: Store + FeeBooks> Engine<S> {
@@ -55,6 +74,8 @@ impl<S: Store + FeeBooks> Engine<S> {
         let mut done = FeesPulled {
             provider,
             taken_in: 0,
+            pages: 0,
+            is_whole: true,
         };
         let Some(first) = store.first_payment_at(provider).await? else {
             return Ok(done);
@@ -65,8 +86,12 @@ impl<S: Store + FeeBooks> Engine<S> {
         // Backwards, the stretch that lies next first, so that no hole is ever noted as read.
         let mut from = read.map_or(begin, |read| read.from);
         while read.is_some() && begin < from {
+            if done.is_tired() {
+                done.is_whole = false;
+                return Ok(done);
+            }
             let before = (from - Duration::days(STRETCH_DAYS)).max(begin);
-            done.taken_in += self.read_fees(book, before, from).await?;
+            done.has_read(self.read_fees(book, before, from).await?);
             from = before;
             let to = read.map_or(from, |read| read.to);
             store
@@ -75,8 +100,12 @@ impl<S: Store + FeeBooks> Engine<S> {
         }
         let mut at = read.map_or(begin, |read| read.to - Duration::hours(OVERLAP_H));
         while at < now {
+            if done.is_tired() {
+                done.is_whole = false;
+                return Ok(done);
+            }
             let to = (at + Duration::days(STRETCH_DAYS)).min(now);
-            done.taken_in += self.read_fees(book, at, to).await?;
+            done.has_read(self.read_fees(book, at, to).await?);
             at = to;
             store
                 .note_fees_read(provider, FeesRead { from, to })
@@ -85,16 +114,16 @@ impl<S: Store + FeeBooks> Engine<S> {
         Ok(done)
     }
 
-    /// Everything in a stretch, page by page, each kept as it comes.
+    /// Everything in a stretch, page by page, each kept as it comes. Gives how many rows were new, of how many pages.
     async fn read_fees(
         &self,
         book: &dyn BalanceBook,
         from: DateTime<Utc>,
         to: DateTime<Utc>,
-    ) -> Result<u32, VerbError> {
+    ) -> Result<(u32, u32), VerbError> {
         let of = (book.holder(), self.parts.settings.mode);
         let mut desk = Desk::new();
-        let mut taken_in = 0;
+        let (mut taken_in, mut pages) = (0, 0);
         let mut after: Option<String> = None;
         loop {
             let page = {
@@ -109,10 +138,11 @@ impl<S: Store + FeeBooks> Engine<S> {
                     (fee, on)
                 })
                 .collect();
+            pages += 1;
             taken_in += self.parts.store.keep_fees(of, &dated).await?;
             match page.next {
                 Some(next) => after = Some(next),
-                None => return Ok(taken_in),
+                None => return Ok((taken_in, pages)),
             }
         }
     }

@@ -135,7 +135,7 @@ async fn apply(
         link.as_ref(),
     ))?;
     out.flush()?;
-    tell(out, &outcome)?;
+    tell(out, request.verb(), &outcome)?;
     Ok(Exit::of(&outcome))
 }
 
@@ -151,8 +151,8 @@ async fn link_of(engine: &LiveEngine, operator: &Operator, outcome: &Outcome) ->
 }
 
 /// What an outcome other than "done" means and what comes next, beside the object.
-fn tell(out: &mut Output, outcome: &Outcome) -> Result<(), CliError> {
-    for line in told(&out.view, outcome) {
+fn tell(out: &mut Output, verb: Verb, outcome: &Outcome) -> Result<(), CliError> {
+    for line in told(&out.view, verb, outcome) {
         out.say(&line)?;
     }
     Ok(())
@@ -178,7 +178,7 @@ fn charged(view: &View, receipt: &Receipt, amount: Money) -> String {
     locale.t_args("cli.told.charged_instead", &said)
 }
 
-fn told(view: &View, outcome: &Outcome) -> Vec<String> {
+fn told(view: &View, verb: Verb, outcome: &Outcome) -> Vec<String> {
     let locale = view.locale;
     let id = |id: Option<&PublicId>| id.map(ToString::to_string).unwrap_or_default();
     let line = match outcome {
@@ -197,8 +197,14 @@ fn told(view: &View, outcome: &Outcome) -> Vec<String> {
             let text = locale.failure(&refusal.code, refusal.class.as_str());
             return vec![text.meaning.to_owned(), text.next.to_owned()];
         }
-        // A wish about what its provider schedules has no attempt of ours.
-        Outcome::Unknown(receipt) if receipt.attempt.is_none() => view.t("cli.told.wish_unknown"),
+        // A card that was being issued, or a wish about what its provider schedules, has no attempt of ours.
+        Outcome::Unknown(receipt) if receipt.attempt.is_none() => {
+            if verb == Verb::SwapCard {
+                view.t("cli.told.card_unknown")
+            } else {
+                view.t("cli.told.wish_unknown")
+            }
+        }
         Outcome::Unknown(receipt) => {
             let attempt = id(receipt.attempt.as_ref());
             locale.t_args("cli.told.unknown", &[("attempt", &attempt)])
@@ -239,13 +245,13 @@ mod tests {
         }
     }
 
-    fn said(lang: Lang, outcome: &Outcome) -> String {
+    fn said(lang: Lang, verb: Verb, outcome: &Outcome) -> String {
         let view = View {
             locale: Locale::get(lang),
             zone: chrono_tz::Asia::Seoul,
             personal: Personal::Masked,
         };
-        told(&view, outcome).join(" ")
+        told(&view, verb, outcome).join(" ")
     }
 
     #[test]
@@ -292,10 +298,22 @@ mod tests {
                 "{outcome:?}"
             );
             assert_eq!(Exit::of(&outcome).code(), exit, "{outcome:?}");
-            let (en, ko) = (said(Lang::En, &outcome), said(Lang::Ko, &outcome));
+            let said = |lang| said(lang, Verb::ForceState, &outcome);
+            let (en, ko) = (said(Lang::En), said(Lang::Ko));
             assert!(en.contains(english), "{en}");
             assert!(ko.contains(korean), "{ko}");
             assert_eq!(en.contains("money was taken"), money == "taken", "{en}");
+        }
+    }
+
+    #[test]
+    fn a_card_that_nobody_answered_for_is_no_request_to_stripe() {
+        let nothing = Outcome::Unknown(Receipt::default());
+        for lang in [Lang::En, Lang::Ko] {
+            let card = said(lang, Verb::SwapCard, &nothing);
+            assert!(!card.contains("Stripe"), "{card}");
+            let wish = said(lang, Verb::CancelNow, &nothing);
+            assert!(wish.contains("Stripe"), "{wish}");
         }
     }
 }

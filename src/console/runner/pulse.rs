@@ -153,21 +153,26 @@ pub async fn reconcile<S: Store + Reads>(
     }
 }
 
-/// Follows what a provider did with subscriptions that it schedules, where there are any, and now and then what it kept for
-/// itself, as long as the console runs;
+/// Follows what a provider did with subscriptions that it schedules, where there are any, as long as the console runs;
 /// trouble is the next time's. It may take long, and nobody waits for it.
 pub async fn follow<S: Store + Reads>(engine: Arc<Engine<S>>, operator: Arc<Operator>) {
-    let mut fees: Option<Instant> = None;
     loop {
         end_lapsed(&engine, &operator).await;
         if matches!(engine.has_mirrors().await, Ok(true)) {
             let _next_time = engine.mirror_pull(&operator).await;
         }
-        if fees.is_none_or(|at| at.elapsed() >= FEES_EVERY) {
-            let _next_time = engine.pull_fees(&operator).await;
-            fees = Some(monotonic_now());
-        }
         tokio::time::sleep(PULL_EVERY).await;
+    }
+}
+
+/// Now and then asks a provider what it kept for itself, as long as the console runs; trouble is the next time's. The first
+/// time may take long, so nothing else stands behind it.
+pub async fn follow_fees<S: Store + Reads>(engine: Arc<Engine<S>>, operator: Arc<Operator>) {
+    loop {
+        let pulled = engine.pull_fees(&operator).await;
+        let goes_on = pulled.is_ok_and(|all| all.iter().any(|one| !one.is_whole));
+        let wait = if goes_on { PULL_EVERY } else { FEES_EVERY };
+        tokio::time::sleep(wait).await;
     }
 }
 

@@ -304,8 +304,12 @@ pub fn linked(model: &mut Model, ticket: Ticket, answer: Result<Box<OpenLink>, F
     }
     model.link = None;
     if !model.modals.is_empty() {
-        let text = model.locale().t("console.news.link").to_owned();
-        model.tell(Tone::Waits, text);
+        let (tone, key) = match answer {
+            Ok(_) => (Tone::Waits, "console.news.link"),
+            Err(_) => (Tone::Bad, "console.news.no_link"),
+        };
+        let text = model.locale().t(key).to_owned();
+        model.tell(tone, text);
         return;
     }
     let what = match answer {

@@ -135,9 +135,14 @@ fn told(
             (ink.t("dialog.title.declined"), Role::NeedsPerson, pages)
         }
         Outcome::Unknown(receipt) if receipt.attempt.is_none() => {
-            let what = ink.t("dialog.wish_unknown.what");
-            field(&mut pages, ink, "meaning", &what, room);
-            let next = ink.t("dialog.wish_unknown.next");
+            // A card that was being issued, or a wish about what its provider schedules.
+            let (what, next) = if verb == Some(Verb::SwapCard) {
+                ("dialog.card_unknown.what", "dialog.card_unknown.next")
+            } else {
+                ("dialog.wish_unknown.what", "dialog.wish_unknown.next")
+            };
+            field(&mut pages, ink, "meaning", &ink.t(what), room);
+            let next = ink.t(next);
             field(&mut pages, ink, "next", &next, room);
             ids(&mut pages, ink, receipt, room);
             (ink.t("dialog.title.unknown"), Role::NeedsPerson, pages)
