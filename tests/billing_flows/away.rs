@@ -11,11 +11,11 @@ use paydeck::domain::states::{ApprovalState, AttemptState};
 use paydeck::engine::EngineSettings;
 use paydeck::engine::ports::Provider;
 use paydeck::engine::queries::Reads;
-use paydeck::engine::{RefundAlone, RefundLimits, Request};
+use paydeck::engine::{Outcome, RefundAlone, RefundLimits, Request};
 use serde_json::json;
 
 use crate::concurrency::{Gate, Trick};
-use crate::four_eyes::{asked, choi, lee, on_call};
+use crate::four_eyes::{act_as, asked, choi, lee, on_call};
 use crate::world::{World, admin, on_each_tuned, won};
 
 /// Leases as they are in use.
@@ -191,22 +191,17 @@ fn in_use_with_a_limit(settings: &mut EngineSettings) {
 }
 
 #[tokio::test]
-async fn whoever_approved_is_told_what_came_of_it_after_his_terminal_had_gone() {
+async fn whoever_approved_is_told_what_came_of_it_where_his_process_did_not_see_it() {
     on_each_tuned(in_use_with_a_limit, async |w| {
         let approval = asked_for(&w).await;
-        w.fault("cancel", json!({ "kind": "slow", "ms": 700 }), 1)
-            .await;
-        let grant = Request::Grant { approval };
-        let approver = choi();
-        let plan = w.engine.plan(&approver, &grant).await.expect("a plan");
-        let apply = w.engine.apply(&approver, &grant, &plan.fingerprint);
-        let hangup = async {
-            w.until_sent().await;
-            w.engine.record_left(&approver, 1).await.expect("written");
-        };
-        let (ended, ()) = tokio::join!(apply, hangup);
-        ended.expect("settled");
+        w.fault("cancel", json!("lost_after_commit"), 1).await;
+        let granted = act_as(&w.engine, &choi(), &Request::Grant { approval }).await;
+        assert!(matches!(granted, Ok(Outcome::Unknown(_))), "{granted:?}");
         let next = w.another_engine("next").await;
+        let waits = next.store().away("choi").await.expect("read");
+        assert_eq!((waits.finished.len(), waits.open), (0, 1));
+        later(&w, 120).await;
+        next.reconcile_once(&admin()).await.expect("looked");
         let told = next.store().away("choi").await.expect("read");
         let [row] = &told.finished[..] else {
             panic!("{told:?}")
@@ -216,7 +211,7 @@ async fn whoever_approved_is_told_what_came_of_it_after_his_terminal_had_gone() 
             (AttemptState::Succeeded, won(6_000))
         );
         let ids = [row.public_id.to_string()];
-        next.record_greeted(&approver, &ids).await.expect("written");
+        next.record_greeted(&choi(), &ids).await.expect("written");
         let told = next.store().away("choi").await.expect("read");
         assert_eq!(told.finished, []);
     })
