@@ -380,14 +380,10 @@ enum Line {
     Unknown,
 }
 
-/// Has one read that is due from now on, by the time at which its row is held: a reading that began before, whoever makes
-/// it, does not answer this.
+/// Has one read that is due from now on: a reading that began before, whoever makes it, does not answer this.
 async fn mark_now<T: Tx>(tx: &mut T, id: SubscriptionId) -> Result<(), VerbError> {
-    if tx.mirror(id).await?.is_some() {
-        let at = tx.db_now().await?;
-        tx.mark_mirror(id, at).await?;
-    }
-    Ok(())
+    let at = tx.db_now().await?;
+    Ok(tx.mark_mirror(id, at).await?)
 }
 
 /// What an event speaks of, of what is mirrored here. One about a customer alone says nothing that is mirrored.
