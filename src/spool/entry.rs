@@ -70,7 +70,7 @@ struct Answer {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Proof {
-    Seen(Seen),
+    Seen(Box<Seen>),
     Refused(Refused),
 }
 
@@ -186,7 +186,7 @@ fn into_key(key: Issued) -> Option<KeptKey> {
 fn of_answer(answer: &KeptAnswer) -> Option<Answer> {
     let report = &answer.report;
     let evidence = match &report.evidence {
-        Evidence::Seen(seen) => Proof::Seen(of_seen(seen)),
+        Evidence::Seen(seen) => Proof::Seen(Box::new(of_seen(seen))),
         Evidence::Refused(refusal) => Proof::Refused(of_refusal(refusal)),
         Evidence::NotSeen
         | Evidence::NotSent
@@ -213,7 +213,7 @@ fn of_answer(answer: &KeptAnswer) -> Option<Answer> {
 
 fn into_answer(answer: Answer) -> Option<KeptAnswer> {
     let evidence = match answer.evidence {
-        Proof::Seen(seen) => Evidence::Seen(into_seen(seen)?),
+        Proof::Seen(seen) => Evidence::Seen(into_seen(*seen)?),
         Proof::Refused(refused) => Evidence::Refused(into_refusal(refused)?),
     };
     Some(KeptAnswer {

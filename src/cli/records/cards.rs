@@ -227,6 +227,20 @@ fn failed_refund(reversal: &ReversedRefund, timeline: &Timeline) -> Record {
         .flag("made_up_for", reversal.is_made_up_for)
 }
 
+fn started(at: Record, timeline: &Timeline, index: usize) -> Record {
+    let attempt = timeline.attempts.get(index);
+    let by = attempt.map(|attempt| match timeline.done_by(attempt) {
+        DoneBy::Us(operator) => ("us", operator),
+        DoneBy::Schedule => ("stripe_schedule", ""),
+        DoneBy::Asked(person) => ("stripe_asked", person),
+    });
+    let source = attempt.map(|attempt| attempt.source.as_str());
+    at.word("what", "timeline", "started")
+        .word_if("source", "source", source)
+        .word_if("by", "done_by", by.map(|(code, _)| code))
+        .text_if("who", by.map(|(_, who)| who))
+}
+
 fn entry(entry: &TimelineEntry, timeline: &Timeline) -> Record {
     let id_of = |index: usize| {
         timeline
@@ -238,23 +252,7 @@ fn entry(entry: &TimelineEntry, timeline: &Timeline) -> Record {
     match &entry.what {
         TimelineEvent::InvoiceMade => at.word("what", "timeline", "invoice_made"),
         TimelineEvent::Started(index) => {
-            let source = timeline
-                .attempts
-                .get(*index)
-                .map(|attempt| attempt.source.as_str());
-            let by = timeline
-                .attempts
-                .get(*index)
-                .map(|attempt| match timeline.done_by(attempt) {
-                    DoneBy::Us(operator) => ("us", operator),
-                    DoneBy::Schedule => ("stripe_schedule", ""),
-                    DoneBy::Asked(person) => ("stripe_asked", person),
-                });
-            at.word("what", "timeline", "started")
-                .id_if("attempt_id", id_of(*index))
-                .word_if("source", "source", source)
-                .word_if("by", "done_by", by.map(|(code, _)| code))
-                .text_if("who", by.map(|(_, who)| who))
+            started(at, timeline, *index).id_if("attempt_id", id_of(*index))
         }
         TimelineEvent::Evidence {
             attempt,

@@ -199,9 +199,11 @@ pub async fn reconcile(
             break;
         }
     }
-    let expired = match opened.store.count_lapsed().await? {
-        0 => 0,
-        _ => engine.end_lapsed_requests(&opened.operator).await?,
+    // What was settled is told first, whatever is in the way of the rest.
+    let expired = match opened.store.count_lapsed().await {
+        Ok(0) => Ok(0),
+        Ok(_) => engine.end_lapsed_requests(&opened.operator).await,
+        Err(error) => Err(error.into()),
     };
     let mut pulled = None;
     let followed = match engine.has_mirrors().await {
@@ -233,14 +235,14 @@ pub async fn reconcile(
             .number("interrupted_runs", sum.interrupted)
             .number("taken_in", sum.taken_in)
             .number("released", released)
-            .number("requests_expired", expired)
+            .number_if("requests_expired", expired.as_ref().ok().copied())
             .number_if("mirrors_read", pulled.map(|one| one.read))
             .number_if("wishes_settled", pulled.map(|one| one.settled))
             .word_if("mirror", "mirror", mirror)
             .number_if("fees_taken_in", taken_in.ok())
             .text_if("fees_not_read", trouble.as_deref()),
     )?;
-    // What was settled before it is told, whatever was in the way of the mirror.
+    expired?;
     followed?;
     Ok(Exit::Done)
 }

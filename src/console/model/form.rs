@@ -190,13 +190,11 @@ fn fields(kind: &FormKind) -> Vec<Field> {
         FormKind::Subscribe { .. } => {
             vec![choice("plan", "common.noun", &[]), text("quantity", "1")]
         }
-        FormKind::OneTime { .. } => {
-            vec![
-                text("amount", ""),
-                text("currency", "KRW"),
-                text("description", ""),
-            ]
-        }
+        FormKind::OneTime { .. } => vec![
+            text("amount", ""),
+            text("currency", "KRW"),
+            text("description", ""),
+        ],
         FormKind::SwapCard { .. } => vec![Field {
             id: "auth_key",
             value: Value::Hidden(Covered::default()),

@@ -165,9 +165,8 @@ impl ListKind {
             | Self::RunItems => &[Time, Amount, Name, State],
             Self::Payments | Self::Declines => &[Time, Amount, Name],
             Self::Plans => &[Name, Amount, Time, State],
-            Self::Wishes => &[Time, Name, State],
             Self::Runs => &[Time, State],
-            Self::Events | Self::Activity => &[Time, Name, State],
+            Self::Events | Self::Activity | Self::Wishes => &[Time, Name, State],
             Self::RenewalDays | Self::Hits => &[Time],
         }
     }

@@ -38,7 +38,7 @@ const AFTER_TROUBLE: Duration = Duration::from_secs(5);
 /// How often a provider that schedules subscriptions is asked what happened.
 const PULL_EVERY: Duration = Duration::from_secs(30);
 /// How often a provider is asked what it kept for itself.
-const FEES_EVERY: Duration = Duration::from_secs(3_600);
+const FEES_EVERY: Duration = Duration::from_hours(1);
 
 /// When somebody pressed something last, and who waits for it.
 #[derive(Debug)]

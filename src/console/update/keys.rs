@@ -78,10 +78,7 @@ pub fn run(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Help => menu(model, MenuKind::Help),
         Action::Palette => menu(model, MenuKind::Palette),
         Action::Find => menu(model, MenuKind::Find),
-        Action::Log => {
-            model.modals.push(Modal::Log(LogView::default()));
-            Vec::new()
-        }
+        Action::Log => log(model),
         Action::Repaint => vec![Effect::Repaint],
         Action::Suspend => vec![Effect::Suspend],
         Action::Quit => quit(model),
@@ -111,6 +108,11 @@ pub fn run(model: &mut Model, action: Action) -> Vec<Effect> {
         | Action::Note
         | Action::BillRun => verbs::begin(model, action),
     }
+}
+
+fn log(model: &mut Model) -> Vec<Effect> {
+    model.modals.push(Modal::Log(LogView::default()));
+    Vec::new()
 }
 
 fn menu(model: &mut Model, kind: MenuKind) -> Vec<Effect> {

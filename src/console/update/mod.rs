@@ -73,14 +73,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         }
         Msg::Away(away) => outcome::away(model, *away),
         Msg::Clock(at) => {
-            let behind = model.now.at - at;
-            // The way of the answer is no difference.
-            let is_one_clock = behind.num_seconds().abs() < SAME_CLOCK_S;
-            model.db_behind = if is_one_clock {
-                chrono::TimeDelta::zero()
-            } else {
-                behind
-            };
+            clock(model, at);
             Vec::new()
         }
         Msg::Lost => {
@@ -118,6 +111,17 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
     }
     effects.extend(load::catch_up(model));
     effects
+}
+
+fn clock(model: &mut Model, at: chrono::DateTime<chrono::Utc>) {
+    let behind = model.now.at - at;
+    // The way of the answer is no difference.
+    let is_one_clock = behind.num_seconds().abs() < SAME_CLOCK_S;
+    model.db_behind = if is_one_clock {
+        chrono::TimeDelta::zero()
+    } else {
+        behind
+    };
 }
 
 fn input(model: &mut Model, event: InputEvent) -> Vec<Effect> {

@@ -178,18 +178,7 @@ pub fn begin(model: &mut Model, action: Action) -> Vec<Effect> {
             Some(asked) => plan(model, asked, name),
             None => Vec::new(),
         },
-        Action::Refund => match (target.payment, target.refundable) {
-            (Some(payment), Some(refundable)) => form(
-                model,
-                FormKind::Refund {
-                    payment,
-                    refundable,
-                    paid: target.paid,
-                },
-                name,
-            ),
-            _ => Vec::new(),
-        },
+        Action::Refund => refund(model, &target),
         Action::Cancel => with(model, target.subscription, |model, subscription| {
             form(model, FormKind::Cancel { subscription }, name)
         }),
@@ -201,11 +190,8 @@ pub fn begin(model: &mut Model, action: Action) -> Vec<Effect> {
             plan(model, Asked::Request(Request::Pause { subscription }), name)
         }),
         Action::Resume => with(model, target.subscription, |model, subscription| {
-            plan(
-                model,
-                Asked::Request(Request::Resume { subscription }),
-                name,
-            )
+            let asked = Asked::Request(Request::Resume { subscription });
+            plan(model, asked, name)
         }),
         Action::VoidInvoice => with(model, target.invoice, |model, invoice| {
             form(model, FormKind::VoidInvoice { invoice }, name)
@@ -251,6 +237,18 @@ pub fn begin(model: &mut Model, action: Action) -> Vec<Effect> {
         }),
         _ => Vec::new(),
     }
+}
+
+fn refund(model: &mut Model, target: &Target) -> Vec<Effect> {
+    let (Some(payment), Some(refundable)) = (target.payment, target.refundable) else {
+        return Vec::new();
+    };
+    let kind = FormKind::Refund {
+        payment,
+        refundable,
+        paid: target.paid.clone(),
+    };
+    form(model, kind, target.name.clone())
 }
 
 fn about_attempt(

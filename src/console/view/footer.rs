@@ -170,11 +170,22 @@ fn marked(model: &Model) -> Option<String> {
     Some(format!("{text}{sum}"))
 }
 
+/// What may be done about what is unknown.
+const UNKNOWN: &[Action] = &[
+    Action::ResolveUnknown,
+    Action::SendAgain,
+    Action::NotExecuted,
+    Action::Link,
+    Action::Approve,
+    Action::Wishes,
+    Action::Customer,
+];
+
 /// The verbs of a place.
 fn verbs_of(content: &Content, place: &Place) -> &'static [Action] {
     use Action::{
         Approve, BillRun, Cancel, Charge, CreateCustomer, CreatePlan, Customer, DeactivatePlan,
-        EditPlan, Find, ForgetCard, GiveUpInvoice, Link, NotExecuted, Note, OneTime, Pause, Refund,
+        EditPlan, Find, ForgetCard, GiveUpInvoice, Link, Note, OneTime, Pause, Refund,
         ResolveUnknown, Resume, Retry, SendAgain, Subscribe, SwapCard, UndoCancel, UseCard,
         VoidInvoice, Wishes,
     };
@@ -229,15 +240,7 @@ fn verbs_of(content: &Content, place: &Place) -> &'static [Action] {
             }
             Place::Screen(Screen::Payments) => &[Refund, Cancel, Customer],
             Place::Screen(Screen::Plans) => &[CreatePlan, EditPlan, DeactivatePlan],
-            Place::Screen(Screen::Unknown) => &[
-                ResolveUnknown,
-                SendAgain,
-                NotExecuted,
-                Link,
-                Approve,
-                Wishes,
-                Customer,
-            ],
+            Place::Screen(Screen::Unknown) => UNKNOWN,
             Place::Wishes => &[Customer],
             Place::Screen(Screen::Runs) => &[BillRun],
             Place::Screen(Screen::Events | Screen::Activity | Screen::Renewals)

@@ -160,14 +160,14 @@ impl Timeline {
             } => Some((entry.at, person.as_str(), verb.as_str(), result.as_str())),
             _ => None,
         });
-        let asked = presses.clone().rfind(|(pressed, _, verb, result)| {
-            *pressed <= at + apart && *result == "intent" && matches!(*verb, "retry" | "charge")
+        let asked = presses.clone().rfind(|(begun, _, verb, result)| {
+            *begun <= at + apart && *result == "intent" && matches!(*verb, "retry" | "charge")
         });
-        let Some((pressed, person, ..)) = asked else {
+        let Some((begun, person, ..)) = asked else {
             return DoneBy::Schedule;
         };
         let ended = presses.clone().find(|(read, _, verb, result)| {
-            *read >= pressed && *verb == WishVerb::Pay.as_str() && *result != "unknown"
+            *read >= begun && *verb == WishVerb::Pay.as_str() && *result != "unknown"
         });
         match ended {
             Some((read, ..)) if at > read + apart => DoneBy::Schedule,

@@ -55,16 +55,16 @@ impl StripeClient {
         })?;
         let body = map::ok_body(&exchange, CallKind::LookUp)
             .map_err(|not_ok| list_error(OPERATION, not_ok))?;
-        let list: wire::List<wire::BalanceRow> =
+        let page: wire::List<wire::BalanceRow> =
             serde_json::from_slice(body).map_err(|_| unusable())?;
-        let last = list.data.last().map(|row| row.id.clone());
-        let fees = list.data.iter().filter_map(|row| {
+        let newest = page.data.last().map(|row| row.id.clone());
+        let fees = page.data.iter().filter_map(|row| {
             let kind = kind_of(&row.kind)?;
             Some(read(row, kind).ok_or_else(unusable))
         });
         Ok(FeePage {
             fees: fees.collect::<Result<_, _>>()?,
-            next: last.filter(|_| list.has_more),
+            next: newest.filter(|_| page.has_more),
         })
     }
 }

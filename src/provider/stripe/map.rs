@@ -311,7 +311,7 @@ fn read_refund(refund: &wire::Refund, currency: Currency) -> Option<CancelSeen> 
 /// What came of giving money back.
 pub(super) enum Given {
     /// The answer holds the payment.
-    Seen(PaymentSeen),
+    Seen(Box<PaymentSeen>),
     /// It was taken in, and the payment has to be read.
     ReadBack,
 }
@@ -335,7 +335,7 @@ pub(super) fn given(body: &[u8], expected: &Expected<'_>) -> Result<Given, Unusa
     } else {
         payment.cancels.push(cancel);
     }
-    Ok(Given::Seen(payment))
+    Ok(Given::Seen(Box::new(payment)))
 }
 
 /// A page of a payment's refunds, and whether there are more. One of another payment spoils it.

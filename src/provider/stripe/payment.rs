@@ -126,7 +126,7 @@ pub(super) fn refunded(exchange: &Exchange, expected: &Expected<'_>) -> Option<E
     let given = map::ok_body(exchange, expected.call)
         .and_then(|body| map::given(body, expected).map_err(NotOk::Unusable));
     match given {
-        Ok(Given::Seen(seen)) if !exchange.is_replay => Some(Evidence::Seen(seen)),
+        Ok(Given::Seen(seen)) if !exchange.is_replay => Some(Evidence::Seen(*seen)),
         Ok(Given::Seen(_) | Given::ReadBack) => None,
         Err(not_ok) => Some(not_ok.into()),
     }

@@ -37,6 +37,15 @@ const ASKED: &str = "select a.id as id, a.at, a.person, a.verb, a.result, a.reas
      join subscription s on s.id = i.subscription_id \
      join audit a on a.target = s.public_id and a.provider_ref = i.provider_ref where i.id = ? order by a.id limit ?";
 
+async fn reversals(db: &SqlStore, id: InvoiceId) -> R<Vec<ReversedRefund>> {
+    let rows = db
+        .fetch(Query::with(REVERSALS, values![id, AT_MOST]))
+        .await?;
+    rows.iter()
+        .map(|row| reversal(&row.cells("refund")?))
+        .collect()
+}
+
 /// The invoice, who owes it, its payments and attempts, and what happened.
 pub(super) async fn timeline(db: &SqlStore, id: InvoiceId) -> R<Timeline> {
     let mut query = Query::new("select ");
@@ -78,13 +87,7 @@ pub(super) async fn timeline(db: &SqlStore, id: InvoiceId) -> R<Timeline> {
     for row in db.fetch(Query::with(REFUNDS, values![id, AT_MOST])).await? {
         entries.push(refund(&row.cells("refund")?)?);
     }
-    let reversals = db
-        .fetch(Query::with(REVERSALS, values![id, AT_MOST]))
-        .await?;
-    let reversals = reversals
-        .iter()
-        .map(|row| reversal(&row.cells("refund")?))
-        .collect::<R<Vec<_>>>()?;
+    let reversals = reversals(db, id).await?;
     let targets = std::iter::once(invoice.public_id.as_str())
         .chain(paid.iter().map(|payment| payment.public_id.as_str()))
         .chain(tried.iter().map(|attempt| attempt.public_id.as_str()));

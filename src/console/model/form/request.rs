@@ -2,7 +2,7 @@
 
 use super::{Covered, Form, FormKind, Problem, Value};
 use crate::domain::attempt::AlsoCancel;
-use crate::domain::ids::PaymentId;
+use crate::domain::ids::{PaymentId, SubscriptionId};
 use crate::domain::money::{Currency, Money, MoneyError};
 use crate::domain::payment::RefundAmount;
 use crate::domain::period::Interval;
@@ -33,20 +33,7 @@ impl Form {
                 refundable,
                 ..
             } => self.refund(*payment, *refundable),
-            FormKind::Cancel { subscription } => {
-                let (subscription, reason) = (*subscription, self.reason()?);
-                Ok(if self.typed("when") == "cancel_now" {
-                    Request::CancelNow {
-                        subscription,
-                        reason,
-                    }
-                } else {
-                    Request::CancelAtEnd {
-                        subscription,
-                        reason,
-                    }
-                })
-            }
+            FormKind::Cancel { subscription } => self.cancel(*subscription),
             FormKind::VoidInvoice { invoice } => Ok(Request::VoidInvoice {
                 invoice: *invoice,
                 reason: self.needed("why")?,
@@ -103,6 +90,21 @@ impl Form {
                 text: self.needed("text")?,
             }),
         }
+    }
+
+    fn cancel(&self, subscription: SubscriptionId) -> Result<Request, Problem> {
+        let reason = self.reason()?;
+        Ok(if self.typed("when") == "cancel_now" {
+            Request::CancelNow {
+                subscription,
+                reason,
+            }
+        } else {
+            Request::CancelAtEnd {
+                subscription,
+                reason,
+            }
+        })
     }
 
     fn refund(&self, payment: PaymentId, refundable: Money) -> Result<Request, Problem> {

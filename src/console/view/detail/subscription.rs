@@ -70,20 +70,23 @@ pub fn lines(ink: &Ink<'_>, card: &SubscriptionCard, room: usize) -> Pages {
         None => (ink.t("console.flag.no_method"), Role::NeedsPerson),
     };
     pages.field(&label("card"), LABEL, &text, role, room);
-    if !row.flags.is_empty() {
-        let mut spans = vec![span(
-            format!("{}  ", fit(label("flags"), LABEL, Align::Left)),
-            Role::Dim,
-        )];
-        for flag in &row.flags {
-            let (text, role) = people_flag(ink, *flag);
-            spans.push(span(format!("{text}  "), role));
-        }
-        pages.line(spans);
-    }
+    flags(&mut pages, ink, card);
     invoices(&mut pages, ink, card);
     history(&mut pages, ink, card);
     pages
+}
+
+fn flags(pages: &mut Pages, ink: &Ink<'_>, card: &SubscriptionCard) {
+    if card.row.flags.is_empty() {
+        return;
+    }
+    let label = fit(ink.t("console.card.flags"), LABEL, Align::Left);
+    let mut spans = vec![span(format!("{label}  "), Role::Dim)];
+    for flag in &card.row.flags {
+        let (text, role) = people_flag(ink, *flag);
+        spans.push(span(format!("{text}  "), role));
+    }
+    pages.line(spans);
 }
 
 /// Whether its provider collects, and what was asked of it that is not known to be done.

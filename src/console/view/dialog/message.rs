@@ -7,7 +7,9 @@ use super::super::pages::Pages;
 use super::super::words;
 use super::mode_span;
 use crate::console::update::{asks_about_money, away_text, lapsed_text};
+use crate::domain::evidence::Refusal;
 use crate::domain::operator::Verb;
+use crate::engine::queries::{AwayRow, WaitingRow};
 use crate::engine::{OpenLink, Outcome, Receipt};
 use crate::text::Shown;
 
@@ -30,35 +32,7 @@ pub fn draw(ink: &mut Ink<'_>, message: &Message) {
             (ink.t("dialog.title.not_done"), Role::NeedsPerson, pages)
         }
         Told::Outcome(outcome) => told(ink, outcome, message.verb, room),
-        Told::Away { finished, lapsed } => {
-            let mut pages = Pages::default();
-            for row in finished {
-                let role = words::attempt_role(row.state);
-                pages.paragraph(0, &away_text(ink.model, row), role, room);
-                let at = row
-                    .settled_at
-                    .map_or_else(String::new, |at| ink.model.date_time(at));
-                let below = format!("{}  {at}", words::id(&row.public_id));
-                pages.paragraph(2, &below, Role::Dim, room);
-            }
-            if !finished.is_empty() {
-                pages.blank();
-                pages.paragraph(0, &ink.t("dialog.away"), Role::Dim, room);
-            }
-            for row in lapsed {
-                pages.paragraph(0, &lapsed_text(ink.model, row), Role::Waits, room);
-            }
-            if !lapsed.is_empty() {
-                pages.blank();
-                pages.paragraph(0, &ink.t("dialog.lapsed"), Role::Dim, room);
-            }
-            let title = if finished.is_empty() {
-                "lapsed"
-            } else {
-                "away"
-            };
-            (ink.t(&format!("dialog.title.{title}")), Role::Waits, pages)
-        }
+        Told::Away { finished, lapsed } => away(ink, finished, lapsed, room),
         Told::Link(open) => linked(ink, open, room),
         Told::CallInFlight => {
             let mut pages = Pages::default();
@@ -109,6 +83,63 @@ fn linked(ink: &Ink<'_>, open: &OpenLink, room: usize) -> (String, Role, Pages) 
     (ink.t("dialog.title.link"), Role::Waits, pages)
 }
 
+fn away(
+    ink: &Ink<'_>,
+    finished: &[AwayRow],
+    lapsed: &[WaitingRow],
+    room: usize,
+) -> (String, Role, Pages) {
+    let mut pages = Pages::default();
+    for row in finished {
+        let role = words::attempt_role(row.state);
+        pages.paragraph(0, &away_text(ink.model, row), role, room);
+        let at = row
+            .settled_at
+            .map_or_else(String::new, |at| ink.model.date_time(at));
+        let below = format!("{}  {at}", words::id(&row.public_id));
+        pages.paragraph(2, &below, Role::Dim, room);
+    }
+    if !finished.is_empty() {
+        pages.blank();
+        pages.paragraph(0, &ink.t("dialog.away"), Role::Dim, room);
+    }
+    for row in lapsed {
+        pages.paragraph(0, &lapsed_text(ink.model, row), Role::Waits, room);
+    }
+    if !lapsed.is_empty() {
+        pages.blank();
+        pages.paragraph(0, &ink.t("dialog.lapsed"), Role::Dim, room);
+    }
+    let title = if finished.is_empty() {
+        "lapsed"
+    } else {
+        "away"
+    };
+    (ink.t(&format!("dialog.title.{title}")), Role::Waits, pages)
+}
+
+fn declined(
+    pages: &mut Pages,
+    ink: &Ink<'_>,
+    (receipt, refusal): (&Receipt, &Refusal),
+    room: usize,
+) {
+    let class = refusal.class.as_str();
+    let text = ink.locale().failure(&refusal.code, class);
+    let code = format!(
+        "{}  {}",
+        Shown::line(&refusal.code),
+        ink.locale().label("class", class)
+    );
+    field(pages, ink, "code", &code, room);
+    field(pages, ink, "meaning", text.meaning, room);
+    let money = ink.t("dialog.money.none_moved");
+    field(pages, ink, "money_head", &money, room);
+    field(pages, ink, "next", text.next, room);
+    field(pages, ink, "say", &format!("\"{}\"", text.say), room);
+    ids(pages, ink, receipt, room);
+}
+
 fn told(
     ink: &Ink<'_>,
     outcome: &Outcome,
@@ -118,20 +149,7 @@ fn told(
     let mut pages = Pages::default();
     match outcome {
         Outcome::Declined { receipt, refusal } => {
-            let class = refusal.class.as_str();
-            let text = ink.locale().failure(&refusal.code, class);
-            let code = format!(
-                "{}  {}",
-                Shown::line(&refusal.code),
-                ink.locale().label("class", class)
-            );
-            field(&mut pages, ink, "code", &code, room);
-            field(&mut pages, ink, "meaning", text.meaning, room);
-            let money = ink.t("dialog.money.none_moved");
-            field(&mut pages, ink, "money_head", &money, room);
-            field(&mut pages, ink, "next", text.next, room);
-            field(&mut pages, ink, "say", &format!("\"{}\"", text.say), room);
-            ids(&mut pages, ink, receipt, room);
+            declined(&mut pages, ink, (receipt, refusal), room);
             (ink.t("dialog.title.declined"), Role::NeedsPerson, pages)
         }
         Outcome::Unknown(receipt) if receipt.attempt.is_none() => {
