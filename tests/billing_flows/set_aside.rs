@@ -13,7 +13,7 @@ use paydeck::store::DatabaseUrl;
 
 use crate::concurrency::{Gate, Trick};
 use crate::four_eyes::PAGES;
-use crate::world::{World, admin, on_each, won};
+use crate::world::{World, admin, on_each, on_each_tuned, won};
 
 /// A hand at the file says that more has gone back than is left.
 const NOTHING_LEFT: &str = "update payment set reserved_minor = 0, refunded_minor = 9000";
@@ -82,15 +82,15 @@ async fn what_one_pass_sends_again_and_the_database_refuses_is_set_aside_by_that
     .await;
 }
 
-/// The database refuses the payments of one subscription from now on.
-async fn refuse_payments_of(w: &World, id: i64) {
+/// The database refuses the payments of these subscriptions from now on.
+async fn refuse_payments_of(w: &World, whose: &str) {
     let rules: Vec<String> = match &w.url {
         DatabaseUrl::Sqlite(_) => vec![format!(
-            "create trigger refused before insert on payment when new.subscription_id = {id} begin select raise(abort, 'a rule'); end"
+            "create trigger refused before insert on payment when new.subscription_id {whose} begin select raise(abort, 'a rule'); end"
         )],
         DatabaseUrl::Postgres(_) => vec![
             "create function refused() returns trigger language plpgsql as $$ begin raise exception 'a rule' using errcode = '23514'; end $$".to_owned(),
-            format!("create trigger refused before insert on payment for each row when (new.subscription_id = {id}) execute function refused()"),
+            format!("create trigger refused before insert on payment for each row when (new.subscription_id {whose}) execute function refused()"),
         ],
     };
     for rule in rules {
@@ -110,7 +110,7 @@ async fn a_run_sets_aside_what_the_database_refuses_and_bills_everybody_else() {
     on_each(async |w| {
         let (_, pattern) = w.subscriber("key-one").await;
         w.many_like(pattern, 9).await;
-        refuse_payments_of(&w, pattern.0).await;
+        refuse_payments_of(&w, &format!("= {}", pattern.0)).await;
         w.advance_days(31).await;
         let pages = w.number(PAGES).await;
         let run = w.run().await;
@@ -125,5 +125,42 @@ async fn a_run_sets_aside_what_the_database_refuses_and_bills_everybody_else() {
         assert_eq!(w.number("select count(*) from payment").await, 11);
         w.books_are_straight().await;
     })
+    .await;
+}
+
+/// Nobody's payment can be written: few are charged whose money is not in the books, however many are due.
+#[tokio::test]
+async fn a_run_whose_payments_the_database_refuses_row_after_row_charges_nobody_more_and_says_why()
+{
+    on_each_tuned(
+        |settings| settings.concurrency = 8,
+        async |w| {
+            let (_, pattern) = w.subscriber("key-one").await;
+            w.many_like(pattern, 299).await;
+            refuse_payments_of(&w, "> 0").await;
+            w.advance_days(31).await;
+            let run = w.run().await;
+            assert_eq!(run.run.state, RunState::Stopped, "{run:?}");
+            let why = run.run.stop_reason.unwrap_or_default();
+            assert!(why.contains("the database refuses"), "{why}");
+            assert!(!why.contains("our key"), "{why}");
+            // What may be out, and what may be answered before it is known how the first ones fared.
+            let charged = w.executed().await.0 - 1;
+            assert!(
+                (20..=20 + 2 * 64 + 2 * 8).contains(&charged),
+                "{charged} were charged"
+            );
+            assert_eq!(w.number("select count(*) from payment").await, 1);
+            let aside = "select count(*) from attempt where state = 'sent' and needs_human = 1";
+            assert_eq!(w.number(aside).await, charged, "each is kept for a person");
+            accept_payments(&w).await;
+            w.settle_everything().await;
+            w.run().await;
+            w.settle_everything().await;
+            assert_eq!(w.executed().await, (301, 0));
+            assert_eq!(w.number("select count(*) from payment").await, 301);
+            w.books_are_straight().await;
+        },
+    )
     .await;
 }

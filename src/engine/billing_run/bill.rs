@@ -23,7 +23,7 @@ use super::super::charge::{ChargeWork, Start, check_amount, next_attempt_no};
 use super::super::ports::{NewInvoice, Store, Tx};
 use super::super::refusal::{Refused, VerbError};
 use super::super::send::{Outgoing, Owed};
-use super::stop::{Stop, Stops};
+use super::stop::Stops;
 
 /// What came of one due row before any call.
 pub(super) enum Step {
@@ -371,8 +371,8 @@ impl<S: Store> Engine<S> {
         if self.provider(provider).is_err() {
             return self.without_provider(tx, run, work).await;
         }
-        if claim.stops.of(provider) == Some(Stop::KeyRefused) {
-            let reason = format!("{provider} refuses our key or contract");
+        if let Some(stop) = claim.stops.of(provider).filter(|stop| stop.is_for_good()) {
+            let reason = format!("{provider}: {}", stop.reason());
             self.hold_back(tx, run, work, &reason).await?;
             return Ok(Step::Held(provider));
         }

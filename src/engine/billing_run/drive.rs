@@ -1,6 +1,7 @@
 //! The loop of one run: claim, call, settle, at the same time.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::task::Poll;
 
 use chrono::{DateTime, Utc};
@@ -24,16 +25,19 @@ use super::super::send::{Outgoing, Returned, nothing_left};
 use super::super::settle::Settled;
 use super::super::two_steps::Named;
 use super::bill::{Claiming, Step};
-use super::stop::{Stop, Stops};
+use super::stop::{Aside, Stop, Stops};
 use super::{Progress, RunProgress};
 
 /// At most so many answers are settled in one commit.
 const SETTLE_BATCH: usize = 64;
+/// No more calls begin while so many batches of answers are not in the books.
+const MOST_BATCHES_BEHIND: usize = 2;
 
 /// What the database has done for the run.
 enum Chore {
     Claim(Result<Claimed, VerbError>),
-    Settle(Result<Vec<Settled>, VerbError>),
+    /// So many answers, and what became of them.
+    Settle(usize, Result<Vec<Settled>, VerbError>),
     Name(Vec<Result<Outgoing, Box<Returned>>>),
 }
 
@@ -80,6 +84,9 @@ pub(super) struct Drive<'e, S: Store> {
     charged: Vec<Money>,
     oldest: Option<DateTime<Utc>>,
     stops: Stops,
+    /// Answers that are being written.
+    written: usize,
+    aside: Arc<Aside>,
 }
 
 impl<'e, S: Store> Drive<'e, S> {
@@ -102,6 +109,8 @@ impl<'e, S: Store> Drive<'e, S> {
             charged: Vec::new(),
             oldest: None,
             stops: Stops::default(),
+            written: 0,
+            aside: Arc::default(),
         }
     }
 
@@ -146,6 +155,10 @@ impl<'e, S: Store> Drive<'e, S> {
 
     async fn work(&mut self, progress: Progress<'_>) -> Result<(), VerbError> {
         loop {
+            if self.aside.is_everybodys() {
+                let providers = self.engine.parts.providers.iter();
+                self.stops.books_refuse(providers.map(|p| p.name()));
+            }
             self.start_calls();
             self.start_chores();
             progress(RunProgress {
@@ -159,8 +172,9 @@ impl<'e, S: Store> Drive<'e, S> {
                 Event::Flown(Flown::Named(named)) => self.named.push(*named),
                 Event::Done(Chore::Name(named)) => self.take_named(named),
                 Event::Done(Chore::Claim(claimed)) => self.take_in(claimed?),
-                Event::Done(Chore::Settle(settled)) => {
+                Event::Done(Chore::Settle(answers, settled)) => {
                     self.settling -= 1;
+                    self.written -= answers;
                     for one in settled? {
                         self.note(&one)?;
                     }
@@ -225,17 +239,28 @@ impl<'e, S: Store> Drive<'e, S> {
     /// What is named goes on where its first step was the probe; everything else is let through or held.
     fn admission(&self, outgoing: &Outgoing) -> Admission {
         match (self.stops.of(outgoing.attempt.provider), outgoing.admitted) {
-            (Some(Stop::KeyRefused), _) => Admission::Held,
+            (Some(stop), _) if stop.is_for_good() => Admission::Held,
             (_, Admission::Probe) => Admission::Probe,
-            (None | Some(Stop::Held), Admission::Free | Admission::Held) => {
+            (_, Admission::Free | Admission::Held) => {
                 let breaker = self.engine.breaker(outgoing.attempt.provider);
                 breaker.admit(self.engine.now())
             }
         }
     }
 
+    /// Whether the books keep up with the answers. Where they refused the last one, nobody is charged on trust: no more
+    /// is out and unwritten than may be out.
+    fn books_keep_up(&self) -> bool {
+        let behind = self.answered.len() + self.written;
+        if self.aside.is_any() {
+            behind + self.in_flight.len() < self.concurrency()
+        } else {
+            behind < MOST_BATCHES_BEHIND * SETTLE_BATCH.max(self.concurrency())
+        }
+    }
+
     fn start_calls(&mut self) {
-        while self.in_flight.len() < self.concurrency() {
+        while self.in_flight.len() < self.concurrency() && self.books_keep_up() {
             let Some(mut outgoing) = self.queue.pop_front() else {
                 return;
             };
@@ -306,9 +331,12 @@ impl<'e, S: Store> Drive<'e, S> {
                 .split_off(self.answered.len().min(SETTLE_BATCH));
             let batch = std::mem::replace(&mut self.answered, rest);
             let (engine, actor) = (self.engine, self.actor);
+            let aside = Arc::clone(&self.aside);
             self.settling += 1;
+            self.written += batch.len();
             self.chores.push(Box::pin(async move {
-                Chore::Settle(engine.settle_batch(&batch, actor).await)
+                let settled = engine.settle_batch(&batch, &aside, actor).await;
+                Chore::Settle(batch.len(), settled)
             }));
         }
     }
@@ -363,7 +391,10 @@ impl<'e, S: Store> Drive<'e, S> {
         }
         let unsent: Vec<Returned> = self.queue.drain(..).map(unsent).collect();
         for batch in unsent.chunks(SETTLE_BATCH) {
-            let given = self.engine.settle_batch(batch, self.actor).await?;
+            let given = self
+                .engine
+                .settle_batch(batch, &self.aside, self.actor)
+                .await?;
             self.decided += u64::try_from(given.len()).unwrap_or(0);
         }
         Ok(())

@@ -1,6 +1,8 @@
 //! What holds the rows of each provider back in a run. What is out is settled all the same, and the rows of another
 //! provider go on.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use crate::domain::mode::ProviderName;
 
 /// Why nothing new is sent to a provider.
@@ -8,14 +10,28 @@ use crate::domain::mode::ProviderName;
 pub(super) enum Stop {
     /// Every further call would be refused as well.
     KeyRefused,
+    /// Each row was refused for itself, one after another.
+    RowsRefused,
+    /// What it answers cannot be written, whoever it is.
+    BooksRefuse,
     /// It is in trouble: what is claimed stays ready.
     Held,
 }
 
 impl Stop {
-    const fn reason(self) -> &'static str {
+    /// What stays so for the whole run.
+    pub(super) const fn is_for_good(self) -> bool {
+        match self {
+            Self::KeyRefused | Self::RowsRefused | Self::BooksRefuse => true,
+            Self::Held => false,
+        }
+    }
+
+    pub(super) const fn reason(self) -> &'static str {
         match self {
             Self::KeyRefused => "our key or contract was refused",
+            Self::RowsRefused => "row after row was refused, each for a reason of its own",
+            Self::BooksRefuse => "the database refuses what it answers, row after row",
             Self::Held => "circuit breaker open",
         }
     }
@@ -33,6 +49,35 @@ struct At {
 /// So many rows that are refused one after another, and nothing that goes through between them, are everybody's trouble
 /// after all.
 const MOST_REFUSED: u32 = 20;
+
+/// So many rows in a row that the database refuses, and no charge that it takes between them, are no row's own trouble.
+const MOST_ASIDE: u32 = 20;
+
+/// How many rows in a row the database refused, whichever lane was writing them.
+#[derive(Debug, Default)]
+pub(super) struct Aside(AtomicU32);
+
+impl Aside {
+    /// One was set aside.
+    pub(super) fn one_more(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Money that was taken is in the books.
+    pub(super) fn is_written_again(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether the last one was refused: it is seen first how the next ones fare.
+    pub(super) fn is_any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether it is everybody's trouble.
+    pub(super) fn is_everybodys(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= MOST_ASIDE
+    }
+}
 
 /// The same of every provider.
 #[derive(Debug, Clone, Copy, Default)]
@@ -63,8 +108,15 @@ impl Stops {
     /// A refused key stays refused for the whole run.
     pub(super) fn hold(&mut self, provider: ProviderName, stop: Stop) {
         let at = self.at_mut(provider);
-        if at.stop != Some(Stop::KeyRefused) {
+        if !at.stop.is_some_and(Stop::is_for_good) {
             at.stop = Some(stop);
+        }
+    }
+
+    /// Nothing more goes out to anybody whom something here would be sent to.
+    pub(super) fn books_refuse(&mut self, providers: impl Iterator<Item = ProviderName>) {
+        for provider in providers {
+            self.hold(provider, Stop::BooksRefuse);
         }
     }
 
@@ -81,7 +133,7 @@ impl Stops {
         let at = self.at_mut(provider);
         at.refused = at.refused.saturating_add(1);
         if at.refused >= MOST_REFUSED {
-            self.hold(provider, Stop::KeyRefused);
+            self.hold(provider, Stop::RowsRefused);
         }
     }
 
@@ -125,8 +177,10 @@ mod tests {
             assert_eq!(stops.of(ProviderName::Toss), None);
             stops.refused_one(ProviderName::Toss);
         }
-        assert_eq!(stops.of(ProviderName::Toss), Some(Stop::KeyRefused));
+        assert_eq!(stops.of(ProviderName::Toss), Some(Stop::RowsRefused));
         assert_eq!(stops.of(ProviderName::Stripe), None);
+        let said = stops.reason().unwrap_or_default();
+        assert!(!said.contains("our key"), "{said}");
     }
 
     #[test]
