@@ -470,6 +470,39 @@ async fn c16_after_a_renewal_whose_bank_wants_the_customer_the_schedules_try_ask
     }
 }
 
+/// The customer gives another card rather than answer: it cannot be charged while the link is open, and is afterwards.
+#[tokio::test]
+async fn c16_a_card_that_is_given_while_the_schedules_link_is_open_is_charged_once_it_is_closed() {
+    on_each(async |w| {
+        let plan = w.basic_plan().await;
+        let customer = customer_with(&w, ASKS).await;
+        subscribe(&w, customer, plan).await;
+        the_customer(&w, Answer::Agrees).await;
+        look(&w).await;
+        w.advance_days(31).await;
+        w.run().await;
+        w.advance_days(4).await;
+        w.run().await;
+        let intent = waiting(&w).await.remove(0);
+        add_card(&w, customer, PAYS).await;
+        assert_eq!(
+            taken(&w, "krw").await.0,
+            1,
+            "the link may still be answered"
+        );
+        has_been_open(&w, 23 * 60).await;
+        look(&w).await;
+        look(&w).await;
+        assert!(!answers(&w, &intent, Answer::Agrees).await, "closed");
+        w.run().await;
+        assert_eq!(w.text(NEWEST).await, "succeeded");
+        assert_eq!(w.text(STATE).await, "active");
+        assert_eq!(taken(&w, "krw").await, (2, 19_800));
+        straight(&w).await;
+    })
+    .await;
+}
+
 /// What Stripe tells of a payment is no evidence: it is looked up at once, and not when its turn would have come.
 #[tokio::test]
 async fn c16_an_event_that_the_customer_has_answered_is_a_look_up_at_once() {

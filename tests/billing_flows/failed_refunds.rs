@@ -321,3 +321,52 @@ async fn a_refund_of_ours_that_is_under_way_is_left_to_its_own_attempt() {
     })
     .await;
 }
+
+const CHARGE_NOW: &str =
+    "update attempt set next_check_at = 0, lease_until = 0 where kind = 'charge'";
+
+/// What was given back at the desk fails, and the desk gives it back once more: nobody presses anything here.
+#[tokio::test]
+async fn a_call_about_a_refund_at_the_desk_ends_when_the_desk_makes_up_for_it() {
+    at_stripe(async |w| {
+        subscriber(&w, "pm_card_refundFail").await;
+        by_hand(&w, 4_000).await;
+        w.execute(CHARGE_NOW).await;
+        w.engine.reconcile_once(&admin()).await.expect("looked");
+        assert_eq!((w.number(GONE).await, w.number(CALLED).await), (4_000, 0));
+        w.advance_days(2).await;
+        w.execute(CHARGE_NOW).await;
+        w.engine.reconcile_once(&admin()).await.expect("looked");
+        assert_eq!((w.number(GONE).await, w.number(CALLED).await), (0, 1));
+        by_hand(&w, 4_000).await;
+        w.execute(CHARGE_NOW).await;
+        w.engine.reconcile_once(&admin()).await.expect("looked");
+        assert_eq!(w.number(GONE).await, 4_000);
+        assert_eq!(w.number(CALLED).await, 0, "somebody has seen to it");
+    })
+    .await;
+}
+
+/// The customer still waits for most of it.
+#[tokio::test]
+async fn a_smaller_refund_does_not_end_the_call_about_one_that_failed() {
+    at_stripe(async |w| {
+        subscriber(&w, "pm_card_refundFail").await;
+        let payment = w.last_payment().await;
+        w.act(back(payment, 4_000).await).await.expect("refunded");
+        w.advance_days(1).await;
+        look(&w).await;
+        assert_eq!((w.number(GONE).await, w.number(CALLED).await), (0, 1));
+        let small = w.act(back(payment, 500).await).await.expect("refunded");
+        assert!(matches!(small, Outcome::Done(_)), "{small:?}");
+        assert_eq!(w.number(CALLED).await, 1, "by whomever it was given back");
+        by_hand(&w, 1_000).await;
+        w.execute(CHARGE_NOW).await;
+        w.engine.reconcile_once(&admin()).await.expect("looked");
+        assert_eq!((w.number(GONE).await, w.number(CALLED).await), (1_500, 1));
+        let again = w.act(back(payment, 4_000).await).await.expect("refunded");
+        assert!(matches!(again, Outcome::Done(_)), "{again:?}");
+        assert_eq!(w.number(CALLED).await, 0, "somebody has seen to it");
+    })
+    .await;
+}

@@ -50,6 +50,7 @@ impl<S: Store> Engine<S> {
                 self.fail_invoice(tx, &mut rows, &refusal.code, refusal.class)
                     .await?;
                 if had_link {
+                    self.charge_card_given_since(tx, &mut rows).await?;
                     self.end_incomplete(tx, &mut rows, actor, &refusal.code)
                         .await?;
                 }
@@ -75,6 +76,24 @@ impl<S: Store> Engine<S> {
         }
         self.audit_settle(tx, &rows, actor, "declined", "").await?;
         Ok(settled(&rows, None))
+    }
+
+    /// The customer gave another card rather than answer at the link, and while that was open the card could not be charged:
+    /// the next run does.
+    async fn charge_card_given_since<T: Tx>(
+        &self,
+        tx: &mut T,
+        rows: &mut Rows,
+    ) -> Result<(), VerbError> {
+        let card = rows.subscription.as_ref().and_then(|(s, _)| s.method_id);
+        let is_another = card.is_some() && card != rows.attempt.method_id;
+        if is_another && rows.invoice.dunning == DunningState::AwaitingCard {
+            rows.invoice.dunning = DunningState::Scheduled;
+            rows.invoice.next_attempt_at = Some(self.now());
+            tx.save_invoice(&rows.invoice).await?;
+            rows.invoice.version += 1;
+        }
+        Ok(())
     }
 
     /// The customer did not confirm the first charge: their subscription never begins.

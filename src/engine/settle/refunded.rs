@@ -88,7 +88,11 @@ impl<S: Store> Engine<S> {
     }
 
     /// All of it has gone back: nobody is called any more about the charge that nobody wanted.
-    async fn call_nobody_more<T: Tx>(&self, tx: &mut T, rows: &Rows) -> Result<(), VerbError> {
+    pub(super) async fn call_nobody_more<T: Tx>(
+        &self,
+        tx: &mut T,
+        rows: &Rows,
+    ) -> Result<(), VerbError> {
         match rows.payment.as_ref() {
             Some(payment) if payment.refunded_minor >= payment.captured.minor() => {
                 self.call_nobody_more_about(tx, payment).await

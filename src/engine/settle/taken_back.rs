@@ -49,8 +49,12 @@ impl<S: Store> Engine<S> {
     ) -> Result<Settled, VerbError> {
         if is_looked_back_at(&rows.attempt) {
             let fence = fence_of(&rows.attempt);
+            // A refund that has just failed stands there before what follows may have made up for it.
+            tx.save_attempt(&rows.attempt, fence).await?;
             self.follow_outside_refunds(tx, &mut rows, evidence, actor)
                 .await?;
+            self.call_nobody_more(tx, &rows).await?;
+            rows.attempt.needs_human = tx.lock_attempt(rows.attempt.id).await?.needs_human;
             rows.attempt.next_check_at = match rows.attempt.kind {
                 AttemptKind::Refund => self.next_look_back(&rows.attempt, rows.now),
                 AttemptKind::Charge if matches!(evidence, Evidence::Seen(_)) => {
@@ -126,21 +130,20 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    /// Money of the payment went back after a refund of it had failed: somebody has seen to it.
+    /// Money of the payment went back after refunds of it had failed: nobody is called any more about those for which that
+    /// makes up.
     pub(in super::super) async fn failed_refunds_are_seen_to<T: Tx>(
         &self,
         tx: &mut T,
         payment: &Payment,
     ) -> Result<(), VerbError> {
         let booked = tx.refunds_booked(payment.id).await?;
-        let failed = booked.iter().filter(|one| one.reversed_at.is_some());
-        let failed: Vec<Option<AttemptId>> = failed.map(|one| one.attempt_id).collect();
-        if failed.is_empty() {
+        if booked.iter().all(|one| one.reversed_at.is_none()) {
             return Ok(());
         }
         let refunds = tx.refunds_of(payment.id).await?;
         for refund in &refunds {
-            if refund.needs_human && failed.contains(&Some(refund.id)) {
+            if refund.needs_human && is_seen_to(payment, &booked, Some(refund.id)) {
                 let mut refund = tx.lock_attempt(refund.id).await?;
                 refund.needs_human = false;
                 tx.save_attempt(&refund, fence_of(&refund)).await?;
@@ -148,7 +151,7 @@ impl<S: Store> Engine<S> {
         }
         // A return that waits for a person is another reason to call one.
         let is_any_open = refunds.iter().any(|one| one.state.is_open());
-        if failed.contains(&None) && !is_any_open {
+        if is_seen_to(payment, &booked, None) && !is_any_open {
             self.call_nobody_more_about(tx, payment).await?;
         }
         Ok(())
@@ -162,8 +165,15 @@ impl<S: Store> Engine<S> {
         mut rows: Rows,
     ) -> Result<Settled, VerbError> {
         let fence = fence_of(&rows.attempt);
+        let is_seen_to = match &rows.payment {
+            Some(payment) => {
+                let booked = tx.refunds_booked(payment.id).await?;
+                is_seen_to(payment, &booked, Some(rows.attempt.id))
+            }
+            None => false,
+        };
         // Only people ask about one that nobody looks back at any more.
-        rows.attempt.needs_human = is_looked_back_at(&rows.attempt);
+        rows.attempt.needs_human = is_looked_back_at(&rows.attempt) && !is_seen_to;
         rows.attempt.next_check_at = None;
         rows.attempt.lease_until = Some(rows.now);
         tx.save_attempt(&rows.attempt, fence).await?;
@@ -300,4 +310,23 @@ impl<S: Store> Engine<S> {
         }
         Ok(())
     }
+}
+
+/// Whether refunds of this attempt failed, or refunds made outside, and each is made up for: by one that stands, was made
+/// no earlier than it failed and is at least as large. Where all of the money has gone back, nobody waits for any.
+fn is_seen_to(payment: &Payment, booked: &[BookedRefund], by: Option<AttemptId>) -> bool {
+    let is_all_back = payment.refunded_minor >= payment.captured.minor();
+    let is_made_up_for = |failed: &BookedRefund, since: DateTime<Utc>| {
+        booked.iter().any(|one| {
+            one.reversed_at.is_none()
+                && one.refunded_at >= since
+                && one.amount.minor() >= failed.amount.minor()
+        })
+    };
+    let mut failed = booked
+        .iter()
+        .filter(|one| one.attempt_id == by)
+        .filter_map(|one| one.reversed_at.map(|since| (one, since)))
+        .peekable();
+    failed.peek().is_some() && failed.all(|(one, since)| is_all_back || is_made_up_for(one, since))
 }
