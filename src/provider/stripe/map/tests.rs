@@ -94,6 +94,8 @@ fn n05_instalments_and_3d_secure_are_what_the_charge_shows_and_a_missing_field_s
     };
     assert_eq!(card_use(json!({ "brand": "visa" })), CardUse::default());
     assert_eq!(card_use(Value::Null), CardUse::default());
+    let odd = json!({ "installments": "twelve", "three_d_secure": { "result": 3 } });
+    assert_eq!(card_use(odd), CardUse::default());
     let plain = card_use(json!({ "installments": null, "three_d_secure": null }));
     assert_eq!(
         (plain.installment_months, plain.three_d_secure),

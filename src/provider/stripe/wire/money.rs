@@ -1,5 +1,6 @@
 //! Intents, charges, refunds and the rows of the balance.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use crate::domain::payment::{CardUse, ThreeDSecure};
@@ -84,7 +85,8 @@ pub(in crate::provider::stripe) struct CardUsed {
     pub three_d_secure: Said<Authentication>,
 }
 
-/// A field that tells by being there: an empty one says "none", and one that is missing says nothing.
+/// A field that tells by being there: an empty one says "none", and one that is missing says nothing. Neither does one of
+/// a shape that we do not know: what is only shown must not make a payment unreadable.
 #[derive(Default)]
 pub(in crate::provider::stripe) enum Said<T> {
     #[default]
@@ -93,9 +95,12 @@ pub(in crate::provider::stripe) enum Said<T> {
     This(T),
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Said<T> {
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Said<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Ok(Option::deserialize(from)?.map_or(Self::None, Self::This))
+        Ok(match Option::<serde_json::Value>::deserialize(from)? {
+            None => Self::None,
+            Some(said) => serde_json::from_value(said).map_or(Self::Nothing, Self::This),
+        })
     }
 }
 
