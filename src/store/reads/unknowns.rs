@@ -26,7 +26,7 @@ pub(super) const UNKNOWNS: List = List {
            c.id as customer_id, c.public_id as customer_public_id, c.name as customer_name, \
            a.invoice_id, a.amount_minor, a.currency, a.provider, a.order_id, a.source, a.first_sent_at, \
            a.last_sent_at, a.send_count, a.checks, a.not_seen, a.next_check_at, a.needs_human, a.operator, a.lease_until, \
-           case when a.refusal_code = 'PAYDECK_AUTHENTICATION' then 1 else 0 end as waits_for_customer, \
+           cast(case when a.refusal_code = 'PAYDECK_AUTHENTICATION' then 1 else 0 end as bigint) as waits_for_customer, \
            (select e.outcome from evidence e where e.attempt_id = a.id order by e.id desc limit 1) as last_outcome, \
            (select e.at from evidence e where e.attempt_id = a.id order by e.id desc limit 1) as last_evidence_at \
            from picked k join attempt a on a.id = k.id join customer c on c.id = a.customer_id",
