@@ -12,7 +12,9 @@
 mod line;
 
 mod acting;
+mod busy;
 mod crash_points;
+mod deaf;
 #[path = "../billing_flows/fleet.rs"]
 #[allow(dead_code, reason = "another test crate uses the rest")]
 mod fleet;

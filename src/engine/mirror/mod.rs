@@ -10,6 +10,7 @@ mod books;
 mod carry;
 mod events;
 mod goal;
+mod inbox;
 mod reading;
 mod tend;
 mod wish;
