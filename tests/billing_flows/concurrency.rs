@@ -34,7 +34,7 @@ pub enum Trick {
     /// The answer is kept back until it is let go.
     HoldAnswer,
     /// The call is not made; this is what came of it.
-    Say(Evidence),
+    Say(Box<Evidence>),
 }
 
 /// The real client with somebody in between.
@@ -79,7 +79,7 @@ impl Gate {
                 report
             }
             Some(Trick::Say(evidence)) => CallReport {
-                evidence,
+                evidence: *evidence,
                 http_status: None,
                 trace_id: None,
                 body_sha256: None,
@@ -345,8 +345,8 @@ async fn called_declined_then_found(w: &World, pay_between: bool) -> Outcome {
     let slow = w.engine_with("slow", &provider).await;
     let liar: Arc<dyn Provider> = Gate::new(
         &w.provider,
-        vec![Trick::Say(declined_for_sure())],
-        vec![Trick::Say(Evidence::NotSeen)],
+        vec![Trick::Say(Box::new(declined_for_sure()))],
+        vec![Trick::Say(Box::new(Evidence::NotSeen))],
     );
     let misled = w.engine_with("misled", &liar).await;
     let operator = admin();
