@@ -11,6 +11,7 @@ use crate::reflect;
 use crate::world::{Process, World};
 
 const SECOND: i64 = 1_000_000;
+const MORE_THAN_A_PAGE: usize = 151;
 
 fn pull(play: &mut Play, house: &Process) {
     let part = mirrors::pulls_once(house.clone());
@@ -59,4 +60,39 @@ fn an_event_that_shows_late_is_not_missed_by_a_clock_that_is_ahead() {
         let found = reflect::differences(&play.world);
         assert!(found.is_empty(), "{minutes_ahead} minutes ahead: {found:?}");
     }
+}
+
+/// More than a page of events happens while one is late: the place that was reached neither leaves that one behind nor stands
+/// still.
+#[test]
+fn an_event_that_shows_late_is_not_missed_where_more_than_a_page_happens_meanwhile() {
+    let world = World::of(&mirrors::ON_SCHEDULE, 1, Personality::Serial);
+    let mut play = Play::new(world, 1);
+    play.order = Order::InTurn;
+    let house = play.process();
+    pull(&mut play, &house);
+    let desk = mirrors::desk(&Arc::clone(&play.world.net), &Arc::clone(&play.world.stage));
+    let (one, other) = names(&play);
+
+    play.world.net.state().fates.late = 1_000;
+    crate::world::at_once(desk.cancel_subscription_at_period_end("d1", &one)).expect("set");
+    pull(&mut play, &house);
+    play.world.net.state().fates.late = 0;
+    for nth in 0..MORE_THAN_A_PAGE {
+        play.world.stage.lock().now += SECOND;
+        let key = format!("d2.{nth}");
+        let changed = if nth % 2 == 0 {
+            crate::world::at_once(desk.cancel_subscription_at_period_end(&key, &other))
+        } else {
+            crate::world::at_once(desk.undo_subscription_cancel(&key, &other))
+        };
+        changed.expect("set");
+    }
+    pull(&mut play, &house);
+    for _ in 0..2 {
+        play.world.stage.lock().now += 290 * SECOND;
+        pull(&mut play, &house);
+    }
+    let found = reflect::differences(&play.world);
+    assert!(found.is_empty(), "{found:?}");
 }
