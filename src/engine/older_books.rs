@@ -9,7 +9,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::domain::attempt::{
-    Attempt, AttemptKind, OweTimes, Standing, is_known_since_before, looked_for_since, may_be_older,
+    Attempt, AttemptKind, OweTimes, Source, Standing, is_known_since_before, looked_for_since,
+    may_be_older,
 };
 use crate::domain::billing::try_of_invoice;
 use crate::domain::evidence::Evidence;
@@ -19,7 +20,7 @@ use crate::secret::Secret;
 
 use super::Engine;
 use super::breaker::Admission;
-use super::ports::{CallReport, Customers, Desk, FindStanding, Provider, Store, Whose};
+use super::ports::{CallReport, Customers, Desk, FindStanding, Provider, Store, Tx, Whose};
 use super::refusal::VerbError;
 use super::send::{Outgoing, Returned, nothing_left};
 use super::settle::Rows;
@@ -86,8 +87,13 @@ impl<S: Store> Engine<S> {
                 self.breaker(name).record_again(true, self.now());
             }
             let report = match found {
-                Ok(None) => continue,
-                Ok(Some(standing)) => found_elsewhere(name, &standing),
+                Ok(rows) => match rows.iter().find(|row| row.may_hold_money()) {
+                    Some(standing) => found_elsewhere(name, standing),
+                    None => match self.tell_given_back(&outgoing.attempt, &rows).await {
+                        Ok(()) => continue,
+                        Err(_) => nothing_left(),
+                    },
+                },
                 Err(NotRead::Lost) => nothing_left(),
                 Err(NotRead::Unanswered(report)) => {
                     let said = report.evidence.name();
@@ -113,7 +119,7 @@ impl<S: Store> Engine<S> {
         })
     }
 
-    /// Money for the invoice of an attempt at another provider, or what may be some. Without a key of the customer
+    /// What stands for the invoice of an attempt at another provider. Without a key of the customer
     /// everybody's are looked through; they are read once for many rows.
     async fn money_at(
         &self,
@@ -121,14 +127,13 @@ impl<S: Store> Engine<S> {
         key: Option<&Secret>,
         since: DateTime<Utc>,
         (attempt, marked): (&Attempt, &mut Duration),
-    ) -> Result<Option<Standing>, NotRead> {
+    ) -> Result<Vec<Standing>, NotRead> {
         if key.is_none() && other.lists_standing() {
             let counts = |report: &CallReport| self.count_trouble(other, report);
             let held = (attempt, marked);
             let all = self.everybodys(other, since, held, counts).await?;
             let ours = try_of_invoice(&attempt.order_id).and_then(|(of, _)| all.get(of));
-            let found = ours.and_then(|rows| rows.iter().find(|row| row.may_hold_money()));
-            return Ok(found.cloned());
+            return Ok(ours.cloned().unwrap_or_default());
         }
         let call = FindStanding {
             billing_key: key,
@@ -143,7 +148,25 @@ impl<S: Store> Engine<S> {
         if let Err(NotRead::Unanswered(report)) = &rows {
             self.count_trouble(other, report);
         }
-        Ok(rows?.into_iter().find(Standing::may_hold_money))
+        rows
+    }
+
+    /// Money of the invoice was taken and has all gone back: it may have been given back because it should never have been
+    /// taken. Where a person presses, they know; where nobody does, a person is told before it goes on.
+    pub(super) async fn tell_given_back(
+        &self,
+        attempt: &Attempt,
+        rows: &[Standing],
+    ) -> Result<(), VerbError> {
+        let is_by_itself = matches!(attempt.source, Source::Run | Source::Dunning);
+        if !is_by_itself || !rows.iter().any(|row| row.is_given_back) {
+            return Ok(());
+        }
+        let mut desk = Desk::new();
+        let mut tx = self.begin(&mut desk).await?;
+        self.page_attempt(&mut tx, attempt, "given_back_elsewhere")
+            .await?;
+        Ok(tx.commit().await?)
     }
 
     fn count_trouble(&self, other: &dyn Provider, report: &CallReport) {

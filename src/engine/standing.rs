@@ -110,8 +110,22 @@ impl<S: Store> Engine<S> {
         };
         let held = (attempt, marked);
         let rows = self.standing_there(provider, call, held).await;
-        let rows = rows.map_err(NotRead::into_report)?;
-        Ok(standing_of(&attempt.order_id, &rows, others))
+        let mut rows = rows.map_err(NotRead::into_report)?;
+        let stands = standing_of(&attempt.order_id, &rows, others);
+        if others == OtherTries::Count
+            && matches!(
+                stands,
+                Stands::Nothing { .. } | Stands::OfAnotherCard { .. }
+            )
+        {
+            rows.retain(|row| row.order_id != attempt.order_id);
+            let told = self.tell_given_back(attempt, &rows).await;
+            told.map_err(|error| {
+                tracing::warn!(%error, "nobody could be told what was given back: it does not go on");
+                nothing_left()
+            })?;
+        }
+        Ok(stands)
     }
 
     /// A card that was registered after the debt fell due may be of a second customer, whose first one our books have
