@@ -15,7 +15,7 @@ async fn is_changed_often(shop: &Shop, of: &Mirrored) {
         shop.world.set_time(next).await;
         for nth in 0..A_MINUTE {
             let key = format!("busy{minute}.{nth}");
-            let changed = if (minute * A_MINUTE + nth) % 2 == 0 {
+            let changed = if (minute * A_MINUTE + nth).is_multiple_of(2) {
                 let ending = shop
                     .stripe
                     .cancel_subscription_at_period_end(&key, &of.name);

@@ -81,7 +81,7 @@ fn an_event_that_shows_late_is_not_missed_where_more_than_a_page_happens_meanwhi
     for nth in 0..MORE_THAN_A_PAGE {
         play.world.stage.lock().now += SECOND;
         let key = format!("d2.{nth}");
-        let changed = if nth % 2 == 0 {
+        let changed = if nth.is_multiple_of(2) {
             crate::world::at_once(desk.cancel_subscription_at_period_end(&key, &other))
         } else {
             crate::world::at_once(desk.undo_subscription_cancel(&key, &other))
