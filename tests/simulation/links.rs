@@ -25,6 +25,8 @@ const ASKING: [&str; 3] = [
 ];
 /// Looks of an hour each after which no link is open any more.
 const HOURS: usize = 27;
+/// Looks after the last answer.
+const LAST_LOOKS: u32 = 4;
 
 /// Everybody's card is one whose bank asks.
 pub fn cards_ask(world: &World, chance: &mut Chance) {
@@ -122,6 +124,14 @@ fn is_anybody_asked(play: &Play) -> bool {
     db.tables.attempts.rows().any(|(_, row)| asks(&row.attempt))
 }
 
+fn is_anybody_waited_for(play: &Play) -> bool {
+    let db = play.world.shared.db();
+    db.tables
+        .attempts
+        .rows()
+        .any(|(_, row)| row.attempt.asks_customer() && !row.attempt.needs_human)
+}
+
 /// Links that are still open are answered late, or closed after a day.
 pub fn a_day_passes(play: &mut Play, moves: &mut Moves) {
     if !is_anybody_asked(play) {
@@ -142,10 +152,16 @@ pub fn a_day_passes(play: &mut Play, moves: &mut Moves) {
         let part = actors::looks_once(house.clone());
         case::to_its_end(play, &house, part, moves);
     }
-    // Who answered last is heard of by the next look.
-    play.world.stage.lock().now += 5 * MINUTE;
-    let part = actors::looks_once(house.clone());
-    case::to_its_end(play, &house, part, moves);
+    // Who answered last is heard of by the next look, or by one after it: a question that was out when the hours passed has
+    // no answer.
+    for _ in 0..LAST_LOOKS {
+        play.world.stage.lock().now += 5 * MINUTE;
+        let part = actors::looks_once(house.clone());
+        case::to_its_end(play, &house, part, moves);
+        if !is_anybody_waited_for(play) {
+            break;
+        }
+    }
     if play.watch.found.is_empty() {
         play.watch.nobody_is_asked(&play.world);
     }
